@@ -67,6 +67,9 @@ struct mqbus_consumer {
 
 /* Stand before the first record of range @index, or behind all if there is none. */
 void mqbus_consumer_enter(struct mqbus_consumer *c, uint32_t index);
+/* mqbus_consumer_next() at the end of a range, and on topics that evict. */
+const struct mqbus_record *mqbus_consumer_next_slow(struct mqbus_consumer *c,
+						    uint32_t *partition);
 /* The offset behind the last record returned in the current range. */
 uint64_t mqbus_consumer_done(const struct mqbus_consumer *c);
 /* Remember how far the current range was walked, for the next commit. */

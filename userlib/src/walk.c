@@ -89,8 +89,8 @@ static const struct mqbus_record *consumer_next_copy(struct mqbus_consumer *c)
 	return NULL;
 }
 
-static __attribute__((noinline, cold)) const struct mqbus_record *
-consumer_next_range(struct mqbus_consumer *c, uint32_t *partition)
+const struct mqbus_record *mqbus_consumer_next_slow(struct mqbus_consumer *c,
+						    uint32_t *partition)
 {
 	const struct mqbus_record *r = NULL;
 
@@ -110,18 +110,4 @@ consumer_next_range(struct mqbus_consumer *c, uint32_t *partition)
 		mqbus_consumer_enter(c, c->range + 1);
 	}
 	return NULL;
-}
-
-/* A dozen instructions for a record within a range: keep it so. */
-const struct mqbus_record *mqbus_consumer_next(struct mqbus_consumer *c,
-					       uint32_t *partition)
-{
-	const struct mqbus_record *r = (const void *)c->next;
-
-	if (__builtin_expect(c->next >= c->end, 0))
-		return consumer_next_range(c, partition);
-	c->next += r->size;
-	if (partition)
-		*partition = c->partition;
-	return r;
 }
