@@ -23,7 +23,7 @@ esac
 
 dest=$cache/kernels/$version
 # Bump when the layout below changes: caches filled by older versions are redone.
-layout=1
+layout=2
 
 describe() {
 	local krel
@@ -73,7 +73,7 @@ for f in "$hdr/Makefile" "$hdr/.kernelvariables" "$com/.kernelvariables" "$com/M
 	sed -i -E -e "s#(^|[^A-Za-z0-9_.])/usr/(src|lib)/linux-#\1$dest/usr/\2/linux-#g" \
 		-e 's#\$\(CROSS_COMPILE\)gcc-([0-9]+)#$(CROSS_COMPILE)$(if $(shell command -v gcc-\1),gcc-\1,gcc)#' "$f"
 done
-find "$hdr" "$com" -type l -lname '/usr/*' -print0 | while IFS= read -r -d '' l; do
+find "$hdr" "$com" "$tmp/lib/modules/$krel/" -type l -lname '/usr/*' -print0 | while IFS= read -r -d '' l; do
 	ln -sfn "$dest$(readlink "$l")" "$l"
 done
 depmod -b "$tmp" "$krel"
