@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * mqbus: topics, partitions and consumer groups inside one machine.
+ */
+#ifndef _UAPI_LINUX_MQBUS_H
+#define _UAPI_LINUX_MQBUS_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: The contract
+ *
+ * This is version 0: it may still change in ways that need a rebuild.
+ *
+ * An open file of /dev/mqbus is an *endpoint* in the network namespace of the
+ * task that opened it. A new endpoint is unbound: it can create, delete and
+ * seek by name. %MQBUS_IOC_PRODUCE makes it a producer of one topic,
+ * %MQBUS_IOC_JOIN a member of one group; it stays that until it is closed.
+ * Rights are those of the task that opened the file.
+ *
+ * **Growth.** The size of a structure is part of its ioctl number, and the
+ * kernel dispatches on type and number alone. A structure may grow at its end:
+ * an older kernel takes a longer structure whose unknown tail is zero, a newer
+ * kernel reads what an older program left out as zero. Elements of arrays grow
+ * by the same rule with the element size given next to the array's address.
+ * Padding and reserved fields must be zero.
+ *
+ * **Time.** Timeouts are relative, in nanoseconds of CLOCK_MONOTONIC: 0 does
+ * not wait, %MQBUS_WAIT_FOREVER has no limit. O_NONBLOCK makes every timeout 0.
+ * Record times are nanoseconds of CLOCK_REALTIME and never go back in a
+ * partition.
+ *
+ * **Order.** Inside one partition all records have one order, the same for
+ * every reader, and records of one producer keep the order in which it
+ * published them. Between partitions there is no order. A topic with N
+ * partitions puts all records of a key in one partition (the murmur2 hash of
+ * the key, as Kafka's default partitioner), so order holds for each key. A
+ * per-CPU topic (0 partitions) puts a record in the ring of the CPU that
+ * publishes it: it has no order at all, not even for one producer that moves
+ * to another CPU.
+ *
+ * **Errors.** Each errno has one meaning:
+ *
+ * ============  ==============================================================
+ * E2BIG         a structure is longer than this kernel knows, and not zero there
+ * EACCES        the mode of the topic or group does not allow it; a mapping
+ *               asked to be writable or executable
+ * EAGAIN        would have to wait, and waiting was not allowed
+ * EBADFD        the endpoint is in the wrong state for this call
+ * EBUSY         the group still has members
+ * ECHRNG        there is no partition of that number
+ * EDQUOT        the limit of bytes of the owner's uid is reached
+ * EEXIST        the name is taken
+ * EFAULT        memory named in the call cannot be read or written
+ * EIDRM         the topic or the group was deleted
+ * EILSEQ        a name has a character that names may not have
+ * EINTR         a signal came while waiting
+ * EINVAL        padding that is not zero, an unknown enum value, headers that
+ *               are not well formed, a wrong length of a mapping, an empty name
+ * EMFILE        the topic has all the groups, or the namespace all the topics,
+ *               that are allowed
+ * EMSGSIZE      a record (or one part of it) is over the maximum, or a buffer
+ *               is too small for the record
+ * ENAMETOOLONG  a name does not end within its field
+ * ENOBUFS       a topic of %MQBUS_FULL_REJECT is full
+ * ENOENT        there is no topic or group of that name
+ * ENOMEM        the machine or the memory cgroup has no memory left
+ * ENOSPC        the limit of bytes of the network namespace is reached
+ * ENOTTY        not an mqbus ioctl, or shorter than its first version
+ * EOPNOTSUPP    a flag or a kind that this kernel does not know
+ * EOVERFLOW     sizes whose sum or product does not fit
+ * EPERM         only the owner, or a capability, may do this
+ * ERANGE        a number outside the limits that %MQBUS_IOC_INFO tells
+ * ESTALE        the partition is not, or no longer, assigned to this member
+ * ETIMEDOUT     the timeout passed
+ * ============  ==============================================================
+ */
+
+#define MQBUS_WAIT_FOREVER	(~0ULL)
+
+/* Bytes of a name with its terminating NUL; of [A-Za-z0-9._:@-], not first "-" or "." */
+#define MQBUS_NAME_SIZE		128
+/* Bytes of a key, of a routing key, of all headers of a record together */
+#define MQBUS_KEY_MAX		1024
+#define MQBUS_ROUTING_KEY_MAX	255
+#define MQBUS_HEADERS_MAX	16384
+/* Headers of one record */
+#define MQBUS_HEADER_COUNT_MAX	128
+/* Bytes of key, routing key, headers and value together, where the topic allows it */
+#define MQBUS_RECORD_MAX	(256 * 1024)
+#define MQBUS_RECORD_DEFAULT	(64 * 1024)
+/* Bytes of one partition's ring; a power of two */
+#define MQBUS_RING_MIN		4096ULL
+#define MQBUS_RING_MAX		(1ULL << 30)
+#define MQBUS_PARTITIONS_MAX	1024
+/* Records in one %MQBUS_IOC_PUBLISH, ranges in one %MQBUS_IOC_FETCH */
+#define MQBUS_BATCH_MAX		4096
+#define MQBUS_FETCH_MAX		16
+
+/* "No number": the default partition, owner, group, partition of a seek */
+#define MQBUS_ANY		(~0U)
+
+/**
+ * struct mqbus_record - a record as it lies in a ring
+ * @size: bytes to the next record: header, parts and padding; a multiple of 8
+ * @flags: 0
+ * @offset: dense number in the partition, from 0
+ * @time: ns of CLOCK_REALTIME at which it was stored
+ * @producer: identifies the producer within the namespace
+ * @seq: number of the record from its producer, from 1
+ * @value_len: bytes of the value
+ * @headers_len: bytes of the headers
+ * @key_len: bytes of the key; 0: no key
+ * @routing_key_len: bytes of the routing key
+ * @schema: what the producer said its schema is
+ * @__reserved: 0
+ *
+ * The parts follow without padding: value, key, routing key, headers. So the
+ * value starts at a multiple of 8. Headers are a sequence of &struct
+ * mqbus_header. Records are immutable; they start at multiples of 8 and are
+ * contiguous in the mapping even where they cross the end of the ring.
+ */
+struct mqbus_record {
+	__u32 size;
+	__u32 flags;
+	__u64 offset;
+	__u64 time;
+	__u64 producer;
+	__u64 seq;
+	__u32 value_len;
+	__u32 headers_len;
+	__u16 key_len;
+	__u16 routing_key_len;
+	__u32 schema;
+	__u64 __reserved;
+};
+
+/**
+ * struct mqbus_header - one header; its name and its value follow
+ * @name_len: bytes of the name, at least 1
+ * @value_len: bytes of the value
+ *
+ * Headers are packed without padding, so copy the lengths out before use.
+ */
+struct mqbus_header {
+	__u16 name_len;
+	__u16 value_len;
+};
+
+/**
+ * struct mqbus_ring_page - the first page of a mapped partition, read-only
+ * @tail: position behind the last record
+ * @next_offset: offset that the next record gets
+ * @head: position of the oldest record kept
+ * @head_offset: its offset
+ * @size: bytes of the ring
+ * @partition: number of the partition
+ *
+ * A *position* counts bytes since the ring was made; a record at position p
+ * lies at byte (p & (size - 1)) of the data. @tail is stored after the bytes
+ * that it covers (read it with acquire). @head is stored before the bytes
+ * below it are reused: on a topic of %MQBUS_FULL_EVICT copy a record out, then
+ * (after a load fence) read @head; the copy is good if its position is not
+ * below. Elsewhere what a group has fetched and not committed stays.
+ */
+struct mqbus_ring_page {
+	__u64 tail;
+	__u64 next_offset;
+	__u64 __pad0[6];
+	__u64 head;
+	__u64 head_offset;
+	__u64 __pad1[6];
+	__u64 size;
+	__u32 partition;
+	__u32 __pad2;
+};
+
+/**
+ * struct mqbus_info - ioctl(MQBUS_IOC_INFO)
+ * @flags: must be 0
+ * @record_header: out: bytes of &struct mqbus_record
+ * @features: out: bits of optional features; none yet
+ * @max_bytes: out: limit of bytes in this namespace
+ * @used_bytes: out: bytes in use in this namespace
+ * @max_user_bytes: out: limit of bytes of each uid
+ * @max_topics: out: limit of topics in this namespace
+ * @max_groups: out: limit of groups of a topic
+ * @page_size: out: unit of mappings
+ * @cpus: out: partitions that a per-CPU topic gets
+ *
+ * Limits and sizes, for messages and for programs that size their topics.
+ */
+struct mqbus_info {
+	__u32 flags;
+	__u32 record_header;
+	__u64 features;
+	__u64 max_bytes;
+	__u64 used_bytes;
+	__u64 max_user_bytes;
+	__u32 max_topics;
+	__u32 max_groups;
+	__u32 page_size;
+	__u32 cpus;
+};
+
+/**
+ * enum mqbus_full - what a full topic does with the next record
+ * @MQBUS_FULL_BLOCK: the producer waits; nothing unconsumed is dropped
+ * @MQBUS_FULL_REJECT: ENOBUFS at once; nothing unconsumed is dropped
+ * @MQBUS_FULL_EVICT: the oldest records go; groups learn how many they lost
+ *
+ * With BLOCK and REJECT a topic that has no group yet keeps everything.
+ */
+enum mqbus_full {
+	MQBUS_FULL_BLOCK,
+	MQBUS_FULL_REJECT,
+	MQBUS_FULL_EVICT,
+};
+
+/**
+ * struct mqbus_topic_create - ioctl(MQBUS_IOC_TOPIC_CREATE)
+ * @flags: must be 0
+ * @partitions: number of rings; 0: one for each possible CPU, without order
+ * @size: bytes of each ring, a power of two
+ * @retention: ns after which records go although there is space; 0: never.
+ *	With BLOCK and REJECT only records that all groups have settled go.
+ * @max_record: bytes of the parts of a record together; 0: 64 KiB or a quarter
+ *	of the ring, whichever is less; at most half of the ring
+ * @full: an &enum mqbus_full
+ * @mode: rw for owner, group, others: r is to subscribe, w is to publish
+ * @uid: owner in the opener's user namespace, or MQBUS_ANY for the opener;
+ *	another than the opener needs CAP_CHOWN
+ * @gid: group likewise
+ * @__reserved: must be 0
+ * @name: the topic's name
+ *
+ * The bytes of all rings are charged to the opener's uid, namespace and memory
+ * cgroup at once. Errors: EEXIST, EINVAL, ERANGE, EOVERFLOW, EDQUOT, ENOSPC,
+ * EMFILE, ENOMEM, EPERM, EILSEQ, ENAMETOOLONG.
+ */
+struct mqbus_topic_create {
+	__u32 flags;
+	__u32 partitions;
+	__u64 size;
+	__u64 retention;
+	__u32 max_record;
+	__u32 full;
+	__u32 mode;
+	__u32 uid;
+	__u32 gid;
+	__u32 __reserved;
+	char name[MQBUS_NAME_SIZE];
+};
+
+/**
+ * struct mqbus_topic_delete - ioctl(MQBUS_IOC_TOPIC_DELETE)
+ * @flags: must be 0
+ * @__reserved: must be 0
+ * @name: the topic's name
+ *
+ * For the owner or CAP_DAC_OVERRIDE. Endpoints bound to the topic get EIDRM
+ * from then on; its memory goes with the last of them.
+ */
+struct mqbus_topic_delete {
+	__u32 flags;
+	__u32 __reserved;
+	char name[MQBUS_NAME_SIZE];
+};
+
+/**
+ * enum mqbus_whence - a place in a partition
+ * @MQBUS_WHENCE_EARLIEST: the oldest record kept
+ * @MQBUS_WHENCE_LATEST: behind the last record
+ * @MQBUS_WHENCE_OFFSET: an offset, moved into what is kept
+ * @MQBUS_WHENCE_TIME: the first record stored at that time or later
+ */
+enum mqbus_whence {
+	MQBUS_WHENCE_EARLIEST,
+	MQBUS_WHENCE_LATEST,
+	MQBUS_WHENCE_OFFSET,
+	MQBUS_WHENCE_TIME,
+};
+
+/**
+ * enum mqbus_group_type - how a group hands out records
+ * @MQBUS_GROUP_STREAM: partitions are assigned to members, which commit offsets
+ */
+enum mqbus_group_type {
+	MQBUS_GROUP_STREAM,
+};
+
+/**
+ * struct mqbus_group_create - ioctl(MQBUS_IOC_GROUP_CREATE)
+ * @flags: must be 0
+ * @type: an &enum mqbus_group_type
+ * @whence: an &enum mqbus_whence, for all partitions
+ * @mode: rw for owner, group, others: r is to be listed, w is to join
+ * @value: offset or time that @whence needs, else 0
+ * @topic: the topic's name; needs r on it
+ * @group: the new group's name
+ *
+ * The group belongs to the opener. Errors: EEXIST, ENOENT, EACCES, EMFILE, ...
+ */
+struct mqbus_group_create {
+	__u32 flags;
+	__u32 type;
+	__u32 whence;
+	__u32 mode;
+	__u64 value;
+	char topic[MQBUS_NAME_SIZE];
+	char group[MQBUS_NAME_SIZE];
+};
+
+/**
+ * struct mqbus_group_delete - ioctl(MQBUS_IOC_GROUP_DELETE)
+ * @flags: bits of MQBUS_GROUP_DELETE_F_*
+ * @__reserved: must be 0
+ * @topic: the topic's name
+ * @group: the group's name
+ *
+ * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. A group
+ * with members is refused with EBUSY unless %MQBUS_GROUP_DELETE_F_FORCE is
+ * given; its members then get EIDRM.
+ */
+struct mqbus_group_delete {
+	__u32 flags;
+	__u32 __reserved;
+	char topic[MQBUS_NAME_SIZE];
+	char group[MQBUS_NAME_SIZE];
+};
+
+#define MQBUS_GROUP_DELETE_F_FORCE	(1U << 0)
+#define __MQBUS_GROUP_DELETE_F_ALL	MQBUS_GROUP_DELETE_F_FORCE
+
+/**
+ * struct mqbus_seek_result - where a seek moves one partition
+ * @partition: its number
+ * @__reserved: 0
+ * @old_offset: the offset that the group had committed
+ * @new_offset: the offset that it reads next
+ * @end_offset: the offset that the next record gets
+ */
+struct mqbus_seek_result {
+	__u32 partition;
+	__u32 __reserved;
+	__u64 old_offset;
+	__u64 new_offset;
+	__u64 end_offset;
+};
+
+/**
+ * struct mqbus_group_seek - ioctl(MQBUS_IOC_GROUP_SEEK)
+ * @flags: bits of MQBUS_GROUP_SEEK_F_*
+ * @whence: an &enum mqbus_whence
+ * @partition: number of a partition, or MQBUS_ANY for all
+ * @result_size: bytes of one element of @results
+ * @value: offset or time that @whence needs, else 0
+ * @results: address of &struct mqbus_seek_result elements, or 0
+ * @nr_results: in: room at @results; out: number of partitions concerned
+ * @__reserved: must be 0
+ * @topic: the topic's name
+ * @group: the group's name
+ *
+ * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. EBUSY while
+ * the group has members (not for a dry run).
+ */
+struct mqbus_group_seek {
+	__u32 flags;
+	__u32 whence;
+	__u32 partition;
+	__u32 result_size;
+	__u64 value;
+	__aligned_u64 results;
+	__u32 nr_results;
+	__u32 __reserved;
+	char topic[MQBUS_NAME_SIZE];
+	char group[MQBUS_NAME_SIZE];
+};
+
+/* Tell only what the seek would do */
+#define MQBUS_GROUP_SEEK_F_DRY_RUN	(1U << 0)
+#define __MQBUS_GROUP_SEEK_F_ALL	MQBUS_GROUP_SEEK_F_DRY_RUN
+
+/**
+ * struct mqbus_produce - ioctl(MQBUS_IOC_PRODUCE)
+ * @flags: must be 0
+ * @__reserved: must be 0
+ * @producer: out: the id that the records will carry
+ * @topic: the topic's name; needs w on it
+ *
+ * Binds an unbound endpoint as a producer.
+ */
+struct mqbus_produce {
+	__u32 flags;
+	__u32 __reserved;
+	__u64 producer;
+	char topic[MQBUS_NAME_SIZE];
+};
+
+/**
+ * struct mqbus_join - ioctl(MQBUS_IOC_JOIN)
+ * @flags: must be 0
+ * @__reserved: must be 0
+ * @topic: the topic's name; needs r on it
+ * @group: the group's name; needs w on it
+ *
+ * Binds an unbound endpoint as a member of a group. One member at a time is
+ * given all partitions; the others stand by, and the one that waits longest
+ * takes over when it leaves or dies.
+ */
+struct mqbus_join {
+	__u32 flags;
+	__u32 __reserved;
+	char topic[MQBUS_NAME_SIZE];
+	char group[MQBUS_NAME_SIZE];
+};
+
+/**
+ * struct mqbus_msg - a record to publish
+ * @value: address of the value
+ * @key: address of the key
+ * @routing_key: address of the routing key
+ * @headers: address of &struct mqbus_header elements
+ * @value_len: bytes of the value; may be 0
+ * @headers_len: bytes of the headers; 0: none
+ * @key_len: bytes of the key; 0: no key
+ * @routing_key_len: bytes of the routing key; 0: none
+ * @partition: number of a partition, or MQBUS_ANY: by the key, or without a
+ *	key one partition for the whole call, the next one in the next call
+ * @schema: stored with the record
+ * @flags: must be 0
+ * @__reserved: must be 0
+ *
+ * The memory must not change during the call. A per-CPU topic takes no
+ * partition (ECHRNG).
+ */
+struct mqbus_msg {
+	__aligned_u64 value;
+	__aligned_u64 key;
+	__aligned_u64 routing_key;
+	__aligned_u64 headers;
+	__u32 value_len;
+	__u32 headers_len;
+	__u16 key_len;
+	__u16 routing_key_len;
+	__u32 partition;
+	__u32 schema;
+	__u32 flags;
+	__u64 __reserved;
+};
+
+/**
+ * struct mqbus_place - where a record was stored
+ * @partition: the partition
+ * @__reserved: 0
+ * @offset: the offset in it
+ */
+struct mqbus_place {
+	__u32 partition;
+	__u32 __reserved;
+	__u64 offset;
+};
+
+/**
+ * struct mqbus_publish - ioctl(MQBUS_IOC_PUBLISH)
+ * @flags: must be 0
+ * @count: number of elements at @msgs, at most %MQBUS_BATCH_MAX
+ * @msgs: address of &struct mqbus_msg elements
+ * @msg_size: bytes of one element of @msgs
+ * @place_size: bytes of one element of @places
+ * @places: address of @count &struct mqbus_place elements to fill, or 0
+ * @timeout: ns to wait for space in a topic of %MQBUS_FULL_BLOCK
+ * @published: out: how many were stored, from the first on
+ * @error: out: why the next one was not (a positive errno), or 0
+ *
+ * Records are stored in the order given, each wholly or not at all. The call
+ * fails with an errno only if none was stored; otherwise @published and @error
+ * tell. Errors: EAGAIN, ETIMEDOUT, EINTR, ENOBUFS, EMSGSIZE, ECHRNG, EINVAL,
+ * EFAULT, EIDRM, ERANGE (@count), EBADFD.
+ */
+struct mqbus_publish {
+	__u32 flags;
+	__u32 count;
+	__aligned_u64 msgs;
+	__u32 msg_size;
+	__u32 place_size;
+	__aligned_u64 places;
+	__u64 timeout;
+	__u32 published;
+	__u32 error;
+};
+
+/**
+ * struct mqbus_range - records of one partition, to be read in its mapping
+ * @partition: the partition
+ * @__reserved: 0
+ * @begin: position of the first record
+ * @end: position behind the last record
+ * @begin_offset: offset of the first record
+ * @end_offset: offset behind the last record
+ * @lost: records evicted before @begin that this group had not fetched
+ */
+struct mqbus_range {
+	__u32 partition;
+	__u32 __reserved;
+	__u64 begin;
+	__u64 end;
+	__u64 begin_offset;
+	__u64 end_offset;
+	__u64 lost;
+};
+
+/**
+ * struct mqbus_fetch - ioctl(MQBUS_IOC_FETCH)
+ * @flags: bits of MQBUS_FETCH_F_*
+ * @nr_ranges: in: room at @ranges (at most %MQBUS_FETCH_MAX are filled);
+ *	out: ranges filled, at least 1
+ * @ranges: address of &struct mqbus_range elements
+ * @range_size: bytes of one element of @ranges
+ * @__reserved: must be 0
+ * @timeout: ns to wait for records, or, of a member that stands by, for
+ *	partitions
+ *
+ * Hands out what was published behind the last fetch. What was fetched and not
+ * committed is handed out again to the member that takes over. Errors: EAGAIN,
+ * ETIMEDOUT, EINTR, EFAULT (nothing is handed out then), EIDRM, EBADFD.
+ */
+struct mqbus_fetch {
+	__u32 flags;
+	__u32 nr_ranges;
+	__aligned_u64 ranges;
+	__u32 range_size;
+	__u32 __reserved;
+	__u64 timeout;
+};
+
+/* First commit all that this member has fetched */
+#define MQBUS_FETCH_F_COMMIT	(1U << 0)
+#define __MQBUS_FETCH_F_ALL	MQBUS_FETCH_F_COMMIT
+
+/**
+ * struct mqbus_commit_entry - progress in one partition
+ * @partition: the partition
+ * @error: out: 0, or why it failed (a positive errno)
+ * @offset: the offset to be read next: that of the last record done, plus 1
+ */
+struct mqbus_commit_entry {
+	__u32 partition;
+	__u32 error;
+	__u64 offset;
+};
+
+/**
+ * struct mqbus_commit - ioctl(MQBUS_IOC_COMMIT)
+ * @flags: bits of MQBUS_COMMIT_F_*
+ * @nr_entries: number of elements at @entries, at most %MQBUS_PARTITIONS_MAX
+ * @entries: address of &struct mqbus_commit_entry elements
+ * @entry_size: bytes of one element of @entries
+ * @committed: out: entries that succeeded
+ *
+ * Each entry is done by itself, and its @error written. An offset below what
+ * was committed or above what was fetched is ERANGE; a partition that is not
+ * this member's ESTALE. The call fails with the errno of the first failed
+ * entry if none succeeded.
+ */
+struct mqbus_commit {
+	__u32 flags;
+	__u32 nr_entries;
+	__aligned_u64 entries;
+	__u32 entry_size;
+	__u32 committed;
+};
+
+/* Commit all that this member has fetched; @nr_entries must be 0 */
+#define MQBUS_COMMIT_F_FETCHED	(1U << 0)
+#define __MQBUS_COMMIT_F_ALL	MQBUS_COMMIT_F_FETCHED
+
+/**
+ * struct mqbus_geometry - ioctl(MQBUS_IOC_GEOMETRY)
+ * @flags: must be 0
+ * @partition: in: a partition
+ * @map_offset: out: offset to mmap() the partition at
+ * @map_len: out: length to mmap(), exactly
+ * @data_offset: out: byte of the mapping at which the ring's data begin;
+ *	&struct mqbus_ring_page is at byte 0
+ * @size: out: bytes of the ring; it is mapped twice in a row
+ * @partitions: out: number of partitions of the topic
+ * @full: out: the topic's &enum mqbus_full
+ * @max_record: out: bytes of the parts of a record together, at most
+ * @__reserved: must be 0
+ *
+ * For a bound endpoint. Only a member may map, MAP_SHARED and PROT_READ.
+ */
+struct mqbus_geometry {
+	__u32 flags;
+	__u32 partition;
+	__u64 map_offset;
+	__u64 map_len;
+	__u64 data_offset;
+	__u64 size;
+	__u32 partitions;
+	__u32 full;
+	__u32 max_record;
+	__u32 __reserved;
+};
+
+/*
+ * write() and writev() publish one record with that value, without a key;
+ * read() takes the next record's value and commits the one that the previous
+ * read() took. Both wait without limit unless O_NONBLOCK is set.
+ *
+ * poll(): a producer is writable unless its last call met a full partition
+ * that still has no room for that record; a member is readable when it has
+ * something to fetch. A deleted topic or group is EPOLLHUP.
+ */
+
+#define MQBUS_IOC_MAGIC		0xE9
+#define MQBUS_IOC_INFO		_IOWR(MQBUS_IOC_MAGIC, 0x00, struct mqbus_info)
+#define MQBUS_IOC_TOPIC_CREATE	_IOWR(MQBUS_IOC_MAGIC, 0x01, struct mqbus_topic_create)
+#define MQBUS_IOC_TOPIC_DELETE	_IOWR(MQBUS_IOC_MAGIC, 0x02, struct mqbus_topic_delete)
+#define MQBUS_IOC_GROUP_CREATE	_IOWR(MQBUS_IOC_MAGIC, 0x03, struct mqbus_group_create)
+#define MQBUS_IOC_GROUP_DELETE	_IOWR(MQBUS_IOC_MAGIC, 0x04, struct mqbus_group_delete)
+#define MQBUS_IOC_GROUP_SEEK	_IOWR(MQBUS_IOC_MAGIC, 0x05, struct mqbus_group_seek)
+#define MQBUS_IOC_PRODUCE	_IOWR(MQBUS_IOC_MAGIC, 0x06, struct mqbus_produce)
+#define MQBUS_IOC_JOIN		_IOWR(MQBUS_IOC_MAGIC, 0x07, struct mqbus_join)
+#define MQBUS_IOC_PUBLISH	_IOWR(MQBUS_IOC_MAGIC, 0x08, struct mqbus_publish)
+#define MQBUS_IOC_FETCH		_IOWR(MQBUS_IOC_MAGIC, 0x09, struct mqbus_fetch)
+#define MQBUS_IOC_COMMIT	_IOWR(MQBUS_IOC_MAGIC, 0x0a, struct mqbus_commit)
+#define MQBUS_IOC_GEOMETRY	_IOWR(MQBUS_IOC_MAGIC, 0x0b, struct mqbus_geometry)
+
+#endif /* _UAPI_LINUX_MQBUS_H */

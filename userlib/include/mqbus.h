@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * DOC: libmqbus
+ *
+ * A thin layer over /dev/mqbus: no threads, no hidden state, no allocation on
+ * the way of a record. Every function that can fail returns a negative errno;
+ * what each errno means is written in <linux/mqbus.h>. Handles are opaque, may
+ * move between threads, and are not to be used by two threads at once unless a
+ * function says so.
+ *
+ * Durations are nanoseconds; a negative timeout waits without limit, 0 does not
+ * wait. Strings that go in stay the caller's; nothing is kept of them.
+ */
+#ifndef MQBUS_H
+#define MQBUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/mqbus.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mqbus_producer;
+struct mqbus_consumer;
+
+/* ---- names: topics and groups ---- */
+
+/**
+ * struct mqbus_topic_config - what a topic is made of
+ * @size: bytes of each partition's ring, a power of two
+ * @retention: ns that records are kept although there is space; 0: no limit
+ * @partitions: number of partitions; 0: one for each CPU, without order
+ * @max_record: largest record in bytes (all parts); 0: the kernel's default
+ * @full: an &enum mqbus_full
+ * @mode: permissions as of a file: r subscribes, w publishes
+ * @uid: owner, or MQBUS_ANY for the caller
+ * @gid: group, or MQBUS_ANY for the caller's
+ */
+struct mqbus_topic_config {
+	uint64_t size;
+	uint64_t retention;
+	uint32_t partitions;
+	uint32_t max_record;
+	uint32_t full;
+	uint32_t mode;
+	uint32_t uid;
+	uint32_t gid;
+};
+
+/* 1 partition of 1 MiB that blocks when full, mode 0600, owned by the caller */
+#define MQBUS_TOPIC_CONFIG_INIT {					\
+	.size = 1 << 20, .partitions = 1, .full = MQBUS_FULL_BLOCK,	\
+	.mode = 0600, .uid = MQBUS_ANY, .gid = MQBUS_ANY,		\
+}
+
+/* Limits of this namespace and of this kernel. */
+int mqbus_info(struct mqbus_info *info);
+
+int mqbus_topic_create(const char *topic, const struct mqbus_topic_config *config);
+int mqbus_topic_delete(const char *topic);
+
+/*
+ * A stream group that begins at @whence (@value: its offset or its time in ns
+ * of CLOCK_REALTIME). @mode: w lets others join it, r lets others see it.
+ */
+int mqbus_group_create(const char *topic, const char *group,
+		       enum mqbus_whence whence, uint64_t value, uint32_t mode);
+/* @force: also when it has members, who then get -EIDRM. */
+int mqbus_group_delete(const char *topic, const char *group, int force);
+/*
+ * Move @partition (MQBUS_ANY: all) of a group without members; @dry_run only
+ * tells. Fills up to @n of @results (may be NULL if @n is 0) and returns the
+ * number of partitions concerned.
+ */
+int mqbus_group_seek(const char *topic, const char *group, uint32_t partition,
+		     enum mqbus_whence whence, uint64_t value, int dry_run,
+		     struct mqbus_seek_result *results, unsigned int n);
+
+/* ---- producers ---- */
+
+/* Open @topic for publishing. On success *@out is to be closed by the caller. */
+int mqbus_producer_open(struct mqbus_producer **out, const char *topic);
+void mqbus_producer_close(struct mqbus_producer *p);
+/* The file descriptor, for poll() (POLLOUT) and write(); it stays the handle's. */
+int mqbus_producer_fd(const struct mqbus_producer *p);
+/* The id that this producer's records carry. */
+uint64_t mqbus_producer_id(const struct mqbus_producer *p);
+/* Partitions and limits of the topic. */
+const struct mqbus_geometry *mqbus_producer_geometry(const struct mqbus_producer *p);
+
+/* An &struct mqbus_msg with @value and, if @key_len, a key; partition by key. */
+static inline struct mqbus_msg mqbus_msg(const void *key, uint16_t key_len,
+					 const void *value, uint32_t value_len)
+{
+	struct mqbus_msg m = {
+		.value = (uint64_t)(uintptr_t)value,
+		.key = (uint64_t)(uintptr_t)key,
+		.value_len = value_len,
+		.key_len = key_len,
+		.partition = MQBUS_ANY,
+	};
+
+	return m;
+}
+
+/*
+ * Publish @count records in order. Returns how many were stored, from the first
+ * on; less than @count if something stopped it then, and *@error (may be NULL)
+ * is that negative errno or 0. If nothing was stored, returns the negative
+ * errno. @places (may be NULL) gets the place of each record stored.
+ * May be called by several threads on one handle.
+ */
+int mqbus_producer_publish(struct mqbus_producer *p, const struct mqbus_msg *msgs,
+			   unsigned int count, struct mqbus_place *places,
+			   int64_t timeout_ns, int *error);
+
+/* ---- consumers ---- */
+
+/* Join @group of @topic. On success *@out is to be closed by the caller. */
+int mqbus_consumer_open(struct mqbus_consumer **out, const char *topic,
+			const char *group);
+/* Leaves the group. What was not committed is read again by its next member. */
+void mqbus_consumer_close(struct mqbus_consumer *c);
+/* The file descriptor, for poll() (POLLIN); it stays the handle's. */
+int mqbus_consumer_fd(const struct mqbus_consumer *c);
+/* Partitions and limits of the topic. */
+const struct mqbus_geometry *mqbus_consumer_geometry(const struct mqbus_consumer *c);
+
+/* First commit everything that earlier fetches handed out. */
+#define MQBUS_CONSUMER_COMMIT	1U
+
+/*
+ * Wait for records and take them all, in place: returns the number of ranges
+ * (at least 1); mqbus_consumer_next() walks them. What an earlier fetch
+ * returned and mqbus_consumer_next() has not reached is passed over.
+ */
+int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
+			 int64_t timeout_ns);
+/* The ranges of the last fetch; *@n gets their number. */
+const struct mqbus_range *mqbus_consumer_ranges(const struct mqbus_consumer *c,
+						unsigned int *n);
+/*
+ * The next record of the last fetch, or NULL at its end. The record lies in the
+ * topic's memory and stays as it is until it is committed; nothing is copied.
+ * On a topic that evicts it is a checked copy, good until the next call.
+ * *@partition (may be NULL) gets its partition.
+ */
+const struct mqbus_record *mqbus_consumer_next(struct mqbus_consumer *c,
+					       uint32_t *partition);
+/* Records that this consumer's group lost to eviction since the handle was opened. */
+uint64_t mqbus_consumer_lost(const struct mqbus_consumer *c);
+/* Commit every record that mqbus_consumer_next() has returned. */
+int mqbus_consumer_commit(struct mqbus_consumer *c);
+/* Commit one partition up to, not including, @offset. */
+int mqbus_consumer_commit_to(struct mqbus_consumer *c, uint32_t partition,
+			     uint64_t offset);
+
+/* ---- records ---- */
+
+static inline const void *mqbus_record_value(const struct mqbus_record *r,
+					     size_t *len)
+{
+	*len = r->value_len;
+	return r + 1;
+}
+
+static inline const void *mqbus_record_key(const struct mqbus_record *r,
+					   size_t *len)
+{
+	*len = r->key_len;
+	return (const char *)(r + 1) + r->value_len;
+}
+
+static inline const void *mqbus_record_routing_key(const struct mqbus_record *r,
+						   size_t *len)
+{
+	*len = r->routing_key_len;
+	return (const char *)(r + 1) + r->value_len + r->key_len;
+}
+
+/**
+ * struct mqbus_header_view - one header of a record, in place
+ * @name: not terminated
+ * @value: any bytes
+ * @name_len: bytes of @name
+ * @value_len: bytes of @value
+ */
+struct mqbus_header_view {
+	const char *name;
+	const void *value;
+	uint16_t name_len;
+	uint16_t value_len;
+};
+
+/*
+ * Walk a record's headers: start with *@iter = 0; returns 1 and fills @view, or
+ * 0 at the end.
+ */
+int mqbus_record_header(const struct mqbus_record *r, uint32_t *iter,
+			struct mqbus_header_view *view);
+/*
+ * Append a header to a block of @size bytes of which *@used are taken. Returns
+ * 0, or -EMSGSIZE if it does not fit, -EINVAL for an empty name.
+ */
+int mqbus_header_add(void *block, size_t size, uint32_t *used,
+		     const char *name, size_t name_len,
+		     const void *value, size_t value_len);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MQBUS_H */
