@@ -10,17 +10,24 @@
  *
  * Durations are nanoseconds; a negative timeout waits without limit, 0 does not
  * wait. Strings that go in stay the caller's; nothing is kept of them.
+ *
+ * One errno comes from the library alone: -ENODEV, there is no /dev/mqbus (the
+ * module is not loaded). So -ENOENT always means the topic or the group.
  */
 #ifndef MQBUS_H
 #define MQBUS_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <linux/mqbus.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* The library is built with hidden visibility; this is what it exports */
+#pragma GCC visibility push(default)
 
 struct mqbus_producer;
 struct mqbus_consumer;
@@ -51,8 +58,9 @@ struct mqbus_topic_config {
 
 /* 1 partition of 1 MiB that blocks when full, mode 0600, owned by the caller */
 #define MQBUS_TOPIC_CONFIG_INIT {					\
-	.size = 1 << 20, .partitions = 1, .full = MQBUS_FULL_BLOCK,	\
-	.mode = 0600, .uid = MQBUS_ANY, .gid = MQBUS_ANY,		\
+	.size = 1 << 20, .retention = 0, .partitions = 1,		\
+	.max_record = 0, .full = MQBUS_FULL_BLOCK, .mode = 0600,	\
+	.uid = MQBUS_ANY, .gid = MQBUS_ANY,				\
 }
 
 /* Limits of this namespace and of this kernel. */
@@ -91,17 +99,17 @@ uint64_t mqbus_producer_id(const struct mqbus_producer *p);
 const struct mqbus_geometry *mqbus_producer_geometry(const struct mqbus_producer *p);
 
 /* An &struct mqbus_msg with @value and, if @key_len, a key; partition by key. */
-static inline struct mqbus_msg mqbus_msg(const void *key, uint16_t key_len,
-					 const void *value, uint32_t value_len)
+static inline struct mqbus_msg mqbus_msg_make(const void *key, uint16_t key_len,
+					      const void *value, uint32_t value_len)
 {
-	struct mqbus_msg m = {
-		.value = (uint64_t)(uintptr_t)value,
-		.key = (uint64_t)(uintptr_t)key,
-		.value_len = value_len,
-		.key_len = key_len,
-		.partition = MQBUS_ANY,
-	};
+	struct mqbus_msg m;
 
+	memset(&m, 0, sizeof(m));
+	m.value = (uint64_t)(uintptr_t)value;
+	m.key = (uint64_t)(uintptr_t)key;
+	m.value_len = value_len;
+	m.key_len = key_len;
+	m.partition = MQBUS_ANY;
 	return m;
 }
 
@@ -134,7 +142,9 @@ const struct mqbus_geometry *mqbus_consumer_geometry(const struct mqbus_consumer
 /*
  * Wait for records and take them all, in place: returns the number of ranges
  * (at least 1); mqbus_consumer_next() walks them. What an earlier fetch
- * returned and mqbus_consumer_next() has not reached is passed over.
+ * returned and mqbus_consumer_next() has not reached is passed over, unless
+ * this fetch fails and did not have to commit. After an error other than
+ * -EAGAIN, -ETIMEDOUT and -EINTR the handle is of no more use but to commit.
  */
 int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 			 int64_t timeout_ns);
@@ -151,9 +161,16 @@ const struct mqbus_record *mqbus_consumer_next(struct mqbus_consumer *c,
 					       uint32_t *partition);
 /* Records that this consumer's group lost to eviction since the handle was opened. */
 uint64_t mqbus_consumer_lost(const struct mqbus_consumer *c);
-/* Commit every record that mqbus_consumer_next() has returned. */
+/*
+ * Commit every record that mqbus_consumer_next() has returned; without a system
+ * call if there is nothing new. -ESTALE: a partition is not this member's any
+ * more; what could be committed in the others is.
+ */
 int mqbus_consumer_commit(struct mqbus_consumer *c);
-/* Commit one partition up to, not including, @offset. */
+/*
+ * Commit one partition up to, not including, @offset. For callers that settle
+ * records by their own book: use this or mqbus_consumer_commit(), not both.
+ */
 int mqbus_consumer_commit_to(struct mqbus_consumer *c, uint32_t partition,
 			     uint64_t offset);
 
@@ -207,6 +224,8 @@ int mqbus_record_header(const struct mqbus_record *r, uint32_t *iter,
 int mqbus_header_add(void *block, size_t size, uint32_t *used,
 		     const char *name, size_t name_len,
 		     const void *value, size_t value_len);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "consumer.h"
+
+static int consumer_join(struct mqbus_consumer *c, const char *topic,
+			 const char *group)
+{
+	struct mqbus_join arg = { 0 };
+	int ret;
+
+	ret = mqbus_device_name(arg.topic, topic);
+	if (!ret)
+		ret = mqbus_device_name(arg.group, group);
+	if (!ret)
+		ret = mqbus_device_call(c->fd, MQBUS_IOC_JOIN, &arg);
+	if (!ret)
+		ret = mqbus_device_call(c->fd, MQBUS_IOC_GEOMETRY, &c->geometry);
+	return ret;
+}
+
+/* All memory that the handle will ever need, but for the mappings. */
+static int consumer_allocate(struct mqbus_consumer *c)
+{
+	uint32_t n = c->geometry.partitions;
+	uint32_t i;
+
+	c->parts = calloc(n, sizeof(*c->parts));
+	c->entries = calloc(n, sizeof(*c->entries));
+	if (!c->parts || !c->entries)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		c->parts[i].entry = MQBUS_ANY;
+	if (c->geometry.full != MQBUS_FULL_EVICT)
+		return 0;
+	/* With the header and the padding up to a multiple of 8 */
+	c->copy_size = sizeof(*c->copy) + ((c->geometry.max_record + 7UL) & ~7UL);
+	c->copy = malloc(c->copy_size);
+	return c->copy ? 0 : -ENOMEM;
+}
+
+int mqbus_consumer_open(struct mqbus_consumer **out, const char *topic,
+			const char *group)
+{
+	struct mqbus_consumer *c;
+	int ret;
+
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->fd = mqbus_device_open();
+	ret = c->fd < 0 ? c->fd : consumer_join(c, topic, group);
+	if (!ret)
+		ret = consumer_allocate(c);
+	if (ret) {
+		mqbus_consumer_close(c);
+		return ret;
+	}
+	*out = c;
+	return 0;
+}
+
+void mqbus_consumer_close(struct mqbus_consumer *c)
+{
+	uint32_t i;
+
+	if (!c)
+		return;
+	for (i = 0; c->parts && i < c->geometry.partitions; i++) {
+		if (c->parts[i].map)
+			munmap((void *)c->parts[i].map, c->parts[i].map_len);
+	}
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c->parts);
+	free(c->entries);
+	free(c->copy);
+	free(c);
+}
+
+static int consumer_map(struct mqbus_consumer *c, uint32_t partition)
+{
+	struct consumer_partition *part = &c->parts[partition];
+	struct mqbus_geometry geometry = { .partition = partition };
+	void *map;
+	int ret;
+
+	ret = mqbus_device_call(c->fd, MQBUS_IOC_GEOMETRY, &geometry);
+	if (ret)
+		return ret;
+	map = mmap(NULL, geometry.map_len, PROT_READ, MAP_SHARED, c->fd,
+		   geometry.map_offset);
+	if (map == MAP_FAILED)
+		return -errno;
+	part->map = map;
+	part->map_len = geometry.map_len;
+	part->data = (const char *)map + geometry.data_offset;
+	part->mask = geometry.size - 1;
+	return 0;
+}
+
+int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
+			 int64_t timeout_ns)
+{
+	struct mqbus_fetch arg = {
+		.flags = flags & MQBUS_CONSUMER_COMMIT ? MQBUS_FETCH_F_COMMIT : 0,
+		.nr_ranges = MQBUS_FETCH_MAX,
+		.ranges = mqbus_device_address(c->ranges),
+		.range_size = sizeof(c->ranges[0]),
+		.timeout = mqbus_device_timeout(timeout_ns),
+	};
+	uint32_t i, partition;
+	int ret;
+
+	if (flags & ~MQBUS_CONSUMER_COMMIT)
+		return -EOPNOTSUPP;
+	mqbus_consumer_note(c);
+	/* What is committed may be overwritten from the call on, so let go first */
+	if (flags & MQBUS_CONSUMER_COMMIT) {
+		mqbus_consumer_forget(c);
+		mqbus_consumer_enter(c, c->nr_ranges);
+	}
+	ret = mqbus_device_call(c->fd, MQBUS_IOC_FETCH, &arg);
+	if (ret)
+		return ret;
+	c->nr_ranges = 0;
+	for (i = 0; i < arg.nr_ranges; i++) {
+		partition = c->ranges[i].partition;
+		if (!c->parts[partition].map)
+			ret = consumer_map(c, partition);
+		if (ret)
+			break;
+		c->lost += c->ranges[i].lost;
+		c->nr_ranges++;
+	}
+	mqbus_consumer_enter(c, 0);
+	return ret ? ret : (int)c->nr_ranges;
+}
+
+/*
+ * A dozen instructions for a record within a range. The slow path is in a file
+ * of its own so that inlining it cannot cost this one its registers.
+ */
+const struct mqbus_record *mqbus_consumer_next(struct mqbus_consumer *c,
+					       uint32_t *partition)
+{
+	const struct mqbus_record *r = (const void *)c->next;
+
+	if (c->next >= c->end)
+		return mqbus_consumer_next_slow(c, partition);
+	c->next += r->size;
+	if (partition)
+		*partition = c->partition;
+	return r;
+}
+
+int mqbus_consumer_fd(const struct mqbus_consumer *c)
+{
+	return c->fd;
+}
+
+const struct mqbus_geometry *mqbus_consumer_geometry(const struct mqbus_consumer *c)
+{
+	return &c->geometry;
+}
+
+const struct mqbus_range *mqbus_consumer_ranges(const struct mqbus_consumer *c,
+						unsigned int *n)
+{
+	*n = c->nr_ranges;
+	return c->ranges;
+}
+
+uint64_t mqbus_consumer_lost(const struct mqbus_consumer *c)
+{
+	return c->lost;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A consumer is three files: consumer.c (the handle and its calls), walk.c (from
+ * record to record without a call) and commit.c (what was walked, made lasting).
+ */
+#ifndef MQBUS_CONSUMER_H
+#define MQBUS_CONSUMER_H
+
+#include "device.h"
+
+/**
+ * struct consumer_partition - one partition as this member sees it
+ * @map: its mapping, or NULL until its first range
+ * @map_len: bytes of @map
+ * @data: first byte of the ring in @map
+ * @mask: bytes of the ring, minus 1
+ * @entry: its index in the consumer's commit entries, or MQBUS_ANY
+ */
+struct consumer_partition {
+	const struct mqbus_ring_page *map;
+	size_t map_len;
+	const char *data;
+	uint64_t mask;
+	uint32_t entry;
+};
+
+/**
+ * struct mqbus_consumer - a member of a group
+ * @next: the record that mqbus_consumer_next() returns next
+ * @end: behind the current range; never above @next on a topic that evicts,
+ *	which sends mqbus_consumer_next() to the slow path for each record
+ * @partition: partition of the current range
+ * @fd: the endpoint
+ * @copy: room for the largest record, on a topic that evicts; else NULL
+ * @copy_size: bytes of @copy
+ * @pos: position of the next record to copy
+ * @offset: the offset that it should have
+ * @noted: in the current range, what is in the commit entries already
+ * @range: index of the current range
+ * @nr_ranges: number of valid elements of @ranges
+ * @lost: records lost to eviction so far
+ * @parts: what is known of each partition
+ * @entries: progress not committed yet, an element for each partition concerned
+ * @nr_entries: number of valid elements of @entries
+ * @geometry: of partition 0
+ * @ranges: of the last fetch
+ */
+struct mqbus_consumer {
+	const char *next;
+	const char *end;
+	uint32_t partition;
+	int fd;
+	struct mqbus_record *copy;
+	size_t copy_size;
+	uint64_t pos;
+	uint64_t offset;
+	uint64_t noted;
+	uint32_t range;
+	uint32_t nr_ranges;
+	uint64_t lost;
+	struct consumer_partition *parts;
+	struct mqbus_commit_entry *entries;
+	uint32_t nr_entries;
+	struct mqbus_geometry geometry;
+	struct mqbus_range ranges[MQBUS_FETCH_MAX];
+};
+
+/* Stand before the first record of range @index, or behind all if there is none. */
+void mqbus_consumer_enter(struct mqbus_consumer *c, uint32_t index);
+/* mqbus_consumer_next() at the end of a range, and on topics that evict. */
+const struct mqbus_record *mqbus_consumer_next_slow(struct mqbus_consumer *c,
+						    uint32_t *partition);
+/* The offset behind the last record returned in the current range. */
+uint64_t mqbus_consumer_done(const struct mqbus_consumer *c);
+/* Remember how far the current range was walked, for the next commit. */
+void mqbus_consumer_note(struct mqbus_consumer *c);
+/* Forget progress: it is committed, or cannot be any more. */
+void mqbus_consumer_forget(struct mqbus_consumer *c);
+
+#endif /* MQBUS_CONSUMER_H */

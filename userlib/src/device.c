@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "device.h"
+
+int mqbus_device_open(void)
+{
+	int fd = open("/dev/mqbus", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	/* ENOENT is kept for topics and groups; ENXIO is a node without driver */
+	if (errno == ENOENT || errno == ENXIO)
+		return -ENODEV;
+	return -errno;
+}
+
+int mqbus_device_call(int fd, unsigned long request, void *arg)
+{
+	return ioctl(fd, request, arg) < 0 ? -errno : 0;
+}
+
+int mqbus_device_once(unsigned long request, void *arg)
+{
+	int fd, ret;
+
+	fd = mqbus_device_open();
+	if (fd < 0)
+		return fd;
+	ret = mqbus_device_call(fd, request, arg);
+	close(fd);
+	return ret;
+}
+
+int mqbus_device_name(char field[MQBUS_NAME_SIZE], const char *name)
+{
+	size_t len = strnlen(name, MQBUS_NAME_SIZE);
+
+	if (len == MQBUS_NAME_SIZE)
+		return -ENAMETOOLONG;
+	memcpy(field, name, len + 1);
+	return 0;
+}
+
+int mqbus_info(struct mqbus_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return mqbus_device_once(MQBUS_IOC_INFO, info);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The one door to the kernel: opening /dev/mqbus and calling it.
+ */
+#ifndef MQBUS_DEVICE_H
+#define MQBUS_DEVICE_H
+
+#include <stdint.h>
+
+#include "mqbus.h"
+
+/* A new, unbound endpoint; or a negative errno. */
+int mqbus_device_open(void);
+/* ioctl() that returns a negative errno. */
+int mqbus_device_call(int fd, unsigned long request, void *arg);
+/* One call on an endpoint of its own, for what is done by name. */
+int mqbus_device_once(unsigned long request, void *arg);
+/* Copy @name into a field of the contract; -ENAMETOOLONG if it does not fit. */
+int mqbus_device_name(char field[MQBUS_NAME_SIZE], const char *name);
+
+/* The library's durations are signed, the kernel's are not */
+static inline uint64_t mqbus_device_timeout(int64_t timeout_ns)
+{
+	return timeout_ns < 0 ? MQBUS_WAIT_FOREVER : (uint64_t)timeout_ns;
+}
+
+static inline uint64_t mqbus_device_address(const void *p)
+{
+	return (uint64_t)(uintptr_t)p;
+}
+
+#endif /* MQBUS_DEVICE_H */

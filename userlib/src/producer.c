@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "device.h"
+
+struct mqbus_producer {
+	int fd;
+	uint64_t id;
+	struct mqbus_geometry geometry;
+};
+
+static int producer_bind(struct mqbus_producer *p, const char *topic)
+{
+	struct mqbus_produce arg = { 0 };
+	int ret;
+
+	ret = mqbus_device_name(arg.topic, topic);
+	if (ret)
+		return ret;
+	ret = mqbus_device_call(p->fd, MQBUS_IOC_PRODUCE, &arg);
+	if (ret)
+		return ret;
+	p->id = arg.producer;
+	return mqbus_device_call(p->fd, MQBUS_IOC_GEOMETRY, &p->geometry);
+}
+
+int mqbus_producer_open(struct mqbus_producer **out, const char *topic)
+{
+	struct mqbus_producer *p;
+	int ret;
+
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->fd = mqbus_device_open();
+	ret = p->fd < 0 ? p->fd : producer_bind(p, topic);
+	if (ret) {
+		mqbus_producer_close(p);
+		return ret;
+	}
+	*out = p;
+	return 0;
+}
+
+void mqbus_producer_close(struct mqbus_producer *p)
+{
+	if (!p)
+		return;
+	if (p->fd >= 0)
+		close(p->fd);
+	free(p);
+}
+
+int mqbus_producer_fd(const struct mqbus_producer *p)
+{
+	return p->fd;
+}
+
+uint64_t mqbus_producer_id(const struct mqbus_producer *p)
+{
+	return p->id;
+}
+
+const struct mqbus_geometry *mqbus_producer_geometry(const struct mqbus_producer *p)
+{
+	return &p->geometry;
+}
+
+int mqbus_producer_publish(struct mqbus_producer *p, const struct mqbus_msg *msgs,
+			   unsigned int count, struct mqbus_place *places,
+			   int64_t timeout_ns, int *error)
+{
+	struct mqbus_publish arg = {
+		.count = count,
+		.msgs = mqbus_device_address(msgs),
+		.msg_size = sizeof(*msgs),
+		.place_size = sizeof(*places),
+		.places = mqbus_device_address(places),
+		.timeout = mqbus_device_timeout(timeout_ns),
+	};
+	int ret;
+
+	ret = mqbus_device_call(p->fd, MQBUS_IOC_PUBLISH, &arg);
+	if (error)
+		*error = ret ? ret : -(int)arg.error;
+	return ret ? ret : (int)arg.published;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "consumer.h"
+
+void mqbus_consumer_enter(struct mqbus_consumer *c, uint32_t index)
+{
+	const struct consumer_partition *part;
+	const struct mqbus_range *range;
+
+	c->range = index;
+	if (index >= c->nr_ranges) {
+		c->next = NULL;
+		c->end = NULL;
+		return;
+	}
+	range = &c->ranges[index];
+	part = &c->parts[range->partition];
+	c->partition = range->partition;
+	c->noted = range->begin_offset;
+	if (c->copy) {
+		c->pos = range->begin;
+		c->offset = range->begin_offset;
+		return;
+	}
+	c->next = part->data + (range->begin & part->mask);
+	c->end = c->next + (range->end - range->begin);
+}
+
+uint64_t mqbus_consumer_done(const struct mqbus_consumer *c)
+{
+	if (c->copy)
+		return c->offset;
+	/* The record that comes next is not committed, so it is still there */
+	if (c->next < c->end)
+		return ((const struct mqbus_record *)c->next)->offset;
+	return c->ranges[c->range].end_offset;
+}
+
+/*
+ * ORD_HEAD: the writer stores head before it reuses the bytes below it. So if
+ * head, loaded after the copy, is not above the record, the copy is whole.
+ */
+static uint64_t consumer_head(const struct consumer_partition *part)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&part->map->head, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Copy the record at the current position if it is still there. What is read
+ * may be anything until head was checked, also the size. Returns whether the
+ * record is in the copy; if not, the position is at head or the range's end.
+ */
+static int consumer_copy(struct mqbus_consumer *c)
+{
+	const struct consumer_partition *part = &c->parts[c->partition];
+	const struct mqbus_record *r;
+	uint64_t end = c->ranges[c->range].end;
+	uint64_t head;
+	uint32_t size;
+
+	r = (const void *)(part->data + (c->pos & part->mask));
+	size = __atomic_load_n(&r->size, __ATOMIC_RELAXED);
+	if (size < sizeof(*r) || size % 8 || size > c->copy_size || size > end - c->pos)
+		size = 0;
+	memcpy(c->copy, r, size);
+	head = consumer_head(part);
+	if (head <= c->pos && size) {
+		c->pos += size;
+		return 1;
+	}
+	c->pos = head > c->pos && head < end ? head : end;
+	return 0;
+}
+
+/* Offsets are dense, so a gap before a whole copy is the number of lost ones. */
+static const struct mqbus_record *consumer_next_copy(struct mqbus_consumer *c)
+{
+	const struct mqbus_range *range = &c->ranges[c->range];
+
+	while (c->pos < range->end) {
+		if (!consumer_copy(c))
+			continue;
+		c->lost += c->copy->offset - c->offset;
+		c->offset = c->copy->offset + 1;
+		return c->copy;
+	}
+	c->lost += range->end_offset - c->offset;
+	c->offset = range->end_offset;
+	return NULL;
+}
+
+const struct mqbus_record *mqbus_consumer_next_slow(struct mqbus_consumer *c,
+						    uint32_t *partition)
+{
+	const struct mqbus_record *r = NULL;
+
+	while (c->range < c->nr_ranges) {
+		if (c->copy) {
+			r = consumer_next_copy(c);
+		} else if (c->next < c->end) {
+			r = (const void *)c->next;
+			c->next += r->size;
+		}
+		if (r) {
+			if (partition)
+				*partition = c->partition;
+			return r;
+		}
+		mqbus_consumer_note(c);
+		mqbus_consumer_enter(c, c->range + 1);
+	}
+	return NULL;
+}
