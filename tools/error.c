@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "error.h"
+#include "nl.h"
+
+#define DO_ANY		(~0)
+#define DO_GROUP_ADMIN	(DO_GROUP_DELETE | DO_GROUP_SEEK)
+#define DO_GROUPS	(DO_GROUP_CREATE | DO_GROUP_ADMIN | DO_JOIN)
+
+/**
+ * struct sentence - what to say
+ * @actions: for which actions
+ * @err: for which errno
+ * @text: {words} are replaced, see expand()
+ */
+struct sentence {
+	int actions;
+	int err;
+	const char *text;
+};
+
+/* The first that fits is taken */
+static const struct sentence sentences[] = {
+	{ DO_ANY, ENODEV, "/dev/mqbus is not there: load the module (modprobe mqbus)" },
+	{ DO_ANY, EILSEQ,
+	  "a name has only letters, digits and ._:@- and does not begin with '.' or '-'",
+	},
+	{ DO_ANY, ENAMETOOLONG, "a name has at most 127 bytes" },
+	{ DO_ANY, EIDRM, "was deleted" },
+	{ DO_ANY, ENOTTY, "the loaded module is older than this program: it lacks this call" },
+	{ DO_ANY, EOPNOTSUPP,
+	  "the loaded module is older than this program: it lacks this option",
+	},
+	{ DO_ANY, E2BIG, "the loaded module is older than this program: it lacks this option" },
+
+	{ DO_TOPIC_CREATE, EEXIST, "exists already (topic show; topic delete)" },
+	{ DO_TOPIC_CREATE, ENOSPC,
+	  "{bytes} bytes are over the limit of this network namespace: {used_bytes} of {max_bytes} are in use (sysctl net.mqbus.max_bytes; topic delete)",
+	},
+	{ DO_TOPIC_CREATE, EDQUOT,
+	  "{bytes} bytes are over what is left to user {uid} of {max_user_bytes} bytes (sysctl net.mqbus.max_user_bytes; topic delete)",
+	},
+	{ DO_TOPIC_CREATE, EMFILE,
+	  "this network namespace has all the {max_topics} topics it may have (sysctl net.mqbus.max_topics; topic delete)",
+	},
+	{ DO_TOPIC_CREATE, EOVERFLOW, "partitions times bytes is more than a number can hold" },
+	{ DO_TOPIC_CREATE, ENOMEM,
+	  "the machine or the memory cgroup has no {bytes} bytes left (--size, --partitions)",
+	},
+	{ DO_TOPIC_CREATE, EPERM, "only root (CAP_CHOWN) may give a topic to another (--owner)" },
+	{ DO_TOPIC_CREATE | DO_TOPIC_DELETE, EINVAL, "a name is not empty" },
+	{ DO_TOPIC_DELETE, EPERM, "only its owner or root (CAP_DAC_OVERRIDE) may delete it" },
+
+	{ DO_GROUP_CREATE, EEXIST, "exists already (group show; group delete; group seek)" },
+	{ DO_GROUP_CREATE, EACCES,
+	  "the topic's mode does not let this user subscribe (topic show: r)",
+	},
+	{ DO_GROUP_CREATE, EMFILE,
+	  "the topic has all the {max_groups} groups it may have (sysctl net.mqbus.max_groups; group delete)",
+	},
+	{ DO_GROUP_ADMIN, EPERM,
+	  "only the owner of the group or of the topic, or root, may do this (group list)",
+	},
+	{ DO_GROUP_DELETE, EBUSY, "has members (group show; --force takes it from them)" },
+	{ DO_GROUP_SEEK, EBUSY, "has members: they must leave before it is moved (group show)" },
+	{ DO_GROUPS, EINVAL, "a name is not empty" },
+	{ DO_JOIN, EACCES,
+	  "the mode of the topic (r) or of the group (w) does not let this user join (topic show; group list)",
+	},
+
+	{ DO_PRODUCE, EACCES, "its mode does not let this user publish (topic show: w)" },
+	{ DO_PRODUCE | DO_TOPIC_DELETE | DO_LIST, ENOENT,
+	  "there is no such topic in this network namespace (topic list; topic create)",
+	},
+
+	{ DO_PUBLISH, EMSGSIZE,
+	  "record of {bytes} bytes is over the maximum of {limit} (topic create --max-record)",
+	},
+	{ DO_PUBLISH, ENOBUFS,
+	  "is full and rejects what does not fit: a group is behind or there is none (topic show; topic create --size, --full)",
+	},
+	{ DO_PUBLISH, EAGAIN,
+	  "is full: a group is behind or there is none (topic show; --timeout)",
+	},
+	{ DO_PUBLISH, ETIMEDOUT,
+	  "stayed full for the whole timeout: a group is behind or there is none (topic show; --timeout)",
+	},
+	{ DO_FETCH, ETIMEDOUT, "no record came within the timeout (--timeout)" },
+	{ DO_COMMIT, ESTALE,
+	  "its partitions went to another member, which reads the records again",
+	},
+};
+
+static void describe(const struct error_subject *s)
+{
+	fputs("mqbus: ", stderr);
+	if (s->topic)
+		fprintf(stderr, "topic '%s'", s->topic);
+	if (s->group)
+		fprintf(stderr, " group '%s'", s->group);
+	if (s->topic)
+		fputs(": ", stderr);
+	if (s->where)
+		fprintf(stderr, "%s: ", s->where);
+}
+
+int error_say(const struct error_subject *s, const char *fmt, ...)
+{
+	va_list args;
+
+	describe(s);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return STATUS_FAILED;
+}
+
+/* A word of a sentence; the limits are asked for only when they are needed. */
+static __u64 word_value(const struct error_subject *s, const char *word, size_t len)
+{
+	struct mqbus_info info;
+	const struct {
+		const char *word;
+		const __u64 value;
+	} known[] = {
+		{ "bytes", s->bytes },
+		{ "limit", s->limit },
+		{ "uid", getuid() },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		if (strlen(known[i].word) == len && !memcmp(known[i].word, word, len))
+			return known[i].value;
+	}
+	if (mqbus_info(&info))
+		return 0;
+	if (!strncmp(word, "used_bytes", len))
+		return info.used_bytes;
+	if (!strncmp(word, "max_bytes", len))
+		return info.max_bytes;
+	if (!strncmp(word, "max_user_bytes", len))
+		return info.max_user_bytes;
+	if (!strncmp(word, "max_topics", len))
+		return info.max_topics;
+	return info.max_groups;
+}
+
+static void expand(const struct error_subject *s, const char *text)
+{
+	const char *open, *close;
+
+	while ((open = strchr(text, '{'))) {
+		close = strchr(open, '}');
+		fprintf(stderr, "%.*s%llu", (int)(open - text), text,
+			word_value(s, open + 1, close - open - 1));
+		text = close + 1;
+	}
+	fprintf(stderr, "%s\n", text);
+}
+
+static int status_of(int err)
+{
+	if (err == ETIMEDOUT)
+		return STATUS_TIMEOUT;
+	if (err == EINTR && cmd_signal())
+		return STATUS_SIGNAL + cmd_signal();
+	return STATUS_FAILED;
+}
+
+/* For calls that name both: is it the topic that is missing, or the group? */
+static int report_missing(const struct error_subject *s)
+{
+	struct error_subject topic = { .action = DO_LIST, .topic = s->topic };
+	struct nl_topic found;
+
+	if (nl_topic_get(s->topic, &found) == -ENOENT)
+		return error_report(&topic, -ENOENT);
+	return error_say(s, "the topic has no such group (group list; group create)");
+}
+
+static int report_partition(const struct error_subject *s)
+{
+	if (!s->partitions)
+		return error_say(s, "a per-CPU topic takes no partition (--partition)");
+	return error_say(s, "there is no partition %u: the topic has %u, from 0",
+			 s->partition, s->partitions);
+}
+
+int error_report(const struct error_subject *s, int err)
+{
+	const struct sentence *sentence;
+	size_t i;
+
+	err = -err;
+	if (err == ENOENT && s->action & DO_GROUPS)
+		return report_missing(s);
+	if (err == ECHRNG)
+		return report_partition(s);
+	if (err == EACCES && access("/dev/mqbus", R_OK | W_OK))
+		return error_say(s, "this user may not open /dev/mqbus (its mode)");
+	for (i = 0; i < ARRAY_SIZE(sentences); i++) {
+		sentence = &sentences[i];
+		if (sentence->err == err && sentence->actions & s->action) {
+			describe(s);
+			expand(s, sentence->text);
+			return status_of(err);
+		}
+	}
+	error_say(s, "%s", strerror(err));
+	return status_of(err);
+}

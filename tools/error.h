@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What is said when a call fails: the thing, the limit, the way out.
+ */
+#ifndef MQBUS_ERROR_H
+#define MQBUS_ERROR_H
+
+#include <linux/types.h>
+
+#include "cmd.h"
+
+/* What was tried; the same errno means different things to different calls. */
+enum error_action {
+	DO_TOPIC_CREATE = 1 << 0,
+	DO_TOPIC_DELETE = 1 << 1,
+	DO_GROUP_CREATE = 1 << 2,
+	DO_GROUP_DELETE = 1 << 3,
+	DO_GROUP_SEEK = 1 << 4,
+	DO_PRODUCE = 1 << 5,
+	DO_PUBLISH = 1 << 6,
+	DO_JOIN = 1 << 7,
+	DO_FETCH = 1 << 8,
+	DO_COMMIT = 1 << 9,
+	DO_LIST = 1 << 10,
+	DO_INFO = 1 << 11,
+};
+
+/**
+ * struct error_subject - what the sentence is about; only @action is required
+ * @action: what was tried
+ * @topic: name
+ * @group: name
+ * @where: place in the input, as "line 3 of stdin"
+ * @bytes: bytes wanted, or of the record
+ * @limit: largest record
+ * @partition: number of the partition asked for
+ * @partitions: number of partitions that there are; 0: one for each CPU
+ */
+struct error_subject {
+	enum error_action action;
+	const char *topic;
+	const char *group;
+	const char *where;
+	__u64 bytes;
+	__u64 limit;
+	__u32 partition;
+	__u32 partitions;
+};
+
+/* Print the sentence for negative errno @err; returns the exit status. */
+int error_report(const struct error_subject *s, int err);
+/* Print "mqbus: topic 'x' group 'g': " and the text; returns STATUS_FAILED. */
+__printf(2, 3) int error_say(const struct error_subject *s, const char *fmt, ...);
+
+#endif /* MQBUS_ERROR_H */

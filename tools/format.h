@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A record as text: by a format as kcat's, or as a line of JSON.
+ */
+#ifndef MQBUS_FORMAT_H
+#define MQBUS_FORMAT_H
+
+#include "mqbus.h"
+
+/**
+ * struct text - bytes that grow
+ * @data: the bytes
+ * @len: how many there are
+ * @size: how many there is room for
+ */
+struct text {
+	char *data;
+	size_t len;
+	size_t size;
+};
+
+void text_add(struct text *t, const void *data, size_t len);
+void text_free(struct text *t);
+
+/*
+ * A format is compiled once: the escapes are replaced, the letters checked.
+ * Returns NULL and sets *@bad to the first letter that is none.
+ */
+struct format *format_compile(const char *s, const char **bad);
+void format_free(struct format *f);
+/* Append a record. */
+void format_record(const struct format *f, const char *topic, __u32 partition,
+		   const struct mqbus_record *r, struct text *out);
+/* Append a record as one line of JSON. */
+void format_json(const char *topic, __u32 partition,
+		 const struct mqbus_record *r, struct text *out);
+
+#endif /* MQBUS_FORMAT_H */

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd.h"
+#include "error.h"
+#include "mqbus.h"
+#include "nl.h"
+#include "output.h"
+#include "parse.h"
+#include "report.h"
+
+static const char create_help[] =
+	"Usage: mqbus group create TOPIC GROUP [OPTION]...\n"
+	"\n"
+	"  -o, --offset WHERE  begin at: earliest (default), latest, an offset, @TIME\n"
+	"      --mode OCTAL    r may list it, w may join it (default 0666 less the umask)\n"
+	"\n"
+	"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z.\n";
+
+static const char seek_help[] =
+	"Usage: mqbus group seek TOPIC GROUP -o WHERE [OPTION]...\n"
+	"\n"
+	"Show where a group would read next, or move it there.\n"
+	"\n"
+	"  -o, --offset WHERE     earliest, latest, an offset, @TIME\n"
+	"  -p, --partition N      only this one (default: all)\n"
+	"      --execute          do it; the group must have no members\n"
+	"  -j, --json\n"
+	"\n"
+	"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z.\n";
+
+enum { OPT_MODE = 256, OPT_FORCE, OPT_EXECUTE };
+
+/* The two names that most commands take; returns the exit status. */
+static int group_names(int argc, char **argv, const char *command,
+		       struct error_subject *subject)
+{
+	if (argc - optind != 2)
+		return cmd_usage_error("group %s takes a TOPIC and a GROUP", command);
+	subject->topic = argv[optind];
+	subject->group = argv[optind + 1];
+	return STATUS_OK;
+}
+
+static int group_create(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "offset", required_argument, NULL, 'o' },
+		{ "mode", required_argument, NULL, OPT_MODE },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct error_subject subject = { .action = DO_GROUP_CREATE };
+	struct place_spec place = { .whence = MQBUS_WHENCE_EARLIEST };
+	__u32 mode = parse_default_mode();
+	int opt, ret;
+
+	while ((opt = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'o':
+			if (parse_place(optarg, &place))
+				return cmd_bad_value("--offset", optarg, PLACE_EXPECTED);
+			break;
+		case OPT_MODE:
+			if (parse_mode(optarg, &mode))
+				return cmd_bad_value("--mode", optarg, MODE_EXPECTED);
+			break;
+		case 'h':
+			return cmd_help(create_help);
+		default:
+			return cmd_bad_option(argv);
+		}
+	}
+	ret = group_names(argc, argv, "create", &subject);
+	if (ret)
+		return ret;
+	ret = mqbus_group_create(subject.topic, subject.group, place.whence, place.value, mode);
+	return ret ? error_report(&subject, ret) : STATUS_OK;
+}
+
+static int group_list(int argc, char **argv)
+{
+	struct error_subject subject = { .action = DO_LIST };
+	struct nl_group *groups;
+	struct nl_topic topic;
+	bool json = false;
+	size_t n;
+	int ret;
+
+	ret = cmd_json_option(argc, argv, "Usage: mqbus group list [TOPIC] [-j|--json]\n", &json);
+	if (ret >= 0)
+		return ret;
+	if (argc - optind > 1)
+		return cmd_usage_error("group list takes one TOPIC at most");
+	subject.topic = argv[optind];
+	/* A topic without groups is an empty list; one that is not there is an error */
+	ret = subject.topic ? nl_topic_get(subject.topic, &topic) : 0;
+	if (!ret)
+		ret = nl_group_list(subject.topic, NULL, &groups, &n);
+	if (ret)
+		return error_report(&subject, ret);
+	ret = json ? output_json(report_groups_json(groups, n)) : report_groups(groups, n);
+	free(groups);
+	return ret;
+}
+
+static int group_show(int argc, char **argv)
+{
+	/* Missing names are told apart as for a seek */
+	struct error_subject subject = { .action = DO_GROUP_SEEK };
+	struct nl_group *partitions = NULL;
+	bool json = false;
+	size_t n;
+	int ret;
+
+	ret = cmd_json_option(argc, argv, "Usage: mqbus group show TOPIC GROUP [-j|--json]\n",
+			      &json);
+	if (ret >= 0)
+		return ret;
+	ret = group_names(argc, argv, "show", &subject);
+	if (ret)
+		return ret;
+	ret = nl_group_list(subject.topic, subject.group, &partitions, &n);
+	if (!ret && !n)
+		ret = -ENOENT;
+	if (ret)
+		ret = error_report(&subject, ret);
+	else if (json)
+		ret = output_json(report_group_json(partitions, n));
+	else
+		ret = report_group(partitions, n);
+	free(partitions);
+	return ret;
+}
+
+static int group_delete(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "force", no_argument, NULL, OPT_FORCE },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct error_subject subject = { .action = DO_GROUP_DELETE };
+	bool force = false;
+	int opt, ret;
+
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (opt == 'h')
+			return cmd_help("Usage: mqbus group delete TOPIC GROUP [--force]\n"
+					"\n"
+					"  --force  also when it has members\n");
+		if (opt == '?')
+			return cmd_bad_option(argv);
+		force = true;
+	}
+	ret = group_names(argc, argv, "delete", &subject);
+	if (ret)
+		return ret;
+	ret = mqbus_group_delete(subject.topic, subject.group, force);
+	return ret ? error_report(&subject, ret) : STATUS_OK;
+}
+
+static int seek_table(const struct mqbus_seek_result *results, int n, bool executed)
+{
+	struct table table = { 0 };
+	int i;
+
+	table_row(&table, ">PARTITION\t>OLD\t>NEW\t>END");
+	for (i = 0; i < n; i++)
+		table_row(&table, "%u\t%llu\t%llu\t%llu", results[i].partition,
+			  results[i].old_offset, results[i].new_offset, results[i].end_offset);
+	table_print(&table);
+	if (!executed)
+		fputs("Nothing was moved: --execute does it.\n", stderr);
+	return STATUS_OK;
+}
+
+static json_t *seek_json(const struct mqbus_seek_result *results, int n, bool executed)
+{
+	json_t *one, *list = json_array();
+	int i;
+
+	for (i = 0; i < n; i++) {
+		one = json_pack("{s:I s:I s:I s:I}",
+				"partition", (json_int_t)results[i].partition,
+				"old", (json_int_t)results[i].old_offset,
+				"new", (json_int_t)results[i].new_offset,
+				"end", (json_int_t)results[i].end_offset);
+		json_array_append_new(list, one);
+	}
+	return json_pack("{s:b s:o}", "executed", (int)executed, "partitions", list);
+}
+
+/**
+ * struct seek - the options of group seek
+ * @place: where to
+ * @placed: whether @place was given
+ * @execute: move it
+ * @json: print JSON
+ * @partition: which, or MQBUS_ANY
+ */
+struct seek {
+	struct place_spec place;
+	bool placed;
+	bool execute;
+	bool json;
+	__u32 partition;
+};
+
+static int seek_run(const struct seek *seek, struct error_subject *subject)
+{
+	struct mqbus_seek_result results[MQBUS_PARTITIONS_MAX];
+	struct nl_topic topic;
+	int n;
+
+	n = mqbus_group_seek(subject->topic, subject->group, seek->partition,
+			     seek->place.whence, seek->place.value, !seek->execute,
+			     results, MQBUS_PARTITIONS_MAX);
+	if (n == -ECHRNG) {
+		subject->partition = seek->partition;
+		if (!nl_topic_get(subject->topic, &topic))
+			subject->partitions = topic.partitions;
+	}
+	if (n < 0)
+		return error_report(subject, n);
+	if (n > MQBUS_PARTITIONS_MAX)
+		n = MQBUS_PARTITIONS_MAX;
+	if (seek->json)
+		return output_json(seek_json(results, n, seek->execute));
+	return seek_table(results, n, seek->execute);
+}
+
+static int group_seek(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "offset", required_argument, NULL, 'o' },
+		{ "partition", required_argument, NULL, 'p' },
+		{ "execute", no_argument, NULL, OPT_EXECUTE },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct error_subject subject = { .action = DO_GROUP_SEEK };
+	struct seek seek = { .partition = MQBUS_ANY };
+	int opt, ret;
+
+	while ((opt = getopt_long(argc, argv, "o:p:jh", options, NULL)) != -1) {
+		switch (opt) {
+		case 'o':
+			if (parse_place(optarg, &seek.place))
+				return cmd_bad_value("--offset", optarg, PLACE_EXPECTED);
+			seek.placed = true;
+			break;
+		case 'p':
+			if (parse_u32(optarg, MQBUS_ANY - 1, &seek.partition))
+				return cmd_bad_value("--partition", optarg, "a number");
+			break;
+		case OPT_EXECUTE:
+			seek.execute = true;
+			break;
+		case 'j':
+			seek.json = true;
+			break;
+		case 'h':
+			return cmd_help(seek_help);
+		default:
+			return cmd_bad_option(argv);
+		}
+	}
+	ret = group_names(argc, argv, "seek", &subject);
+	if (ret)
+		return ret;
+	if (!seek.placed)
+		return cmd_usage_error("group seek: where to? (-o " PLACE_EXPECTED ")");
+	return seek_run(&seek, &subject);
+}
+
+int cmd_group(int argc, char **argv)
+{
+	static const struct cmd commands[] = {
+		{ "create", group_create, "make a group" },
+		{ "list", group_list, "groups of a topic, or of all" },
+		{ "show", group_show, "one group: progress in each partition" },
+		{ "delete", group_delete, "delete a group and its progress" },
+		{ "seek", group_seek, "show or change where a group reads next" },
+		{ NULL, NULL, NULL },
+	};
+
+	return cmd_dispatch(commands, "mqbus group", argc, argv);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Words for the numbers of the contract.
+ */
+#ifndef MQBUS_NAMES_H
+#define MQBUS_NAMES_H
+
+#include <linux/types.h>
+
+/* The word for an enum mqbus_full. */
+const char *names_full(__u32 full);
+/* Its number, or -EINVAL. */
+int names_full_parse(const char *word, __u32 *full);
+/* The word for an enum mqbus_group_type. */
+const char *names_group_type(__u32 type);
+/* A user's or group's name, else its number; returns @buf. */
+const char *names_user(char buf[64], __u32 uid);
+const char *names_group(char buf[64], __u32 gid);
+
+#endif /* MQBUS_NAMES_H */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Listing over generic netlink. Each function returns 0 or a negative errno,
+ * and on success an array that the caller frees. The lists hold only what the
+ * caller may read.
+ */
+#ifndef MQBUS_NL_H
+#define MQBUS_NL_H
+
+#include <stddef.h>
+#include <linux/types.h>
+
+#include "mqbus.h"
+
+struct nl_topic {
+	char name[MQBUS_NAME_SIZE];
+	__u32 uid;
+	__u32 gid;
+	__u32 mode;
+	__u32 full;
+	__u32 per_cpu;
+	__u32 partitions;
+	__u64 ring_size;
+	__u32 max_record;
+	__u64 retention;
+	__u64 charged;
+	__u32 producers;
+	__u32 groups;
+	__u64 records;
+	__u64 published;
+	__u64 used;
+};
+
+struct nl_partition {
+	char topic[MQBUS_NAME_SIZE];
+	__u32 index;
+	__u64 head_offset;
+	__u64 next_offset;
+	__u64 used;
+};
+
+/**
+ * struct nl_group - the progress of a group in one partition
+ * @owner_pid: process of the member that reads it, or 0
+ *
+ * The other fields are as in mqbus.yaml.
+ */
+struct nl_group {
+	char topic[MQBUS_NAME_SIZE];
+	char name[MQBUS_NAME_SIZE];
+	__u32 uid;
+	__u32 mode;
+	__u32 type;
+	__u32 members;
+	__u32 generation;
+	__u32 partition;
+	__u64 committed;
+	__u64 fetched;
+	__u64 next_offset;
+	__u64 lag;
+	__u64 lost;
+	__u32 owner_pid;
+	char owner_comm[32];
+};
+
+/* One topic. */
+int nl_topic_get(const char *name, struct nl_topic *topic);
+/* All topics, by name. */
+int nl_topic_list(struct nl_topic **out, size_t *n);
+/* The partitions of a topic, by number. */
+int nl_partition_list(const char *topic, struct nl_partition **out, size_t *n);
+/* The partitions of groups; @topic and @name may be NULL: all. */
+int nl_group_list(const char *topic, const char *name, struct nl_group **out,
+		  size_t *n);
+
+#endif /* MQBUS_NL_H */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What people and programs get to see: tables, JSON, numbers with units.
+ */
+#ifndef MQBUS_OUTPUT_H
+#define MQBUS_OUTPUT_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <linux/types.h>
+
+#include "cmd.h"
+
+/* Print a value and release it; returns the exit status. */
+int output_json(json_t *value);
+
+/**
+ * struct table - rows that are printed with their columns aligned
+ * @rows: each is its cells with tabs between them
+ * @n: number of rows
+ */
+struct table {
+	char **rows;
+	size_t n;
+};
+
+/*
+ * Add a row; tabs in @fmt separate its cells. The first row is the heading;
+ * columns whose heading begins with '>' are aligned to the right.
+ */
+__printf(2, 3) void table_row(struct table *t, const char *fmt, ...);
+/* Print all rows and release them. */
+void table_print(struct table *t);
+
+/* Bytes as "1 MiB" or "1.4 MiB"; returns @buf. */
+const char *output_size(char buf[32], __u64 bytes);
+/* Nanoseconds as "250 ms" or "7 d": in the largest unit without a rest. */
+const char *output_duration(char buf[32], __u64 ns);
+
+#endif /* MQBUS_OUTPUT_H */

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "names.h"
+#include "output.h"
+#include "report.h"
+
+static json_t *mode_json(__u32 mode)
+{
+	return json_sprintf("%04o", mode);
+}
+
+static json_t *topic_json(const struct nl_topic *t)
+{
+	return json_pack("{s:s s:I s:I s:o s:s s:b s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}",
+			 "name", t->name,
+			 "uid", (json_int_t)t->uid,
+			 "gid", (json_int_t)t->gid,
+			 "mode", mode_json(t->mode),
+			 "full", names_full(t->full),
+			 "per_cpu", (int)t->per_cpu,
+			 "partitions", (json_int_t)t->partitions,
+			 "ring_size", (json_int_t)t->ring_size,
+			 "max_record", (json_int_t)t->max_record,
+			 "retention_ns", (json_int_t)t->retention,
+			 "charged", (json_int_t)t->charged,
+			 "producers", (json_int_t)t->producers,
+			 "groups", (json_int_t)t->groups,
+			 "records", (json_int_t)t->records,
+			 "published", (json_int_t)t->published,
+			 "used", (json_int_t)t->used);
+}
+
+static json_t *partition_json(const struct nl_partition *p)
+{
+	return json_pack("{s:I s:I s:I s:I s:I}",
+			 "partition", (json_int_t)p->index,
+			 "oldest", (json_int_t)p->head_offset,
+			 "end", (json_int_t)p->next_offset,
+			 "records", (json_int_t)(p->next_offset - p->head_offset),
+			 "used", (json_int_t)p->used);
+}
+
+static json_t *progress_json(const struct nl_group *g)
+{
+	json_t *owner = json_null();
+
+	if (g->owner_pid)
+		owner = json_pack("{s:I s:s}", "pid", (json_int_t)g->owner_pid,
+				  "comm", g->owner_comm);
+	return json_pack("{s:I s:I s:I s:I s:I s:I s:o}",
+			 "partition", (json_int_t)g->partition,
+			 "committed", (json_int_t)g->committed,
+			 "fetched", (json_int_t)g->fetched,
+			 "end", (json_int_t)g->next_offset,
+			 "lag", (json_int_t)g->lag,
+			 "lost", (json_int_t)g->lost,
+			 "owner", owner);
+}
+
+/* How many elements from @groups on are of the same group; adds up lag and lost. */
+static size_t group_span(const struct nl_group *groups, size_t n, __u64 *lag,
+			 __u64 *lost)
+{
+	size_t i;
+
+	*lag = 0;
+	*lost = 0;
+	for (i = 0; i < n && !strcmp(groups[i].name, groups->name) &&
+	     !strcmp(groups[i].topic, groups->topic); i++) {
+		*lag += groups[i].lag;
+		*lost += groups[i].lost;
+	}
+	return i;
+}
+
+static json_t *group_json(const struct nl_group *g, __u64 lag, __u64 lost)
+{
+	return json_pack("{s:s s:s s:s s:I s:o s:I s:I s:I s:I}",
+			 "topic", g->topic,
+			 "group", g->name,
+			 "type", names_group_type(g->type),
+			 "uid", (json_int_t)g->uid,
+			 "mode", mode_json(g->mode),
+			 "members", (json_int_t)g->members,
+			 "generation", (json_int_t)g->generation,
+			 "lag", (json_int_t)lag,
+			 "lost", (json_int_t)lost);
+}
+
+json_t *report_topics_json(const struct nl_topic *topics, size_t n)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		json_array_append_new(list, topic_json(&topics[i]));
+	return list;
+}
+
+json_t *report_groups_json(const struct nl_group *groups, size_t n)
+{
+	json_t *list = json_array();
+	__u64 lag, lost;
+	size_t i, span;
+
+	for (i = 0; i < n; i += span) {
+		span = group_span(groups + i, n - i, &lag, &lost);
+		json_array_append_new(list, group_json(&groups[i], lag, lost));
+	}
+	return list;
+}
+
+json_t *report_group_json(const struct nl_group *partitions, size_t n)
+{
+	json_t *list = json_array();
+	__u64 lag, lost;
+	json_t *group;
+	size_t i;
+
+	group_span(partitions, n, &lag, &lost);
+	group = group_json(partitions, lag, lost);
+	for (i = 0; i < n; i++)
+		json_array_append_new(list, progress_json(&partitions[i]));
+	json_object_set_new(group, "partitions", list);
+	return group;
+}
+
+json_t *report_topic_json(const struct nl_topic *topic,
+			  const struct nl_partition *partitions, size_t nr_partitions,
+			  const struct nl_group *groups, size_t nr_groups)
+{
+	json_t *list = json_array();
+	json_t *t = topic_json(topic);
+	size_t i;
+
+	for (i = 0; i < nr_partitions; i++)
+		json_array_append_new(list, partition_json(&partitions[i]));
+	json_object_set_new(t, "partition_list", list);
+	json_object_set_new(t, "group_list", report_groups_json(groups, nr_groups));
+	return t;
+}
+
+static const char *partitions_text(char buf[32], const struct nl_topic *t)
+{
+	snprintf(buf, 32, t->per_cpu ? "%u (per-cpu)" : "%u", t->partitions);
+	return buf;
+}
+
+int report_topics(const struct nl_topic *topics, size_t n)
+{
+	char partitions[32], size[32], used[32], user[64];
+	const struct nl_topic *t;
+	struct table table = { 0 };
+
+	table_row(&table, "%s",
+		  "TOPIC\tOWNER\tMODE\tFULL\t>PARTITIONS\t>RING\t>RECORDS\t>USED\t>PRODUCERS\t>GROUPS");
+	for (t = topics; t < topics + n; t++)
+		table_row(&table, "%s\t%s\t%04o\t%s\t%s\t%s\t%llu\t%s\t%u\t%u", t->name,
+			  names_user(user, t->uid), t->mode, names_full(t->full),
+			  partitions_text(partitions, t), output_size(size, t->ring_size),
+			  t->records, output_size(used, t->used), t->producers, t->groups);
+	table_print(&table);
+	return STATUS_OK;
+}
+
+static void print_config(const struct nl_topic *t)
+{
+	char user[64], group[64], a[32], b[32];
+
+	printf("topic       %s\n", t->name);
+	printf("owner       %s:%s (%u:%u)\n", names_user(user, t->uid),
+	       names_group(group, t->gid), t->uid, t->gid);
+	printf("mode        %04o\n", t->mode);
+	printf("full        %s\n", names_full(t->full));
+	printf("partitions  %s\n", partitions_text(a, t));
+	printf("ring        %s\n", output_size(a, t->ring_size));
+	printf("max record  %s\n", output_size(a, t->max_record));
+	printf("retention   %s\n", t->retention ? output_duration(a, t->retention) : "none");
+	printf("charged     %s\n", output_size(a, t->charged));
+	printf("producers   %u\n", t->producers);
+	printf("records     %llu kept (%s) of %llu published\n", t->records,
+	       output_size(b, t->used), t->published);
+}
+
+int report_topic(const struct nl_topic *topic,
+		 const struct nl_partition *partitions, size_t nr_partitions,
+		 const struct nl_group *groups, size_t nr_groups)
+{
+	const struct nl_partition *p;
+	struct table table = { 0 };
+	char used[32];
+
+	print_config(topic);
+	putchar('\n');
+	table_row(&table, ">PARTITION\t>OLDEST\t>END\t>RECORDS\t>USED");
+	for (p = partitions; p < partitions + nr_partitions; p++)
+		table_row(&table, "%u\t%llu\t%llu\t%llu\t%s", p->index,
+			  p->head_offset, p->next_offset, p->next_offset - p->head_offset,
+			  output_size(used, p->used));
+	table_print(&table);
+	putchar('\n');
+	return report_groups(groups, nr_groups);
+}
+
+int report_groups(const struct nl_group *groups, size_t n)
+{
+	struct table table = { 0 };
+	const struct nl_group *g;
+	__u64 lag, lost;
+	char user[64];
+	size_t i, span;
+
+	table_row(&table, "TOPIC\tGROUP\tOWNER\tMODE\tTYPE\t>PARTITIONS\t>MEMBERS\t>LAG\t>LOST");
+	for (i = 0; i < n; i += span) {
+		g = &groups[i];
+		span = group_span(g, n - i, &lag, &lost);
+		table_row(&table, "%s\t%s\t%s\t%04o\t%s\t%zu\t%u\t%llu\t%llu",
+			  g->topic, g->name, names_user(user, g->uid), g->mode,
+			  names_group_type(g->type), span, g->members, lag, lost);
+	}
+	table_print(&table);
+	return STATUS_OK;
+}
+
+int report_group(const struct nl_group *partitions, size_t n)
+{
+	const struct nl_group *g = partitions;
+	struct table table = { 0 };
+	char owner[64], user[64];
+
+	printf("topic       %s\n", g->topic);
+	printf("group       %s\n", g->name);
+	printf("owner       %s (%u)\n", names_user(user, g->uid), g->uid);
+	printf("mode        %04o\n", g->mode);
+	printf("type        %s\n", names_group_type(g->type));
+	printf("members     %u\n", g->members);
+	printf("generation  %u\n\n", g->generation);
+	table_row(&table, ">PARTITION\t>COMMITTED\t>FETCHED\t>END\t>LAG\t>LOST\tOWNER");
+	for (; g < partitions + n; g++) {
+		snprintf(owner, sizeof(owner), g->owner_pid ? "%u %s" : "-", g->owner_pid,
+			 g->owner_comm);
+		table_row(&table, "%u\t%llu\t%llu\t%llu\t%llu\t%llu\t%s",
+			  g->partition, g->committed, g->fetched, g->next_offset, g->lag,
+			  g->lost, owner);
+	}
+	table_print(&table);
+	return STATUS_OK;
+}

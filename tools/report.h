@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Topics and groups as people read them, and as JSON. The functions that print
+ * return an exit status; the arrays are sorted as nl.h gives them.
+ */
+#ifndef MQBUS_REPORT_H
+#define MQBUS_REPORT_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "nl.h"
+
+int report_topics(const struct nl_topic *topics, size_t n);
+json_t *report_topics_json(const struct nl_topic *topics, size_t n);
+
+/* One topic with its partitions and groups. */
+int report_topic(const struct nl_topic *topic,
+		 const struct nl_partition *partitions, size_t nr_partitions,
+		 const struct nl_group *groups, size_t nr_groups);
+json_t *report_topic_json(const struct nl_topic *topic,
+			  const struct nl_partition *partitions, size_t nr_partitions,
+			  const struct nl_group *groups, size_t nr_groups);
+
+/* A line for each group: sums over its partitions. */
+int report_groups(const struct nl_group *groups, size_t n);
+json_t *report_groups_json(const struct nl_group *groups, size_t n);
+
+/* One group with a line for each partition. */
+int report_group(const struct nl_group *partitions, size_t n);
+json_t *report_group_json(const struct nl_group *partitions, size_t n);
+
+#endif /* MQBUS_REPORT_H */
