@@ -151,9 +151,11 @@ struct mqbus_header {
 /**
  * struct mqbus_ring_page - the first page of a mapped partition, read-only
  * @tail: position behind the last record
- * @next_offset: offset that the next record gets
+ * @next_offset: offset that the next record gets; stored after @tail
+ * @next_begun: the same, stored before @tail
  * @head: position of the oldest record kept
- * @head_offset: its offset
+ * @head_offset: its offset; stored after @head
+ * @head_begun: the same, stored before @head
  * @size: bytes of the ring
  * @partition: number of the partition
  *
@@ -163,14 +165,20 @@ struct mqbus_header {
  * below it are reused: on a topic of %MQBUS_FULL_EVICT copy a record out, then
  * (after a load fence) read @head; the copy is good if its position is not
  * below. Elsewhere what a group has fetched and not committed stays.
+ *
+ * To read position and offset as a pair, read @next_offset, @tail and
+ * @next_begun in this order, each with acquire: they belong together if the
+ * first and the last are equal. @head_offset, @head, @head_begun likewise.
  */
 struct mqbus_ring_page {
 	__u64 tail;
 	__u64 next_offset;
-	__u64 __pad0[6];
+	__u64 next_begun;
+	__u64 __pad0[5];
 	__u64 head;
 	__u64 head_offset;
-	__u64 __pad1[6];
+	__u64 head_begun;
+	__u64 __pad1[5];
 	__u64 size;
 	__u32 partition;
 	__u32 __pad2;
@@ -499,7 +507,8 @@ struct mqbus_publish {
  * @end: position behind the last record
  * @begin_offset: offset of the first record
  * @end_offset: offset behind the last record
- * @lost: records evicted before @begin that this group had not fetched
+ * @lost: records evicted before @begin since the last range, which this group
+ *	will not see
  */
 struct mqbus_range {
 	__u32 partition;

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+# Top-level targets of mqbus. The module itself is described by Kbuild, the
+# library and the tool by their own Makefiles.
+
+SHELL := /bin/bash
+VERSION := $(shell cat VERSION)
+KERNEL ?= 6.1
+KERNELS ?= $(KERNEL)
+O := $(CURDIR)/build
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+V ?= 0
+ifeq ($(V),0)
+Q := @
+MAKEFLAGS += --no-print-directory
+endif
+
+# A value as one bash word, whatever is in it: newlines, quotes, dollars.
+define NL
+
+
+endef
+quote = $$'$(subst $(NL),\n,$(subst ',\',$(subst \,\\,$(1))))'
+# RUN reaches the guest as written, so make must not expand it on its way.
+unexport RUN
+ifneq ($(value RUN),)
+MAKEOVERRIDES :=
+endif
+
+## help            this list (the default)
+help:
+	@echo "mqbus $(VERSION)"
+	@sed -n 's/^## /  make /p' Makefile
+	@echo
+	@echo "KERNEL=6.1|6.12 chooses the kernel to build for and to boot; V=1 shows commands."
+	@echo "Settings of the virtual machine: selftests/vm/vm --help"
+
+## deps            install what building and testing needs (apt, as root or with sudo)
+deps:
+	$(Q)scripts/deps.sh
+
+## all             module for KERNEL, library and tool, into build/
+all: module user
+
+## module          the module, for the stock Debian kernel KERNEL: build/KERNEL/mqbus.ko
+module: deps
+	$(Q)scripts/build-module.sh $(KERNEL) V=$(V)
+
+## user            library and tool: build/lib, build/tools
+user: lib tools
+
+lib: deps
+	$(Q)if [ -e userlib/Makefile ]; then $(MAKE) -C userlib O=$(O); fi
+
+tools: lib
+	$(Q)if [ -e tools/Makefile ]; then $(MAKE) -C tools O=$(O); fi
+
+## vm RUN='...'    run a command in a virtual machine with the module loaded
+vm: all
+	$(Q)$(if $(value RUN),,echo "make vm: say what to run: make vm RUN='command'" >&2; exit 2;) \
+	selftests/vm/vm $(call quote,$(value RUN))
+
+## shell           interactive shell in such a virtual machine
+shell: all
+	$(Q)selftests/vm/vm --shell
+
+## demo            a tour of mqbus, in a virtual machine
+demo: all
+	$(Q)selftests/vm/vm scripts/demo.sh
+
+## check           all checks and tests; KERNELS='6.1 6.12' tests on both
+check: deps
+	$(Q)KERNELS='$(KERNELS)' selftests/run
+
+## load            build for the running kernel and load (as root)
+load: unload
+	$(Q)scripts/load.sh
+
+## unload          unload it (as root)
+unload:
+	$(Q)if [ -e /sys/module/mqbus ]; then rmmod mqbus; fi
+
+## install         library, headers, tool, manual pages; PREFIX=, DESTDIR=
+install: user
+	$(Q)for d in userlib tools; do \
+		if [ -e $$d/Makefile ]; then \
+			$(MAKE) -C $$d O=$(O) PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' install || exit; \
+		fi; \
+	done
+
+## dkms-install    install the module through DKMS for the installed kernels (as root)
+dkms-install:
+	$(Q)scripts/dkms.sh install
+
+## dkms-uninstall  and remove it again
+dkms-uninstall:
+	$(Q)scripts/dkms.sh uninstall
+
+## clean           remove what was built
+clean:
+	$(Q)rm -rf build
+
+## distclean       and the downloaded kernels too
+distclean: clean
+	$(Q)rm -rf "$${MQBUS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mqbus}"
+
+.PHONY: help deps all module user lib tools vm shell demo check load unload install \
+	dkms-install dkms-uninstall clean distclean

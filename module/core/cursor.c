@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A stream group's progress in one partition.
+ */
+#include "cursor.h"
+
+/**
+ * mqbus_cursor_init() - make a cursor that stands nowhere yet
+ * @c: to fill
+ */
+void mqbus_cursor_init(struct mqbus_cursor *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->floor = MQBUS_CURSOR_NO_FLOOR;
+}
+
+/**
+ * mqbus_cursor_place() - put a cursor somewhere, forward or back
+ * @c: the cursor; the group's lock is held if others can see it
+ * @ring: the partition; its lock is held, so no writer is past the place
+ * @at: a mark that is still kept
+ */
+void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
+			const struct mqbus_mark *at)
+{
+	lockdep_assert_held(&ring->lock);
+
+	c->done = *at;
+	c->given = *at;
+	/* The lock orders this store before the next writer's look */
+	WRITE_ONCE(c->floor, at->pos);
+	ring->floor = min(ring->floor, at->pos);
+}
+
+/* Go on at the head if that has passed us. Return: how many records we missed. */
+static u64 cursor_catch_up(struct mqbus_cursor *c, struct mqbus_ring *ring)
+{
+	u64 lost;
+
+	lockdep_assert_held(&ring->lock);
+
+	if (ring->head.pos <= c->given.pos)
+		return 0;
+	lost = ring->head.offset - c->given.offset;
+	c->lost += lost;
+	c->given = ring->head;
+	return lost;
+}
+
+/**
+ * mqbus_cursor_take() - hand out what was published since the last time
+ * @c: the cursor; the group's lock is held
+ * @ring: the partition
+ * @range: filled, but for the partition's number
+ *
+ * Return: whether there is anything to tell: records, or that some were lost.
+ */
+bool mqbus_cursor_take(struct mqbus_cursor *c, struct mqbus_ring *ring,
+		       struct mqbus_range *range)
+{
+	struct mqbus_mark end;
+
+	mqbus_ring_end(ring, &end);
+	if (end.pos == c->given.pos)
+		return false;
+
+	range->lost = 0;
+	if (unlikely(READ_ONCE(ring->page->head) > c->given.pos)) {
+		spin_lock(&ring->lock);
+		range->lost = cursor_catch_up(c, ring);
+		end.pos = ring->published;
+		end.offset = ring->page->next_offset;
+		spin_unlock(&ring->lock);
+	}
+	range->begin = c->given.pos;
+	range->begin_offset = c->given.offset;
+	range->end = end.pos;
+	range->end_offset = end.offset;
+	c->given = end;
+	return true;
+}
+
+/**
+ * mqbus_cursor_step() - hand out a single record
+ * @c: the cursor; the group's lock is held
+ * @ring: the partition
+ * @begin: filled with where the record begins; it ends at @given
+ * @value_len: filled with the bytes of its value
+ *
+ * Return: whether there was one.
+ */
+bool mqbus_cursor_step(struct mqbus_cursor *c, struct mqbus_ring *ring,
+		       struct mqbus_mark *begin, u32 *value_len)
+{
+	const struct mqbus_record *rec;
+	bool got = false;
+
+	if (READ_ONCE(ring->page->tail) == c->given.pos)
+		return false;
+
+	/* Under the ring's lock nothing that is kept is overwritten */
+	spin_lock(&ring->lock);
+	cursor_catch_up(c, ring);
+	if (c->given.pos != ring->published) {
+		rec = mqbus_ring_record(ring, c->given.pos);
+		*begin = c->given;
+		*value_len = rec->value_len;
+		c->given.pos += rec->size;
+		c->given.offset++;
+		got = true;
+	}
+	spin_unlock(&ring->lock);
+	return got;
+}
+
+/**
+ * mqbus_cursor_commit() - settle everything below a place
+ * @c: the cursor; the group's lock is held
+ * @to: between @done and @given
+ */
+void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to)
+{
+	c->done = *to;
+	/* ORD_FLOOR: release; pairs with acquire in mqbus_cursor_floor() */
+	smp_store_release(&c->floor, to->pos);
+}
+
+/**
+ * mqbus_cursor_rewind() - take back what was handed out and not committed
+ * @c: the cursor; the group's lock is held
+ */
+void mqbus_cursor_rewind(struct mqbus_cursor *c)
+{
+	c->given = c->done;
+}

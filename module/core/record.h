@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_CORE_RECORD_H
+#define _MQBUS_CORE_RECORD_H
+
+#include "sys.h"
+
+/**
+ * mqbus_record_bytes() - bytes that a record takes in a ring
+ * @parts: bytes of its parts together, at most %MQBUS_RECORD_MAX
+ *
+ * Return: the value for &mqbus_record.size.
+ */
+static inline u32 mqbus_record_bytes(u32 parts)
+{
+	return ALIGN(sizeof(struct mqbus_record) + parts, 8);
+}
+
+bool mqbus_headers_valid(const void *headers, u32 len);
+
+#endif /* _MQBUS_CORE_RECORD_H */

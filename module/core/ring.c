@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Append, evict, seek: everything that is done to the bytes of a partition.
+ */
+#include "ring.h"
+
+/**
+ * mqbus_ring_init() - make an empty ring
+ * @ring: to fill
+ * @page: a zeroed page
+ * @data: @size bytes, mapped twice in a row
+ * @size: a power of two, at least %MQBUS_RING_MIN
+ * @partition: number to tell readers
+ * @evict: whether the oldest records go when there is no room
+ */
+void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
+		     void *data, u64 size, u32 partition, bool evict)
+{
+	memset(ring, 0, sizeof(*ring));
+	spin_lock_init(&ring->lock);
+	ring->page = page;
+	ring->data = data;
+	ring->index = (void *)page + MQBUS_RING_INDEX_AT;
+	ring->size = size;
+	ring->evict = evict;
+	/* A granule smaller than the smallest record would index every record */
+	ring->granule_shift = max_t(u32, ilog2(size / MQBUS_RING_INDEX),
+				    ilog2(sizeof(struct mqbus_record)));
+	page->size = size;
+	page->partition = partition;
+}
+
+static u64 *ring_index(struct mqbus_ring *ring, u64 pos)
+{
+	return &ring->index[(pos >> ring->granule_shift) & (MQBUS_RING_INDEX - 1)];
+}
+
+static void ring_drop(struct mqbus_ring *ring)
+{
+	ring->head.pos += mqbus_ring_record(ring, ring->head.pos)->size;
+	ring->head.offset++;
+}
+
+/*
+ * Tell readers where the log now begins. To them head and its offset are a pair
+ * if head_offset (stored last) equals head_begun (stored first).
+ */
+static void ring_show_head(struct mqbus_ring *ring)
+{
+	struct mqbus_ring_page *page = ring->page;
+
+	WRITE_ONCE(page->head_begun, ring->head.offset);
+	/* ORD_PAIR: release; pairs with acquire in mqbus_ring_end() and in readers */
+	smp_store_release(&page->head, ring->head.pos);
+	smp_store_release(&page->head_offset, ring->head.offset);
+}
+
+/**
+ * mqbus_ring_reserve() - make room for a record
+ * @ring: the ring; its lock is held
+ * @bytes: size of the record, at most half of the ring
+ * @floor: records that end at or below this position may go; of a ring that
+ *	evicts, all may
+ *
+ * The oldest records go, one by one, until there is room. The loop is bounded by
+ * the number of the smallest records in @bytes plus one of the largest.
+ *
+ * Return: whether there is room now.
+ */
+bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
+{
+	lockdep_assert_held(&ring->lock);
+
+	if (likely(ring->tail.pos + bytes - ring->head.pos <= ring->size))
+		return true;
+
+	do {
+		if (ring->head.pos >= floor && !ring->evict)
+			break;
+		/* Readers must never see a head above the tail */
+		if (ring->head.pos == ring->published)
+			mqbus_ring_publish(ring);
+		ring_drop(ring);
+	} while (ring->tail.pos + bytes - ring->head.pos > ring->size);
+
+	ring_show_head(ring);
+	smp_wmb();	/* ORD_HEAD: wmb; pairs with rmb in mqbus_ring_passed() */
+	return ring->tail.pos + bytes - ring->head.pos <= ring->size;
+}
+
+/**
+ * mqbus_ring_stage() - take the record in the slot into the batch
+ * @ring: the ring; its lock is held
+ */
+void mqbus_ring_stage(struct mqbus_ring *ring)
+{
+	u64 *slot = ring_index(ring, ring->tail.pos);
+
+	lockdep_assert_held(&ring->lock);
+
+	/* Later records of the same granule and lap leave the first one there */
+	if ((*slot ^ ring->tail.pos) >> ring->granule_shift)
+		*slot = ring->tail.pos;
+	ring->tail.pos += mqbus_ring_slot(ring)->size;
+	ring->tail.offset++;
+}
+
+/**
+ * mqbus_ring_publish() - show readers what was staged
+ * @ring: the ring; its lock is held
+ */
+void mqbus_ring_publish(struct mqbus_ring *ring)
+{
+	struct mqbus_ring_page *page = ring->page;
+
+	lockdep_assert_held(&ring->lock);
+
+	ring->published = ring->tail.pos;
+	WRITE_ONCE(page->next_begun, ring->tail.offset);
+	/* ORD_TAIL: release; pairs with acquire in mqbus_ring_end() and in readers */
+	smp_store_release(&page->tail, ring->tail.pos);
+	/* ORD_PAIR: release; pairs with acquire in mqbus_ring_end() */
+	smp_store_release(&page->next_offset, ring->tail.offset);
+}
+
+/**
+ * mqbus_ring_expire() - drop records that are too old
+ * @ring: the ring; its lock is held
+ * @floor: records that end at or below this position may go; of a ring that
+ *	evicts, all may
+ * @before: records older than this time go
+ * @max: look at no more than so many
+ *
+ * Return: whether there may be more to drop.
+ */
+bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before,
+		       unsigned int max)
+{
+	u64 old = ring->head.pos;
+	u64 end = ring->evict ? ring->published : min(floor, ring->published);
+
+	lockdep_assert_held(&ring->lock);
+
+	while (max && ring->head.pos < end &&
+	       mqbus_ring_record(ring, ring->head.pos)->time < before) {
+		ring_drop(ring);
+		max--;
+	}
+	if (ring->head.pos != old) {
+		ring_show_head(ring);
+		smp_wmb();	/* ORD_HEAD: wmb; pairs with rmb in mqbus_ring_passed() */
+	}
+	return !max;
+}
+
+/**
+ * mqbus_ring_end() - where the published log ends
+ * @ring: the ring
+ * @end: filled with the position of the tail and the next offset, as a pair
+ *
+ * Without the lock: the two are a pair if nothing was published while they were
+ * read. A reader that meets too many writers waits for its turn instead.
+ */
+void mqbus_ring_end(struct mqbus_ring *ring, struct mqbus_mark *end)
+{
+	struct mqbus_ring_page *page = ring->page;
+	unsigned int tries;
+
+	for (tries = 0; tries < 4; tries++) {
+		/* ORD_PAIR: acquire; pairs with release in mqbus_ring_publish() */
+		end->offset = smp_load_acquire(&page->next_offset);
+		/* ORD_TAIL: acquire; pairs with release in mqbus_ring_publish() */
+		end->pos = smp_load_acquire(&page->tail);
+		if (likely(READ_ONCE(page->next_begun) == end->offset))
+			return;
+		cpu_relax();
+	}
+
+	spin_lock(&ring->lock);
+	end->pos = page->tail;
+	end->offset = page->next_offset;
+	spin_unlock(&ring->lock);
+}
+
+static bool seek_reached(const struct mqbus_seek *seek, const struct mqbus_record *rec)
+{
+	return seek->whence == MQBUS_WHENCE_TIME ? rec->time >= seek->value :
+						   rec->offset >= seek->value;
+}
+
+/* The last indexed record that the search may begin from. */
+static void seek_index(struct mqbus_ring *ring, struct mqbus_seek *seek)
+{
+	u64 granule = ring->head.pos >> ring->granule_shift;
+	u64 last = ring->published >> ring->granule_shift;
+
+	for (; granule <= last; granule++) {
+		u64 pos = ring->index[granule & (MQBUS_RING_INDEX - 1)];
+		const struct mqbus_record *rec;
+
+		/* A granule without a start in this lap has a stale slot */
+		if (pos >> ring->granule_shift != granule ||
+		    pos < ring->head.pos || pos >= ring->published)
+			continue;
+		rec = mqbus_ring_record(ring, pos);
+		/* Of equal times the first counts, and it may be further back */
+		if (seek_reached(seek, rec) &&
+		    (seek->whence == MQBUS_WHENCE_TIME || rec->offset > seek->value))
+			break;
+		if (rec->offset >= seek->at.offset) {
+			seek->at.pos = pos;
+			seek->at.offset = rec->offset;
+		}
+	}
+}
+
+/**
+ * mqbus_ring_seek_step() - look for a place in what is kept
+ * @ring: the ring; its lock is held
+ * @seek: the search; @at is the result when it is over
+ *
+ * Looks at a bounded number of records, so that the caller can let go of the
+ * lock in between; if the place where the search stood is evicted meanwhile, it
+ * begins again at the head.
+ *
+ * Return: whether the search is over.
+ */
+bool mqbus_ring_seek_step(struct mqbus_ring *ring, struct mqbus_seek *seek)
+{
+	unsigned int steps;
+
+	lockdep_assert_held(&ring->lock);
+
+	if (seek->whence == MQBUS_WHENCE_EARLIEST) {
+		seek->at = ring->head;
+		return true;
+	}
+	if (seek->whence == MQBUS_WHENCE_LATEST) {
+		seek->at.pos = ring->published;
+		seek->at.offset = ring->page->next_offset;
+		return true;
+	}
+
+	if (!seek->from || seek->at.pos < ring->head.pos) {
+		seek->at = ring->head;
+		seek->from = true;
+		seek_index(ring, seek);
+	}
+	for (steps = 0; steps < MQBUS_RING_STEP; steps++) {
+		const struct mqbus_record *rec = mqbus_ring_record(ring, seek->at.pos);
+
+		if (seek->at.pos >= ring->published || seek_reached(seek, rec))
+			return true;
+		seek->at.pos += rec->size;
+		seek->at.offset++;
+	}
+	return false;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_CORE_RING_H
+#define _MQBUS_CORE_RING_H
+
+#include "sys.h"
+
+/**
+ * DOC: The ring
+ *
+ * One partition: records one behind the other in a power of two of bytes that
+ * is mapped twice in a row, so that every record is contiguous. Positions count
+ * bytes and only grow; a position's place in the memory is its low bits.
+ *
+ * A writer holds the ring's lock and goes
+ *
+ *   mqbus_ring_reserve() -> fill mqbus_ring_slot() -> mqbus_ring_stage()
+ *
+ * for each record of a batch and then mqbus_ring_publish() once. Until then
+ * nothing of the batch is visible; a record that is not staged was never there.
+ * Reserving drops the oldest records, up to a floor that the caller gives.
+ *
+ * Readers take no lock. What they may rely on is said by two barrier pairs:
+ * ORD_TAIL (a record is whole when the tail covers it) and ORD_HEAD (a record is
+ * still whole if the head has not passed it after it was read). A third,
+ * ORD_FLOOR, lets a writer reuse what readers are done with; see cursor.h.
+ *
+ * The ring does *not* promise that a reader's position is still kept, nor that
+ * a position given by anybody is the start of a record. Callers hand in marks
+ * that the ring gave them.
+ */
+
+/* Index slots in the ring page, behind struct mqbus_ring_page */
+#define MQBUS_RING_INDEX	256
+#define MQBUS_RING_INDEX_AT	2048
+
+/**
+ * struct mqbus_mark - a place between two records
+ * @pos: its position in bytes
+ * @offset: the offset of the record that begins there
+ */
+struct mqbus_mark {
+	u64 pos;
+	u64 offset;
+};
+
+/**
+ * struct mqbus_ring - a partition's log
+ * @page: what readers see of it; written here, read-only for users
+ * @data: the records, mapped twice in a row
+ * @index: for each granule of the ring the position of the first record that
+ *	begins there, in the last lap that had one; behind @page
+ * @size: bytes of the ring
+ * @evict: the oldest records go when there is no room, whoever still needs them
+ * @granule_shift: log2 of the bytes for which there is one index slot
+ * @lock: one writer at a time; never held across a fault or a sleep
+ * @tail: where the next record goes
+ * @head: the oldest record kept
+ * @published: position up to which readers see the ring
+ * @floor: positions below are not needed by any group, as last computed
+ * @last_time: time of the last record
+ */
+struct mqbus_ring {
+	/* constant after init */
+	struct mqbus_ring_page *page;
+	void *data;
+	u64 *index;
+	u64 size;
+	u32 granule_shift;
+	bool evict;
+
+	/* guarded by lock */
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	struct mqbus_mark tail;
+	struct mqbus_mark head;
+	u64 published;
+	u64 floor;
+	u64 last_time;
+};
+
+/**
+ * struct mqbus_seek - a search that may take several steps
+ * @whence: what @value is
+ * @value: offset or time
+ * @at: where the search stands; the result when it is over
+ * @from: whether @at is a place to begin from
+ */
+struct mqbus_seek {
+	enum mqbus_whence whence;
+	u64 value;
+	struct mqbus_mark at;
+	bool from;
+};
+
+/* Records that one step of a search or of expiry looks at under the lock */
+#define MQBUS_RING_STEP		256
+
+void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
+		     void *data, u64 size, u32 partition, bool evict);
+bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor);
+void mqbus_ring_stage(struct mqbus_ring *ring);
+void mqbus_ring_publish(struct mqbus_ring *ring);
+bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before,
+		       unsigned int max);
+void mqbus_ring_end(struct mqbus_ring *ring, struct mqbus_mark *end);
+bool mqbus_ring_seek_step(struct mqbus_ring *ring, struct mqbus_seek *seek);
+
+/**
+ * mqbus_ring_record() - the record at a position
+ * @ring: the ring
+ * @pos: where a record begins
+ *
+ * Return: its address; what is there is stable only as ORD_TAIL and ORD_HEAD say.
+ */
+static inline struct mqbus_record *mqbus_ring_record(const struct mqbus_ring *ring,
+						     u64 pos)
+{
+	return ring->data + (pos & (ring->size - 1));
+}
+
+/**
+ * mqbus_ring_slot() - where the record that was reserved is to be written
+ * @ring: the ring; its lock is held
+ *
+ * Return: the address. @size must be written before mqbus_ring_stage().
+ */
+static inline struct mqbus_record *mqbus_ring_slot(const struct mqbus_ring *ring)
+{
+	return mqbus_ring_record(ring, ring->tail.pos);
+}
+
+/**
+ * mqbus_ring_passed() - whether the head has passed a position
+ * @ring: the ring
+ * @pos: position of something that was read
+ *
+ * Return: true if what was read there may have been overwritten meanwhile.
+ */
+static inline bool mqbus_ring_passed(const struct mqbus_ring *ring, u64 pos)
+{
+	smp_rmb();	/* ORD_HEAD: rmb; pairs with wmb in mqbus_ring_reserve() */
+	return READ_ONCE(ring->page->head) > pos;
+}
+
+#endif /* _MQBUS_CORE_RING_H */

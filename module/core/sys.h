@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * All that core may use of the kernel. The same headers exist, much smaller,
+ * for userspace under selftests/core/shim, where core is tested and fuzzed.
+ */
+#ifndef _MQBUS_CORE_SYS_H
+#define _MQBUS_CORE_SYS_H
+
+#include <linux/bug.h>
+#include <linux/cache.h>
+#include <linux/compiler.h>
+#include <linux/kernel.h>
+#include <linux/lockdep.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/types.h>
+#include <asm/barrier.h>
+#include <linux/mqbus.h>
+
+#endif /* _MQBUS_CORE_SYS_H */

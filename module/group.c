@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Groups: named readers with a progress of their own, which outlives their
+ * members, and which member reads which partition.
+ */
+#include <linux/capability.h>
+#include <linux/overflow.h>
+#include <linux/rculist.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "group.h"
+#include "member.h"
+#include "ns.h"
+#include "topic.h"
+#include "who.h"
+
+static struct mqbus_group *group_lookup(struct mqbus_topic *topic, const char *name)
+{
+	struct mqbus_group *group;
+
+	lockdep_assert_held(&topic->lock);
+	list_for_each_entry(group, &topic->groups, node)
+		if (!strcmp(group->name, name))
+			return group;
+	return NULL;
+}
+
+static void group_release(struct kref *ref)
+{
+	struct mqbus_group *group = container_of(ref, struct mqbus_group, ref);
+
+	mqbus_uncharge(&group->charge);
+	/* A writer may still be looking at our floors */
+	kvfree_rcu(group, rcu);
+}
+
+/**
+ * mqbus_group_put() - drop a reference
+ * @group: a group
+ */
+void mqbus_group_put(struct mqbus_group *group)
+{
+	kref_put(&group->ref, group_release);
+}
+
+/**
+ * mqbus_group_find() - a group by its name
+ * @topic: of which topic
+ * @name: a checked name
+ *
+ * Return: the group with a reference for the caller, or NULL.
+ */
+struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name)
+{
+	struct mqbus_group *group;
+
+	mutex_lock(&topic->lock);
+	group = group_lookup(topic, name);
+	if (group)
+		kref_get(&group->ref);
+	mutex_unlock(&topic->lock);
+	return group;
+}
+
+static bool whence_valid(u32 whence, u64 value)
+{
+	switch (whence) {
+	case MQBUS_WHENCE_EARLIEST:
+	case MQBUS_WHENCE_LATEST:
+		return !value;
+	case MQBUS_WHENCE_OFFSET:
+	case MQBUS_WHENCE_TIME:
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Find a place in a partition and, if @place is set, put the group's cursor
+ * there before the ring's lock is let go, so that no writer passes it. The
+ * group's lock keeps members from moving it at the same time.
+ */
+static int group_place(struct mqbus_group *group, u32 partition,
+		       struct mqbus_seek *seek, bool place, u64 *end)
+{
+	struct mqbus_ring *ring = &group->topic->parts[partition]->ring;
+	struct mqbus_cursor *cursor = &group->slots[partition].cursor;
+	bool found;
+
+	mqbus_topic_expire(group->topic, partition);
+	do {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		spin_lock(&group->lock);
+		spin_lock(&ring->lock);
+		found = mqbus_ring_seek_step(ring, seek);
+		if (found && place)
+			mqbus_cursor_place(cursor, ring, &seek->at);
+		*end = ring->page->next_offset;
+		spin_unlock(&ring->lock);
+		spin_unlock(&group->lock);
+	} while (!found);
+	return 0;
+}
+
+static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who *who,
+				     struct mqbus_topic *topic,
+				     const struct mqbus_group_create *args)
+{
+	struct mqbus_group *group;
+	size_t bytes = struct_size(group, slots, topic->nr_parts);
+	u32 i;
+	int err;
+
+	group = kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+	if (!group)
+		return ERR_PTR(-ENOMEM);
+	err = mqbus_charge(&group->charge, ns, who->cred->fsuid, bytes,
+			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
+	if (err) {
+		kvfree(group);
+		return ERR_PTR(err);
+	}
+	kref_init(&group->ref);
+	spin_lock_init(&group->lock);
+	INIT_LIST_HEAD(&group->members);
+	group->topic = topic;
+	strscpy(group->name, args->group, sizeof(group->name));
+	group->uid = who->cred->fsuid;
+	group->gid = who->cred->fsgid;
+	group->mode = args->mode;
+	for (i = 0; i < topic->nr_parts; i++)
+		mqbus_cursor_init(&group->slots[i].cursor);
+	return group;
+}
+
+static void group_remove(struct mqbus_group *group)
+{
+	struct mqbus_topic *topic = group->topic;
+
+	lockdep_assert_held(&topic->lock);
+
+	list_del_rcu(&group->node);
+	topic->nr_groups--;
+	spin_lock(&group->lock);
+	WRITE_ONCE(group->dead, true);
+	spin_unlock(&group->lock);
+	mqbus_topic_wake_readers(topic);
+	mqbus_topic_wake_writers(topic);
+	mqbus_group_put(group);
+}
+
+static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
+			const struct mqbus_group_create *args, unsigned int max)
+{
+	u32 i;
+	int err = 0;
+
+	lockdep_assert_held(&topic->lock);
+
+	if (mqbus_topic_dead(topic))
+		return -ENOENT;
+	if (group_lookup(topic, group->name))
+		return -EEXIST;
+	if (topic->nr_groups >= max)
+		return -EMFILE;
+
+	/* First in the list, so that writers see each floor from its first store */
+	list_add_tail_rcu(&group->node, &topic->groups);
+	topic->nr_groups++;
+	for (i = 0; !err && i < topic->nr_parts; i++) {
+		struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
+		u64 end;
+
+		err = group_place(group, i, &seek, true, &end);
+	}
+	if (err) {
+		kref_get(&group->ref);	/* the caller drops its own */
+		group_remove(group);
+	}
+	return err;
+}
+
+/**
+ * mqbus_group_create() - make a group
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: what the user asks for
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_create.
+ */
+int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_group_create *args)
+{
+	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+	int err;
+
+	if (args->flags || args->type != MQBUS_GROUP_STREAM)
+		return -EOPNOTSUPP;
+	if (args->mode & ~0666 || !whence_valid(args->whence, args->value))
+		return -EINVAL;
+	err = mqbus_name_check(args->topic) ?: mqbus_name_check(args->group);
+	if (err)
+		return err;
+
+	topic = mqbus_topic_find(ns, args->topic);
+	if (!topic)
+		return -ENOENT;
+	if (!mqbus_who_may(who, topic->uid, topic->gid, topic->mode, MQBUS_MAY_READ)) {
+		err = -EACCES;
+		goto put_topic;
+	}
+	group = group_new(ns, who, topic, args);
+	if (IS_ERR(group)) {
+		err = PTR_ERR(group);
+		goto put_topic;
+	}
+	err = mutex_lock_killable(&topic->lock);
+	if (!err) {
+		err = group_insert(topic, group, args, READ_ONCE(ns->max_groups));
+		mutex_unlock(&topic->lock);
+	}
+	if (err)
+		mqbus_group_put(group);
+put_topic:
+	mqbus_topic_put(topic);
+	return err;
+}
+
+/* Find a topic and a group that @who owns; topic->lock is held on success. */
+static int group_lock_owned(struct mqbus_ns *ns, const struct mqbus_who *who,
+			    const char *topic_name, const char *group_name,
+			    struct mqbus_topic **topic, struct mqbus_group **group)
+{
+	int err;
+
+	err = mqbus_name_check(topic_name) ?: mqbus_name_check(group_name);
+	if (err)
+		return err;
+	*topic = mqbus_topic_find(ns, topic_name);
+	if (!*topic)
+		return -ENOENT;
+	err = mutex_lock_killable(&(*topic)->lock);
+	if (err)
+		goto put;
+	*group = group_lookup(*topic, group_name);
+	if (!*group)
+		err = -ENOENT;
+	else if (!mqbus_who_owns(who, (*group)->uid) &&
+		 !uid_eq(who->cred->fsuid, (*topic)->uid))
+		err = -EPERM;
+	if (!err)
+		return 0;
+	mutex_unlock(&(*topic)->lock);
+put:
+	mqbus_topic_put(*topic);
+	return err;
+}
+
+static void group_unlock(struct mqbus_topic *topic)
+{
+	mutex_unlock(&topic->lock);
+	mqbus_topic_put(topic);
+}
+
+static bool group_busy(struct mqbus_group *group)
+{
+	bool busy;
+
+	spin_lock(&group->lock);
+	busy = group->nr_members;
+	spin_unlock(&group->lock);
+	return busy;
+}
+
+/**
+ * mqbus_group_delete() - delete a group and what it holds back
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: which
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_delete.
+ */
+int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_group_delete *args)
+{
+	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+	int err;
+
+	if (args->flags & ~__MQBUS_GROUP_DELETE_F_ALL)
+		return -EOPNOTSUPP;
+	if (args->__reserved)
+		return -EINVAL;
+	err = group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	if (err)
+		return err;
+	/* Joining takes the topic's lock, so who is not in now will not be */
+	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && group_busy(group))
+		err = -EBUSY;
+	else
+		group_remove(group);
+	group_unlock(topic);
+	return err;
+}
+
+/**
+ * mqbus_group_delete_all() - the end of a topic
+ * @topic: a topic that nobody else can reach
+ */
+void mqbus_group_delete_all(struct mqbus_topic *topic)
+{
+	struct mqbus_group *group, *next;
+
+	mutex_lock(&topic->lock);
+	list_for_each_entry_safe(group, next, &topic->groups, node)
+		group_remove(group);
+	mutex_unlock(&topic->lock);
+}
+
+static int seek_one(struct mqbus_group *group, u32 partition,
+		    const struct mqbus_group_seek *args,
+		    struct mqbus_seek_result *res)
+{
+	struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
+	bool dry = args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
+	int err;
+
+	res->partition = partition;
+	/* Members are kept out by the topic's lock, or it is only a dry run */
+	spin_lock(&group->lock);
+	res->old_offset = group->slots[partition].cursor.done.offset;
+	spin_unlock(&group->lock);
+	err = group_place(group, partition, &seek, !dry, &res->end_offset);
+	res->new_offset = seek.at.offset;
+	return err;
+}
+
+/* Under the topic's lock. Fills @res and the number of partitions concerned. */
+static int group_seek_locked(struct mqbus_group *group,
+			     struct mqbus_group_seek *args,
+			     struct mqbus_seek_result *res, u32 room)
+{
+	struct mqbus_topic *topic = group->topic;
+	u32 first = 0, last = topic->nr_parts - 1, i;
+	int err;
+
+	if (args->partition != MQBUS_ANY) {
+		if (args->partition >= topic->nr_parts)
+			return -ECHRNG;
+		first = args->partition;
+		last = first;
+	}
+	if (!(args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN) && group_busy(group))
+		return -EBUSY;
+	for (i = first; i <= last; i++) {
+		struct mqbus_seek_result spare = {};
+
+		err = seek_one(group, i, args, i - first < room ? &res[i - first] : &spare);
+		if (err)
+			return err;
+	}
+	args->nr_results = last - first + 1;
+	mqbus_topic_wake_writers(topic);
+	return 0;
+}
+
+/**
+ * mqbus_group_seek() - move a group that has no members
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: where to; the number of partitions is written back
+ *
+ * A bad address of the results is found before anything moves. No lock is held
+ * while the user's memory is touched, which may take for ever.
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_seek.
+ */
+int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
+		     struct mqbus_group_seek *args)
+{
+	void __user *results = u64_to_user_ptr(args->results);
+	struct mqbus_seek_result *res;
+	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+	u32 room;
+	int err;
+
+	if (args->flags & ~__MQBUS_GROUP_SEEK_F_ALL)
+		return -EOPNOTSUPP;
+	if (args->__reserved || !whence_valid(args->whence, args->value) ||
+	    (args->nr_results && args->result_size != sizeof(*res)))
+		return -EINVAL;
+
+	room = min_t(u32, args->nr_results, max_t(u32, MQBUS_PARTITIONS_MAX, nr_cpu_ids));
+	res = kvcalloc(room ?: 1, sizeof(*res), GFP_KERNEL_ACCOUNT);
+	if (!res)
+		return -ENOMEM;
+	err = -EFAULT;
+	if (room && clear_user(results, room * sizeof(*res)))
+		goto free;
+
+	err = group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	if (err)
+		goto free;
+	err = group_seek_locked(group, args, res, room);
+	group_unlock(topic);
+	if (!err && copy_to_user(results, res, min(room, args->nr_results) * sizeof(*res)))
+		err = -EFAULT;
+free:
+	kvfree(res);
+	return err;
+}
+
+/*
+ * Give every partition to the member that joined first. Sharing them out among
+ * all members changes this function alone: whoever loses a partition has its
+ * uncommitted records handed out again by the next owner.
+ */
+static void group_assign(struct mqbus_group *group)
+{
+	struct mqbus_member *owner;
+	u32 i;
+
+	lockdep_assert_held(&group->lock);
+
+	owner = list_first_entry_or_null(&group->members, struct mqbus_member, node);
+	for (i = 0; i < group->topic->nr_parts; i++) {
+		struct mqbus_slot *slot = &group->slots[i];
+
+		if (slot->owner == owner)
+			continue;
+		slot->owner = owner;
+		mqbus_cursor_rewind(&slot->cursor);
+	}
+	group->generation++;
+}
+
+/**
+ * mqbus_group_enter() - let a member in
+ * @group: the group
+ * @member: the member, of no group yet
+ *
+ * Return: 0, or -ENOENT if the group was deleted meanwhile.
+ */
+int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member)
+{
+	int err = 0;
+
+	/* Whoever deletes or seeks holds this and relies on nobody coming in */
+	mutex_lock(&group->topic->lock);
+	spin_lock(&group->lock);
+	if (group->dead) {
+		err = -ENOENT;
+	} else {
+		list_add_tail(&member->node, &group->members);
+		group->nr_members++;
+		group_assign(group);
+	}
+	spin_unlock(&group->lock);
+	mutex_unlock(&group->topic->lock);
+	return err;
+}
+
+/**
+ * mqbus_group_leave() - a member goes, of its own will or by death
+ * @group: the group
+ * @member: its member
+ *
+ * When this returns the next member may fetch what the old one did not commit.
+ */
+void mqbus_group_leave(struct mqbus_group *group, struct mqbus_member *member)
+{
+	spin_lock(&group->lock);
+	list_del(&member->node);
+	group->nr_members--;
+	group_assign(group);
+	spin_unlock(&group->lock);
+	mqbus_topic_wake_readers(group->topic);
+}

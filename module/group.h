@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_GROUP_H
+#define _MQBUS_GROUP_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/mqbus.h>
+
+#include "account.h"
+#include "core/cursor.h"
+
+struct mqbus_member;
+struct mqbus_ns;
+struct mqbus_topic;
+struct mqbus_who;
+
+/**
+ * struct mqbus_slot - a group's share in one partition
+ * @cursor: its progress
+ * @owner: the member that the partition is assigned to, or NULL
+ */
+struct mqbus_slot {
+	struct mqbus_cursor cursor;
+	struct mqbus_member *owner;
+};
+
+/**
+ * struct mqbus_group - a named reader of a topic
+ * @ref: the topic's list and every member
+ * @node: in the topic's list, read by writers under RCU
+ * @rcu: frees it after the last writer's look
+ * @topic: the topic; it outlives the group
+ * @charge: what its owner pays
+ * @name: terminated
+ * @uid: owner
+ * @gid: owner's group
+ * @mode: permissions
+ * @dead: deleted; set under @lock, read anywhere
+ * @lock: everything below; taken inside the topic's lock, outside a ring's
+ * @members: in the order in which they joined
+ * @nr_members: how many
+ * @generation: counts changes of assignment
+ * @slots: one for each partition; floors are read by writers without the lock
+ */
+struct mqbus_group {
+	/* constant after creation */
+	struct kref ref;
+	struct list_head node;
+	struct rcu_head rcu;
+	struct mqbus_topic *topic;
+	struct mqbus_charge charge;
+	char name[MQBUS_NAME_SIZE];
+	kuid_t uid;
+	kgid_t gid;
+	u16 mode;
+
+	bool dead;
+
+	spinlock_t lock;
+	struct list_head members;
+	u32 nr_members;
+	u32 generation;
+	struct mqbus_slot slots[];
+};
+
+int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_group_create *args);
+int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_group_delete *args);
+void mqbus_group_delete_all(struct mqbus_topic *topic);
+int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
+		     struct mqbus_group_seek *args);
+struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name);
+void mqbus_group_put(struct mqbus_group *group);
+int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member);
+void mqbus_group_leave(struct mqbus_group *group, struct mqbus_member *member);
+
+#endif /* _MQBUS_GROUP_H */

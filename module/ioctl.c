@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ioctl: decode, call, encode. One table; a structure may grow at its end.
+ */
+#include <linux/build_bug.h>
+#include <linux/uaccess.h>
+
+#include "account.h"
+#include "endpoint.h"
+#include "group.h"
+#include "ns.h"
+#include "topic.h"
+
+union mqbus_args {
+	struct mqbus_info info;
+	struct mqbus_topic_create topic_create;
+	struct mqbus_topic_delete topic_delete;
+	struct mqbus_group_create group_create;
+	struct mqbus_group_delete group_delete;
+	struct mqbus_group_seek group_seek;
+	struct mqbus_produce produce;
+	struct mqbus_join join;
+	struct mqbus_publish publish;
+	struct mqbus_fetch fetch;
+	struct mqbus_commit commit;
+	struct mqbus_geometry geometry;
+};
+
+static int do_info(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		   union mqbus_args *args, bool nonblock)
+{
+	struct mqbus_info *info = &args->info;
+
+	if (info->flags)
+		return -EOPNOTSUPP;
+	*info = (struct mqbus_info) {
+		.record_header = sizeof(struct mqbus_record),
+		.max_bytes = READ_ONCE(ns->max_bytes),
+		.used_bytes = mqbus_charged(ns),
+		.max_user_bytes = mqbus_user_limit(),
+		.max_topics = READ_ONCE(ns->max_topics),
+		.max_groups = READ_ONCE(ns->max_groups),
+		.page_size = PAGE_SIZE,
+		.cpus = nr_cpu_ids,
+	};
+	return 0;
+}
+
+static int do_topic_create(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			   union mqbus_args *args, bool nonblock)
+{
+	return mqbus_topic_create(ns, &ep->who, &args->topic_create);
+}
+
+static int do_topic_delete(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			   union mqbus_args *args, bool nonblock)
+{
+	const struct mqbus_topic_delete *del = &args->topic_delete;
+
+	if (del->flags)
+		return -EOPNOTSUPP;
+	if (del->__reserved)
+		return -EINVAL;
+	return mqbus_name_check(del->name) ?: mqbus_topic_delete(ns, &ep->who, del->name);
+}
+
+static int do_group_create(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			   union mqbus_args *args, bool nonblock)
+{
+	return mqbus_group_create(ns, &ep->who, &args->group_create);
+}
+
+static int do_group_delete(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			   union mqbus_args *args, bool nonblock)
+{
+	return mqbus_group_delete(ns, &ep->who, &args->group_delete);
+}
+
+static int do_group_seek(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			 union mqbus_args *args, bool nonblock)
+{
+	return mqbus_group_seek(ns, &ep->who, &args->group_seek);
+}
+
+static void endpoint_bind(struct mqbus_endpoint *ep, enum mqbus_endpoint_kind kind)
+{
+	lockdep_assert_held(&ep->lock);
+	/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_kind() */
+	smp_store_release(&ep->kind, kind);
+}
+
+static int do_produce(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		      union mqbus_args *args, bool nonblock)
+{
+	int err = -EBADFD;
+
+	mutex_lock(&ep->lock);
+	if (ep->kind == MQBUS_ENDPOINT_UNBOUND)
+		err = mqbus_producer_open(&ep->producer, ns, &ep->who, &args->produce);
+	if (!err)
+		endpoint_bind(ep, MQBUS_ENDPOINT_PRODUCER);
+	mutex_unlock(&ep->lock);
+	return err;
+}
+
+static int do_join(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		   union mqbus_args *args, bool nonblock)
+{
+	int err = -EBADFD;
+
+	mutex_lock(&ep->lock);
+	if (ep->kind == MQBUS_ENDPOINT_UNBOUND)
+		err = mqbus_member_join(&ep->member, ns, &ep->who, &args->join);
+	if (!err)
+		endpoint_bind(ep, MQBUS_ENDPOINT_MEMBER);
+	mutex_unlock(&ep->lock);
+	return err;
+}
+
+static int do_publish(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		      union mqbus_args *args, bool nonblock)
+{
+	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_PRODUCER)
+		return -EBADFD;
+	return mqbus_producer_publish(&ep->producer, &args->publish, nonblock);
+}
+
+static int do_fetch(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		    union mqbus_args *args, bool nonblock)
+{
+	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_MEMBER)
+		return -EBADFD;
+	return mqbus_member_fetch(&ep->member, &args->fetch, nonblock);
+}
+
+static int do_commit(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		     union mqbus_args *args, bool nonblock)
+{
+	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_MEMBER)
+		return -EBADFD;
+	return mqbus_member_commit(&ep->member, &args->commit);
+}
+
+static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		       union mqbus_args *args, bool nonblock)
+{
+	const struct mqbus_topic *topic = mqbus_endpoint_topic(ep);
+	struct mqbus_geometry *geo = &args->geometry;
+	u64 len;
+
+	if (!topic)
+		return -EBADFD;
+	if (geo->flags)
+		return -EOPNOTSUPP;
+	if (geo->__reserved)
+		return -EINVAL;
+	if (geo->partition >= topic->nr_parts)
+		return -ECHRNG;
+	len = mqbus_memory_map_len(topic->ring_size);
+	*geo = (struct mqbus_geometry) {
+		.partition = geo->partition,
+		.map_offset = geo->partition * len,
+		.map_len = len,
+		.data_offset = PAGE_SIZE,
+		.size = topic->ring_size,
+		.partitions = topic->nr_parts,
+		.full = topic->full,
+		.max_record = topic->max_record,
+	};
+	return 0;
+}
+
+/**
+ * struct mqbus_ioctl_op - a row of the table
+ * @cmd: the ioctl's number with the size known here
+ * @min_size: size of the structure in its first version
+ * @fn: takes and fills the structure
+ */
+struct mqbus_ioctl_op {
+	unsigned int cmd;
+	unsigned int min_size;
+	int (*fn)(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		  union mqbus_args *args, bool nonblock);
+};
+
+/* @last: last member of the first version */
+#define IOCTL_OP(_cmd, _fn, _struct, _last)			\
+	[_IOC_NR(_cmd)] = {					\
+		.cmd = _cmd,					\
+		.min_size = offsetofend(_struct, _last) +	\
+			BUILD_BUG_ON_ZERO(_IOC_SIZE(_cmd) != sizeof(_struct)) + \
+			BUILD_BUG_ON_ZERO(sizeof(_struct) > sizeof(union mqbus_args)), \
+		.fn = _fn,					\
+	}
+
+static const struct mqbus_ioctl_op ioctl_ops[] = {
+	IOCTL_OP(MQBUS_IOC_INFO, do_info, struct mqbus_info, cpus),
+	IOCTL_OP(MQBUS_IOC_TOPIC_CREATE, do_topic_create, struct mqbus_topic_create, name),
+	IOCTL_OP(MQBUS_IOC_TOPIC_DELETE, do_topic_delete, struct mqbus_topic_delete, name),
+	IOCTL_OP(MQBUS_IOC_GROUP_CREATE, do_group_create, struct mqbus_group_create, group),
+	IOCTL_OP(MQBUS_IOC_GROUP_DELETE, do_group_delete, struct mqbus_group_delete, group),
+	IOCTL_OP(MQBUS_IOC_GROUP_SEEK, do_group_seek, struct mqbus_group_seek, group),
+	IOCTL_OP(MQBUS_IOC_PRODUCE, do_produce, struct mqbus_produce, topic),
+	IOCTL_OP(MQBUS_IOC_JOIN, do_join, struct mqbus_join, group),
+	IOCTL_OP(MQBUS_IOC_PUBLISH, do_publish, struct mqbus_publish, error),
+	IOCTL_OP(MQBUS_IOC_FETCH, do_fetch, struct mqbus_fetch, timeout),
+	IOCTL_OP(MQBUS_IOC_COMMIT, do_commit, struct mqbus_commit, committed),
+	IOCTL_OP(MQBUS_IOC_GEOMETRY, do_geometry, struct mqbus_geometry, __reserved),
+};
+
+/**
+ * mqbus_ioctl() - serve an ioctl
+ * @file: the endpoint
+ * @cmd: type, number, direction and size
+ * @arg: address of a structure of that size
+ *
+ * Return: 0 or a negative errno.
+ */
+long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct mqbus_endpoint *ep = file->private_data;
+	void __user *user = (void __user *)arg;
+	unsigned int size = _IOC_SIZE(cmd), nr = _IOC_NR(cmd);
+	const struct mqbus_ioctl_op *op;
+	union mqbus_args args;
+	int err;
+
+	if (_IOC_TYPE(cmd) != MQBUS_IOC_MAGIC || nr >= ARRAY_SIZE(ioctl_ops))
+		return -ENOTTY;
+	op = &ioctl_ops[nr];
+	if (_IOC_DIR(cmd) != _IOC_DIR(op->cmd) || size < op->min_size)
+		return -ENOTTY;
+	err = copy_struct_from_user(&args, _IOC_SIZE(op->cmd), user, size);
+	if (err)
+		return err;
+	err = op->fn(ep, mqbus_ns_get(ep->who.net), &args, file->f_flags & O_NONBLOCK);
+	if (err)
+		return err;
+	/* What this kernel does not know was zero, and stays so */
+	if (copy_to_user(user, &args, min(size, _IOC_SIZE(op->cmd))))
+		return -EFAULT;
+	return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_MEMBER_H
+#define _MQBUS_MEMBER_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/types.h>
+#include <linux/uidgid.h>
+#include <linux/uio.h>
+#include <linux/mqbus.h>
+
+struct mqbus_group;
+struct mqbus_ns;
+struct mqbus_topic;
+struct mqbus_who;
+struct pid;
+
+/**
+ * struct mqbus_member - an endpoint that joined a group
+ * @node: in the group's list, under its lock
+ * @topic: the topic, with a reference
+ * @group: the group, with a reference
+ * @pid: process that opened the endpoint, with a reference
+ * @comm: its name at that time
+ * @next: partition with which the next fetch begins, so that none starves
+ * @read_lock: one read() at a time
+ * @read_part: partition of the record that the last read() took
+ * @read_offset: the offset behind it; 0: nothing to commit
+ */
+struct mqbus_member {
+	struct list_head node;
+	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+	struct pid *pid;
+	char comm[TASK_COMM_LEN];
+	u32 next;		/* guarded by the group's lock */
+
+	struct mutex read_lock;
+	u32 read_part;
+	u64 read_offset;
+};
+
+int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
+		      const struct mqbus_who *who, const struct mqbus_join *args);
+void mqbus_member_close(struct mqbus_member *member);
+int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
+		       bool nonblock);
+int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args);
+ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,
+			  bool nonblock);
+__poll_t mqbus_member_poll(struct mqbus_member *member, struct file *file,
+			   struct poll_table_struct *wait);
+
+#endif /* _MQBUS_MEMBER_H */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_MEMORY_H
+#define _MQBUS_MEMORY_H
+
+#include <linux/types.h>
+
+struct mqbus_ring_page;
+struct page;
+struct vm_area_struct;
+
+/**
+ * struct mqbus_memory - the pages of one partition
+ * @page: the ring page
+ * @data: the ring, mapped twice in a row
+ * @size: bytes of the ring
+ */
+struct mqbus_memory {
+	struct mqbus_ring_page *page;
+	void *data;
+	u64 size;
+};
+
+int mqbus_memory_alloc(struct mqbus_memory *mem, u64 size, int node);
+void mqbus_memory_free(struct mqbus_memory *mem);
+struct page *mqbus_memory_page(const struct mqbus_memory *mem, unsigned long index);
+
+/**
+ * mqbus_memory_map_len() - bytes of a user's mapping of a partition
+ * @size: bytes of its ring
+ *
+ * Return: the ring page and the ring twice.
+ */
+static inline u64 mqbus_memory_map_len(u64 size)
+{
+	return PAGE_SIZE + 2 * size;
+}
+
+#endif /* _MQBUS_MEMORY_H */

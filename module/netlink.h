@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_NETLINK_H
+#define _MQBUS_NETLINK_H
+
+int mqbus_netlink_init(void);
+void mqbus_netlink_uninit(void);
+
+#endif /* _MQBUS_NETLINK_H */

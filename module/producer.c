@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: The append path
+ *
+ * There is one, append_run(), for publish, write and writev. Under the ring's
+ * lock it makes room, writes the header, copies the parts straight from the
+ * user with page faults disabled, and at the end shows the whole run with one
+ * store. When a copy would fault, the record is dropped again - it was never
+ * visible - the lock is let go, the pages are faulted in and the record is tried
+ * again. So a producer whose memory never arrives (userfaultfd, FUSE) holds
+ * nothing while it waits, and no reader ever sees a part of a record.
+ *
+ * The lock is held for one record or for 64 KiB of a batch, whichever is more.
+ */
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "core/murmur.h"
+#include "core/record.h"
+#include "ns.h"
+#include "producer.h"
+#include "topic.h"
+#include "wait.h"
+#include "who.h"
+
+/* Descriptions that are copied in at a time */
+#define PRODUCER_BATCH	(PAGE_SIZE / sizeof(struct mqbus_msg))
+/* Bytes of a batch that are appended under one hold of the lock */
+#define PRODUCER_HOLD	(64 * 1024)
+/* Pages that go again as soon as they came: give up then */
+#define PRODUCER_FAULTS	64
+/* Old records that a writer looks at before it appends */
+#define PRODUCER_EXPIRE	16
+
+/**
+ * struct source - where the bytes of a run come from
+ * @msgs: descriptions, checked
+ * @iter: the value of the only record, instead of its address; or NULL
+ */
+struct source {
+	const struct mqbus_msg *msgs;
+	struct iov_iter *iter;
+};
+
+/**
+ * mqbus_producer_open() - bind for publishing
+ * @producer: to fill; zeroed
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: which topic; the producer's id is written back
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_produce.
+ */
+int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
+			const struct mqbus_who *who, struct mqbus_produce *args)
+{
+	struct mqbus_topic *topic;
+	int err;
+
+	if (args->flags)
+		return -EOPNOTSUPP;
+	if (args->__reserved)
+		return -EINVAL;
+	err = mqbus_name_check(args->topic);
+	if (err)
+		return err;
+	topic = mqbus_topic_find(ns, args->topic);
+	if (!topic)
+		return -ENOENT;
+	err = -EACCES;
+	if (!mqbus_who_may(who, topic->uid, topic->gid, topic->mode, MQBUS_MAY_WRITE))
+		goto put;
+	err = -ENOMEM;
+	producer->msgs = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!producer->msgs)
+		goto put;
+
+	mutex_init(&producer->lock);
+	producer->topic = topic;
+	producer->id = atomic64_inc_return(&ns->producers);
+	atomic_inc(&topic->producers);
+	args->producer = producer->id;
+	return 0;
+put:
+	mqbus_topic_put(topic);
+	return err;
+}
+
+/**
+ * mqbus_producer_close() - undo mqbus_producer_open()
+ * @producer: nobody else uses it any more
+ */
+void mqbus_producer_close(struct mqbus_producer *producer)
+{
+	atomic_dec(&producer->topic->producers);
+	mqbus_topic_put(producer->topic);
+	free_page((unsigned long)producer->msgs);
+}
+
+static u32 msg_parts(const struct mqbus_msg *m)
+{
+	return m->value_len + m->headers_len + m->key_len + m->routing_key_len;
+}
+
+static bool user_range_ok(u64 addr, u32 len)
+{
+	return !len || access_ok(u64_to_user_ptr(addr), len);
+}
+
+static int msg_hash(const struct mqbus_msg *m, u32 partitions)
+{
+	struct mqbus_murmur hash;
+	u8 piece[64];
+	u32 at, n;
+
+	mqbus_murmur_init(&hash, m->key_len);
+	for (at = 0; at < m->key_len; at += n) {
+		n = min_t(u32, sizeof(piece), m->key_len - at);
+		if (copy_from_user(piece, u64_to_user_ptr(m->key) + at, n))
+			return -EFAULT;
+		mqbus_murmur_update(&hash, piece, n);
+	}
+	return mqbus_murmur_partition(&hash, partitions);
+}
+
+/* Check a description and settle its partition. May fault. */
+static int msg_check(const struct mqbus_topic *topic, struct mqbus_msg *m, u32 turn)
+{
+	int partition;
+
+	if (m->flags)
+		return -EOPNOTSUPP;
+	if (m->__reserved)
+		return -EINVAL;
+	/* First each part, so that the sum cannot overflow */
+	if (m->value_len > MQBUS_RECORD_MAX || m->headers_len > MQBUS_HEADERS_MAX ||
+	    m->key_len > MQBUS_KEY_MAX || m->routing_key_len > MQBUS_ROUTING_KEY_MAX ||
+	    msg_parts(m) > topic->max_record)
+		return -EMSGSIZE;
+	if (!user_range_ok(m->value, m->value_len) ||
+	    !user_range_ok(m->headers, m->headers_len) ||
+	    !user_range_ok(m->key, m->key_len) ||
+	    !user_range_ok(m->routing_key, m->routing_key_len))
+		return -EFAULT;
+
+	if (m->partition != MQBUS_ANY)
+		return topic->per_cpu || m->partition >= topic->nr_parts ? -ECHRNG : 0;
+	if (topic->nr_parts == 1) {
+		m->partition = 0;
+	} else if (topic->per_cpu) {
+		/* The rings are not bound to their CPU: moving on is harmless */
+		m->partition = raw_smp_processor_id();
+	} else if (m->key_len) {
+		partition = msg_hash(m, topic->nr_parts);
+		if (partition < 0)
+			return partition;
+		m->partition = partition;
+	} else {
+		m->partition = turn % topic->nr_parts;
+	}
+	return 0;
+}
+
+static bool copy_part(void **to, u64 from, u32 len)
+{
+	if (len && __copy_from_user_inatomic(*to, u64_to_user_ptr(from), len))
+		return false;
+	*to += len;
+	return true;
+}
+
+/* Copy the parts behind the header. Return: 0, -EFAULT (fault in and try again), -EINVAL. */
+static int copy_parts(struct mqbus_record *rec, const struct mqbus_msg *m,
+		      struct iov_iter *iter)
+{
+	void *to = rec + 1;
+
+	if (iter) {
+		struct iov_iter again = *iter;
+
+		if (copy_from_iter(to, m->value_len, iter) != m->value_len) {
+			*iter = again;
+			return -EFAULT;
+		}
+		return 0;
+	}
+	if (!copy_part(&to, m->value, m->value_len) ||
+	    !copy_part(&to, m->key, m->key_len) ||
+	    !copy_part(&to, m->routing_key, m->routing_key_len))
+		return -EFAULT;
+	if (m->headers_len) {
+		void *headers = to;
+
+		if (!copy_part(&to, m->headers, m->headers_len))
+			return -EFAULT;
+		if (!mqbus_headers_valid(headers, m->headers_len))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static void fill_header(struct mqbus_record *rec, const struct mqbus_producer *producer,
+			const struct mqbus_msg *m, const struct mqbus_ring *ring)
+{
+	*rec = (struct mqbus_record) {
+		.size = mqbus_record_bytes(msg_parts(m)),
+		.offset = ring->tail.offset,
+		.time = ring->last_time,
+		.producer = producer->id,
+		.seq = producer->seq + 1,
+		.value_len = m->value_len,
+		.headers_len = m->headers_len,
+		.key_len = m->key_len,
+		.routing_key_len = m->routing_key_len,
+		.schema = m->schema,
+	};
+}
+
+/*
+ * Append records of one partition under one hold of its lock, as many as can be.
+ * Return: how many; if fewer than @n, *@err is why: -ENOBUFS (no room), -EFAULT
+ * (pages to be faulted in), -EINVAL (headers), or 0 (the hold was long enough).
+ */
+static u32 append_run(struct mqbus_producer *producer, struct source *src,
+		      u32 first, u32 n, struct mqbus_place *place, int *err)
+{
+	u32 partition = src->msgs[first].partition;
+	struct mqbus_topic *topic = producer->topic;
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u64 now = ktime_get_real_ns();
+	u32 held = 0, i;
+
+	*err = 0;
+	spin_lock(&ring->lock);
+	pagefault_disable();
+	/* Inside a partition time does not go back, though the clock may */
+	ring->last_time = max(ring->last_time, now);
+	if (topic->retention && now > topic->retention)
+		mqbus_ring_expire(ring, mqbus_topic_floor(topic, partition),
+				  now - topic->retention, n + PRODUCER_EXPIRE);
+	place->partition = partition;
+	place->offset = ring->tail.offset;
+	for (i = 0; i < n && held < PRODUCER_HOLD; i++) {
+		const struct mqbus_msg *m = &src->msgs[first + i];
+		u32 bytes = mqbus_record_bytes(msg_parts(m));
+
+		if (!mqbus_ring_reserve(ring, bytes, ring->floor) &&
+		    !mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition))) {
+			*err = -ENOBUFS;
+			break;
+		}
+		*err = copy_parts(mqbus_ring_slot(ring), m, src->iter);
+		if (*err)
+			break;
+		fill_header(mqbus_ring_slot(ring), producer, m, ring);
+		mqbus_ring_stage(ring);
+		producer->seq++;
+		held += bytes;
+	}
+	if (i)
+		mqbus_ring_publish(ring);
+	pagefault_enable();
+	spin_unlock(&ring->lock);
+	return i;
+}
+
+static bool fault_in(u64 addr, u32 len)
+{
+	return !len || !fault_in_readable(u64_to_user_ptr(addr), len);
+}
+
+/* Bring in the pages of a record. Return: 0, or -EFAULT if there are none. */
+static int source_fault_in(const struct source *src, u32 i)
+{
+	const struct mqbus_msg *m = &src->msgs[i];
+
+	if (src->iter)
+		return fault_in_iov_iter_readable(src->iter, m->value_len) ? -EFAULT : 0;
+	if (!fault_in(m->value, m->value_len) || !fault_in(m->headers, m->headers_len) ||
+	    !fault_in(m->key, m->key_len) || !fault_in(m->routing_key, m->routing_key_len))
+		return -EFAULT;
+	return 0;
+}
+
+static int write_places(const struct mqbus_place *place, u32 n, u64 to)
+{
+	struct mqbus_place __user *places = u64_to_user_ptr(to);
+	struct mqbus_place one = *place;
+	u32 i;
+
+	for (i = 0; i < n; i++, one.offset++)
+		if (copy_to_user(&places[i], &one, sizeof(one)))
+			return -EFAULT;
+	return 0;
+}
+
+/*
+ * Append @n records that were checked. @places is the user's array for them, or
+ * 0. Return: 0 if all are stored, else why the one behind *@done is not. A place
+ * that cannot be written stops the batch but not what is stored already.
+ *
+ * Readers are woken once, at the end; but before the user's memory is touched,
+ * which may take for ever, they must know of what is stored.
+ */
+static int append_all(struct mqbus_producer *producer, struct source *src, u32 n,
+		      u64 places, u32 *done)
+{
+	struct mqbus_topic *topic = producer->topic;
+	unsigned int faults = 0;
+	u32 woken = 0;
+	int err = 0;
+
+	lockdep_assert_held(&producer->lock);
+
+	for (*done = 0; !err && *done < n;) {
+		u32 first = *done, run = 1, stored;
+		struct mqbus_place place = {};
+
+		while (first + run < n &&
+		       src->msgs[first + run].partition == src->msgs[first].partition)
+			run++;
+		stored = append_run(producer, src, first, run, &place, &err);
+		*done += stored;
+		if (stored)
+			faults = 0;
+		if ((places || err == -EFAULT) && woken != *done) {
+			mqbus_topic_wake_readers(topic);
+			woken = *done;
+		}
+		if (err == -EFAULT) {
+			err = source_fault_in(src, *done);
+			if (!err && ++faults > PRODUCER_FAULTS)
+				err = -EFAULT;
+		}
+		if (places && write_places(&place, stored,
+					   places + (u64)first * sizeof(place)))
+			err = -EFAULT;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	if (woken != *done)
+		mqbus_topic_wake_readers(topic);
+	return err;
+}
+
+/* The record at msgs[i] found no room. Return: 0 to try again, or why not. */
+static int producer_wait(struct mqbus_producer *producer, u32 partition, u32 bytes,
+			 ktime_t deadline)
+{
+	struct mqbus_topic *topic = producer->topic;
+	int err;
+
+	if (topic->full == MQBUS_FULL_REJECT)
+		return -ENOBUFS;
+	WRITE_ONCE(producer->full, (u64)partition << 32 | bytes);
+	err = mqbus_wait(topic->writers,
+			 mqbus_topic_dead(topic) || mqbus_topic_room(topic, partition, bytes),
+			 deadline);
+	if (!err)
+		WRITE_ONCE(producer->full, 0);
+	return err;
+}
+
+/*
+ * Copy in, check and append up to a page of descriptions. Return: as
+ * append_all(); -ENOBUFS with the place and the size to wait for.
+ */
+static int publish_some(struct mqbus_producer *producer, const struct mqbus_publish *args,
+			u32 from, u32 turn, u32 *done, u32 *partition, u32 *bytes)
+{
+	struct source src = { .msgs = producer->msgs };
+	u32 n = min_t(u32, args->count - from, PRODUCER_BATCH), i;
+	u64 places = args->places ? args->places + (u64)from * sizeof(struct mqbus_place) : 0;
+	int bad = 0, err;
+
+	*done = 0;
+	if (mutex_lock_interruptible(&producer->lock))
+		return -EINTR;
+	err = -EIDRM;
+	if (mqbus_topic_dead(producer->topic))
+		goto unlock;
+	err = -EFAULT;
+	if (copy_from_user(producer->msgs,
+			   u64_to_user_ptr(args->msgs) + (u64)from * sizeof(*producer->msgs),
+			   n * sizeof(*producer->msgs)))
+		goto unlock;
+	for (i = 0; i < n && !bad; i++)
+		bad = msg_check(producer->topic, &producer->msgs[i], turn);
+	/* What stands before a bad one is stored all the same */
+	if (bad)
+		n = i - 1;
+	err = append_all(producer, &src, n, places, done) ?: bad;
+	if (err == -ENOBUFS) {
+		*partition = producer->msgs[*done].partition;
+		*bytes = mqbus_record_bytes(msg_parts(&producer->msgs[*done]));
+	}
+unlock:
+	mutex_unlock(&producer->lock);
+	return err;
+}
+
+/**
+ * mqbus_producer_publish() - store a batch
+ * @producer: the producer
+ * @args: what the user asks for; how far it got is written back
+ * @nonblock: do not wait
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_publish.
+ */
+int mqbus_producer_publish(struct mqbus_producer *producer,
+			   struct mqbus_publish *args, bool nonblock)
+{
+	u32 done, partition, bytes, turn, at = 0;
+	ktime_t deadline;
+	int err = 0;
+
+	if (args->flags)
+		return -EOPNOTSUPP;
+	if (args->msg_size != sizeof(struct mqbus_msg) ||
+	    (args->places && args->place_size != sizeof(struct mqbus_place)))
+		return -EINVAL;
+	if (!args->count || args->count > MQBUS_BATCH_MAX)
+		return -ERANGE;
+	deadline = mqbus_deadline(args->timeout, nonblock);
+
+	turn = atomic_inc_return(&producer->turn);
+
+	while (!err && at < args->count) {
+		err = publish_some(producer, args, at, turn, &done, &partition, &bytes);
+		at += done;
+		if (err == -ENOBUFS)
+			err = producer_wait(producer, partition, bytes, deadline);
+	}
+
+	args->published = at;
+	args->error = at && err ? (err == -ERESTARTSYS ? EINTR : -err) : 0;
+	return at ? 0 : err;
+}
+
+/**
+ * mqbus_producer_write() - store one record without a key
+ * @producer: the producer
+ * @from: its value
+ * @nonblock: do not wait
+ *
+ * Return: bytes, or a negative errno.
+ */
+ssize_t mqbus_producer_write(struct mqbus_producer *producer,
+			     struct iov_iter *from, bool nonblock)
+{
+	ktime_t deadline = mqbus_deadline(MQBUS_WAIT_FOREVER, nonblock);
+	size_t len = iov_iter_count(from);
+	struct mqbus_topic *topic = producer->topic;
+	struct mqbus_msg msg = { .value_len = len, .partition = MQBUS_ANY };
+	struct source src = { .msgs = &msg, .iter = from };
+	u32 done;
+	int err;
+
+	if (len > topic->max_record)
+		return -EMSGSIZE;
+	for (;;) {
+		if (mutex_lock_interruptible(&producer->lock))
+			return -ERESTARTSYS;
+		err = mqbus_topic_dead(topic) ? -EIDRM : 0;
+		if (!err && msg.partition == MQBUS_ANY) {
+			/* The iterator checks its own addresses */
+			msg.value_len = 0;
+			err = msg_check(topic, &msg, atomic_inc_return(&producer->turn));
+			msg.value_len = len;
+		}
+		if (!err)
+			err = append_all(producer, &src, 1, 0, &done);
+		mutex_unlock(&producer->lock);
+		if (err == -ENOBUFS)
+			err = producer_wait(producer, msg.partition,
+					    mqbus_record_bytes(len), deadline);
+		else if (!err)
+			return len;
+		if (err)
+			return err;
+	}
+}
+
+/**
+ * mqbus_producer_poll() - readiness
+ * @producer: the producer
+ * @file: its file
+ * @wait: poll table
+ *
+ * Return: EPOLLOUT when the record that last found no room would find it now, or
+ * there was none; EPOLLHUP when the topic is gone.
+ */
+__poll_t mqbus_producer_poll(struct mqbus_producer *producer, struct file *file,
+			     struct poll_table_struct *wait)
+{
+	struct mqbus_topic *topic = producer->topic;
+	u64 full;
+
+	poll_wait(file, &topic->writers, wait);
+	if (mqbus_topic_dead(topic))
+		return EPOLLHUP | EPOLLOUT | EPOLLWRNORM;
+	full = READ_ONCE(producer->full);
+	if (full && !mqbus_topic_room(topic, full >> 32, (u32)full))
+		return 0;
+	return EPOLLOUT | EPOLLWRNORM;
+}

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Topics: their making, their names, their end.
+ */
+#include <linux/cpumask.h>
+#include <linux/jhash.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/poll.h>
+#include <linux/rculist.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/topology.h>
+
+#include "group.h"
+#include "ns.h"
+#include "topic.h"
+#include "who.h"
+
+static u32 name_hash(const char *name)
+{
+	return jhash(name, strlen(name), 0);
+}
+
+static struct mqbus_topic *topic_lookup(struct mqbus_ns *ns, const char *name)
+{
+	struct mqbus_topic *topic;
+
+	lockdep_assert_held(&ns->lock);
+	hash_for_each_possible(ns->topics, topic, node, name_hash(name))
+		if (!strcmp(topic->name, name))
+			return topic;
+	return NULL;
+}
+
+static void part_free(struct mqbus_part *part)
+{
+	if (part)
+		mqbus_memory_free(&part->mem);
+	kfree(part);
+}
+
+static int part_alloc(struct mqbus_topic *topic, u32 i)
+{
+	int node = topic->per_cpu && cpu_possible(i) ? cpu_to_node(i) : NUMA_NO_NODE;
+	struct mqbus_part *part;
+	int err;
+
+	part = kzalloc_node(sizeof(*part), GFP_KERNEL_ACCOUNT, node);
+	if (!part)
+		return -ENOMEM;
+	err = mqbus_memory_alloc(&part->mem, topic->ring_size, node);
+	if (err) {
+		kfree(part);
+		return err;
+	}
+	mqbus_ring_init(&part->ring, part->mem.page, part->mem.data,
+			topic->ring_size, i, topic->full == MQBUS_FULL_EVICT);
+	topic->parts[i] = part;
+	return 0;
+}
+
+/* Nobody can reach the topic any more. */
+static void topic_free(struct mqbus_topic *topic)
+{
+	u32 i;
+
+	for (i = 0; i < topic->nr_parts; i++)
+		part_free(topic->parts[i]);
+	mqbus_uncharge(&topic->charge);
+	kvfree(topic);
+}
+
+static void topic_release(struct kref *ref)
+{
+	struct mqbus_topic *topic = container_of(ref, struct mqbus_topic, ref);
+
+	/*
+	 * The last endpoint is gone, so no group has a member, no writer looks at
+	 * the list under RCU, and no user has the rings mapped.
+	 */
+	mqbus_group_delete_all(topic);
+	topic_free(topic);
+}
+
+/**
+ * mqbus_topic_get() - take a reference
+ * @topic: a topic that the caller knows to live
+ */
+void mqbus_topic_get(struct mqbus_topic *topic)
+{
+	kref_get(&topic->ref);
+}
+
+/**
+ * mqbus_topic_put() - drop a reference; may sleep
+ * @topic: a topic
+ */
+void mqbus_topic_put(struct mqbus_topic *topic)
+{
+	kref_put(&topic->ref, topic_release);
+}
+
+static int topic_check(const struct mqbus_topic_create *args, u64 *bytes)
+{
+	u64 parts = args->partitions ?: nr_cpu_ids;
+	u64 each;
+	int err;
+
+	if (args->flags)
+		return -EOPNOTSUPP;
+	if (args->__reserved || args->full > MQBUS_FULL_EVICT || args->mode & ~0666 ||
+	    !args->size || !is_power_of_2(args->size))
+		return -EINVAL;
+	err = mqbus_name_check(args->name);
+	if (err)
+		return err;
+	if (args->partitions > MQBUS_PARTITIONS_MAX ||
+	    args->size < max_t(u64, MQBUS_RING_MIN, PAGE_SIZE) ||
+	    args->max_record > MQBUS_RECORD_MAX ||
+	    args->max_record > args->size / 2 - sizeof(struct mqbus_record))
+		return -ERANGE;
+	/* Charged as a whole, so first of all it has to be a number */
+	if (check_add_overflow(args->size, (u64)PAGE_SIZE + sizeof(struct mqbus_part), &each) ||
+	    check_mul_overflow(each, parts, bytes) ||
+	    check_add_overflow(*bytes, struct_size((struct mqbus_topic *)NULL, parts, parts),
+			       bytes))
+		return -EOVERFLOW;
+	if (args->size > MQBUS_RING_MAX)
+		return -ERANGE;
+	return 0;
+}
+
+static int topic_owner(struct mqbus_topic *topic, const struct mqbus_who *who,
+		       const struct mqbus_topic_create *args)
+{
+	topic->uid = who->cred->fsuid;
+	topic->gid = who->cred->fsgid;
+	if (args->uid != MQBUS_ANY)
+		topic->uid = make_kuid(who->cred->user_ns, args->uid);
+	if (args->gid != MQBUS_ANY)
+		topic->gid = make_kgid(who->cred->user_ns, args->gid);
+	if (!uid_valid(topic->uid) || !gid_valid(topic->gid))
+		return -EINVAL;
+	if ((!uid_eq(topic->uid, who->cred->fsuid) ||
+	     !gid_eq(topic->gid, who->cred->fsgid)) &&
+	    !mqbus_who_capable(who, CAP_CHOWN))
+		return -EPERM;
+	return 0;
+}
+
+static struct mqbus_topic *topic_new(const struct mqbus_who *who,
+				     const struct mqbus_topic_create *args)
+{
+	u32 parts = args->partitions ?: nr_cpu_ids;
+	struct mqbus_topic *topic;
+	int err;
+
+	topic = kvzalloc(struct_size(topic, parts, parts), GFP_KERNEL_ACCOUNT);
+	if (!topic)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&topic->ref);
+	mutex_init(&topic->lock);
+	INIT_LIST_HEAD(&topic->groups);
+	init_waitqueue_head(&topic->readers);
+	init_waitqueue_head(&topic->writers);
+	strscpy(topic->name, args->name, sizeof(topic->name));
+	topic->mode = args->mode;
+	topic->full = args->full;
+	topic->per_cpu = !args->partitions;
+	topic->nr_parts = parts;
+	topic->ring_size = args->size;
+	topic->retention = args->retention;
+	topic->max_record = args->max_record ?:
+			    min_t(u64, MQBUS_RECORD_DEFAULT, args->size / 4);
+
+	err = topic_owner(topic, who, args);
+	if (err) {
+		kvfree(topic);
+		return ERR_PTR(err);
+	}
+	return topic;
+}
+
+static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
+{
+	lockdep_assert_held(&ns->lock);
+
+	if (topic_lookup(ns, topic->name))
+		return -EEXIST;
+	if (ns->nr_topics >= READ_ONCE(ns->max_topics))
+		return -EMFILE;
+	/* The endpoint that calls pins the module, so this cannot fail */
+	__module_get(THIS_MODULE);
+	hash_add(ns->topics, &topic->node, name_hash(topic->name));
+	ns->nr_topics++;
+	ns->seq++;
+	return 0;
+}
+
+/**
+ * mqbus_topic_create() - make a topic
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: what the user asks for
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_topic_create.
+ */
+int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_topic_create *args)
+{
+	struct mqbus_topic *topic;
+	u64 bytes;
+	bool taken;
+	u32 i;
+	int err;
+
+	err = topic_check(args, &bytes);
+	if (err)
+		return err;
+
+	/* Only to spare the work; what counts is asked again at the end */
+	mutex_lock(&ns->lock);
+	taken = topic_lookup(ns, args->name);
+	mutex_unlock(&ns->lock);
+	if (taken)
+		return -EEXIST;
+
+	topic = topic_new(who, args);
+	if (IS_ERR(topic))
+		return PTR_ERR(topic);
+
+	err = mqbus_charge(&topic->charge, ns, topic->uid, bytes,
+			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
+	for (i = 0; !err && i < topic->nr_parts; i++)
+		err = part_alloc(topic, i);
+	if (!err) {
+		mutex_lock(&ns->lock);
+		err = topic_insert(ns, topic);
+		mutex_unlock(&ns->lock);
+	}
+	if (err)
+		topic_free(topic);
+	return err;
+}
+
+static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
+{
+	lockdep_assert_held(&ns->lock);
+
+	hash_del(&topic->node);
+	ns->nr_topics--;
+	ns->seq++;
+	WRITE_ONCE(topic->dead, true);
+	/* The queues' locks order the flag before a waiter's next look */
+	wake_up_interruptible_poll(&topic->readers, EPOLLHUP | EPOLLIN);
+	wake_up_interruptible_poll(&topic->writers, EPOLLHUP | EPOLLOUT);
+	module_put(THIS_MODULE);
+	mqbus_topic_put(topic);
+}
+
+/**
+ * mqbus_topic_delete() - take a topic's name away and wake all that use it
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @name: a checked name
+ *
+ * Return: 0, -ENOENT, -EPERM.
+ */
+int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const char *name)
+{
+	struct mqbus_topic *topic;
+	int err = 0;
+
+	mutex_lock(&ns->lock);
+	topic = topic_lookup(ns, name);
+	if (!topic)
+		err = -ENOENT;
+	else if (!mqbus_who_owns(who, topic->uid))
+		err = -EPERM;
+	else
+		topic_remove(ns, topic);
+	mutex_unlock(&ns->lock);
+	return err;
+}
+
+/**
+ * mqbus_topic_delete_all() - the end of a namespace
+ * @ns: a namespace without endpoints
+ */
+void mqbus_topic_delete_all(struct mqbus_ns *ns)
+{
+	struct mqbus_topic *topic;
+	struct hlist_node *next;
+	unsigned int bucket;
+
+	mutex_lock(&ns->lock);
+	hash_for_each_safe(ns->topics, bucket, next, topic, node)
+		topic_remove(ns, topic);
+	mutex_unlock(&ns->lock);
+}
+
+/**
+ * mqbus_topic_find() - a topic by its name
+ * @ns: in which namespace
+ * @name: a checked name
+ *
+ * Return: the topic with a reference for the caller, or NULL.
+ */
+struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name)
+{
+	struct mqbus_topic *topic;
+
+	mutex_lock(&ns->lock);
+	topic = topic_lookup(ns, name);
+	if (topic)
+		mqbus_topic_get(topic);
+	mutex_unlock(&ns->lock);
+	return topic;
+}
+
+/**
+ * mqbus_topic_floor() - what writers of a partition may reuse
+ * @topic: the topic
+ * @partition: a partition, whose ring's lock is held
+ *
+ * The slowest group decides. Groups that are being made have no say yet; while
+ * no group has, the floor stays where it was, so what nobody has read is kept.
+ *
+ * Return: the position for mqbus_ring_reserve().
+ */
+u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u64 floor = MQBUS_CURSOR_NO_FLOOR;
+	struct mqbus_group *group;
+
+	lockdep_assert_held(&ring->lock);
+
+	if (ring->evict)
+		return ring->floor;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(group, &topic->groups, node)
+		floor = min(floor, mqbus_cursor_floor(&group->slots[partition].cursor));
+	rcu_read_unlock();
+
+	if (floor != MQBUS_CURSOR_NO_FLOOR)
+		ring->floor = floor;
+	return ring->floor;
+}
+
+/**
+ * mqbus_topic_room() - whether a record would fit
+ * @topic: the topic
+ * @partition: a partition
+ * @bytes: the record's size
+ *
+ * Return: true if reserving would succeed. Takes the ring's lock.
+ */
+bool mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	bool room;
+
+	spin_lock(&ring->lock);
+	room = mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition));
+	spin_unlock(&ring->lock);
+	return room;
+}
+
+/**
+ * mqbus_topic_expire() - drop what is older than the topic's retention
+ * @topic: the topic
+ * @partition: a partition
+ *
+ * Writers do this as they go; who looks at what is kept does it first. May sleep.
+ */
+void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u64 now = ktime_get_real_ns();
+	bool more;
+
+	if (!topic->retention || now < topic->retention)
+		return;
+	do {
+		spin_lock(&ring->lock);
+		more = mqbus_ring_expire(ring, mqbus_topic_floor(topic, partition),
+					 now - topic->retention, MQBUS_RING_STEP);
+		spin_unlock(&ring->lock);
+		cond_resched();
+	} while (more && !fatal_signal_pending(current));
+}
+
+/**
+ * mqbus_topic_wake_readers() - something was published
+ * @topic: the topic
+ */
+void mqbus_topic_wake_readers(struct mqbus_topic *topic)
+{
+	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
+	if (wq_has_sleeper(&topic->readers))
+		wake_up_interruptible_poll(&topic->readers, EPOLLIN | EPOLLRDNORM);
+}
+
+/**
+ * mqbus_topic_wake_writers() - a group has moved on
+ * @topic: the topic
+ */
+void mqbus_topic_wake_writers(struct mqbus_topic *topic)
+{
+	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
+	if (wq_has_sleeper(&topic->writers))
+		wake_up_interruptible_poll(&topic->writers, EPOLLOUT | EPOLLWRNORM);
+}

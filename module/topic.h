@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_TOPIC_H
+#define _MQBUS_TOPIC_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <linux/mqbus.h>
+
+#include "account.h"
+#include "core/ring.h"
+#include "memory.h"
+
+struct mqbus_ns;
+struct mqbus_who;
+
+/**
+ * struct mqbus_part - a partition
+ * @ring: its log
+ * @mem: its pages
+ */
+struct mqbus_part {
+	struct mqbus_ring ring;
+	struct mqbus_memory mem;
+};
+
+/**
+ * struct mqbus_topic - a named log
+ * @ref: the table, every endpoint, and dumps that are looking
+ * @node: in the namespace's table, under its lock
+ * @charge: what its owner pays
+ * @name: terminated
+ * @uid: owner
+ * @gid: owner's group
+ * @mode: permissions
+ * @full: an &enum mqbus_full
+ * @per_cpu: a partition for each CPU
+ * @nr_parts: number of partitions
+ * @max_record: bytes of a record's parts together, at most
+ * @ring_size: bytes of each ring
+ * @retention: ns, or 0
+ * @dead: deleted; set once, read anywhere
+ * @producers: endpoints bound as producers
+ * @lock: the list of groups; taken inside the namespace's lock, outside a group's
+ * @groups: RCU list, changed under @lock
+ * @nr_groups: its length
+ * @readers: members that wait for records or partitions
+ * @writers: producers that wait for space
+ * @parts: the partitions
+ */
+struct mqbus_topic {
+	/* constant after creation */
+	struct kref ref;
+	struct hlist_node node;
+	struct mqbus_charge charge;
+	char name[MQBUS_NAME_SIZE];
+	kuid_t uid;
+	kgid_t gid;
+	u16 mode;
+	u8 full;
+	bool per_cpu;
+	u32 nr_parts;
+	u32 max_record;
+	u64 ring_size;
+	u64 retention;
+
+	/* marked, without a lock */
+	bool dead;
+	atomic_t producers;
+
+	struct mutex lock;
+	struct list_head groups;
+	unsigned int nr_groups;
+
+	/* each is only read on the fast path, unless somebody waits */
+	wait_queue_head_t readers ____cacheline_aligned_in_smp;
+	wait_queue_head_t writers ____cacheline_aligned_in_smp;
+
+	struct mqbus_part *parts[];
+};
+
+int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_topic_create *args);
+int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const char *name);
+void mqbus_topic_delete_all(struct mqbus_ns *ns);
+struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
+void mqbus_topic_get(struct mqbus_topic *topic);
+void mqbus_topic_put(struct mqbus_topic *topic);
+u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);
+bool mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes);
+void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition);
+void mqbus_topic_wake_readers(struct mqbus_topic *topic);
+void mqbus_topic_wake_writers(struct mqbus_topic *topic);
+
+/**
+ * mqbus_topic_dead() - whether a topic was deleted
+ * @topic: the topic
+ *
+ * Return: true from its deletion on.
+ */
+static inline bool mqbus_topic_dead(const struct mqbus_topic *topic)
+{
+	return READ_ONCE(topic->dead);
+}
+
+#endif /* _MQBUS_TOPIC_H */

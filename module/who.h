@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_WHO_H
+#define _MQBUS_WHO_H
+
+#include <linux/cred.h>
+#include <linux/fs.h>
+
+struct net;
+struct sk_buff;
+
+/* Bits of a mode, as of a file */
+#define MQBUS_MAY_READ	4
+#define MQBUS_MAY_WRITE	2
+
+/**
+ * struct mqbus_who - on whose behalf something is done
+ * @cred: who opened the file or the socket, valid as long as that is
+ * @net: in which network namespace
+ * @file: the endpoint's file, or NULL
+ * @skb: the netlink request, or NULL
+ */
+struct mqbus_who {
+	const struct cred *cred;
+	struct net *net;
+	struct file *file;
+	struct sk_buff *skb;
+};
+
+bool mqbus_who_capable(const struct mqbus_who *who, int cap);
+bool mqbus_who_may(const struct mqbus_who *who, kuid_t uid, kgid_t gid,
+		   umode_t mode, unsigned int want);
+bool mqbus_who_owns(const struct mqbus_who *who, kuid_t uid);
+int mqbus_name_check(const char *name);
+
+#endif /* _MQBUS_WHO_H */

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# build-module.sh KERNEL [make arguments]: build mqbus.ko for a cached kernel.
+#
+# The sources are linked into build/KERNEL (BUILD= names another directory)
+# and built there, so that objects for several kernels never mix. Rebuilds
+# what changed; new and deleted source files are noticed.
+set -euo pipefail
+here=$(dirname "$(realpath "$0")")
+top=${here%/*}
+
+kernel=${1:?usage: build-module.sh KERNEL [make arguments]}
+shift
+eval "$("$here/kernel.sh" "$kernel")"
+dir=${BUILD:-$top/build/$kernel}
+[ -e "$top/Kbuild" ] || { echo "build-module.sh: $top/Kbuild is missing" >&2; exit 1; }
+
+mkdir -p "$dir"
+dir=$(realpath "$dir")
+exec 9>"$dir/.lock"
+flock 9
+
+# Links are made anew each time, so names that are gone are really gone;
+# objects stay.
+find "$dir" -type l -delete
+cd "$top"
+while IFS= read -r -d '' f; do
+	mkdir -p "$dir/$(dirname "$f")"
+	ln -s "$top/$f" "$dir/$f"
+done < <(find Kbuild VERSION module uapi \( -name Kbuild -o -name VERSION -o -name '*.[chS]' \) \
+	! -name '*.mod.c' -type f -print0)
+
+# This make is on its own: what the caller's make was told is not for kbuild.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+# No BTF for the module: the packaged headers lack the vmlinux it needs.
+make -j"$(nproc)" -C "$KDIR" M="$dir" CONFIG_DEBUG_INFO_BTF_MODULES= --no-print-directory "$@" modules
