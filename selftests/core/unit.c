@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The partitioner against Kafka's known answers, and the form of a record.
+ * The partitioner against Kafka's known answers, the form of a record, and what
+ * random tests might miss.
  */
+#include "cursor.h"
 #include "murmur.h"
 #include "record.h"
 #include "test.h"
@@ -204,6 +206,56 @@ static void test_record(void)
 	test_end();
 }
 
+static void append_one(struct mqbus_ring *ring, u32 size)
+{
+	spin_lock(&ring->lock);
+	CHECK(mqbus_ring_reserve(ring, size, 0));
+	rec_fill(mqbus_ring_slot(ring), size, ring->tail.offset, 0);
+	mqbus_ring_stage(ring);
+	mqbus_ring_publish(ring);
+	spin_unlock(&ring->lock);
+}
+
+/* Owners that come and go must not add up what was lost once */
+static void test_lost_once(void)
+{
+	const struct mqbus_mark start = {};
+	struct mqbus_cursor c;
+	struct mqbus_range r;
+	struct mqbus_ring ring;
+	struct ring_mem mem;
+	u32 i;
+
+	test_begin("cursor: a lost record counts once");
+	ring_make(&mem, &ring, 4096, true);
+	mqbus_cursor_init(&c);
+	spin_lock(&ring.lock);
+	mqbus_cursor_place(&c, &ring, &start);
+	spin_unlock(&ring.lock);
+
+	for (i = 0; i < 10; i++)
+		append_one(&ring, 1024);
+	for (i = 0; i < 3; i++) {
+		CHECK(mqbus_cursor_take(&c, &ring, &r));
+		CHECK(r.lost == 6 && r.begin_offset == 6 && r.end_offset == 10);
+		CHECK(c.lost == 6);
+		mqbus_cursor_rewind(&c);
+		/* To settle nothing changes nothing */
+		mqbus_cursor_commit(&c, &c.given);
+	}
+
+	/* Two of the four that nobody settled go as well */
+	append_one(&ring, 1024);
+	append_one(&ring, 1024);
+	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 8 && c.lost == 8);
+	mqbus_cursor_commit(&c, &c.given);
+	for (i = 0; i < 5; i++)
+		append_one(&ring, 1024);
+	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 1 && c.lost == 9);
+	ring_mem_free(&mem);
+	test_end();
+}
+
 int main(void)
 {
 	test_init(1);
@@ -213,5 +265,6 @@ int main(void)
 	test_headers();
 	test_header_count();
 	test_record();
+	test_lost_once();
 	return test_done();
 }
