@@ -560,6 +560,21 @@ TEST_F(abi, nonblocking)
 	EXPECT_EQ(-ETIMEDOUT, mq_put(producer, block, sizeof(block), MQ_MS));
 }
 
+/* A timeout that is over before the wait begins is still a timeout */
+TEST_F(abi, shortest_timeout)
+{
+	static char block[64 << 10];
+	struct mqbus_range range;
+	__u64 ns;
+
+	for (ns = 1; ns < 100000; ns *= 3)
+		EXPECT_EQ(-ETIMEDOUT, mq_fetch(self->ep[MEMBER], &range, 1, 0, ns));
+	while (mq_put(self->ep[PRODUCER], block, sizeof(block), 0) == 1)
+		;
+	for (ns = 1; ns < 100000; ns *= 3)
+		EXPECT_EQ(-ETIMEDOUT, mq_put(self->ep[PRODUCER], block, sizeof(block), ns));
+}
+
 TEST_F(abi, names)
 {
 	static const struct {
