@@ -352,6 +352,37 @@ TEST_F(abi, read_only_output)
 	munmap(page, MQ_PAGE);
 }
 
+/* "The call fails with an errno only if none was stored"; fetch likewise */
+TEST_F(abi, read_only_output_does_nothing)
+{
+	char *page = mmap(NULL, MQ_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	struct mqbus_range range = {};
+	int fd = mq_open(0);
+
+	valid(self, _IOC_NR(MQBUS_IOC_PUBLISH));
+	memcpy(page, self->args, sizeof(struct mqbus_publish));
+	mprotect(page, MQ_PAGE, PROT_READ);
+	EXPECT_EQ(-EFAULT, mq_ioctl(self->ep[PRODUCER], MQBUS_IOC_PUBLISH, page));
+	EXPECT_EQ(-EAGAIN, mq_fetch(self->ep[MEMBER], &range, 1, 0, 0));
+
+	valid(self, _IOC_NR(MQBUS_IOC_FETCH));	/* stores a record */
+	mprotect(page, MQ_PAGE, PROT_READ | PROT_WRITE);
+	memcpy(page, self->args, sizeof(struct mqbus_fetch));
+	mprotect(page, MQ_PAGE, PROT_READ);
+	EXPECT_EQ(-EFAULT, mq_ioctl(self->ep[MEMBER], MQBUS_IOC_FETCH, page));
+	EXPECT_EQ(1, mq_fetch(self->ep[MEMBER], &range, 1, 0, 0));
+
+	valid(self, _IOC_NR(MQBUS_IOC_PRODUCE));
+	mprotect(page, MQ_PAGE, PROT_READ | PROT_WRITE);
+	memcpy(page, self->args, sizeof(struct mqbus_produce));
+	mprotect(page, MQ_PAGE, PROT_READ);
+	EXPECT_EQ(-EFAULT, mq_ioctl(fd, MQBUS_IOC_PRODUCE, page));
+	EXPECT_EQ(0, mq_bind_producer(fd, self->topic));
+	close(fd);
+	munmap(page, MQ_PAGE);
+}
+
 TEST_F(abi, wrong_state)
 {
 	unsigned int nr, state;
