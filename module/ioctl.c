@@ -233,11 +233,15 @@ long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	err = copy_struct_from_user(&args, _IOC_SIZE(op->cmd), user, size);
 	if (err)
 		return err;
+	/* Where the answer cannot be written, the call must not have done anything */
+	size = min(size, _IOC_SIZE(op->cmd));
+	if (copy_to_user(user, &args, size))
+		return -EFAULT;
 	err = op->fn(ep, mqbus_ns_get(ep->who.net), &args, file->f_flags & O_NONBLOCK);
 	if (err)
 		return err;
 	/* What this kernel does not know was zero, and stays so */
-	if (copy_to_user(user, &args, min(size, _IOC_SIZE(op->cmd))))
+	if (copy_to_user(user, &args, size))
 		return -EFAULT;
 	return 0;
 }
