@@ -104,7 +104,7 @@ static bool append(u32 size, u64 floor, bool peek)
 	rec_fill(mqbus_ring_slot(&ring), size, offset, offset);
 	size_of[offset] = size;
 	pos_of[offset + 1] = pos_of[offset] + size;
-	mqbus_ring_stage(&ring);
+	mqbus_ring_stage(&ring, mqbus_ring_slot(&ring)->size);
 	if (peek)
 		look();
 	return true;

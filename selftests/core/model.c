@@ -174,7 +174,7 @@ static void op_append(struct sim *s)
 			continue;
 		}
 		rec_fill(mqbus_ring_slot(ring), size, ring->tail.offset, ring->last_time);
-		mqbus_ring_stage(ring);
+		mqbus_ring_stage(ring, mqbus_ring_slot(ring)->size);
 		staged = true;
 		s->list[s->tail].size = size;
 		s->list[s->tail].time = ring->last_time;
@@ -427,7 +427,7 @@ static void big_append(struct mqbus_ring *ring, u64 n)
 		CHECK(mqbus_ring_reserve(ring, sizeof(struct mqbus_record), 0));
 		rec_fill(mqbus_ring_slot(ring), sizeof(struct mqbus_record),
 			 ring->tail.offset, ring->tail.offset / 10);
-		mqbus_ring_stage(ring);
+		mqbus_ring_stage(ring, mqbus_ring_slot(ring)->size);
 	}
 	mqbus_ring_publish(ring);
 	spin_unlock(&ring->lock);

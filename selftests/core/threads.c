@@ -75,7 +75,7 @@ static u64 append_batch(struct rng *rng)
 			continue;
 		}
 		rec_fill(mqbus_ring_slot(&ring), size, ring.tail.offset, ring.tail.offset);
-		mqbus_ring_stage(&ring);
+		mqbus_ring_stage(&ring, mqbus_ring_slot(&ring)->size);
 		__atomic_store_n(&pos_of[ring.tail.offset], ring.tail.pos, __ATOMIC_RELAXED);
 		staged++;
 	}
