@@ -8,6 +8,7 @@
 #   YNLSRC    of 6.12: the netlink code generator and its schemas
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
+# shellcheck source=scripts/cache.sh
 . "$here/cache.sh"
 
 # part VERSION SUITES LAYOUT PATTERN...: the files of linux-source-VERSION that

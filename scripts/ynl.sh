@@ -29,6 +29,7 @@ generate() { # FILE MODE KIND
 			# the rest of the message quotes the whole schema
 			grep -m 1 ValidationError "$tmp/log" >&2
 			echo "ynl.sh: uapi/mqbus.yaml does not pass its schema" >&2
+			exit 1
 		else
 			tail -n 5 "$tmp/log" >&2
 			echo "ynl.sh: the generator cannot make $1 from uapi/mqbus.yaml" >&2
