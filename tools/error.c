@@ -44,7 +44,7 @@ static const struct sentence sentences[] = {
 	  "{bytes} bytes are over the limit of this network namespace: {used_bytes} of {max_bytes} are in use (sysctl net.mqbus.max_bytes; topic delete)",
 	},
 	{ DO_TOPIC_CREATE, EDQUOT,
-	  "{bytes} bytes are over what is left to user {uid} of {max_user_bytes} bytes (sysctl net.mqbus.max_user_bytes; topic delete)",
+	  "{bytes} bytes are over what is left to user {uid} of {max_user_bytes} bytes (/sys/module/mqbus/parameters/max_user_mbytes; topic delete)",
 	},
 	{ DO_TOPIC_CREATE, EMFILE,
 	  "this network namespace has all the {max_topics} topics it may have (sysctl net.mqbus.max_topics; topic delete)",
