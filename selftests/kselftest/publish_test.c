@@ -720,6 +720,21 @@ TEST_F(publish, topic_without_groups_keeps_everything)
 	}
 }
 
+/* A group that begins at the end is done with all before: so there is room */
+TEST_F(publish, first_group_at_the_end_wakes_writers)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
+	self->fd = mq_producer(self->topic, 0);
+	fill(self->fd, 10);
+	mq_fork(pid)
+		_exit(mq_put(self->fd, "0123456789", 10, MQBUS_WAIT_FOREVER) != 1);
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	ASSERT_EQ(0, mq_group_create(self->ctl, self->topic, "g", MQBUS_WHENCE_LATEST, 0, 0600));
+	EXPECT_EQ(0, mq_wait(pid));
+}
+
 /* The slowest group holds the log; without it the next slowest does */
 TEST_F(publish, slowest_group_counts)
 {
