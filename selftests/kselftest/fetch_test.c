@@ -105,6 +105,27 @@ TEST_F(fetch, mmap_rules)
 	close(fd);
 }
 
+/* Who only reads may open the device for reading only */
+TEST_F(fetch, mapping_of_a_read_only_file)
+{
+	struct mqbus_geometry geo;
+	struct mq_map map;
+	int fd;
+
+	begin(self);
+	put_numbers(self->fd, 0, 5);
+	fd = open(MQ_DEVICE, O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(0, mq_bind_member(fd, self->topic, "g"));
+	ASSERT_EQ(0, mq_geometry(fd, 0, &geo));
+	EXPECT_EQ(-EACCES, try_map(fd, geo.map_len, PROT_READ | PROT_WRITE, MAP_SHARED, 0));
+	EXPECT_EQ(-EINVAL, try_map(fd, geo.map_len, PROT_READ, MAP_PRIVATE, 0));
+	ASSERT_EQ(0, mq_map(fd, 0, &map));
+	EXPECT_EQ(4, number(mq_record(&map, 4 * 72)));
+	EXPECT_EQ(-1, mprotect((void *)map.page, geo.map_len, PROT_READ | PROT_WRITE));
+	mq_unmap(&map);
+	close(fd);
+}
+
 TEST_F(fetch, mapping_never_becomes_writable)
 {
 	struct mq_map map;
