@@ -957,6 +957,32 @@ TEST_F(fetch, lost_is_exact)
 	mq_reader_close(&r);
 }
 
+/* Work that was done may be settled, though its records are gone meanwhile */
+TEST_F(fetch, commit_of_evicted)
+{
+	struct mqbus_seek_result r;
+	struct mqbus_range range;
+	int fd;
+
+	begin(self, .size = 4096, .full = MQBUS_FULL_EVICT);
+	fd = mq_member(self->topic, "g", 0);
+	put_numbers(self->fd, 0, 10);
+	ASSERT_EQ(1, mq_fetch(fd, &range, 1, 0, 0));
+	put_numbers(self->fd, 10, 110);		/* 54 is the oldest now */
+	EXPECT_EQ(0, mq_commit(fd, 0, 3));
+	EXPECT_EQ(1, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_DRY_RUN, 0,
+			     MQBUS_WHENCE_EARLIEST, 0, &r, 1));
+	EXPECT_EQ(3, r.old_offset);
+	EXPECT_EQ(0, mq_commit(fd, 0, 5));
+	EXPECT_EQ(-ERANGE, mq_commit(fd, 0, 4));
+	EXPECT_EQ(-ERANGE, mq_commit(fd, 0, 11));
+	EXPECT_EQ(0, mq_commit(fd, 0, 10));
+	ASSERT_EQ(1, mq_fetch(fd, &range, 1, 0, 0));
+	EXPECT_EQ(54, range.begin_offset);
+	EXPECT_EQ(44, range.lost);
+	close(fd);
+}
+
 /* read() on a topic that evicts gives whole records, in order */
 TEST_F(fetch, read_while_evicting)
 {
