@@ -606,6 +606,66 @@ TEST_F(abi, shortest_timeout)
 		EXPECT_EQ(-ETIMEDOUT, mq_put(self->ep[PRODUCER], block, sizeof(block), ns));
 }
 
+/* Elements of arrays grow as structures do, with the size beside the address */
+TEST_F(abi, element_sizes)
+{
+	struct { struct mqbus_msg m; __u64 tail; } msgs[2] = { { self->msg, 0 }, { self->msg, 0 } };
+	struct { struct mqbus_place p; __u64 tail; } places[2];
+	struct { struct mqbus_range r; __u64 tail; } ranges[2];
+	struct { struct mqbus_commit_entry e; __u64 tail; } entries[2] = {};
+	struct { struct mqbus_seek_result r; __u64 tail; } results[2];
+	struct mqbus_publish publish = {
+		.count = 2, .msgs = (uintptr_t)msgs, .msg_size = sizeof(*msgs),
+		.places = (uintptr_t)places, .place_size = sizeof(*places),
+	};
+	struct mqbus_fetch fetch = {
+		.nr_ranges = 2, .ranges = (uintptr_t)ranges, .range_size = sizeof(*ranges),
+	};
+	struct mqbus_commit commit = {
+		.nr_entries = 2, .entries = (uintptr_t)entries, .entry_size = sizeof(*entries),
+	};
+	struct mqbus_group_seek seek = {
+		.partition = MQBUS_ANY, .results = (uintptr_t)results, .nr_results = 1,
+		.result_size = sizeof(*results),
+	};
+
+	memset(places, 0, sizeof(places));
+	memset(ranges, 0, sizeof(ranges));
+	EXPECT_EQ(0, mq_ioctl(self->ep[PRODUCER], MQBUS_IOC_PUBLISH, &publish));
+	EXPECT_EQ(2, publish.published);
+	EXPECT_EQ(1, places[1].p.offset);
+	msgs[1].tail = 1;
+	publish.published = 0;
+	EXPECT_EQ(0, mq_ioctl(self->ep[PRODUCER], MQBUS_IOC_PUBLISH, &publish));
+	EXPECT_EQ(1, publish.published);
+	EXPECT_EQ(E2BIG, publish.error);
+	msgs[1].tail = 0;
+
+	EXPECT_EQ(0, mq_ioctl(self->ep[MEMBER], MQBUS_IOC_FETCH, &fetch));
+	EXPECT_EQ(3, ranges[0].r.end_offset);
+	entries[0].e.offset = 1;
+	entries[1].e.offset = 2;
+	EXPECT_EQ(0, mq_ioctl(self->ep[MEMBER], MQBUS_IOC_COMMIT, &commit));
+	EXPECT_EQ(2, commit.committed);
+	mq_set_name(seek.topic, self->topic);
+	mq_set_name(seek.group, "idle");
+	EXPECT_EQ(0, mq_ioctl(self->ep[UNBOUND], MQBUS_IOC_GROUP_SEEK, &seek));
+	EXPECT_EQ(3, results[0].r.end_offset);
+
+	/* Shorter than the first version */
+	publish.msg_size = sizeof(struct mqbus_msg) - 8;
+	EXPECT_EQ(-EINVAL, mq_ioctl(self->ep[PRODUCER], MQBUS_IOC_PUBLISH, &publish));
+	publish.msg_size = sizeof(struct mqbus_msg);
+	publish.place_size = 8;
+	EXPECT_EQ(-EINVAL, mq_ioctl(self->ep[PRODUCER], MQBUS_IOC_PUBLISH, &publish));
+	fetch.range_size = 0;
+	EXPECT_EQ(-EINVAL, mq_ioctl(self->ep[MEMBER], MQBUS_IOC_FETCH, &fetch));
+	commit.entry_size = 8;
+	EXPECT_EQ(-EINVAL, mq_ioctl(self->ep[MEMBER], MQBUS_IOC_COMMIT, &commit));
+	seek.result_size = 16;
+	EXPECT_EQ(-EINVAL, mq_ioctl(self->ep[UNBOUND], MQBUS_IOC_GROUP_SEEK, &seek));
+}
+
 TEST_F(abi, names)
 {
 	static const struct {

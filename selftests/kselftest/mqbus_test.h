@@ -331,6 +331,79 @@ static inline const unsigned char *mq_value(const struct mqbus_record *rec)
 	return (const unsigned char *)(rec + 1);
 }
 
+/* A member with everything mapped that goes from record to record */
+struct mq_reader {
+	int fd;
+	__u32 parts;
+	struct mq_map map[8];
+	struct mqbus_range ranges[MQBUS_FETCH_MAX];
+	int nr, at;
+	__u64 pos;
+	__u32 partition;	/* of the record that mq_next() gave last */
+	__u64 lost;		/* all in all */
+};
+
+static inline int mq_reader_open(struct mq_reader *r, const char *topic, const char *group)
+{
+	struct mqbus_geometry geo;
+	int err = 0;
+	__u32 i;
+
+	memset(r, 0, sizeof(*r));
+	r->fd = mq_member(topic, group, 0);
+	if (r->fd < 0)
+		return r->fd;
+	err = mq_geometry(r->fd, 0, &geo);
+	r->parts = geo.partitions;
+	for (i = 0; !err && i < r->parts; i++)
+		err = mq_map(r->fd, i, &r->map[i]);
+	return err;
+}
+
+static inline void mq_reader_close(struct mq_reader *r)
+{
+	__u32 i;
+
+	for (i = 0; i < r->parts; i++)
+		mq_unmap(&r->map[i]);
+	close(r->fd);
+}
+
+/*
+ * The next record, or NULL when there is none in time. What came before is
+ * committed when that needs another fetch.
+ */
+static inline const struct mqbus_record *mq_next(struct mq_reader *r, __u64 timeout)
+{
+	const struct mqbus_record *rec;
+
+	while (!r->nr || r->pos == r->ranges[r->at].end) {
+		if (++r->at >= r->nr) {
+			r->nr = mq_fetch(r->fd, r->ranges, MQBUS_FETCH_MAX,
+					 MQBUS_FETCH_F_COMMIT, timeout);
+			r->at = 0;
+			if (r->nr <= 0) {
+				r->nr = 0;
+				return NULL;
+			}
+		}
+		r->pos = r->ranges[r->at].begin;
+		r->lost += r->ranges[r->at].lost;
+	}
+	r->partition = r->ranges[r->at].partition;
+	rec = mq_record(&r->map[r->partition], r->pos);
+	r->pos += rec->size;
+	return rec;
+}
+
+/* Settle all that is there, and forget what mq_next() has not given yet. */
+static inline void mq_drain(struct mq_reader *r)
+{
+	while (mq_fetch(r->fd, r->ranges, MQBUS_FETCH_MAX, MQBUS_FETCH_F_COMMIT, 0) > 0)
+		;
+	r->nr = 0;
+}
+
 static inline void mq_sleep(__u64 ns)
 {
 	struct timespec ts = { .tv_sec = ns / MQ_SEC, .tv_nsec = ns % MQ_SEC };
@@ -366,14 +439,26 @@ static inline char *mq_before_hole(size_t pages)
 	return p + pages * MQ_PAGE;
 }
 
-/* Exit status of a child, or 128 plus the signal that ended it */
+/*
+ * Exit status of a child, or 128 plus the signal that ended it. A child that
+ * does not end within time is the failure of whatever should have woken it:
+ * -ETIMEDOUT. So children may wait for ever, and no timeout hides a lost wakeup.
+ */
 static inline int mq_wait(pid_t pid)
 {
+	__u64 end = mq_clock(CLOCK_MONOTONIC) + 10 * MQ_SEC, nap = MQ_MS / 8;
 	int status;
 
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (mq_clock(CLOCK_MONOTONIC) > end) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			return -ETIMEDOUT;
+		}
+		mq_sleep(nap);
+		if (nap < 4 * MQ_MS)
+			nap *= 2;
+	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -392,10 +477,10 @@ static inline int mq_kill(pid_t pid)
  */
 static inline bool mq_wait_asleep(pid_t tid, long nr)
 {
+	__u64 end = mq_clock(CLOCK_MONOTONIC) + 10 * MQ_SEC;
 	char path[64], text[256];
-	int tries;
 
-	for (tries = 0; tries < 20000; tries++) {
+	while (mq_clock(CLOCK_MONOTONIC) < end) {
 		ssize_t n = -1;
 		int fd;
 
