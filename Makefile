@@ -73,6 +73,10 @@ demo: all
 check: deps
 	$(Q)KERNELS='$(KERNELS)' selftests/run
 
+## ynl             write the netlink code anew from uapi/mqbus.yaml
+ynl: deps
+	$(Q)scripts/ynl.sh
+
 ## load            build for the running kernel and load (as root)
 load: unload
 	$(Q)scripts/load.sh
@@ -105,5 +109,5 @@ clean:
 distclean: clean
 	$(Q)rm -rf "$${MQBUS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mqbus}"
 
-.PHONY: help deps all module user lib tools vm shell demo check load unload install \
+.PHONY: help deps all module user lib tools vm shell demo check ynl load unload install \
 	dkms-install dkms-uninstall clean distclean

@@ -132,7 +132,8 @@ static int chardev_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (index >= topic->nr_parts)
 		return -ECHRNG;
-	if (!(vma->vm_flags & VM_SHARED))
+	/* VM_SHARED goes when the file is not open for writing, VM_MAYSHARE stays */
+	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
 		return -EACCES;

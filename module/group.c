@@ -178,6 +178,8 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 
 		err = group_place(group, i, &seek, true, &end);
 	}
+	/* Until now nobody had a say and all was kept; this group may need less */
+	mqbus_topic_wake_writers(topic);
 	if (err) {
 		kref_get(&group->ref);	/* the caller drops its own */
 		group_remove(group);

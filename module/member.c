@@ -273,6 +273,9 @@ static int member_commit_to(struct mqbus_member *member, u32 partition, u64 offs
 			spin_lock(&ring->lock);
 			found = mqbus_ring_seek_step(ring, &seek);
 			spin_unlock(&ring->lock);
+			/* Evicted: it has no place any more, but it is done all the same */
+			if (found && seek.at.offset != offset)
+				seek.at = (struct mqbus_mark) { cursor->done.pos, offset };
 		}
 		if (found)
 			mqbus_cursor_commit(cursor, &seek.at);

@@ -23,6 +23,15 @@ static inline ktime_t mqbus_deadline(u64 timeout, bool nonblock)
 }
 
 /*
+ * What is left until a deadline. A relative timer that is set to a negative time
+ * never fires, so a deadline that has passed is a timer of no length.
+ */
+static inline ktime_t mqbus_time_left(ktime_t deadline)
+{
+	return max_t(ktime_t, ktime_sub(deadline, ktime_get()), 0);
+}
+
+/*
  * Sleep until @cond or @deadline. Evaluates to 0, -EAGAIN (waiting was not
  * allowed), -ETIMEDOUT, or what a signal asks for: a wait without a limit is
  * begun again, one with a limit would be made longer by that.
@@ -38,7 +47,7 @@ static inline ktime_t mqbus_deadline(u64 timeout, bool nonblock)
 		__err = wait_event_interruptible(wq, cond);			\
 	else									\
 		__err = wait_event_interruptible_hrtimeout(wq, cond,		\
-				ktime_sub(__end, ktime_get()));			\
+				mqbus_time_left(__end));			\
 	if (__err == -ETIME)							\
 		__err = -ETIMEDOUT;						\
 	if (__err == -ERESTARTSYS && __end != KTIME_MAX)			\

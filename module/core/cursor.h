@@ -24,7 +24,9 @@
  * @floor: writers may reuse what is below
  * @done: what is committed
  * @given: what is handed out
- * @lost: records evicted before they were handed out
+ * @lost: records evicted before they were handed out, each counted once
+ * @lost_given: those of @lost that are between @done and @given, so that they
+ *	are not counted again when @given falls back
  */
 struct mqbus_cursor {
 	u64 floor;	/* stored under the group's lock, loaded by writers */
@@ -32,6 +34,7 @@ struct mqbus_cursor {
 	struct mqbus_mark done;
 	struct mqbus_mark given;
 	u64 lost;
+	u64 lost_given;
 };
 
 /**

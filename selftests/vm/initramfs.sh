@@ -5,6 +5,7 @@
 # guest needs to reach the host's file system, and the two start-up scripts.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
+# shellcheck source=scripts/cache.sh
 . "$here/../../scripts/cache.sh"
 
 kernel=${1:?usage: initramfs.sh KERNEL}

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests share: thin wrappers of the raw ioctls. They return what the
+ * call gives, or a negative errno, so that a failed EXPECT_EQ shows the number.
+ */
+#ifndef _MQBUS_TEST_H
+#define _MQBUS_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+#include <linux/mqbus.h>
+
+#define MQ_DEVICE	"/dev/mqbus"
+#define MQ_PAGE		((size_t)sysconf(_SC_PAGESIZE))
+#define MQ_MS		1000000ULL
+#define MQ_SEC		(1000 * MQ_MS)
+/* Longer than anything takes that works; so reaching it is a failure */
+#define MQ_LONG		(20 * MQ_SEC)
+/* Addresses that no user memory has */
+#define MQ_KERNEL_ADDR	0xffff888000000000ULL
+#define MQ_ODD_ADDR	0x8000000000000000ULL
+
+/*
+ * Every program has a network namespace, and so a bus, of its own: no test can
+ * meet names or limits of others, and whatever a failed test leaves behind goes
+ * with the program.
+ */
+__attribute__((constructor)) static void mq_own_bus(void)
+{
+	if (access(MQ_DEVICE, F_OK) || unshare(CLONE_NEWNET)) {
+		printf("1..0 # SKIP needs %s and root: %s\n", MQ_DEVICE, strerror(errno));
+		exit(KSFT_SKIP);
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+static inline int mq_open(int flags)
+{
+	int fd = open(MQ_DEVICE, O_RDWR | O_CLOEXEC | flags);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static inline int mq_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	int ret = ioctl(fd, cmd, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+/* A name that no other test of this program uses */
+static inline void mq_name(char name[MQBUS_NAME_SIZE], const char *stem)
+{
+	static unsigned int count;
+
+	memset(name, 0, MQBUS_NAME_SIZE);
+	snprintf(name, MQBUS_NAME_SIZE, "%s.%d.%u", stem, getpid(), count++);
+}
+
+static inline void mq_set_name(char to[MQBUS_NAME_SIZE], const char *name)
+{
+	memset(to, 0, MQBUS_NAME_SIZE);
+	memcpy(to, name, strnlen(name, MQBUS_NAME_SIZE));
+}
+
+static inline int mq_create_args(int fd, const char *name, struct mqbus_topic_create *args)
+{
+	mq_set_name(args->name, name);
+	return mq_ioctl(fd, MQBUS_IOC_TOPIC_CREATE, args);
+}
+
+/* mq_create(fd, name, .partitions = 4, ...): one partition of 64 KiB unless told */
+#define mq_create(fd, name, ...)						\
+	mq_create_args(fd, name, &(struct mqbus_topic_create){			\
+		.partitions = 1, .size = 65536, .mode = 0600,			\
+		.uid = MQBUS_ANY, .gid = MQBUS_ANY, ##__VA_ARGS__ })
+
+static inline int mq_delete(int fd, const char *name)
+{
+	struct mqbus_topic_delete args = {};
+
+	mq_set_name(args.name, name);
+	return mq_ioctl(fd, MQBUS_IOC_TOPIC_DELETE, &args);
+}
+
+static inline int mq_group_create(int fd, const char *topic, const char *group,
+				  __u32 whence, __u64 value, __u32 mode)
+{
+	struct mqbus_group_create args = { .whence = whence, .value = value, .mode = mode };
+
+	mq_set_name(args.topic, topic);
+	mq_set_name(args.group, group);
+	return mq_ioctl(fd, MQBUS_IOC_GROUP_CREATE, &args);
+}
+
+static inline int mq_group(int fd, const char *topic, const char *group)
+{
+	return mq_group_create(fd, topic, group, MQBUS_WHENCE_EARLIEST, 0, 0600);
+}
+
+static inline int mq_group_delete(int fd, const char *topic, const char *group, __u32 flags)
+{
+	struct mqbus_group_delete args = { .flags = flags };
+
+	mq_set_name(args.topic, topic);
+	mq_set_name(args.group, group);
+	return mq_ioctl(fd, MQBUS_IOC_GROUP_DELETE, &args);
+}
+
+/* Returns the number of partitions concerned. */
+static inline int mq_seek(int fd, const char *topic, const char *group, __u32 flags,
+			  __u32 partition, __u32 whence, __u64 value,
+			  struct mqbus_seek_result *results, __u32 room)
+{
+	struct mqbus_group_seek args = {
+		.flags = flags,
+		.partition = partition,
+		.whence = whence,
+		.value = value,
+		.results = (uintptr_t)results,
+		.nr_results = room,
+		.result_size = sizeof(*results),
+	};
+	int err;
+
+	mq_set_name(args.topic, topic);
+	mq_set_name(args.group, group);
+	err = mq_ioctl(fd, MQBUS_IOC_GROUP_SEEK, &args);
+	return err ?: (int)args.nr_results;
+}
+
+static inline int mq_bind_producer(int fd, const char *topic)
+{
+	struct mqbus_produce args = {};
+
+	mq_set_name(args.topic, topic);
+	return mq_ioctl(fd, MQBUS_IOC_PRODUCE, &args);
+}
+
+static inline int mq_bind_member(int fd, const char *topic, const char *group)
+{
+	struct mqbus_join args = {};
+
+	mq_set_name(args.topic, topic);
+	mq_set_name(args.group, group);
+	return mq_ioctl(fd, MQBUS_IOC_JOIN, &args);
+}
+
+static inline int mq_bound(int fd, int err)
+{
+	if (fd >= 0 && err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* A new endpoint bound to a topic, or a negative errno */
+static inline int mq_producer(const char *topic, int flags)
+{
+	int fd = mq_open(flags);
+
+	return fd < 0 ? fd : mq_bound(fd, mq_bind_producer(fd, topic));
+}
+
+static inline int mq_member(const char *topic, const char *group, int flags)
+{
+	int fd = mq_open(flags);
+
+	return fd < 0 ? fd : mq_bound(fd, mq_bind_member(fd, topic, group));
+}
+
+/* Returns how many were stored; *@error is then why no more were. */
+static inline int mq_publish(int fd, const struct mqbus_msg *msgs, __u32 count,
+			     struct mqbus_place *places, __u64 timeout, int *error)
+{
+	struct mqbus_publish args = {
+		.count = count,
+		.msgs = (uintptr_t)msgs,
+		.msg_size = sizeof(*msgs),
+		.places = (uintptr_t)places,
+		.place_size = sizeof(*places),
+		.timeout = timeout,
+	};
+	int err = mq_ioctl(fd, MQBUS_IOC_PUBLISH, &args);
+
+	if (error)
+		*error = err ? -err : (int)args.error;
+	return err ?: (int)args.published;
+}
+
+static inline struct mqbus_msg mq_msg(const void *value, __u32 len)
+{
+	return (struct mqbus_msg) {
+		.value = (uintptr_t)value,
+		.value_len = len,
+		.partition = MQBUS_ANY,
+	};
+}
+
+/* Store one record without a key: 1, or a negative errno */
+static inline int mq_put(int fd, const void *value, __u32 len, __u64 timeout)
+{
+	struct mqbus_msg msg = mq_msg(value, len);
+
+	return mq_publish(fd, &msg, 1, NULL, timeout, NULL);
+}
+
+/* Store one record in a partition. */
+static inline int mq_put_in(int fd, __u32 partition, const void *value, __u32 len)
+{
+	struct mqbus_msg msg = mq_msg(value, len);
+
+	msg.partition = partition;
+	return mq_publish(fd, &msg, 1, NULL, 0, NULL);
+}
+
+/* Returns the number of ranges. */
+static inline int mq_fetch(int fd, struct mqbus_range *ranges, __u32 room, __u32 flags,
+			   __u64 timeout)
+{
+	struct mqbus_fetch args = {
+		.flags = flags,
+		.nr_ranges = room,
+		.ranges = (uintptr_t)ranges,
+		.range_size = sizeof(*ranges),
+		.timeout = timeout,
+	};
+	int err = mq_ioctl(fd, MQBUS_IOC_FETCH, &args);
+
+	return err ?: (int)args.nr_ranges;
+}
+
+static inline int mq_commit_fetched(int fd)
+{
+	struct mqbus_commit args = { .flags = MQBUS_COMMIT_F_FETCHED };
+
+	return mq_ioctl(fd, MQBUS_IOC_COMMIT, &args);
+}
+
+static inline int mq_commit(int fd, __u32 partition, __u64 offset)
+{
+	struct mqbus_commit_entry entry = { .partition = partition, .offset = offset };
+	struct mqbus_commit args = {
+		.nr_entries = 1,
+		.entries = (uintptr_t)&entry,
+		.entry_size = sizeof(entry),
+	};
+
+	return mq_ioctl(fd, MQBUS_IOC_COMMIT, &args);
+}
+
+static inline int mq_geometry(int fd, __u32 partition, struct mqbus_geometry *geo)
+{
+	*geo = (struct mqbus_geometry) { .partition = partition };
+	return mq_ioctl(fd, MQBUS_IOC_GEOMETRY, geo);
+}
+
+static inline int mq_info(int fd, struct mqbus_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return mq_ioctl(fd, MQBUS_IOC_INFO, info);
+}
+
+static inline __u64 mq_used(int fd)
+{
+	struct mqbus_info info;
+
+	return mq_info(fd, &info) ? ~0ULL : info.used_bytes;
+}
+
+/* A mapped partition */
+struct mq_map {
+	struct mqbus_geometry geo;
+	const struct mqbus_ring_page *page;
+	const unsigned char *data;
+};
+
+static inline int mq_map(int fd, __u32 partition, struct mq_map *map)
+{
+	int err = mq_geometry(fd, partition, &map->geo);
+	void *p;
+
+	if (err)
+		return err;
+	p = mmap(NULL, map->geo.map_len, PROT_READ, MAP_SHARED, fd, map->geo.map_offset);
+	if (p == MAP_FAILED)
+		return -errno;
+	map->page = p;
+	map->data = (unsigned char *)p + map->geo.data_offset;
+	return 0;
+}
+
+static inline void mq_unmap(struct mq_map *map)
+{
+	munmap((void *)map->page, map->geo.map_len);
+}
+
+static inline const struct mqbus_record *mq_record(const struct mq_map *map, __u64 pos)
+{
+	return (const void *)(map->data + (pos & (map->geo.size - 1)));
+}
+
+static inline const unsigned char *mq_value(const struct mqbus_record *rec)
+{
+	return (const unsigned char *)(rec + 1);
+}
+
+/* A member with everything mapped that goes from record to record */
+struct mq_reader {
+	int fd;
+	__u32 parts;
+	struct mq_map map[8];
+	struct mqbus_range ranges[MQBUS_FETCH_MAX];
+	int nr, at;
+	__u64 pos;
+	__u32 partition;	/* of the record that mq_next() gave last */
+	__u64 lost;		/* all in all */
+};
+
+static inline int mq_reader_open(struct mq_reader *r, const char *topic, const char *group)
+{
+	struct mqbus_geometry geo;
+	int err = 0;
+	__u32 i;
+
+	memset(r, 0, sizeof(*r));
+	r->fd = mq_member(topic, group, 0);
+	if (r->fd < 0)
+		return r->fd;
+	err = mq_geometry(r->fd, 0, &geo);
+	r->parts = geo.partitions;
+	for (i = 0; !err && i < r->parts; i++)
+		err = mq_map(r->fd, i, &r->map[i]);
+	return err;
+}
+
+static inline void mq_reader_close(struct mq_reader *r)
+{
+	__u32 i;
+
+	for (i = 0; i < r->parts; i++)
+		mq_unmap(&r->map[i]);
+	close(r->fd);
+}
+
+/*
+ * The next record, or NULL when there is none in time. What came before is
+ * committed when that needs another fetch.
+ */
+static inline const struct mqbus_record *mq_next(struct mq_reader *r, __u64 timeout)
+{
+	const struct mqbus_record *rec;
+
+	while (!r->nr || r->pos == r->ranges[r->at].end) {
+		if (++r->at >= r->nr) {
+			r->nr = mq_fetch(r->fd, r->ranges, MQBUS_FETCH_MAX,
+					 MQBUS_FETCH_F_COMMIT, timeout);
+			r->at = 0;
+			if (r->nr <= 0) {
+				r->nr = 0;
+				return NULL;
+			}
+		}
+		r->pos = r->ranges[r->at].begin;
+		r->lost += r->ranges[r->at].lost;
+	}
+	r->partition = r->ranges[r->at].partition;
+	rec = mq_record(&r->map[r->partition], r->pos);
+	r->pos += rec->size;
+	return rec;
+}
+
+/* Settle all that is there, and forget what mq_next() has not given yet. */
+static inline void mq_drain(struct mq_reader *r)
+{
+	while (mq_fetch(r->fd, r->ranges, MQBUS_FETCH_MAX, MQBUS_FETCH_F_COMMIT, 0) > 0)
+		;
+	r->nr = 0;
+}
+
+static inline void mq_sleep(__u64 ns)
+{
+	struct timespec ts = { .tv_sec = ns / MQ_SEC, .tv_nsec = ns % MQ_SEC };
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+static inline __u64 mq_clock(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * MQ_SEC + ts.tv_nsec;
+}
+
+/* Memory that children share */
+static inline void *mq_shared(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Pages followed by one that cannot be touched; returns where that begins */
+static inline char *mq_before_hole(size_t pages)
+{
+	char *p = mmap(NULL, (pages + 1) * MQ_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED || munmap(p + pages * MQ_PAGE, MQ_PAGE))
+		return NULL;
+	return p + pages * MQ_PAGE;
+}
+
+/*
+ * Exit status of a child, or 128 plus the signal that ended it. A child that
+ * does not end within time is the failure of whatever should have woken it:
+ * -ETIMEDOUT. So children may wait for ever, and no timeout hides a lost wakeup.
+ */
+static inline int mq_wait(pid_t pid)
+{
+	__u64 end = mq_clock(CLOCK_MONOTONIC) + 10 * MQ_SEC, nap = MQ_MS / 8;
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (mq_clock(CLOCK_MONOTONIC) > end) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			return -ETIMEDOUT;
+		}
+		mq_sleep(nap);
+		if (nap < 4 * MQ_MS)
+			nap *= 2;
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static inline int mq_kill(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	return mq_wait(pid);
+}
+
+/* Run statements in a child that exits with the value of the last one */
+#define mq_fork(pid)	for ((pid) = fork(); !(pid); _exit(0))
+
+/*
+ * Wait until a task sleeps in a system call; false if it never does. Asleep in
+ * it is the state that the waking tests are about; a fixed nap would miss it.
+ */
+static inline bool mq_wait_asleep(pid_t tid, long nr)
+{
+	__u64 end = mq_clock(CLOCK_MONOTONIC) + 10 * MQ_SEC;
+	char path[64], text[256];
+
+	while (mq_clock(CLOCK_MONOTONIC) < end) {
+		ssize_t n = -1;
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			n = read(fd, text, sizeof(text) - 1);
+			close(fd);
+		}
+		/* "running" is not a number */
+		if (n > 0 && (text[n] = 0, *text >= '0' && *text <= '9') &&
+		    strtol(text, NULL, 10) == nr)
+			return true;
+		mq_sleep(MQ_MS / 2);
+	}
+	return false;
+}
+
+/* Write a number to a file of /proc or /sys: 0 or a negative errno */
+static inline int mq_write_number(const char *path, unsigned long long value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (dprintf(fd, "%llu\n", value) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static inline long long mq_read_number(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	long long value = -1;
+
+	if (f) {
+		if (fscanf(f, "%lld", &value) != 1)
+			value = -1;
+		fclose(f);
+	}
+	return value;
+}
+
+#define MQ_REFCNT	"/sys/module/mqbus/refcnt"
+#define MQ_USER_MBYTES	"/sys/module/mqbus/parameters/max_user_mbytes"
+#define MQ_SYSCTL(name)	"/proc/sys/net/mqbus/" name
+
+/*
+ * Become somebody without rights. Supplementary groups go, and with the uid all
+ * capabilities. What was opened before keeps its opener's rights.
+ */
+static inline int mq_become(uid_t uid, gid_t gid)
+{
+	if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+		return -errno;
+	return 0;
+}
+
+#endif /* _MQBUS_TEST_H */
