@@ -152,14 +152,14 @@ int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 const struct mqbus_range *mqbus_consumer_ranges(const struct mqbus_consumer *c,
 						unsigned int *n);
 /**
- * struct mqbus_cursor - how each &struct mqbus_consumer begins
+ * struct mqbus_consumer_cursor - how each &struct mqbus_consumer begins
  * @next: the next record, if below @end
  * @end: behind the last record that can be reached without a call
  * @partition: of these records
  *
  * Only for mqbus_consumer_next(), so that it can be inlined.
  */
-struct mqbus_cursor {
+struct mqbus_consumer_cursor {
 	const char *next;
 	const char *end;
 	uint32_t partition;
@@ -178,7 +178,7 @@ const struct mqbus_record *mqbus_consumer_next_call(struct mqbus_consumer *c,
 static inline const struct mqbus_record *
 mqbus_consumer_next(struct mqbus_consumer *c, uint32_t *partition)
 {
-	struct mqbus_cursor *cursor = (struct mqbus_cursor *)c;
+	struct mqbus_consumer_cursor *cursor = (struct mqbus_consumer_cursor *)c;
 	const struct mqbus_record *r = (const struct mqbus_record *)cursor->next;
 
 	if (__builtin_expect(cursor->next >= cursor->end, 0))

@@ -44,7 +44,7 @@ struct consumer_partition {
  * @ranges: of the last fetch
  */
 struct mqbus_consumer {
-	struct mqbus_cursor cursor;
+	struct mqbus_consumer_cursor cursor;
 	int fd;
 	struct mqbus_record *copy;
 	size_t copy_size;
