@@ -258,14 +258,10 @@ static void op_step(struct sim *s, struct watched *w)
 static void op_commit(struct sim *s, struct watched *w)
 {
 	u64 least = max(w->done, s->head), to = w->given;
-	struct mqbus_mark mark;
-
 	/* All of it, or up to a place that is still kept */
 	if (least < w->given && rng_once(&s->rng, 2))
 		to = least + rng_below(&s->rng, w->given - least + 1);
-	mark.offset = to;
-	mark.pos = s->list[to].pos;
-	mqbus_cursor_commit(&w->c, &mark);
+	mqbus_cursor_commit(&w->c, &(struct mqbus_mark){ s->list[to].pos, to });
 	w->done = to;
 }
 
@@ -357,10 +353,8 @@ static void op_any(struct sim *s)
 			op_commit(s, w);
 		break;
 	case 30:
-		if (w->begun) {
-			mqbus_cursor_rewind(&w->c);
-			w->given = w->done;
-		}
+		mqbus_cursor_rewind(&w->c);
+		w->given = w->done;
 		break;
 	case 31:
 		/* The group is deleted, another one is made */
@@ -369,6 +363,8 @@ static void op_any(struct sim *s)
 		memset(w->gone, 0, RUN_RECORDS * sizeof(*w->gone));
 		mqbus_cursor_init(&w->c);
 		w->begun = false;
+		w->done = 0;
+		w->given = 0;
 		w->lost = 0;
 		break;
 	}

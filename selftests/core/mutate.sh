@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Break a copy of the core in one place after the other: a test must notice.
-# mutate.sh <build dir> [words of a mutation's name]
+# [TESTS='threads ...'] mutate.sh <build dir> [words of a mutation's name]
 set -euo pipefail
 
 cd "$(dirname "$0")"
 build=${1:?build directory}/mutate
 only=${2:-}
-# Those that tell at once come first
-tests=(unit fuzz interleave model threads-tsan threads)
+# Those that tell at once come first; TESTS= asks others
+read -ra tests <<<"${TESTS:-unit fuzz interleave model threads-tsan threads}"
 survived=0
 
 # name | file | sed script
