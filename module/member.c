@@ -170,7 +170,10 @@ static void member_untake(struct mqbus_member *member,
 	for (i = 0; i < n; i++) {
 		struct mqbus_slot *slot = &group->slots[ranges[i].partition];
 
-		if (slot->owner != member || slot->cursor.given.pos != ranges[i].end)
+		if (slot->owner != member)
+			continue;
+		slot->cursor.untold += ranges[i].lost;
+		if (slot->cursor.given.pos != ranges[i].end)
 			continue;
 		slot->cursor.given.pos = ranges[i].begin;
 		slot->cursor.given.offset = ranges[i].begin_offset;

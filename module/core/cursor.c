@@ -27,24 +27,25 @@ void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
 
 	c->done = *at;
 	c->given = *at;
+	c->untold = 0;
 	/* The lock orders this store before the next writer's look */
 	WRITE_ONCE(c->floor, at->pos);
 	ring->floor = min(ring->floor, at->pos);
 }
 
-/* Go on at the head if that has passed us. Return: how many records we missed. */
-static u64 cursor_catch_up(struct mqbus_cursor *c, struct mqbus_ring *ring)
+/* Go on at the head if that has passed us, and count what we missed. */
+static void cursor_catch_up(struct mqbus_cursor *c, struct mqbus_ring *ring)
 {
 	u64 lost;
 
 	lockdep_assert_held(&ring->lock);
 
 	if (ring->head.pos <= c->given.pos)
-		return 0;
+		return;
 	lost = ring->head.offset - c->given.offset;
 	c->lost += lost;
+	c->untold += lost;
 	c->given = ring->head;
-	return lost;
 }
 
 /**
@@ -64,10 +65,9 @@ bool mqbus_cursor_take(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	if (end.pos == c->given.pos)
 		return false;
 
-	range->lost = 0;
 	if (unlikely(READ_ONCE(ring->page->head) > c->given.pos)) {
 		spin_lock(&ring->lock);
-		range->lost = cursor_catch_up(c, ring);
+		cursor_catch_up(c, ring);
 		end.pos = ring->published;
 		end.offset = ring->page->next_offset;
 		spin_unlock(&ring->lock);
@@ -76,7 +76,9 @@ bool mqbus_cursor_take(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	range->begin_offset = c->given.offset;
 	range->end = end.pos;
 	range->end_offset = end.offset;
+	range->lost = c->untold;
 	c->given = end;
+	c->untold = 0;
 	return true;
 }
 
@@ -132,4 +134,6 @@ void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to)
 void mqbus_cursor_rewind(struct mqbus_cursor *c)
 {
 	c->given = c->done;
+	/* Whoever is next misses it again from there, and is told then */
+	c->untold = 0;
 }

@@ -25,6 +25,7 @@
  * @done: what is committed
  * @given: what is handed out
  * @lost: records evicted before they were handed out
+ * @untold: those of them that no range has told of yet
  */
 struct mqbus_cursor {
 	u64 floor;	/* stored under the group's lock, loaded by writers */
@@ -32,6 +33,7 @@ struct mqbus_cursor {
 	struct mqbus_mark done;
 	struct mqbus_mark given;
 	u64 lost;
+	u64 untold;
 };
 
 /**
