@@ -79,7 +79,8 @@ ynl: deps
 
 ## load            build for the running kernel and load (as root)
 load: unload
-	$(Q)scripts/load.sh
+	$(Q)scripts/build-module.sh running V=$(V)
+	$(Q)insmod build/running/mqbus.ko || { echo "make load: loading a module takes root" >&2; exit 1; }
 
 ## unload          unload it (as root)
 unload:
@@ -94,7 +95,7 @@ install: user
 	done
 
 ## dkms-install    install the module through DKMS for the installed kernels (as root)
-dkms-install:
+dkms-install: deps
 	$(Q)scripts/dkms.sh install
 
 ## dkms-uninstall  and remove it again

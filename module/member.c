@@ -170,10 +170,8 @@ static void member_untake(struct mqbus_member *member,
 	for (i = 0; i < n; i++) {
 		struct mqbus_slot *slot = &group->slots[ranges[i].partition];
 
-		if (slot->owner != member || slot->cursor.given.pos != ranges[i].end)
-			continue;
-		slot->cursor.given.pos = ranges[i].begin;
-		slot->cursor.given.offset = ranges[i].begin_offset;
+		if (slot->owner == member)
+			mqbus_cursor_untake(&slot->cursor, &ranges[i]);
 	}
 	spin_unlock(&group->lock);
 	/* Another thread of this member may have gone to sleep meanwhile */
@@ -273,9 +271,6 @@ static int member_commit_to(struct mqbus_member *member, u32 partition, u64 offs
 			spin_lock(&ring->lock);
 			found = mqbus_ring_seek_step(ring, &seek);
 			spin_unlock(&ring->lock);
-			/* Evicted: it has no place any more, but it is done all the same */
-			if (found && seek.at.offset != offset)
-				seek.at = (struct mqbus_mark) { cursor->done.pos, offset };
 		}
 		/*
 		 * Evicted: the head is further on than what was settled, and

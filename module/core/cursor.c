@@ -28,27 +28,28 @@ void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	c->done = *at;
 	c->given = *at;
 	c->lost_given = 0;
+	c->untold = 0;
 	/* The lock orders this store before the next writer's look */
 	WRITE_ONCE(c->floor, at->pos);
 	ring->floor = min(ring->floor, at->pos);
 }
 
-/* Go on at the head if that has passed us. Return: how many records we missed. */
-static u64 cursor_catch_up(struct mqbus_cursor *c, struct mqbus_ring *ring)
+/* Go on at the head if that has passed us, and count what we missed. */
+static void cursor_catch_up(struct mqbus_cursor *c, struct mqbus_ring *ring)
 {
-	u64 lost, again;
+	u64 missed, again;
 
 	lockdep_assert_held(&ring->lock);
 
 	if (ring->head.pos <= c->given.pos)
-		return 0;
-	lost = ring->head.offset - c->given.offset;
+		return;
+	missed = ring->head.offset - c->given.offset;
 	/* When we begin at @done again, what was lost behind it is counted already */
 	again = c->given.pos == c->done.pos ? c->lost_given : 0;
-	c->lost += lost - again;
-	c->lost_given += lost - again;
+	c->lost += missed - again;
+	c->lost_given += missed - again;
+	c->untold += missed;
 	c->given = ring->head;
-	return lost;
 }
 
 /**
@@ -68,10 +69,9 @@ bool mqbus_cursor_take(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	if (end.pos == c->given.pos)
 		return false;
 
-	range->lost = 0;
 	if (unlikely(READ_ONCE(ring->page->head) > c->given.pos)) {
 		spin_lock(&ring->lock);
-		range->lost = cursor_catch_up(c, ring);
+		cursor_catch_up(c, ring);
 		end.pos = ring->published;
 		end.offset = ring->page->next_offset;
 		spin_unlock(&ring->lock);
@@ -80,6 +80,8 @@ bool mqbus_cursor_take(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	range->begin_offset = c->given.offset;
 	range->end = end.pos;
 	range->end_offset = end.offset;
+	range->lost = c->untold;
+	c->untold = 0;
 	c->given = end;
 	return true;
 }
@@ -138,4 +140,22 @@ void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to)
 void mqbus_cursor_rewind(struct mqbus_cursor *c)
 {
 	c->given = c->done;
+	/* Whoever is next misses it again from there, and is told then */
+	c->untold = 0;
+}
+
+/**
+ * mqbus_cursor_untake() - take back a range that did not arrive
+ * @c: the cursor; the group's lock is held
+ * @range: what mqbus_cursor_take() filled
+ *
+ * If more was handed out meanwhile, only what was lost is told again.
+ */
+void mqbus_cursor_untake(struct mqbus_cursor *c, const struct mqbus_range *range)
+{
+	c->untold += range->lost;
+	if (c->given.pos != range->end)
+		return;
+	c->given.pos = range->begin;
+	c->given.offset = range->begin_offset;
 }

@@ -27,6 +27,7 @@
  * @lost: records evicted before they were handed out, each counted once
  * @lost_given: those of @lost that are between @done and @given, so that they
  *	are not counted again when @given falls back
+ * @untold: records missed that no range has told of yet
  */
 struct mqbus_cursor {
 	u64 floor;	/* stored under the group's lock, loaded by writers */
@@ -35,6 +36,7 @@ struct mqbus_cursor {
 	struct mqbus_mark given;
 	u64 lost;
 	u64 lost_given;
+	u64 untold;
 };
 
 /**
@@ -58,5 +60,6 @@ bool mqbus_cursor_step(struct mqbus_cursor *c, struct mqbus_ring *ring,
 		       struct mqbus_mark *begin, u32 *value_len);
 void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to);
 void mqbus_cursor_rewind(struct mqbus_cursor *c);
+void mqbus_cursor_untake(struct mqbus_cursor *c, const struct mqbus_range *range);
 
 #endif /* _MQBUS_CORE_CURSOR_H */

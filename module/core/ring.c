@@ -47,6 +47,7 @@ static void ring_show_head(struct mqbus_ring *ring)
 	WRITE_ONCE(page->head_begun, ring->head.offset);
 	/* ORD_PAIR: release; pairs with acquire in mqbus_ring_end() and in readers */
 	smp_store_release(&page->head, ring->head.pos);
+	/* ORD_PAIR: release; likewise */
 	smp_store_release(&page->head_offset, ring->head.offset);
 }
 

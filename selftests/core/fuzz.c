@@ -44,11 +44,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	u32 len = min(size, (size_t)MQBUS_HEADERS_MAX);
+	u32 len = min_t(size_t, size, MQBUS_HEADERS_MAX);
 
 	CHECK(mqbus_headers_valid(data, len) ==
 	      headers_opinion(data, len, MQBUS_HEADER_COUNT_MAX));
-	fuzz_murmur(data, min(len, (u32)MQBUS_KEY_MAX));
+	fuzz_murmur(data, min_t(u32, len, MQBUS_KEY_MAX));
 	return 0;
 }
 

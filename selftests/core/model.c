@@ -26,6 +26,7 @@ struct watched {
 	u64 done;
 	u64 given;
 	u64 lost;
+	u64 untold;	/* skipped, and in no range yet */
 	bool *gone;	/* by offset: was counted as lost */
 };
 
@@ -211,7 +212,7 @@ static void op_expire(struct sim *s)
 }
 
 /* Go on at the head. Return: how many that skips. */
-static u64 model_catch_up(struct sim *s, struct watched *w)
+static void model_catch_up(struct sim *s, struct watched *w)
 {
 	u64 skipped = 0;
 
@@ -219,20 +220,20 @@ static u64 model_catch_up(struct sim *s, struct watched *w)
 		w->lost += !w->gone[w->given];
 		w->gone[w->given] = true;
 	}
-	return skipped;
+	w->untold += skipped;
 }
 
 static void op_take(struct sim *s, struct watched *w)
 {
 	struct mqbus_range range = { .partition = 9 };
 	bool got = mqbus_cursor_take(&w->c, &s->ring, &range);
-	u64 lost;
 
 	CHECK(got == (w->given != s->published));
 	if (!got)
 		return;
-	lost = model_catch_up(s, w);
-	CHECK(range.lost == lost && range.partition == 9);
+	model_catch_up(s, w);
+	CHECK(range.lost == w->untold && range.partition == 9);
+	w->untold = 0;
 	CHECK(range.begin_offset == w->given && range.begin == s->list[w->given].pos);
 	CHECK(range.end_offset == s->published && range.end == s->list[s->published].pos);
 	w->given = s->published;
@@ -258,14 +259,10 @@ static void op_step(struct sim *s, struct watched *w)
 static void op_commit(struct sim *s, struct watched *w)
 {
 	u64 least = max(w->done, s->head), to = w->given;
-	struct mqbus_mark mark;
-
 	/* All of it, or up to a place that is still kept */
 	if (least < w->given && rng_once(&s->rng, 2))
 		to = least + rng_below(&s->rng, w->given - least + 1);
-	mark.offset = to;
-	mark.pos = s->list[to].pos;
-	mqbus_cursor_commit(&w->c, &mark);
+	mqbus_cursor_commit(&w->c, &(struct mqbus_mark){ s->list[to].pos, to });
 	w->done = to;
 }
 
@@ -322,6 +319,7 @@ static void op_seek(struct sim *s, struct watched *w)
 	CHECK(seek.at.offset == want && seek.at.pos == s->list[want].pos);
 	if (w) {
 		mqbus_cursor_place(&w->c, &s->ring, &seek.at);
+		w->untold = 0;
 		w->begun = true;
 		w->done = want;
 		w->given = want;
@@ -357,10 +355,9 @@ static void op_any(struct sim *s)
 			op_commit(s, w);
 		break;
 	case 30:
-		if (w->begun) {
-			mqbus_cursor_rewind(&w->c);
-			w->given = w->done;
-		}
+		mqbus_cursor_rewind(&w->c);
+		w->untold = 0;
+		w->given = w->done;
 		break;
 	case 31:
 		/* The group is deleted, another one is made */
@@ -369,7 +366,10 @@ static void op_any(struct sim *s)
 		memset(w->gone, 0, RUN_RECORDS * sizeof(*w->gone));
 		mqbus_cursor_init(&w->c);
 		w->begun = false;
+		w->done = 0;
+		w->given = 0;
 		w->lost = 0;
+		w->untold = 0;
 		break;
 	}
 }

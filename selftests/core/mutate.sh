@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Break a copy of the core in one place after the other: a test must notice.
-# mutate.sh <build dir> [words of a mutation's name]
+# [TESTS='threads ...'] mutate.sh <build dir> [words of a mutation's name]
 set -euo pipefail
 
 cd "$(dirname "$0")"
 build=${1:?build directory}/mutate
 only=${2:-}
-# Those that tell at once come first
-tests=(unit fuzz interleave model threads-tsan threads)
+# Those that tell at once come first; TESTS= asks others
+read -ra tests <<<"${TESTS:-unit fuzz interleave model threads-tsan threads}"
 survived=0
 
 # name | file | sed script
@@ -48,11 +48,11 @@ end without looking twice | ring.c | s/if (likely(READ_ONCE(page->next_begun) ==
 end reads the tail first | ring.c | s/end->offset = smp_load_acquire(&page->next_offset);/end->pos = smp_load_acquire(\&page->tail);/;t;s/end->pos = smp_load_acquire(&page->tail);/end->offset = smp_load_acquire(\&page->next_offset);/
 end never asks for the lock | ring.c | s/tries < 4/tries < 1/;/cpu_relax/{n;s/}/} return;/}
 end without acquire | ring.c | s/smp_load_acquire(&page->tail)/READ_ONCE(page->tail)/
-lost is not counted | cursor.c | s/c->lost += lost - again;//
-lost is counted twice | cursor.c | s/c->lost += lost - again;/c->lost += lost;/
+lost is not counted | cursor.c | s/c->lost += missed - again;//
+lost is counted twice | cursor.c | s/c->lost += missed - again;/c->lost += missed;/
 lost is settled by settling nothing | cursor.c | s/if (to->pos != c->done.pos)//
 lost by a seek | cursor.c | s/^\tc->lost_given = 0;//
-take does not catch up | cursor.c | s/range->lost = cursor_catch_up(c, ring);//
+take does not catch up | cursor.c | s/^\t\tcursor_catch_up(c, ring);//
 take keeps the end of before | cursor.c | /end\.\(pos\|offset\) = ring->/d
 step does not catch up | cursor.c | s/^\tcursor_catch_up(c, ring);//
 step forgets to count | cursor.c | s/c->given.offset++;//

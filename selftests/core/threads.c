@@ -135,7 +135,7 @@ static void *pair_watcher(void *arg)
 		CHECK(end.pos >= last.pos);
 		last = end;
 
-		/* As the contract tells readers of a mapping to do it */
+		/* ORD_PAIR: acquire, as the contract tells readers of a mapping to do it */
 		offset = smp_load_acquire(&mem.page->head_offset);
 		head = smp_load_acquire(&mem.page->head);
 		if (smp_load_acquire(&mem.page->head_begun) == offset) {
@@ -169,6 +169,18 @@ static struct mqbus_mark read_in_place(const struct mqbus_range *r, struct rng *
 	return some;
 }
 
+/* The tail alone, with acquire, is enough to read on up to it */
+static void read_ahead(struct mqbus_mark at)
+{
+	/* ORD_TAIL: acquire; pairs with release in mqbus_ring_publish() */
+	u64 tail = smp_load_acquire(&mem.page->tail);
+
+	for (; at.pos != tail; at.offset++) {
+		CHECK(at.pos < tail && rec_whole(mqbus_ring_record(&ring, at.pos), at.offset));
+		at.pos += mqbus_ring_record(&ring, at.pos)->size;
+	}
+}
+
 /* A group of a ring that keeps: all, in order; what is taken back comes again */
 static void *reader_in_place(void *arg)
 {
@@ -193,6 +205,9 @@ static void *reader_in_place(void *arg)
 			continue;
 		}
 		CHECK(r.begin_offset == next && !r.lost);
+		/* The cursor is this thread's, and holds back writers from @done on */
+		if (rng_once(&rng, 4))
+			read_ahead(g->cursor.given);
 		some = read_in_place(&r, &rng);
 		spin_lock(&g->lock);
 		if (rng_once(&rng, 4)) {

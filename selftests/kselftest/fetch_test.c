@@ -957,6 +957,23 @@ TEST_F(fetch, lost_is_exact)
 	mq_reader_close(&r);
 }
 
+/* A range that did not arrive has told of nothing, nor of what is lost */
+TEST_F(fetch, lost_is_told_after_a_fault)
+{
+	struct mqbus_range range;
+	int fd;
+
+	begin(self, .size = 4096, .full = MQBUS_FULL_EVICT);
+	put_numbers(self->fd, 0, 100);
+	fd = mq_member(self->topic, "g", 0);
+	EXPECT_EQ(-EFAULT, mq_fetch(fd, NULL, 1, 0, 0));
+	EXPECT_EQ(-EFAULT, mq_fetch(fd, NULL, 1, 0, 0));
+	ASSERT_EQ(1, mq_fetch(fd, &range, 1, 0, 0));
+	EXPECT_EQ(44, range.begin_offset);
+	EXPECT_EQ(44, range.lost);
+	close(fd);
+}
+
 /* Work that was done may be settled, though its records are gone meanwhile */
 TEST_F(fetch, commit_of_evicted)
 {

@@ -38,5 +38,7 @@ if [ ! -e "$image" ]; then
 	done <"$tmp/list"
 	(cd "$root" && find . -print0 | sort -z | cpio -0 --quiet -o -H newc -R 0:0) >"$tmp/image"
 	mv "$tmp/image" "$image"
+	# what other versions of these scripts left here
+	find "$cache/initramfs" -name '*.cpio' -mtime +7 -delete
 fi
 echo "$image"

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Listing over generic netlink: the numbers of what was done before, and only
+ * what the asker may see.
+ */
+#include <netlink/attr.h>
+#include <netlink/errno.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
+#include <linux/mqbus_netlink.h>
+
+#include "mqbus_test.h"
+
+#define MAX_REPLIES	1200
+#define MAX_ATTRS	24
+
+/* The attributes of a message: numbers, and the only strings there are */
+struct reply {
+	__u64 number[MAX_ATTRS];
+	bool has[MAX_ATTRS];
+	char text[3][MQBUS_NAME_SIZE];	/* attributes 1 and 2; a comm in the last */
+};
+
+struct asker {
+	struct nl_sock *sock;
+	int family;
+	int n;
+	struct reply replies[MAX_REPLIES];
+};
+
+FIXTURE(netlink) {
+	int ctl;
+	char topic[MQBUS_NAME_SIZE];
+	struct asker *asker;
+};
+
+static int asker_open(struct asker *a)
+{
+	a->sock = nl_socket_alloc();
+	if (!a->sock || genl_connect(a->sock))
+		return -1;
+	nl_socket_disable_seq_check(a->sock);
+	nl_socket_set_buffer_size(a->sock, 1 << 20, 0);
+	a->family = genl_ctrl_resolve(a->sock, MQBUS_FAMILY_NAME);
+	return a->family < 0 ? -1 : 0;
+}
+
+FIXTURE_SETUP(netlink)
+{
+	mq_name(self->topic, "netlink");
+	self->ctl = mq_open(0);
+	ASSERT_LE(0, self->ctl);
+	self->asker = calloc(1, sizeof(*self->asker));
+	ASSERT_EQ(0, asker_open(self->asker));
+}
+
+FIXTURE_TEARDOWN(netlink)
+{
+	mq_delete(self->ctl, self->topic);
+	nl_socket_free(self->asker->sock);
+	free(self->asker);
+	close(self->ctl);
+}
+
+static int on_reply(struct nl_msg *msg, void *arg)
+{
+	struct nlmsghdr *h = nlmsg_hdr(msg);
+	struct asker *a = arg;
+	struct reply *r;
+	struct nlattr *attr;
+	int left;
+
+	if (a->n == MAX_REPLIES)
+		return NL_STOP;
+	r = &a->replies[a->n++];
+	memset(r, 0, sizeof(*r));
+	nla_for_each_attr(attr, genlmsg_attrdata(nlmsg_data(h), 0),
+			  genlmsg_attrlen(nlmsg_data(h), 0), left) {
+		int type = nla_type(attr), len = nla_len(attr);
+
+		if (type >= MAX_ATTRS)
+			continue;
+		r->has[type] = true;
+		if (type <= 2)
+			nla_strlcpy(r->text[type - 1], attr, MQBUS_NAME_SIZE);
+		if (len == 4)
+			r->number[type] = nla_get_u32(attr);
+		else if (len == 8)
+			r->number[type] = nla_get_u64(attr);
+		else if (type == MQBUS_A_GROUP_OWNER_COMM)
+			nla_strlcpy(r->text[2], attr, MQBUS_NAME_SIZE);
+	}
+	return NL_OK;
+}
+
+static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
+{
+	*(int *)arg = e->error;
+	return NL_STOP;
+}
+
+static int on_end(struct nl_msg *msg, void *arg)
+{
+	*(int *)arg = 1;
+	return NL_STOP;
+}
+
+/*
+ * Ask, with up to two strings as attributes 1 and 2 (or raw bytes as attribute
+ * @raw_type). Returns the number of replies or a negative errno.
+ */
+static int ask_raw(struct asker *a, int cmd, int flags, const char *first, const char *second,
+		   int raw_type, const void *raw, int raw_len)
+{
+	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
+	struct nl_msg *msg = nlmsg_alloc();
+	int done = 0, err = 0;
+
+	genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, a->family, 0, flags, cmd,
+		    MQBUS_FAMILY_VERSION);
+	if (first)
+		nla_put_string(msg, 1, first);
+	if (second)
+		nla_put_string(msg, 2, second);
+	if (raw_type)
+		nla_put(msg, raw_type, raw_len, raw);
+	a->n = 0;
+	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_reply, a);
+	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_end, &done);
+	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_end, &done);
+	nl_cb_err(cb, NL_CB_CUSTOM, on_error, &err);
+	if (nl_send_auto(a->sock, msg) < 0)
+		err = -EIO;
+	while (!done && !err)
+		if (nl_recvmsgs(a->sock, cb) < 0 && !err)
+			err = -EIO;
+	nlmsg_free(msg);
+	nl_cb_put(cb);
+	return err ?: a->n;
+}
+
+static int dump(struct asker *a, int cmd, const char *first, const char *second)
+{
+	return ask_raw(a, cmd, NLM_F_DUMP, first, second, 0, NULL, 0);
+}
+
+static int get(struct asker *a, const char *topic)
+{
+	return ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, topic, NULL, 0, NULL, 0);
+}
+
+TEST_F(netlink, topic)
+{
+	struct reply *r = self->asker->replies;
+	int fd, fd2, i;
+
+	ASSERT_EQ(0, dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL));
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 3, .size = 8192, .mode = 0640,
+			       .uid = 61001, .gid = 61002, .retention = 3600 * MQ_SEC,
+			       .max_record = 777, .full = MQBUS_FULL_REJECT));
+	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "a"));
+	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "b"));
+	fd = mq_producer(self->topic, 0);
+	fd2 = mq_producer(self->topic, 0);
+	for (i = 0; i < 10; i++)
+		ASSERT_EQ(1, mq_put_in(fd, i % 2, "12345678", 8));
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(1, i ? get(self->asker, self->topic) :
+			     dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL));
+		EXPECT_STREQ(self->topic, r->text[0]);
+		EXPECT_EQ(61001, r->number[MQBUS_A_TOPIC_UID]);
+		EXPECT_EQ(61002, r->number[MQBUS_A_TOPIC_GID]);
+		EXPECT_EQ(0640, r->number[MQBUS_A_TOPIC_MODE]);
+		EXPECT_EQ(MQBUS_FULL_REJECT, r->number[MQBUS_A_TOPIC_FULL]);
+		EXPECT_FALSE(r->has[MQBUS_A_TOPIC_PER_CPU]);
+		EXPECT_EQ(3, r->number[MQBUS_A_TOPIC_PARTITIONS]);
+		EXPECT_EQ(8192, r->number[MQBUS_A_TOPIC_RING_SIZE]);
+		EXPECT_EQ(777, r->number[MQBUS_A_TOPIC_MAX_RECORD]);
+		EXPECT_EQ(3600 * MQ_SEC, r->number[MQBUS_A_TOPIC_RETENTION]);
+		EXPECT_LE(3 * (8192 + MQ_PAGE), r->number[MQBUS_A_TOPIC_CHARGED]);
+		EXPECT_GT(mq_used(self->ctl), r->number[MQBUS_A_TOPIC_CHARGED]);
+		EXPECT_EQ(2, r->number[MQBUS_A_TOPIC_PRODUCERS]);
+		EXPECT_EQ(2, r->number[MQBUS_A_TOPIC_GROUPS]);
+		EXPECT_EQ(10, r->number[MQBUS_A_TOPIC_RECORDS]);
+		EXPECT_EQ(10, r->number[MQBUS_A_TOPIC_PUBLISHED]);
+		EXPECT_EQ(720, r->number[MQBUS_A_TOPIC_USED]);
+	}
+	close(fd2);
+	ASSERT_EQ(1, get(self->asker, self->topic));
+	EXPECT_EQ(1, r->number[MQBUS_A_TOPIC_PRODUCERS]);
+	close(fd);
+	EXPECT_EQ(0, mq_delete(self->ctl, self->topic));
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 0, .size = 4096));
+	ASSERT_EQ(1, get(self->asker, self->topic));
+	EXPECT_TRUE(r->has[MQBUS_A_TOPIC_PER_CPU]);
+	EXPECT_EQ(0, r->number[MQBUS_A_TOPIC_PRODUCERS]);
+	EXPECT_EQ(0, r->number[MQBUS_A_TOPIC_PUBLISHED]);
+}
+
+TEST_F(netlink, partitions)
+{
+	struct reply *r = self->asker->replies;
+	int fd, i;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 3, .size = 4096,
+			       .full = MQBUS_FULL_EVICT));
+	ASSERT_EQ(0, mq_create(self->ctl, "another", .partitions = 2, .size = 4096));
+	fd = mq_producer(self->topic, 0);
+	for (i = 0; i < 100; i++)
+		ASSERT_EQ(1, mq_put_in(fd, 1, "12345678", 8));
+	ASSERT_EQ(1, mq_put_in(fd, 2, "1", 1));
+	ASSERT_EQ(5, dump(self->asker, MQBUS_CMD_PARTITION_GET, NULL, NULL));
+	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_PARTITION_GET, self->topic, NULL));
+	for (i = 0; i < 3; i++) {
+		static const unsigned int head[] = { 0, 44, 0 }, next[] = { 0, 100, 1 };
+
+		EXPECT_STREQ(self->topic, r[i].text[0]);
+		EXPECT_EQ(i, r[i].number[MQBUS_A_PARTITION_INDEX]);
+		EXPECT_EQ(head[i], r[i].number[MQBUS_A_PARTITION_HEAD_OFFSET]);
+		EXPECT_EQ(next[i], r[i].number[MQBUS_A_PARTITION_NEXT_OFFSET]);
+		EXPECT_EQ((next[i] - head[i]) * 72, r[i].number[MQBUS_A_PARTITION_USED]);
+	}
+	EXPECT_EQ(0, dump(self->asker, MQBUS_CMD_PARTITION_GET, "nosuch", NULL));
+	EXPECT_EQ(0, mq_delete(self->ctl, "another"));
+	close(fd);
+}
+
+TEST_F(netlink, groups)
+{
+	struct reply *r = self->asker->replies;
+	struct mqbus_range range;
+	int fd, member, standby, i;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 2, .size = 4096,
+			       .full = MQBUS_FULL_EVICT));
+	ASSERT_EQ(0, mq_group_create(self->ctl, self->topic, "a", 0, 0, 0640));
+	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "b"));
+	fd = mq_producer(self->topic, 0);
+	member = mq_member(self->topic, "a", 0);
+	standby = mq_member(self->topic, "a", 0);
+	for (i = 0; i < 10; i++)
+		ASSERT_EQ(1, mq_put_in(fd, 0, "12345678", 8));
+	ASSERT_EQ(1, mq_fetch(member, &range, 1, 0, 0));
+	ASSERT_EQ(0, mq_commit(member, 0, 4));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(1, mq_put_in(fd, 0, "12345678", 8));
+
+	ASSERT_EQ(4, dump(self->asker, MQBUS_CMD_GROUP_GET, NULL, NULL));
+	ASSERT_EQ(4, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, NULL));
+	ASSERT_EQ(0, dump(self->asker, MQBUS_CMD_GROUP_GET, "nosuch", "a"));
+	ASSERT_EQ(2, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
+	for (i = 0; i < 2; i++) {
+		EXPECT_STREQ(self->topic, r[i].text[0]);
+		EXPECT_STREQ("a", r[i].text[1]);
+		EXPECT_EQ(0, r[i].number[MQBUS_A_GROUP_UID]);
+		EXPECT_EQ(0640, r[i].number[MQBUS_A_GROUP_MODE]);
+		EXPECT_EQ(MQBUS_GROUP_STREAM, r[i].number[MQBUS_A_GROUP_TYPE]);
+		EXPECT_EQ(2, r[i].number[MQBUS_A_GROUP_MEMBERS]);
+		EXPECT_EQ(i, r[i].number[MQBUS_A_GROUP_PARTITION]);
+		EXPECT_EQ(i ? 0 : 4, r[i].number[MQBUS_A_GROUP_COMMITTED]);
+		EXPECT_EQ(i ? 0 : 10, r[i].number[MQBUS_A_GROUP_FETCHED]);
+		EXPECT_EQ(i ? 0 : 12, r[i].number[MQBUS_A_GROUP_NEXT_OFFSET]);
+		EXPECT_EQ(i ? 0 : 8, r[i].number[MQBUS_A_GROUP_LAG]);
+		EXPECT_EQ(0, r[i].number[MQBUS_A_GROUP_LOST]);
+		EXPECT_EQ(getpid(), r[i].number[MQBUS_A_GROUP_OWNER_PID]);
+		EXPECT_STREQ("netlink_test", r[i].text[2]);
+	}
+	/* A group without members has no owner */
+	ASSERT_EQ(2, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "b"));
+	EXPECT_FALSE(r->has[MQBUS_A_GROUP_OWNER_PID]);
+	EXPECT_EQ(0, r->number[MQBUS_A_GROUP_MEMBERS]);
+	EXPECT_EQ(12, r->number[MQBUS_A_GROUP_LAG]);
+
+	/* 56 fit: offsets 56 to 111 are kept, what is lost is no lag */
+	for (i = 0; i < 100; i++)
+		ASSERT_EQ(1, mq_put_in(fd, 0, "12345678", 8));
+	ASSERT_EQ(1, mq_fetch(member, &range, 1, 0, 0));
+	ASSERT_EQ(2, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
+	EXPECT_EQ(46, r->number[MQBUS_A_GROUP_LOST]);
+	EXPECT_EQ(56, r->number[MQBUS_A_GROUP_LAG]);
+	EXPECT_EQ(112, r->number[MQBUS_A_GROUP_FETCHED]);
+	ASSERT_EQ(0, mq_commit_fetched(member));
+	ASSERT_EQ(2, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
+	EXPECT_EQ(0, r->number[MQBUS_A_GROUP_LAG]);
+	close(standby);
+	close(member);
+	close(fd);
+}
+
+TEST_F(netlink, hidden_from_others)
+{
+	char open[MQBUS_NAME_SIZE];
+	pid_t pid;
+
+	mq_name(open, "open");
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096, .mode = 0622));
+	ASSERT_EQ(0, mq_create(self->ctl, open, .size = 4096, .mode = 0604));
+	ASSERT_EQ(0, mq_group_create(self->ctl, self->topic, "g", 0, 0, 0666));
+	ASSERT_EQ(0, mq_group_create(self->ctl, open, "secret", 0, 0, 0622));
+	ASSERT_EQ(0, mq_group_create(self->ctl, open, "seen", 0, 0, 0604));
+	EXPECT_EQ(2, dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL));
+	EXPECT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, NULL, NULL));
+	mq_fork(pid) {
+		struct asker *a = calloc(1, sizeof(*a));
+
+		if (mq_become(61003, 61003) || asker_open(a))
+			_exit(1);
+		if (dump(a, MQBUS_CMD_TOPIC_GET, NULL, NULL) != 1 ||
+		    strcmp(a->replies->text[0], open))
+			_exit(2);
+		if (get(a, self->topic) != -ENOENT || get(a, open) != 1)
+			_exit(3);
+		if (dump(a, MQBUS_CMD_PARTITION_GET, NULL, NULL) != 1 ||
+		    dump(a, MQBUS_CMD_PARTITION_GET, self->topic, NULL) != 0)
+			_exit(4);
+		if (dump(a, MQBUS_CMD_GROUP_GET, NULL, NULL) != 1 ||
+		    strcmp(a->replies->text[1], "seen"))
+			_exit(5);
+		if (dump(a, MQBUS_CMD_GROUP_GET, open, "secret") != 0)
+			_exit(6);
+		/* A socket of root is no help to him who asks now */
+		if (dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL) != 1)
+			_exit(7);
+	}
+	EXPECT_EQ(0, mq_wait(pid));
+	EXPECT_EQ(0, mq_delete(self->ctl, open));
+}
+
+TEST_F(netlink, other_namespaces)
+{
+	struct asker *a = calloc(1, sizeof(*a));
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	ASSERT_EQ(0, asker_open(a));
+	EXPECT_EQ(0, dump(a, MQBUS_CMD_TOPIC_GET, NULL, NULL));
+	EXPECT_EQ(-ENOENT, get(a, self->topic));
+	EXPECT_EQ(1, dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL));
+	nl_socket_free(a->sock);
+	free(a);
+}
+
+/* More than a message holds: each exactly once */
+TEST_F(netlink, many_topics)
+{
+	static bool seen[500];
+	char name[MQBUS_NAME_SIZE];
+	int i, n;
+
+	for (i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "many-%d", i);
+		ASSERT_EQ(0, mq_create(self->ctl, name, .size = 4096, .partitions = 1 + i % 3));
+	}
+	ASSERT_EQ(500, dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL));
+	for (i = 0; i < 500; i++) {
+		ASSERT_EQ(1, sscanf(self->asker->replies[i].text[0], "many-%d", &n));
+		ASSERT_FALSE(seen[n]);
+		seen[n] = true;
+		EXPECT_EQ(1 + n % 3, self->asker->replies[i].number[MQBUS_A_TOPIC_PARTITIONS]);
+	}
+	EXPECT_EQ(167 + 2 * 167 + 3 * 166, dump(self->asker, MQBUS_CMD_PARTITION_GET, NULL, NULL));
+	for (i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "many-%d", i);
+		ASSERT_EQ(0, mq_delete(self->ctl, name));
+	}
+}
+
+TEST_F(netlink, one_topic_with_many_parts)
+{
+	struct reply *r = self->asker->replies;
+	char group[MQBUS_NAME_SIZE];
+	int i;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096, .partitions = 1024));
+	ASSERT_EQ(1024, dump(self->asker, MQBUS_CMD_PARTITION_GET, self->topic, NULL));
+	for (i = 0; i < 1024; i++)
+		ASSERT_EQ(i, r[i].number[MQBUS_A_PARTITION_INDEX]);
+	for (i = 0; i < 5; i++) {
+		mq_name(group, "g");
+		ASSERT_EQ(0, mq_group(self->ctl, self->topic, group));
+	}
+	ASSERT_EQ(1024, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, group));
+	for (i = 0; i < 1024; i++)
+		ASSERT_EQ(i, r[i].number[MQBUS_A_GROUP_PARTITION]);
+}
+
+TEST_F(netlink, bad_requests)
+{
+	struct asker *a = self->asker;
+	char longest[MQBUS_NAME_SIZE + 1] = {};
+	__u32 number = 1;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
+	memset(longest, 'x', MQBUS_NAME_SIZE);
+	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
+	EXPECT_EQ(-ENOENT, get(a, "nosuch"));
+	EXPECT_EQ(-ENOENT, get(a, ""));
+	EXPECT_EQ(-EINVAL, get(a, longest));
+	longest[MQBUS_NAME_SIZE - 1] = 0;
+	EXPECT_EQ(-ENOENT, get(a, longest));
+	/* Not terminated */
+	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, NULL, NULL,
+				   MQBUS_A_TOPIC_NAME, self->topic, 3));
+	/* Attributes that are answers, or unknown */
+	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, self->topic, NULL,
+				   MQBUS_A_TOPIC_UID, &number, 4));
+	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, self->topic, NULL, 99,
+				   &number, 4));
+	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_DUMP, NULL, NULL,
+				   MQBUS_A_PARTITION_INDEX, &number, 4));
+	/* Commands that are not there, or not in this way */
+	EXPECT_EQ(-EOPNOTSUPP, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
+	EXPECT_EQ(-EOPNOTSUPP, ask_raw(a, 99, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
+	EXPECT_EQ(1, get(a, self->topic));
+}
+
+TEST_HARNESS_MAIN
