@@ -226,13 +226,11 @@ static void op_take(struct sim *s, struct watched *w)
 {
 	struct mqbus_range range = { .partition = 9 };
 	bool got = mqbus_cursor_take(&w->c, &s->ring, &range);
-	u64 lost;
 
 	CHECK(got == (w->given != s->published));
 	if (!got)
 		return;
-	lost = model_catch_up(s, w);
-	CHECK(range.lost == lost && range.partition == 9);
+	CHECK(range.lost == model_catch_up(s, w) && range.partition == 9);
 	CHECK(range.begin_offset == w->given && range.begin == s->list[w->given].pos);
 	CHECK(range.end_offset == s->published && range.end == s->list[s->published].pos);
 	w->given = s->published;
@@ -258,6 +256,7 @@ static void op_step(struct sim *s, struct watched *w)
 static void op_commit(struct sim *s, struct watched *w)
 {
 	u64 least = max(w->done, s->head), to = w->given;
+
 	/* All of it, or up to a place that is still kept */
 	if (least < w->given && rng_once(&s->rng, 2))
 		to = least + rng_below(&s->rng, w->given - least + 1);
