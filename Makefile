@@ -73,9 +73,14 @@ demo: all
 check: deps
 	$(Q)KERNELS='$(KERNELS)' selftests/run
 
+## ynl             write the netlink code anew from uapi/mqbus.yaml
+ynl: deps
+	$(Q)scripts/ynl.sh
+
 ## load            build for the running kernel and load (as root)
 load: unload
-	$(Q)scripts/load.sh
+	$(Q)scripts/build-module.sh running V=$(V)
+	$(Q)insmod build/running/mqbus.ko || { echo "make load: loading a module takes root" >&2; exit 1; }
 
 ## unload          unload it (as root)
 unload:
@@ -90,7 +95,7 @@ install: user
 	done
 
 ## dkms-install    install the module through DKMS for the installed kernels (as root)
-dkms-install:
+dkms-install: deps
 	$(Q)scripts/dkms.sh install
 
 ## dkms-uninstall  and remove it again
@@ -105,5 +110,5 @@ clean:
 distclean: clean
 	$(Q)rm -rf "$${MQBUS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mqbus}"
 
-.PHONY: help deps all module user lib tools vm shell demo check load unload install \
+.PHONY: help deps all module user lib tools vm shell demo check ynl load unload install \
 	dkms-install dkms-uninstall clean distclean

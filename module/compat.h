@@ -27,10 +27,10 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
 #endif
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
 #define MQBUS_SYSCTL_SENTINEL	1
-typedef struct ctl_table mqbus_ctl_table;
+#define mqbus_ctl_table		struct ctl_table
 #else
 #define MQBUS_SYSCTL_SENTINEL	0
-typedef const struct ctl_table mqbus_ctl_table;
+#define mqbus_ctl_table		const struct ctl_table
 #endif
 
 /* 6.7: a dump's attributes are in its genl_info */

@@ -25,7 +25,7 @@ enum mqbus_endpoint_kind {
  */
 struct mqbus_endpoint {
 	struct mqbus_who who;
-	struct mutex lock;
+	struct mutex lock;	/* binding */
 	enum mqbus_endpoint_kind kind;
 	union {
 		struct mqbus_producer producer;

@@ -57,7 +57,7 @@ struct mqbus_group {
 
 	bool dead;
 
-	spinlock_t lock;
+	spinlock_t lock;	/* guards what follows, and stores to dead */
 	struct list_head members;
 	u32 nr_members;
 	u32 generation;

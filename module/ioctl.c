@@ -174,39 +174,68 @@ static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
  * struct mqbus_ioctl_op - a row of the table
  * @cmd: the ioctl's number with the size known here
  * @min_size: size of the structure in its first version
+ * @out: where in the structure the part begins that is written back
  * @fn: takes and fills the structure
  */
 struct mqbus_ioctl_op {
 	unsigned int cmd;
 	unsigned int min_size;
+	unsigned int out;
 	int (*fn)(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		  union mqbus_args *args, bool nonblock);
 };
 
-/* @last: last member of the first version */
-#define IOCTL_OP(_cmd, _fn, _struct, _last)			\
-	[_IOC_NR(_cmd)] = {					\
-		.cmd = _cmd,					\
-		.min_size = offsetofend(_struct, _last) +	\
-			BUILD_BUG_ON_ZERO(_IOC_SIZE(_cmd) != sizeof(_struct)) + \
-			BUILD_BUG_ON_ZERO(sizeof(_struct) > sizeof(union mqbus_args)), \
+/* @_last: last member of the first version; @_out: bytes not to be written back */
+#define IOCTL_OP(_name, _fn, _struct, _last, _out)		\
+	[_IOC_NR(MQBUS_IOC_##_name)] = {			\
+		.cmd = MQBUS_IOC_##_name,			\
+		.min_size = offsetofend(_struct, _last),	\
+		.out = _out,					\
 		.fn = _fn,					\
 	}
 
+#define OUT_FROM(_struct, _member)	offsetof(_struct, _member)
+#define OUT_NOTHING			UINT_MAX
+
 static const struct mqbus_ioctl_op ioctl_ops[] = {
-	IOCTL_OP(MQBUS_IOC_INFO, do_info, struct mqbus_info, cpus),
-	IOCTL_OP(MQBUS_IOC_TOPIC_CREATE, do_topic_create, struct mqbus_topic_create, name),
-	IOCTL_OP(MQBUS_IOC_TOPIC_DELETE, do_topic_delete, struct mqbus_topic_delete, name),
-	IOCTL_OP(MQBUS_IOC_GROUP_CREATE, do_group_create, struct mqbus_group_create, group),
-	IOCTL_OP(MQBUS_IOC_GROUP_DELETE, do_group_delete, struct mqbus_group_delete, group),
-	IOCTL_OP(MQBUS_IOC_GROUP_SEEK, do_group_seek, struct mqbus_group_seek, group),
-	IOCTL_OP(MQBUS_IOC_PRODUCE, do_produce, struct mqbus_produce, topic),
-	IOCTL_OP(MQBUS_IOC_JOIN, do_join, struct mqbus_join, group),
-	IOCTL_OP(MQBUS_IOC_PUBLISH, do_publish, struct mqbus_publish, error),
-	IOCTL_OP(MQBUS_IOC_FETCH, do_fetch, struct mqbus_fetch, timeout),
-	IOCTL_OP(MQBUS_IOC_COMMIT, do_commit, struct mqbus_commit, committed),
-	IOCTL_OP(MQBUS_IOC_GEOMETRY, do_geometry, struct mqbus_geometry, __reserved),
+	IOCTL_OP(INFO, do_info, struct mqbus_info, cpus,
+		 OUT_FROM(struct mqbus_info, flags)),
+	IOCTL_OP(TOPIC_CREATE, do_topic_create, struct mqbus_topic_create, name,
+		 OUT_NOTHING),
+	IOCTL_OP(TOPIC_DELETE, do_topic_delete, struct mqbus_topic_delete, name,
+		 OUT_NOTHING),
+	IOCTL_OP(GROUP_CREATE, do_group_create, struct mqbus_group_create, group,
+		 OUT_NOTHING),
+	IOCTL_OP(GROUP_DELETE, do_group_delete, struct mqbus_group_delete, group,
+		 OUT_NOTHING),
+	IOCTL_OP(GROUP_SEEK, do_group_seek, struct mqbus_group_seek, group,
+		 OUT_FROM(struct mqbus_group_seek, nr_results)),
+	IOCTL_OP(PRODUCE, do_produce, struct mqbus_produce, topic,
+		 OUT_FROM(struct mqbus_produce, producer)),
+	IOCTL_OP(JOIN, do_join, struct mqbus_join, group,
+		 OUT_NOTHING),
+	IOCTL_OP(PUBLISH, do_publish, struct mqbus_publish, error,
+		 OUT_FROM(struct mqbus_publish, published)),
+	IOCTL_OP(FETCH, do_fetch, struct mqbus_fetch, timeout,
+		 OUT_FROM(struct mqbus_fetch, nr_ranges)),
+	IOCTL_OP(COMMIT, do_commit, struct mqbus_commit, committed,
+		 OUT_FROM(struct mqbus_commit, committed)),
+	IOCTL_OP(GEOMETRY, do_geometry, struct mqbus_geometry, __reserved,
+		 OUT_FROM(struct mqbus_geometry, map_offset)),
 };
+
+/*
+ * Whether the part that is written back can be: it lies on two pages at the most,
+ * so its ends tell. They get the values that they have.
+ */
+static bool ioctl_writable(void __user *user, const void *args, unsigned int from,
+			   unsigned int to)
+{
+	const u32 *first = args + from, *last = args + to - sizeof(u32);
+
+	return !put_user(*first, (u32 __user *)(user + from)) &&
+	       !put_user(*last, (u32 __user *)(user + to - sizeof(u32)));
+}
 
 /**
  * mqbus_ioctl() - serve an ioctl
@@ -235,13 +264,14 @@ long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return err;
 	/* Where the answer cannot be written, the call must not have done anything */
 	size = min(size, _IOC_SIZE(op->cmd));
-	if (copy_to_user(user, &args, size))
+	if (op->out < size && !ioctl_writable(user, &args, op->out, size))
 		return -EFAULT;
 	err = op->fn(ep, mqbus_ns_get(ep->who.net), &args, file->f_flags & O_NONBLOCK);
 	if (err)
 		return err;
 	/* What this kernel does not know was zero, and stays so */
-	if (copy_to_user(user, &args, size))
+	if (op->out < size && copy_to_user(user + op->out, (void *)&args + op->out,
+					   size - op->out))
 		return -EFAULT;
 	return 0;
 }

@@ -280,9 +280,15 @@ static int member_commit_to(struct mqbus_member *member, u32 partition, u64 offs
 			spin_lock(&ring->lock);
 			found = mqbus_ring_seek_step(ring, &seek);
 			spin_unlock(&ring->lock);
-			/* Evicted: it has no place any more, but it is done all the same */
-			if (found && seek.at.offset != offset)
-				seek.at = (struct mqbus_mark) { cursor->done.pos, offset };
+		}
+		/*
+		 * Evicted: the head is further on than what was settled, and
+		 * perhaps than what was handed out. Any position below the head
+		 * makes the next look count what was missed from the offset.
+		 */
+		if (found && seek.at.offset != offset) {
+			seek.at.pos = cursor->done.pos;
+			seek.at.offset = offset;
 		}
 		if (found)
 			mqbus_cursor_commit(cursor, &seek.at);

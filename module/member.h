@@ -37,7 +37,7 @@ struct mqbus_member {
 	char comm[TASK_COMM_LEN];
 	u32 next;		/* guarded by the group's lock */
 
-	struct mutex read_lock;
+	struct mutex read_lock;	/* guards what follows */
 	u32 read_part;
 	u64 read_offset;
 };

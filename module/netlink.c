@@ -4,27 +4,18 @@
  * the namespace's table and remembers where it was; when the table changes
  * meanwhile its messages carry NLM_F_DUMP_INTR.
  */
-#include <linux/ktime.h>
-#include <linux/pid.h>
+#include <linux/mqbus_netlink.h>
 #include <net/sock.h>
 
 #include "compat.h"
 #include "group.h"
-#include "member.h"
+#include "listing.h"
 #include "netlink.h"
-#include "netlink_gen.h"
 #include "ns.h"
 #include "topic.h"
 #include "who.h"
 
-static struct genl_family mqbus_family __ro_after_init = {
-	.name = MQBUS_FAMILY_NAME,
-	.version = MQBUS_FAMILY_VERSION,
-	.netnsok = true,
-	.module = THIS_MODULE,
-	.ops = mqbus_nl_ops,
-	.n_ops = ARRAY_SIZE(mqbus_nl_ops),
-};
+static struct genl_family mqbus_family;
 
 /* Rights of netlink requests are those of the caller, and of the socket's opener. */
 static struct mqbus_who request_who(struct sk_buff *request)
@@ -36,205 +27,136 @@ static struct mqbus_who request_who(struct sk_buff *request)
 	};
 }
 
-static bool topic_visible(const struct mqbus_topic *topic, const struct mqbus_who *who)
-{
-	return uid_eq(who->cred->fsuid, topic->uid) ||
-	       mqbus_who_may(who, topic->uid, topic->gid, topic->mode, MQBUS_MAY_READ);
-}
-
-static bool group_visible(const struct mqbus_group *group, const struct mqbus_who *who)
-{
-	return uid_eq(who->cred->fsuid, group->uid) ||
-	       uid_eq(who->cred->fsuid, group->topic->uid) ||
-	       mqbus_who_may(who, group->uid, group->gid, group->mode, MQBUS_MAY_READ);
-}
-
 /**
- * struct part_state - what a partition holds at one moment
- * @head: the oldest record
- * @end: behind the last
- */
-struct part_state {
-	struct mqbus_mark head;
-	struct mqbus_mark end;
-};
-
-static struct part_state part_state(struct mqbus_topic *topic, u32 partition)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	struct part_state state;
-
-	mqbus_topic_expire(topic, partition);
-	spin_lock(&ring->lock);
-	state.head = ring->head;
-	state.end.pos = ring->published;
-	state.end.offset = ring->page->next_offset;
-	spin_unlock(&ring->lock);
-	return state;
-}
-
-static int put_topic(struct sk_buff *skb, struct mqbus_topic *topic,
-		     const struct mqbus_who *who)
-{
-	u64 records = 0, published = 0, used = 0;
-	struct user_namespace *user_ns = who->cred->user_ns;
-	u32 i;
-
-	for (i = 0; i < topic->nr_parts; i++) {
-		struct part_state state = part_state(topic, i);
-
-		records += state.end.offset - state.head.offset;
-		published += state.end.offset;
-		used += state.end.pos - state.head.pos;
-	}
-	if (nla_put_string(skb, MQBUS_A_TOPIC_NAME, topic->name) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_UID, from_kuid_munged(user_ns, topic->uid)) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_GID, from_kgid_munged(user_ns, topic->gid)) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_MODE, topic->mode) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_FULL, topic->full) ||
-	    (topic->per_cpu && nla_put_flag(skb, MQBUS_A_TOPIC_PER_CPU)) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_PARTITIONS, topic->nr_parts) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RING_SIZE, topic->ring_size,
-			      MQBUS_A_TOPIC_PAD) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_MAX_RECORD, topic->max_record) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RETENTION, topic->retention,
-			      MQBUS_A_TOPIC_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_CHARGED, topic->charge.bytes,
-			      MQBUS_A_TOPIC_PAD) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_PRODUCERS, atomic_read(&topic->producers)) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_GROUPS, READ_ONCE(topic->nr_groups)) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RECORDS, records, MQBUS_A_TOPIC_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_PUBLISHED, published, MQBUS_A_TOPIC_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_USED, used, MQBUS_A_TOPIC_PAD))
-		return -EMSGSIZE;
-	return 0;
-}
-
-static int put_partition(struct sk_buff *skb, struct mqbus_topic *topic, u32 i)
-{
-	struct part_state state = part_state(topic, i);
-
-	if (nla_put_string(skb, MQBUS_A_PARTITION_TOPIC, topic->name) ||
-	    nla_put_u32(skb, MQBUS_A_PARTITION_INDEX, i) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_PARTITION_HEAD_OFFSET, state.head.offset,
-			      MQBUS_A_PARTITION_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_PARTITION_NEXT_OFFSET, state.end.offset,
-			      MQBUS_A_PARTITION_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_PARTITION_USED, state.end.pos - state.head.pos,
-			      MQBUS_A_PARTITION_PAD))
-		return -EMSGSIZE;
-	return 0;
-}
-
-/**
- * struct group_state - a group's progress in a partition at one moment
- * @members: number of members
- * @generation: of the assignment
- * @cursor: the progress
- * @pid: the owner's, in the reader's namespace; 0: nobody owns it
- * @comm: its name
- */
-struct group_state {
-	u32 members;
-	u32 generation;
-	struct mqbus_cursor cursor;
-	pid_t pid;
-	char comm[TASK_COMM_LEN];
-};
-
-static void group_state(struct mqbus_group *group, u32 partition, struct group_state *state)
-{
-	struct mqbus_slot *slot = &group->slots[partition];
-
-	spin_lock(&group->lock);
-	state->members = group->nr_members;
-	state->generation = group->generation;
-	state->cursor = slot->cursor;
-	state->pid = slot->owner ? pid_vnr(slot->owner->pid) : 0;
-	if (slot->owner)
-		memcpy(state->comm, slot->owner->comm, sizeof(state->comm));
-	spin_unlock(&group->lock);
-}
-
-static int put_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
-		     const struct mqbus_who *who)
-{
-	struct part_state part = part_state(group->topic, i);
-	struct group_state state;
-	u64 from;
-
-	/* After the end was read, so that it may be ahead of it, but never negative */
-	group_state(group, i, &state);
-	from = max(state.cursor.done.offset, part.head.offset);
-	if (nla_put_string(skb, MQBUS_A_GROUP_TOPIC, group->topic->name) ||
-	    nla_put_string(skb, MQBUS_A_GROUP_NAME, group->name) ||
-	    nla_put_u32(skb, MQBUS_A_GROUP_UID,
-			from_kuid_munged(who->cred->user_ns, group->uid)) ||
-	    nla_put_u32(skb, MQBUS_A_GROUP_MODE, group->mode) ||
-	    nla_put_u32(skb, MQBUS_A_GROUP_TYPE, MQBUS_GROUP_STREAM) ||
-	    nla_put_u32(skb, MQBUS_A_GROUP_MEMBERS, state.members) ||
-	    nla_put_u32(skb, MQBUS_A_GROUP_GENERATION, state.generation) ||
-	    nla_put_u32(skb, MQBUS_A_GROUP_PARTITION, i) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_COMMITTED, state.cursor.done.offset,
-			      MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_FETCHED, state.cursor.given.offset,
-			      MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_NEXT_OFFSET, part.end.offset,
-			      MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG,
-			      part.end.offset > from ? part.end.offset - from : 0,
-			      MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LOST, state.cursor.lost,
-			      MQBUS_A_GROUP_PAD))
-		return -EMSGSIZE;
-	if (state.pid && (nla_put_u32(skb, MQBUS_A_GROUP_OWNER_PID, state.pid) ||
-			  nla_put_string(skb, MQBUS_A_GROUP_OWNER_COMM, state.comm)))
-		return -EMSGSIZE;
-	return 0;
-}
-
-/**
- * mqbus_nl_topic_get_doit() - tell of one topic
- * @skb: the request
+ * struct request - a request for one thing
  * @info: its attributes
- *
- * Return: 0 or a negative errno.
+ * @who: who asks
+ * @topic: the topic that it names, with a reference
+ * @group: the group that it names, with a reference, or NULL
+ * @part: the partition that it names
  */
-int mqbus_nl_topic_get_doit(struct sk_buff *skb, struct genl_info *info)
-{
-	struct mqbus_who who = request_who(skb);
+struct request {
+	struct genl_info *info;
+	struct mqbus_who who;
 	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+	u32 part;
+};
+
+static int request_topic(struct request *req, int attr)
+{
+	struct genl_info *info = req->info;
+
+	if (GENL_REQ_ATTR_CHECK(info, attr))
+		return -EINVAL;
+	req->topic = mqbus_topic_find(mqbus_ns_get(req->who.net),
+				      nla_data(info->attrs[attr]));
+	if (req->topic && mqbus_listing_topic_visible(req->topic, &req->who))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attr],
+			    "there is no such topic, or it may not be read");
+	return -ENOENT;
+}
+
+static int request_group(struct request *req, int attr)
+{
+	struct genl_info *info = req->info;
+
+	if (GENL_REQ_ATTR_CHECK(info, attr))
+		return -EINVAL;
+	req->group = mqbus_group_find(req->topic, nla_data(info->attrs[attr]));
+	if (req->group && mqbus_listing_group_visible(req->group, &req->who))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attr],
+			    "the topic has no such group, or it may not be read");
+	return -ENOENT;
+}
+
+static int request_partition(struct request *req, int attr)
+{
+	struct genl_info *info = req->info;
+
+	if (GENL_REQ_ATTR_CHECK(info, attr))
+		return -EINVAL;
+	req->part = nla_get_u32(info->attrs[attr]);
+	if (req->part < req->topic->nr_parts)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attr],
+			    "the topic has no partition of that number");
+	return -ECHRNG;
+}
+
+static int fill_topic(struct sk_buff *skb, struct request *req)
+{
+	return mqbus_listing_topic(skb, req->topic, &req->who);
+}
+
+static int fill_partition(struct sk_buff *skb, struct request *req)
+{
+	return mqbus_listing_partition(skb, req->topic, req->part);
+}
+
+static int fill_group(struct sk_buff *skb, struct request *req)
+{
+	return mqbus_listing_group(skb, req->group, req->part, &req->who);
+}
+
+/* Answer a request, unless it failed already, and let go of what it names. */
+static int request_reply(struct request *req, u8 cmd, int err,
+			 int (*fill)(struct sk_buff *skb, struct request *req))
+{
 	struct sk_buff *reply;
 	void *msg;
-	int err;
 
-	if (GENL_REQ_ATTR_CHECK(info, MQBUS_A_TOPIC_NAME))
-		return -EINVAL;
-	topic = mqbus_topic_find(mqbus_ns_get(who.net),
-				 nla_data(info->attrs[MQBUS_A_TOPIC_NAME]));
-	if (!topic || !topic_visible(topic, &who)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[MQBUS_A_TOPIC_NAME],
-				    "there is no such topic, or it may not be read");
-		err = -ENOENT;
+	if (err)
 		goto put;
-	}
-
 	err = -ENOMEM;
 	reply = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	if (!reply)
 		goto put;
-	msg = genlmsg_put_reply(reply, info, &mqbus_family, 0, MQBUS_CMD_TOPIC_GET);
-	err = msg ? put_topic(reply, topic, &who) : -EMSGSIZE;
+	msg = genlmsg_put_reply(reply, req->info, &mqbus_family, 0, cmd);
+	err = msg ? fill(reply, req) : -EMSGSIZE;
 	if (err) {
 		nlmsg_free(reply);
 		goto put;
 	}
 	genlmsg_end(reply, msg);
-	err = genlmsg_reply(reply, info);
+	err = genlmsg_reply(reply, req->info);
 put:
-	if (topic)
-		mqbus_topic_put(topic);
+	if (req->group)
+		mqbus_group_put(req->group);
+	if (req->topic)
+		mqbus_topic_put(req->topic);
 	return err;
+}
+
+static int topic_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct request req = { .info = info, .who = request_who(skb) };
+
+	return request_reply(&req, MQBUS_CMD_TOPIC_GET,
+			     request_topic(&req, MQBUS_A_TOPIC_NAME), fill_topic);
+}
+
+static int partition_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct request req = { .info = info, .who = request_who(skb) };
+
+	return request_reply(&req, MQBUS_CMD_PARTITION_GET,
+			     request_topic(&req, MQBUS_A_PARTITION_TOPIC) ?:
+			     request_partition(&req, MQBUS_A_PARTITION_INDEX),
+			     fill_partition);
+}
+
+static int group_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct request req = { .info = info, .who = request_who(skb) };
+
+	return request_reply(&req, MQBUS_CMD_GROUP_GET,
+			     request_topic(&req, MQBUS_A_GROUP_TOPIC) ?:
+			     request_group(&req, MQBUS_A_GROUP_NAME) ?:
+			     request_partition(&req, MQBUS_A_GROUP_PARTITION),
+			     fill_group);
 }
 
 /**
@@ -259,6 +181,7 @@ struct dump {
  * @cmd: what the messages are
  * @topic: only of this topic, or NULL
  * @name: only this group, or NULL
+ * @part: only this partition, or MQBUS_ANY
  */
 struct dump_call {
 	struct sk_buff *skb;
@@ -267,6 +190,7 @@ struct dump_call {
 	u8 cmd;
 	const char *topic;
 	const char *name;
+	u32 part;
 };
 
 static struct dump *dump_of(struct netlink_callback *cb)
@@ -302,7 +226,7 @@ static int dump_one_topic(struct dump_call *call, struct mqbus_topic *topic,
 
 	if (!msg)
 		return -EMSGSIZE;
-	return dump_end(call, msg, put_topic(call->skb, topic, &call->who));
+	return dump_end(call, msg, mqbus_listing_topic(call->skb, topic, &call->who));
 }
 
 static int dump_one_partitions(struct dump_call *call, struct mqbus_topic *topic,
@@ -311,11 +235,15 @@ static int dump_one_partitions(struct dump_call *call, struct mqbus_topic *topic
 	int err = 0;
 
 	for (; !err && at->part < topic->nr_parts; at->part += !err) {
-		void *msg = dump_begin(call);
+		void *msg;
 
+		if (call->part != MQBUS_ANY && call->part != at->part)
+			continue;
+		msg = dump_begin(call);
 		if (!msg)
 			return -EMSGSIZE;
-		err = dump_end(call, msg, put_partition(call->skb, topic, at->part));
+		err = dump_end(call, msg,
+			       mqbus_listing_partition(call->skb, topic, at->part));
 	}
 	return err;
 }
@@ -325,11 +253,15 @@ static int dump_group(struct dump_call *call, struct mqbus_group *group, struct 
 	int err = 0;
 
 	for (; !err && at->part < group->topic->nr_parts; at->part += !err) {
-		void *msg = dump_begin(call);
+		void *msg;
 
+		if (call->part != MQBUS_ANY && call->part != at->part)
+			continue;
+		msg = dump_begin(call);
 		if (!msg)
 			return -EMSGSIZE;
-		err = dump_end(call, msg, put_group(call->skb, group, at->part, &call->who));
+		err = dump_end(call, msg, mqbus_listing_group(call->skb, group, at->part,
+							      &call->who));
 	}
 	return err;
 }
@@ -345,7 +277,7 @@ static int dump_one_groups(struct dump_call *call, struct mqbus_topic *topic,
 	list_for_each_entry(group, &topic->groups, node) {
 		if (i++ < at->group)
 			continue;
-		if (group_visible(group, &call->who) &&
+		if (mqbus_listing_group_visible(group, &call->who) &&
 		    (!call->name || !strcmp(call->name, group->name)))
 			err = dump_group(call, group, at);
 		if (err)
@@ -378,7 +310,7 @@ static int dump_topics(struct dump_call *call,
 		hlist_for_each_entry(topic, &ns->topics[at->bucket], node) {
 			if (i++ < at->topic)
 				continue;
-			if (topic_visible(topic, &call->who) &&
+			if (mqbus_listing_topic_visible(topic, &call->who) &&
 			    (!call->topic || !strcmp(call->topic, topic->name)))
 				err = one(call, topic, at);
 			if (err)
@@ -394,13 +326,6 @@ unlock:
 	return err == -EMSGSIZE && call->skb->len ? call->skb->len : err ?: call->skb->len;
 }
 
-static const char *dump_string(struct netlink_callback *cb, int attr)
-{
-	struct nlattr **attrs = mqbus_dump_attrs(cb);
-
-	return attrs && attrs[attr] ? nla_data(attrs[attr]) : NULL;
-}
-
 static struct dump_call dump_call(struct sk_buff *skb, struct netlink_callback *cb, u8 cmd)
 {
 	return (struct dump_call) {
@@ -408,53 +333,99 @@ static struct dump_call dump_call(struct sk_buff *skb, struct netlink_callback *
 		.cb = cb,
 		.who = request_who(cb->skb),
 		.cmd = cmd,
+		.part = MQBUS_ANY,
 	};
 }
 
-/**
- * mqbus_nl_topic_get_dumpit() - tell of all topics
- * @skb: message to fill
- * @cb: the dump
- *
- * Return: bytes in the message, 0 at the end, or a negative errno.
- */
-int mqbus_nl_topic_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+static const char *dump_string(struct netlink_callback *cb, int attr)
+{
+	struct nlattr **attrs = mqbus_dump_attrs(cb);
+
+	return attrs && attrs[attr] ? nla_data(attrs[attr]) : NULL;
+}
+
+static u32 dump_number(struct netlink_callback *cb, int attr)
+{
+	struct nlattr **attrs = mqbus_dump_attrs(cb);
+
+	return attrs && attrs[attr] ? nla_get_u32(attrs[attr]) : MQBUS_ANY;
+}
+
+static int topic_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump_call call = dump_call(skb, cb, MQBUS_CMD_TOPIC_GET);
 
 	return dump_topics(&call, dump_one_topic);
 }
 
-/**
- * mqbus_nl_partition_get_dumpit() - tell of partitions
- * @skb: message to fill
- * @cb: the dump
- *
- * Return: bytes in the message, 0 at the end, or a negative errno.
- */
-int mqbus_nl_partition_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+static int partition_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump_call call = dump_call(skb, cb, MQBUS_CMD_PARTITION_GET);
 
 	call.topic = dump_string(cb, MQBUS_A_PARTITION_TOPIC);
+	call.part = dump_number(cb, MQBUS_A_PARTITION_INDEX);
 	return dump_topics(&call, dump_one_partitions);
 }
 
-/**
- * mqbus_nl_group_get_dumpit() - tell of groups
- * @skb: message to fill
- * @cb: the dump
- *
- * Return: bytes in the message, 0 at the end, or a negative errno.
- */
-int mqbus_nl_group_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+static int group_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump_call call = dump_call(skb, cb, MQBUS_CMD_GROUP_GET);
 
 	call.topic = dump_string(cb, MQBUS_A_GROUP_TOPIC);
 	call.name = dump_string(cb, MQBUS_A_GROUP_NAME);
+	call.part = dump_number(cb, MQBUS_A_GROUP_PARTITION);
 	return dump_topics(&call, dump_one_groups);
 }
+
+/* As uapi/mqbus.yaml has them; dumping takes the same attributes as doing */
+#define NAME_POLICY	{ .type = NLA_NUL_STRING, .len = MQBUS_NAME_SIZE - 1 }
+
+static const struct nla_policy topic_policy[MQBUS_A_TOPIC_NAME + 1] = {
+	[MQBUS_A_TOPIC_NAME] = NAME_POLICY,
+};
+
+static const struct nla_policy partition_policy[MQBUS_A_PARTITION_INDEX + 1] = {
+	[MQBUS_A_PARTITION_TOPIC] = NAME_POLICY,
+	[MQBUS_A_PARTITION_INDEX] = { .type = NLA_U32 },
+};
+
+static const struct nla_policy group_policy[MQBUS_A_GROUP_PARTITION + 1] = {
+	[MQBUS_A_GROUP_TOPIC] = NAME_POLICY,
+	[MQBUS_A_GROUP_NAME] = NAME_POLICY,
+	[MQBUS_A_GROUP_PARTITION] = { .type = NLA_U32 },
+};
+
+static const struct genl_ops mqbus_ops[] = {
+	{
+		.cmd = MQBUS_CMD_TOPIC_GET,
+		.doit = topic_get_doit,
+		.dumpit = topic_get_dumpit,
+		.policy = topic_policy,
+		.maxattr = ARRAY_SIZE(topic_policy) - 1,
+	}, {
+		.cmd = MQBUS_CMD_PARTITION_GET,
+		.doit = partition_get_doit,
+		.dumpit = partition_get_dumpit,
+		.policy = partition_policy,
+		.maxattr = ARRAY_SIZE(partition_policy) - 1,
+	}, {
+		.cmd = MQBUS_CMD_GROUP_GET,
+		.doit = group_get_doit,
+		.dumpit = group_get_dumpit,
+		.policy = group_policy,
+		.maxattr = ARRAY_SIZE(group_policy) - 1,
+	},
+};
+
+static struct genl_family mqbus_family __ro_after_init = {
+	.name = MQBUS_FAMILY_NAME,
+	.version = MQBUS_FAMILY_VERSION,
+	.netnsok = true,
+	.parallel_ops = true,
+	.module = THIS_MODULE,
+	.ops = mqbus_ops,
+	.n_ops = ARRAY_SIZE(mqbus_ops),
+};
 
 /**
  * mqbus_netlink_init() - make the family known

@@ -19,7 +19,6 @@
 
 static unsigned int ns_id;
 
-static unsigned int one = 1;
 static unsigned int max_topics_limit = 1U << 20;
 static unsigned int max_groups_limit = MAX_GROUPS_LIMIT;
 
@@ -72,14 +71,14 @@ static const struct ctl_table ns_table[] = {
 		.maxlen		= sizeof(unsigned int),
 		.mode		= 0644,
 		.proc_handler	= ns_sysctl_count,
-		.extra1		= &one,
+		.extra1		= SYSCTL_ONE,
 		.extra2		= &max_topics_limit,
 	}, {
 		.procname	= "max_groups",
 		.maxlen		= sizeof(unsigned int),
 		.mode		= 0644,
 		.proc_handler	= ns_sysctl_count,
-		.extra1		= &one,
+		.extra1		= SYSCTL_ONE,
 		.extra2		= &max_groups_limit,
 	},
 };

@@ -27,7 +27,7 @@ struct ctl_table_header;
  */
 struct mqbus_ns {
 	struct net *net;
-	struct mutex lock;
+	struct mutex lock;	/* guards topics, nr_topics, seq */
 	DECLARE_HASHTABLE(topics, 8);
 	unsigned int nr_topics;
 	unsigned int seq;

@@ -12,6 +12,7 @@
  *
  * The lock is held for one record or for 64 KiB of a batch, whichever is more.
  */
+#include <linux/instrumented.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
@@ -137,50 +138,79 @@ static int msg_hash(const struct mqbus_msg *m, u32 partitions)
 	return mqbus_murmur_partition(&hash, partitions);
 }
 
+/* The parts that few records have. Return: 0 or a negative errno. */
+static int msg_check_more(const struct mqbus_msg *m)
+{
+	if (m->headers_len > MQBUS_HEADERS_MAX || m->key_len > MQBUS_KEY_MAX ||
+	    m->routing_key_len > MQBUS_ROUTING_KEY_MAX)
+		return -EMSGSIZE;
+	if (!user_range_ok(m->headers, m->headers_len) ||
+	    !user_range_ok(m->key, m->key_len) ||
+	    !user_range_ok(m->routing_key, m->routing_key_len))
+		return -EFAULT;
+	return 0;
+}
+
+static int msg_partition(const struct mqbus_topic *topic, const struct mqbus_msg *m,
+			 u32 turn)
+{
+	if (m->partition != MQBUS_ANY)
+		return topic->per_cpu || m->partition >= topic->nr_parts ? -ECHRNG :
+									   m->partition;
+	if (topic->nr_parts == 1)
+		return 0;
+	/* The rings are not bound to their CPU: moving on is harmless */
+	if (topic->per_cpu)
+		return raw_smp_processor_id();
+	if (m->key_len)
+		return msg_hash(m, topic->nr_parts);
+	return turn % topic->nr_parts;
+}
+
 /* Check a description and settle its partition. May fault. */
 static int msg_check(const struct mqbus_topic *topic, struct mqbus_msg *m, u32 turn)
 {
-	int partition;
+	int ret;
 
 	if (m->flags)
 		return -EOPNOTSUPP;
 	if (m->__reserved)
 		return -EINVAL;
-	/* First each part, so that the sum cannot overflow */
+	/* The two that could make the sum overflow first */
 	if (m->value_len > MQBUS_RECORD_MAX || m->headers_len > MQBUS_HEADERS_MAX ||
-	    m->key_len > MQBUS_KEY_MAX || m->routing_key_len > MQBUS_ROUTING_KEY_MAX ||
 	    msg_parts(m) > topic->max_record)
 		return -EMSGSIZE;
-	if (!user_range_ok(m->value, m->value_len) ||
-	    !user_range_ok(m->headers, m->headers_len) ||
-	    !user_range_ok(m->key, m->key_len) ||
-	    !user_range_ok(m->routing_key, m->routing_key_len))
+	if (!user_range_ok(m->value, m->value_len))
 		return -EFAULT;
-
-	if (m->partition != MQBUS_ANY)
-		return topic->per_cpu || m->partition >= topic->nr_parts ? -ECHRNG : 0;
-	if (topic->nr_parts == 1) {
-		m->partition = 0;
-	} else if (topic->per_cpu) {
-		/* The rings are not bound to their CPU: moving on is harmless */
-		m->partition = raw_smp_processor_id();
-	} else if (m->key_len) {
-		partition = msg_hash(m, topic->nr_parts);
-		if (partition < 0)
-			return partition;
-		m->partition = partition;
-	} else {
-		m->partition = turn % topic->nr_parts;
+	if (m->headers_len | m->key_len | m->routing_key_len) {
+		ret = msg_check_more(m);
+		if (ret)
+			return ret;
 	}
+	ret = msg_partition(topic, m, turn);
+	if (ret < 0)
+		return ret;
+	m->partition = ret;
 	return 0;
 }
 
+/*
+ * As __copy_from_user_inatomic(), but for the check that hardened usercopy would
+ * make of the ring's address: it looks the address up in the table of all
+ * vmalloc areas, under a lock that all CPUs share.
+ */
 static bool copy_part(void **to, u64 from, u32 len)
 {
-	if (len && __copy_from_user_inatomic(*to, u64_to_user_ptr(from), len))
-		return false;
+	const void __user *user = u64_to_user_ptr(from);
+	unsigned long left;
+
+	if (!len)
+		return true;
+	instrument_copy_from_user_before(*to, user, len);
+	left = raw_copy_from_user(*to, user, len);
+	instrument_copy_from_user_after(*to, user, len, left);
 	*to += len;
-	return true;
+	return !left;
 }
 
 /* Copy the parts behind the header. Return: 0, -EFAULT (fault in and try again), -EINVAL. */
@@ -198,8 +228,11 @@ static int copy_parts(struct mqbus_record *rec, const struct mqbus_msg *m,
 		}
 		return 0;
 	}
-	if (!copy_part(&to, m->value, m->value_len) ||
-	    !copy_part(&to, m->key, m->key_len) ||
+	if (!copy_part(&to, m->value, m->value_len))
+		return -EFAULT;
+	if (likely(!(m->headers_len | m->key_len | m->routing_key_len)))
+		return 0;
+	if (!copy_part(&to, m->key, m->key_len) ||
 	    !copy_part(&to, m->routing_key, m->routing_key_len))
 		return -EFAULT;
 	if (m->headers_len) {
@@ -214,32 +247,44 @@ static int copy_parts(struct mqbus_record *rec, const struct mqbus_msg *m,
 }
 
 static void fill_header(struct mqbus_record *rec, const struct mqbus_producer *producer,
-			const struct mqbus_msg *m, const struct mqbus_ring *ring)
+			const struct mqbus_msg *m, const struct mqbus_ring *ring,
+			u32 bytes)
 {
-	*rec = (struct mqbus_record) {
-		.size = mqbus_record_bytes(msg_parts(m)),
-		.offset = ring->tail.offset,
-		.time = ring->last_time,
-		.producer = producer->id,
-		.seq = producer->seq + 1,
-		.value_len = m->value_len,
-		.headers_len = m->headers_len,
-		.key_len = m->key_len,
-		.routing_key_len = m->routing_key_len,
-		.schema = m->schema,
-	};
+	rec->size = bytes;
+	rec->flags = 0;
+	rec->offset = ring->tail.offset;
+	rec->time = ring->last_time;
+	rec->producer = producer->id;
+	rec->seq = producer->seq + 1;
+	rec->value_len = m->value_len;
+	rec->headers_len = m->headers_len;
+	rec->key_len = m->key_len;
+	rec->routing_key_len = m->routing_key_len;
+	rec->schema = m->schema;
+	rec->__reserved = 0;
+}
+
+static bool append_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+
+	/* Groups' floors are read only when what was last known is not enough */
+	return mqbus_ring_reserve(ring, bytes, ring->floor) ||
+	       mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition));
 }
 
 /*
  * Append records of one partition under one hold of its lock, as many as can be.
- * Return: how many; if fewer than @n, *@err is why: -ENOBUFS (no room), -EFAULT
- * (pages to be faulted in), -EINVAL (headers), or 0 (the hold was long enough).
+ * @bytes is what they take together. Return: how many; if fewer than @n, *@err is
+ * why: -ENOBUFS (no room), -EFAULT (pages to be faulted in), -EINVAL (headers), or
+ * 0 (the hold was long enough).
  */
 static u32 append_run(struct mqbus_producer *producer, struct source *src,
-		      u32 first, u32 n, struct mqbus_place *place, int *err)
+		      u32 first, u32 n, u32 bytes, struct mqbus_place *place, int *err)
 {
-	u32 partition = src->msgs[first].partition;
+	const struct mqbus_msg *m = &src->msgs[first];
 	struct mqbus_topic *topic = producer->topic;
+	u32 partition = m->partition;
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
 	u64 now = ktime_get_real_ns();
 	u32 held = 0, i;
@@ -254,20 +299,21 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src,
 				  now - topic->retention, n + PRODUCER_EXPIRE);
 	place->partition = partition;
 	place->offset = ring->tail.offset;
-	for (i = 0; i < n && held < PRODUCER_HOLD; i++) {
-		const struct mqbus_msg *m = &src->msgs[first + i];
-		u32 bytes = mqbus_record_bytes(msg_parts(m));
-
-		if (!mqbus_ring_reserve(ring, bytes, ring->floor) &&
-		    !mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition))) {
+	/* All at once if possible: one look at the old records instead of many */
+	if (bytes <= min_t(u64, PRODUCER_HOLD, ring->size / 2))
+		append_reserve(topic, partition, bytes);
+	for (i = 0; i < n && held < PRODUCER_HOLD; i++, m++) {
+		bytes = mqbus_record_bytes(msg_parts(m));
+		if (!mqbus_ring_fits(ring, bytes) &&
+		    !append_reserve(topic, partition, bytes)) {
 			*err = -ENOBUFS;
 			break;
 		}
 		*err = copy_parts(mqbus_ring_slot(ring), m, src->iter);
 		if (*err)
 			break;
-		fill_header(mqbus_ring_slot(ring), producer, m, ring);
-		mqbus_ring_stage(ring);
+		fill_header(mqbus_ring_slot(ring), producer, m, ring, bytes);
+		mqbus_ring_stage(ring, bytes);
 		producer->seq++;
 		held += bytes;
 	}
@@ -326,13 +372,14 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 	lockdep_assert_held(&producer->lock);
 
 	for (*done = 0; !err && *done < n;) {
-		u32 first = *done, run = 1, stored;
+		const struct mqbus_msg *m = &src->msgs[*done];
+		u32 first = *done, run = 0, bytes = 0, stored;
 		struct mqbus_place place = {};
 
-		while (first + run < n &&
-		       src->msgs[first + run].partition == src->msgs[first].partition)
-			run++;
-		stored = append_run(producer, src, first, run, &place, &err);
+		do
+			bytes += mqbus_record_bytes(msg_parts(&m[run++]));
+		while (first + run < n && m[run].partition == m->partition);
+		stored = append_run(producer, src, first, run, bytes, &place, &err);
 		*done += stored;
 		if (stored)
 			faults = 0;
@@ -349,6 +396,8 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 					       places->to + (u64)first * places->size,
 					       places->size))
 			err = -EFAULT;
+		if (*done == n)
+			break;
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();

@@ -26,7 +26,7 @@ struct mqbus_who;
 struct mqbus_producer {
 	struct mqbus_topic *topic;
 	u64 id;
-	struct mutex lock;
+	struct mutex lock;	/* guards seq and msgs */
 	u64 seq;
 	atomic_t turn;
 	struct mqbus_msg *msgs;

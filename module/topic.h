@@ -69,7 +69,7 @@ struct mqbus_topic {
 	bool dead;
 	atomic_t producers;
 
-	struct mutex lock;
+	struct mutex lock;	/* guards changes of groups, and nr_groups */
 	struct list_head groups;
 	unsigned int nr_groups;
 

@@ -24,35 +24,38 @@ static inline ktime_t mqbus_deadline(u64 timeout, bool nonblock)
 
 /*
  * What is left until a deadline. A relative timer that is set to a negative time
- * never fires, so a deadline that has passed is a timer of no length.
+ * never fires, so a deadline that has passed is a timer of no length; one of
+ * KTIME_MAX is none at all.
  */
 static inline ktime_t mqbus_time_left(ktime_t deadline)
 {
+	if (deadline == KTIME_MAX)
+		return KTIME_MAX;
 	return max_t(ktime_t, ktime_sub(deadline, ktime_get()), 0);
 }
 
+/* A wait without a limit is begun again after a signal; one with a limit would be made longer. */
+static inline int mqbus_wait_error(int err, ktime_t deadline)
+{
+	if (err == -ETIME)
+		return -ETIMEDOUT;
+	if (err == -ERESTARTSYS && deadline != KTIME_MAX)
+		return -EINTR;
+	return err;
+}
+
 /*
- * Sleep until @cond or @deadline. Evaluates to 0, -EAGAIN (waiting was not
- * allowed), -ETIMEDOUT, or what a signal asks for: a wait without a limit is
- * begun again, one with a limit would be made longer by that.
+ * Sleep until a condition or @_deadline. Evaluates to 0, -EAGAIN (waiting was not
+ * allowed), -ETIMEDOUT, or what a signal asks for.
  */
-#define mqbus_wait(wq, cond, deadline)						\
+#define mqbus_wait(_wq, _cond, _deadline)					\
 ({										\
-	ktime_t __end = (deadline);						\
-	int __err;								\
+	ktime_t __end = (_deadline);						\
 										\
-	if (!__end)								\
-		__err = -EAGAIN;						\
-	else if (__end == KTIME_MAX)						\
-		__err = wait_event_interruptible(wq, cond);			\
-	else									\
-		__err = wait_event_interruptible_hrtimeout(wq, cond,		\
-				mqbus_time_left(__end));			\
-	if (__err == -ETIME)							\
-		__err = -ETIMEDOUT;						\
-	if (__err == -ERESTARTSYS && __end != KTIME_MAX)			\
-		__err = -EINTR;							\
-	__err;									\
+	__end ? mqbus_wait_error(						\
+		wait_event_interruptible_hrtimeout(_wq, _cond,			\
+						   mqbus_time_left(__end)),	\
+		__end) : -EAGAIN;						\
 })
 
 #endif /* _MQBUS_WAIT_H */

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# build-module.sh KERNEL [make arguments]: build mqbus.ko for a cached kernel.
+# build-module.sh KERNEL [make arguments]: build mqbus.ko for a cached kernel,
+# or with KERNEL "running" for the one that runs, whose headers are installed.
 #
 # The sources are linked into build/KERNEL (BUILD= names another directory)
 # and built there, so that objects for several kernels never mix. Rebuilds
@@ -11,7 +12,16 @@ top=${here%/*}
 
 kernel=${1:?usage: build-module.sh KERNEL [make arguments]}
 shift
-eval "$("$here/kernel.sh" "$kernel")"
+if [ "$kernel" = running ]; then
+	KDIR=/lib/modules/$(uname -r)/build
+	if [ ! -e "$KDIR/Makefile" ]; then
+		echo "build-module.sh: the headers of the running kernel are missing:" \
+			"apt-get install linux-headers-$(uname -r)" >&2
+		exit 1
+	fi
+else
+	eval "$("$here/kernel.sh" "$kernel")"
+fi
 dir=${BUILD:-$top/build/$kernel}
 [ -e "$top/Kbuild" ] || { echo "build-module.sh: $top/Kbuild is missing" >&2; exit 1; }
 

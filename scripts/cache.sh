@@ -3,7 +3,8 @@
 # in the cache directory; apt runs with a private configuration, so the
 # machine's own package sources and lists are neither used nor changed.
 
-cache=${MQBUS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mqbus}
+home=${HOME:-~}
+cache=${MQBUS_CACHE:-${XDG_CACHE_HOME:-$home/.cache}/mqbus}
 mkdir -p "$cache"
 cache=$(realpath "$cache")
 

@@ -12,7 +12,7 @@ packages=(
 	qemu-system-x86 busybox-static kmod cpio xz-utils zstd util-linux
 	iproute2 debian-archive-keyring
 	# checks
-	git sparse gcc-multilib g++ g++-multilib dkms codespell perl python3
+	git clang sparse gcc-multilib g++ g++-multilib dkms codespell perl python3
 	python3-yaml python3-jsonschema
 )
 

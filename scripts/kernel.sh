@@ -12,6 +12,7 @@
 # Nothing is installed on this machine.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
+# shellcheck source=scripts/cache.sh
 . "$here/cache.sh"
 
 version=${1:-}
@@ -61,7 +62,7 @@ mkdir "$tmp/debs"
 fetch_debs "$tmp/debs" "$image" "$headers" "$common" "$kbuild"
 say "unpacking $image and its headers"
 for deb in "$tmp"/debs/*.deb; do dpkg -x "$deb" "$tmp"; done
-rm -rf "$tmp/debs" "$tmp/usr/share"
+rm -rf "$tmp/debs" "${tmp:?}/usr/share"
 [ -d "$tmp/lib/modules/$krel" ] || { mkdir -p "$tmp/lib"; ln -s ../usr/lib/modules "$tmp/lib/modules"; }
 
 # The headers refer to each other by absolute path, and to the compiler by

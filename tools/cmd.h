@@ -9,7 +9,8 @@
 #include <stdbool.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define __printf(a, b) __attribute__((format(gnu_printf, a, b)))
+#define __printf(a, b) __attribute__((	\
+	format(printf, a, b)))
 
 enum {
 	STATUS_OK = 0,

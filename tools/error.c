@@ -44,7 +44,7 @@ static const struct sentence sentences[] = {
 	  "{bytes} bytes are over the limit of this network namespace: {used_bytes} of {max_bytes} are in use (sysctl net.mqbus.max_bytes; topic delete)",
 	},
 	{ DO_TOPIC_CREATE, EDQUOT,
-	  "{bytes} bytes are over what is left to user {uid} of {max_user_bytes} bytes (sysctl net.mqbus.max_user_bytes; topic delete)",
+	  "{bytes} bytes are over what is left to user {uid} of {max_user_bytes} bytes (/sys/module/mqbus/parameters/max_user_mbytes; topic delete)",
 	},
 	{ DO_TOPIC_CREATE, EMFILE,
 	  "this network namespace has all the {max_topics} topics it may have (sysctl net.mqbus.max_topics; topic delete)",
@@ -83,13 +83,13 @@ static const struct sentence sentences[] = {
 	  "record of {bytes} bytes is over the maximum of {limit} (topic create --max-record)",
 	},
 	{ DO_PUBLISH, ENOBUFS,
-	  "is full and rejects what does not fit: a group is behind or there is none (topic show; topic create --size, --full)",
+	  "the topic is full and rejects what does not fit: a group is behind or there is none (topic show; topic create --size, --full)",
 	},
 	{ DO_PUBLISH, EAGAIN,
-	  "is full: a group is behind or there is none (topic show; --timeout)",
+	  "the topic is full: a group is behind or there is none (topic show; --timeout)",
 	},
 	{ DO_PUBLISH, ETIMEDOUT,
-	  "stayed full for the whole timeout: a group is behind or there is none (topic show; --timeout)",
+	  "the topic stayed full for the whole timeout: a group is behind or there is none (topic show; --timeout)",
 	},
 	{ DO_FETCH, ETIMEDOUT, "no record came within the timeout (--timeout)" },
 	{ DO_COMMIT, ESTALE,
@@ -188,7 +188,8 @@ static int report_missing(const struct error_subject *s)
 
 static int report_partition(const struct error_subject *s)
 {
-	if (!s->partitions)
+	/* The number is there, but the CPU decides */
+	if (s->partition < s->partitions)
 		return error_say(s, "a per-CPU topic takes no partition (--partition)");
 	return error_say(s, "there is no partition %u: the topic has %u, from 0",
 			 s->partition, s->partitions);

@@ -34,7 +34,7 @@ enum error_action {
  * @bytes: bytes wanted, or of the record
  * @limit: largest record
  * @partition: number of the partition asked for
- * @partitions: number of partitions that there are; 0: one for each CPU
+ * @partitions: number of partitions that there are
  */
 struct error_subject {
 	enum error_action action;

@@ -18,7 +18,7 @@ static int print_info(const struct mqbus_info *i)
 
 	printf("bytes       %s of %s in use (net.mqbus.max_bytes)\n",
 	       output_size(used, i->used_bytes), output_size(max, i->max_bytes));
-	printf("user bytes  up to %s (net.mqbus.max_user_bytes)\n",
+	printf("user bytes  up to %s (/sys/module/mqbus/parameters/max_user_mbytes)\n",
 	       output_size(user, i->max_user_bytes));
 	printf("topics      up to %u (net.mqbus.max_topics)\n", i->max_topics);
 	printf("groups      up to %u of each topic (net.mqbus.max_groups)\n", i->max_groups);

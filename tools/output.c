@@ -11,7 +11,8 @@
 
 int output_json(json_t *value)
 {
-	int ret = json_dumpf(value, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	size_t flags = JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9);
+	int ret = json_dumpf(value, stdout, flags);
 
 	putchar('\n');
 	json_decref(value);

@@ -150,7 +150,7 @@ static int pub_too_long(struct pub *pub, const char *what, size_t bytes, size_t 
 	if (ret)
 		return ret;
 	pub->subject.where = pub_where(pub, where, pub->line + 1);
-	return error_say(&pub->subject, "%s of %zu bytes is over the maximum of %zu%s", what,
+	return error_say(&pub->subject, "%s %zu bytes is over the maximum of %zu%s", what,
 			 bytes, max, max == MQBUS_KEY_MAX ? "" : " (topic create --max-record)");
 }
 
@@ -174,9 +174,9 @@ static int pub_add(struct pub *pub, char *value, size_t len)
 	}
 	bytes = len + key_len + msg->headers_len + msg->routing_key_len;
 	if (key_len > MQBUS_KEY_MAX)
-		return pub_too_long(pub, "key", key_len, MQBUS_KEY_MAX);
+		return pub_too_long(pub, "key of", key_len, MQBUS_KEY_MAX);
 	if (bytes > pub->max_record)
-		return pub_too_long(pub, "record", bytes, pub->max_record);
+		return pub_too_long(pub, "record of", bytes, pub->max_record);
 	msg->value = (__u64)(uintptr_t)value;
 	msg->value_len = len;
 	msg->key_len = key_len;
@@ -190,7 +190,7 @@ static int pub_input_error(struct pub *pub, const struct input *in, int err)
 	if (err == -EINTR)
 		return pub_interrupted();
 	if (err == -EMSGSIZE)
-		return pub_too_long(pub, "record, or more,", in->end, pub->max_record);
+		return pub_too_long(pub, "record of more than", in->end, pub->max_record);
 	return error_say(&pub->subject, "%s: %s", in->name, strerror(-err));
 }
 

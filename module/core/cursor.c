@@ -27,6 +27,7 @@ void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
 
 	c->done = *at;
 	c->given = *at;
+	c->lost_given = 0;
 	c->untold = 0;
 	/* The lock orders this store before the next writer's look */
 	WRITE_ONCE(c->floor, at->pos);
@@ -36,14 +37,17 @@ void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
 /* Go on at the head if that has passed us, and count what we missed. */
 static void cursor_catch_up(struct mqbus_cursor *c, struct mqbus_ring *ring)
 {
-	u64 lost;
+	u64 lost, again;
 
 	lockdep_assert_held(&ring->lock);
 
 	if (ring->head.pos <= c->given.pos)
 		return;
 	lost = ring->head.offset - c->given.offset;
-	c->lost += lost;
+	/* When we begin at @done again, what was lost behind it is counted already */
+	again = c->given.pos == c->done.pos ? c->lost_given : 0;
+	c->lost += lost - again;
+	c->lost_given += lost - again;
 	c->untold += lost;
 	c->given = ring->head;
 }
@@ -122,6 +126,8 @@ bool mqbus_cursor_step(struct mqbus_cursor *c, struct mqbus_ring *ring,
  */
 void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to)
 {
+	if (to->pos != c->done.pos)
+		c->lost_given = 0;
 	c->done = *to;
 	/* ORD_FLOOR: release; pairs with acquire in mqbus_cursor_floor() */
 	smp_store_release(&c->floor, to->pos);

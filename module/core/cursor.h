@@ -24,8 +24,10 @@
  * @floor: writers may reuse what is below
  * @done: what is committed
  * @given: what is handed out
- * @lost: records evicted before they were handed out
- * @untold: those of them that no range has told of yet
+ * @lost: records evicted before they were handed out, each counted once
+ * @lost_given: those of @lost that are between @done and @given, so that they
+ *	are not counted again when @given falls back
+ * @untold: what was missed and no range has told of yet
  */
 struct mqbus_cursor {
 	u64 floor;	/* stored under the group's lock, loaded by writers */
@@ -33,6 +35,7 @@ struct mqbus_cursor {
 	struct mqbus_mark done;
 	struct mqbus_mark given;
 	u64 lost;
+	u64 lost_given;
 	u64 untold;
 };
 

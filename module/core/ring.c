@@ -30,11 +30,6 @@ void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
 	page->partition = partition;
 }
 
-static u64 *ring_index(struct mqbus_ring *ring, u64 pos)
-{
-	return &ring->index[(pos >> ring->granule_shift) & (MQBUS_RING_INDEX - 1)];
-}
-
 static void ring_drop(struct mqbus_ring *ring)
 {
 	ring->head.pos += mqbus_ring_record(ring, ring->head.pos)->size;
@@ -52,6 +47,7 @@ static void ring_show_head(struct mqbus_ring *ring)
 	WRITE_ONCE(page->head_begun, ring->head.offset);
 	/* ORD_PAIR: release; pairs with acquire in mqbus_ring_end() and in readers */
 	smp_store_release(&page->head, ring->head.pos);
+	/* ORD_PAIR: release; likewise */
 	smp_store_release(&page->head_offset, ring->head.offset);
 }
 
@@ -71,7 +67,7 @@ bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
 {
 	lockdep_assert_held(&ring->lock);
 
-	if (likely(ring->tail.pos + bytes - ring->head.pos <= ring->size))
+	if (mqbus_ring_fits(ring, bytes))
 		return true;
 
 	do {
@@ -81,28 +77,11 @@ bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
 		if (ring->head.pos == ring->published)
 			mqbus_ring_publish(ring);
 		ring_drop(ring);
-	} while (ring->tail.pos + bytes - ring->head.pos > ring->size);
+	} while (!mqbus_ring_fits(ring, bytes));
 
 	ring_show_head(ring);
 	smp_wmb();	/* ORD_HEAD: wmb; pairs with rmb in mqbus_ring_passed() */
-	return ring->tail.pos + bytes - ring->head.pos <= ring->size;
-}
-
-/**
- * mqbus_ring_stage() - take the record in the slot into the batch
- * @ring: the ring; its lock is held
- */
-void mqbus_ring_stage(struct mqbus_ring *ring)
-{
-	u64 *slot = ring_index(ring, ring->tail.pos);
-
-	lockdep_assert_held(&ring->lock);
-
-	/* Later records of the same granule and lap leave the first one there */
-	if ((*slot ^ ring->tail.pos) >> ring->granule_shift)
-		*slot = ring->tail.pos;
-	ring->tail.pos += mqbus_ring_slot(ring)->size;
-	ring->tail.offset++;
+	return mqbus_ring_fits(ring, bytes);
 }
 
 /**

@@ -97,7 +97,6 @@ struct mqbus_seek {
 void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
 		     void *data, u64 size, u32 partition, bool evict);
 bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor);
-void mqbus_ring_stage(struct mqbus_ring *ring);
 void mqbus_ring_publish(struct mqbus_ring *ring);
 bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before,
 		       unsigned int max);
@@ -126,6 +125,35 @@ static inline struct mqbus_record *mqbus_ring_record(const struct mqbus_ring *ri
 static inline struct mqbus_record *mqbus_ring_slot(const struct mqbus_ring *ring)
 {
 	return mqbus_ring_record(ring, ring->tail.pos);
+}
+
+/**
+ * mqbus_ring_fits() - whether there is room for a record
+ * @ring: the ring; its lock is held
+ * @bytes: size of the record
+ *
+ * Return: whether mqbus_ring_reserve() would have nothing to do.
+ */
+static inline bool mqbus_ring_fits(const struct mqbus_ring *ring, u32 bytes)
+{
+	return ring->tail.pos + bytes - ring->head.pos <= ring->size;
+}
+
+/**
+ * mqbus_ring_stage() - take the record in the slot into the batch
+ * @ring: the ring; its lock is held
+ * @bytes: the record's size, which the slot holds already
+ */
+static inline void mqbus_ring_stage(struct mqbus_ring *ring, u32 bytes)
+{
+	u64 pos = ring->tail.pos;
+	u64 *slot = &ring->index[(pos >> ring->granule_shift) & (MQBUS_RING_INDEX - 1)];
+
+	/* Later records of the same granule and lap leave the first one there */
+	if ((*slot ^ pos) >> ring->granule_shift)
+		*slot = pos;
+	ring->tail.pos = pos + bytes;
+	ring->tail.offset++;
 }
 
 /**

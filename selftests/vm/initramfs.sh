@@ -5,6 +5,7 @@
 # guest needs to reach the host's file system, and the two start-up scripts.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
+# shellcheck source=scripts/cache.sh
 . "$here/../../scripts/cache.sh"
 
 kernel=${1:?usage: initramfs.sh KERNEL}
@@ -37,5 +38,7 @@ if [ ! -e "$image" ]; then
 	done <"$tmp/list"
 	(cd "$root" && find . -print0 | sort -z | cpio -0 --quiet -o -H newc -R 0:0) >"$tmp/image"
 	mv "$tmp/image" "$image"
+	# what other versions of these scripts left here
+	find "$cache/initramfs" -name '*.cpio' -mtime +7 -delete
 fi
 echo "$image"

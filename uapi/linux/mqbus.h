@@ -158,6 +158,9 @@ struct mqbus_header {
  * @head_begun: the same, stored before @head
  * @size: bytes of the ring
  * @partition: number of the partition
+ * @__pad0: 0
+ * @__pad1: 0
+ * @__pad2: 0
  *
  * A *position* counts bytes since the ring was made; a record at position p
  * lies at byte (p & (size - 1)) of the data. @tail is stored after the bytes

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
 /* Do not edit directly, auto-generated from: */
 /*	uapi/mqbus.yaml */
+/* YNL-GEN uapi header */
 
 #ifndef _UAPI_LINUX_MQBUS_NETLINK_H
 #define _UAPI_LINUX_MQBUS_NETLINK_H

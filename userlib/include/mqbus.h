@@ -151,14 +151,44 @@ int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 /* The ranges of the last fetch; *@n gets their number. */
 const struct mqbus_range *mqbus_consumer_ranges(const struct mqbus_consumer *c,
 						unsigned int *n);
+/**
+ * struct mqbus_consumer_cursor - how each &struct mqbus_consumer begins
+ * @next: the next record, if below @end
+ * @end: behind the last record that can be reached without a call
+ * @partition: of these records
+ *
+ * Only for mqbus_consumer_next(), so that it can be inlined.
+ */
+struct mqbus_consumer_cursor {
+	const char *next;
+	const char *end;
+	uint32_t partition;
+};
+
+/* mqbus_consumer_next() as a function, for languages that cannot inline it. */
+const struct mqbus_record *mqbus_consumer_next_call(struct mqbus_consumer *c,
+						    uint32_t *partition);
+
 /*
  * The next record of the last fetch, or NULL at its end. The record lies in the
  * topic's memory and stays as it is until it is committed; nothing is copied.
  * On a topic that evicts it is a checked copy, good until the next call.
  * *@partition (may be NULL) gets its partition.
  */
-const struct mqbus_record *mqbus_consumer_next(struct mqbus_consumer *c,
-					       uint32_t *partition);
+static inline const struct mqbus_record *
+mqbus_consumer_next(struct mqbus_consumer *c, uint32_t *partition)
+{
+	struct mqbus_consumer_cursor *cursor = (struct mqbus_consumer_cursor *)c;
+	const struct mqbus_record *r = (const struct mqbus_record *)cursor->next;
+
+	if (__builtin_expect(cursor->next >= cursor->end, 0))
+		return mqbus_consumer_next_call(c, partition);
+	cursor->next += r->size;
+	if (partition)
+		*partition = cursor->partition;
+	return r;
+}
+
 /* Records that this consumer's group lost to eviction since the handle was opened. */
 uint64_t mqbus_consumer_lost(const struct mqbus_consumer *c);
 /*

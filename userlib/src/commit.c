@@ -12,10 +12,10 @@ void mqbus_consumer_note(struct mqbus_consumer *c)
 	if (done == c->noted)
 		return;
 	c->noted = done;
-	part = &c->parts[c->partition];
+	part = &c->parts[c->cursor.partition];
 	if (part->entry == MQBUS_ANY) {
 		part->entry = c->nr_entries++;
-		c->entries[part->entry].partition = c->partition;
+		c->entries[part->entry].partition = c->cursor.partition;
 		c->entries[part->entry].error = 0;
 	}
 	c->entries[part->entry].offset = done;

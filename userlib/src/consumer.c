@@ -140,23 +140,6 @@ int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 	return ret ? ret : (int)c->nr_ranges;
 }
 
-/*
- * A dozen instructions for a record within a range. The slow path is in a file
- * of its own so that inlining it cannot cost this one its registers.
- */
-const struct mqbus_record *mqbus_consumer_next(struct mqbus_consumer *c,
-					       uint32_t *partition)
-{
-	const struct mqbus_record *r = (const void *)c->next;
-
-	if (c->next >= c->end)
-		return mqbus_consumer_next_slow(c, partition);
-	c->next += r->size;
-	if (partition)
-		*partition = c->partition;
-	return r;
-}
-
 int mqbus_consumer_fd(const struct mqbus_consumer *c)
 {
 	return c->fd;

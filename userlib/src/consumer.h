@@ -26,10 +26,8 @@ struct consumer_partition {
 
 /**
  * struct mqbus_consumer - a member of a group
- * @next: the record that mqbus_consumer_next() returns next
- * @end: behind the current range; never above @next on a topic that evicts,
- *	which sends mqbus_consumer_next() to the slow path for each record
- * @partition: partition of the current range
+ * @cursor: place in the current range; on a topic that evicts its end is never
+ *	above its next, so that each record is sent through the call
  * @fd: the endpoint
  * @copy: room for the largest record, on a topic that evicts; else NULL
  * @copy_size: bytes of @copy
@@ -46,9 +44,7 @@ struct consumer_partition {
  * @ranges: of the last fetch
  */
 struct mqbus_consumer {
-	const char *next;
-	const char *end;
-	uint32_t partition;
+	struct mqbus_consumer_cursor cursor;
 	int fd;
 	struct mqbus_record *copy;
 	size_t copy_size;
@@ -67,9 +63,6 @@ struct mqbus_consumer {
 
 /* Stand before the first record of range @index, or behind all if there is none. */
 void mqbus_consumer_enter(struct mqbus_consumer *c, uint32_t index);
-/* mqbus_consumer_next() at the end of a range, and on topics that evict. */
-const struct mqbus_record *mqbus_consumer_next_slow(struct mqbus_consumer *c,
-						    uint32_t *partition);
 /* The offset behind the last record returned in the current range. */
 uint64_t mqbus_consumer_done(const struct mqbus_consumer *c);
 /* Remember how far the current range was walked, for the next commit. */

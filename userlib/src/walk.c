@@ -8,21 +8,21 @@ void mqbus_consumer_enter(struct mqbus_consumer *c, uint32_t index)
 
 	c->range = index;
 	if (index >= c->nr_ranges) {
-		c->next = NULL;
-		c->end = NULL;
+		c->cursor.next = NULL;
+		c->cursor.end = NULL;
 		return;
 	}
 	range = &c->ranges[index];
 	part = &c->parts[range->partition];
-	c->partition = range->partition;
+	c->cursor.partition = range->partition;
 	c->noted = range->begin_offset;
 	if (c->copy) {
 		c->pos = range->begin;
 		c->offset = range->begin_offset;
 		return;
 	}
-	c->next = part->data + (range->begin & part->mask);
-	c->end = c->next + (range->end - range->begin);
+	c->cursor.next = part->data + (range->begin & part->mask);
+	c->cursor.end = c->cursor.next + (range->end - range->begin);
 }
 
 uint64_t mqbus_consumer_done(const struct mqbus_consumer *c)
@@ -30,8 +30,8 @@ uint64_t mqbus_consumer_done(const struct mqbus_consumer *c)
 	if (c->copy)
 		return c->offset;
 	/* The record that comes next is not committed, so it is still there */
-	if (c->next < c->end)
-		return ((const struct mqbus_record *)c->next)->offset;
+	if (c->cursor.next < c->cursor.end)
+		return ((const struct mqbus_record *)c->cursor.next)->offset;
 	return c->ranges[c->range].end_offset;
 }
 
@@ -52,7 +52,7 @@ static uint64_t consumer_head(const struct consumer_partition *part)
  */
 static int consumer_copy(struct mqbus_consumer *c)
 {
-	const struct consumer_partition *part = &c->parts[c->partition];
+	const struct consumer_partition *part = &c->parts[c->cursor.partition];
 	const struct mqbus_record *r;
 	uint64_t end = c->ranges[c->range].end;
 	uint64_t head;
@@ -89,7 +89,7 @@ static const struct mqbus_record *consumer_next_copy(struct mqbus_consumer *c)
 	return NULL;
 }
 
-const struct mqbus_record *mqbus_consumer_next_slow(struct mqbus_consumer *c,
+const struct mqbus_record *mqbus_consumer_next_call(struct mqbus_consumer *c,
 						    uint32_t *partition)
 {
 	const struct mqbus_record *r = NULL;
@@ -97,13 +97,13 @@ const struct mqbus_record *mqbus_consumer_next_slow(struct mqbus_consumer *c,
 	while (c->range < c->nr_ranges) {
 		if (c->copy) {
 			r = consumer_next_copy(c);
-		} else if (c->next < c->end) {
-			r = (const void *)c->next;
-			c->next += r->size;
+		} else if (c->cursor.next < c->cursor.end) {
+			r = (const void *)c->cursor.next;
+			c->cursor.next += r->size;
 		}
 		if (r) {
 			if (partition)
-				*partition = c->partition;
+				*partition = c->cursor.partition;
 			return r;
 		}
 		mqbus_consumer_note(c);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_LISTING_H
+#define _MQBUS_LISTING_H
+
+#include <linux/types.h>
+
+struct mqbus_group;
+struct mqbus_topic;
+struct mqbus_who;
+struct sk_buff;
+
+bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct mqbus_who *who);
+bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_who *who);
+int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
+			const struct mqbus_who *who);
+int mqbus_listing_partition(struct sk_buff *skb, struct mqbus_topic *topic, u32 i);
+int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
+			const struct mqbus_who *who);
+
+#endif /* _MQBUS_LISTING_H */

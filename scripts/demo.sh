@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# demo.sh: what 'make demo' shows. Runs inside the virtual machine, as root,
+# with the module loaded and mqbus on PATH.
+set -euo pipefail
+
+work=$(mktemp -d)
+trap 'kill $(jobs -p) 2>/dev/null || true; mqbus topic delete --all 2>/dev/null || true; rm -rf "$work"' EXIT
+cd "$work"
+
+bold=$'\e[1m' plain=$'\e[0m'
+[ -t 1 ] || bold='' plain=''
+say() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
+run() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
+fail() { echo "demo: $*" >&2; exit 1; }
+lines() { wc -l <"$1"; }
+
+# wait_for WHAT COMMAND...: poll until the command succeeds
+wait_for() {
+	local what=$1 i
+	shift
+	for ((i = 0; i < 600; i++)); do
+		"$@" && return
+		sleep 0.1
+	done
+	fail "waited in vain for $what"
+}
+has_lines() { [ "$(lines "$1")" -ge "$2" ]; }
+quiet() { local n; n=$(lines "$1"); sleep 0.5; [ "$(lines "$1")" = "$n" ]; }
+
+# Something large that every Debian machine has
+input=/var/lib/dpkg/status
+total=$(lines "$input")
+
+say "mqbus $(mqbus --version | grep -o '[0-9.]*$'), kernel $(uname -r): a topic is a log in the kernel, behind /dev/mqbus"
+run mqbus topic create packages --size 256K
+run mqbus group create packages audit
+run mqbus group create packages search
+
+say "One producer writes $input ($total lines), two groups read all of it"
+touch audit.1 search
+# This consumer hands on to somebody slow, so that it can be killed half way
+mkfifo slow
+awk '{ print; fflush() } NR % 500 == 0 { system("sleep 0.2") }' <slow >audit.1 &
+mqbus sub packages -g audit -f '%o\t%s\n' >slow 2>audit.err &
+victim=$!
+mqbus sub packages -g search -c "$total" -f '%o\t%s\n' >search &
+echo "the topic has room for 256 KiB, so the producer goes as fast as the slower group"
+mqbus pub packages "$input" 2>pub.err &
+producer=$!
+
+wait_for "the consumer of audit" has_lines audit.1 $((total / 4))
+kill -9 $victim
+wait $victim 2>/dev/null || true
+wait_for "the end of what it wrote" quiet audit.1
+say "The consumer of 'audit' was just killed (SIGKILL) after $(lines audit.1) lines"
+run mqbus group show packages audit
+echo "what it had not committed is still there, and holds the producer back:"
+run mqbus topic show packages | grep -E '^(ring|records)'
+
+say "Another consumer takes its place and goes on where the dead one had committed"
+mqbus sub packages -g audit -e -c 1 -f '%o\t%s\n' >audit.2
+committed=$(tail -n 1 audit.2 | cut -f 1)
+echo "first record it gets: offset $committed"
+mqbus sub packages -g audit -c $((total - committed - 1)) -f '%o\t%s\n' >>audit.2
+wait $producer || fail "the producer failed: $(cat pub.err)"
+cat pub.err
+wait
+
+say "Both groups have the whole file: same checksum as the input"
+# Delivered at least once: what was written and not yet committed when the
+# consumer died comes again, with the same offset. The second copy counts: of the
+# first ones the kill may have cut the last.
+sort -n -s -u -k 1,1 audit.2 audit.1 | cut -f 2- >audit.text
+cut -f 2- search >search.text
+again=$(($(lines audit.1) + $(lines audit.2) - total))
+echo "($again records came to 'audit' a second time after the kill)"
+run sha256sum "$input" audit.text search.text
+[ "$(sha256sum <"$input")" = "$(sha256sum <audit.text)" ] || fail "audit differs"
+[ "$(sha256sum <"$input")" = "$(sha256sum <search.text)" ] || fail "search differs"
+
+say "A bounded topic holds back a fast producer"
+run mqbus topic create narrow --size 128K --full block
+run mqbus group create narrow slow
+mqbus pub narrow "$input" 2>narrow.err &
+producer=$!
+sleep 1
+echo "after one second nobody has read anything:"
+run mqbus topic list
+kill -0 $producer || fail "the producer was not held back"
+echo "the producer is still there, waiting, at no cost and with nothing dropped. Now somebody reads:"
+mqbus sub narrow -g slow -c "$total" >narrow.out
+wait $producer
+cat narrow.err
+cmp "$input" narrow.out || fail "narrow differs"
+run mqbus topic list
+
+say "Clean up: topics pin the module, so they go first"
+run mqbus topic delete --all
+run rmmod mqbus
+echo
+echo "demo: all of it worked"

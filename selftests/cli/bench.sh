@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# mqbus bench, and the library's example.
+. "$(dirname "$0")/ktap.bash"
+
+# bench NAME ARGUMENTS...: runs, verifies, leaves its JSON in $tmp/bench
+bench() {
+	local name=$1
+	shift
+	run mqbus bench "$@" -j
+	[ "$status" = 0 ] && grep -q '"verified": true' "$tmp/out"
+	local bad=$?
+	[ $bad = 0 ] || note "status $status: $err"
+	result "$name" $bad
+}
+bench "pair" pair -n 20000
+same "JSON" "pair 64 20000 64 1 True" "$(json "$tmp/out" \
+	'" ".join(str(j[k]) for k in ("mode", "size", "msgs", "batch", "consumers", "verified"))')"
+same "the figures agree" "(1.0, 1.0)" "$(json "$tmp/out" \
+	'(round(j["msgs_per_second"] * j["seconds"] / j["msgs"], 3),
+	  round(j["ns_per_msg"] * j["msgs"] / j["seconds"] / 1e9, 3))')"
+bench "pair, one record a call" pair -n 2000 -b 1
+bench "fanout" fanout -n 10000
+bench "fanout to ten" fanout -n 2000 -c 10
+for size in 1 7 8 15 24 100 4096 262144; do
+	bench "messages of $size bytes" pair -n 300 -s $size
+done
+bench "a ring of 4 KiB" pair -n 5000 -r 4K -b 4096
+for peer in posix-mq pipe; do
+	bench "pair against $peer" pair -n 2000 --against $peer
+	bench "fanout against $peer" fanout -n 500 -s 1000 --against $peer
+done
+run mqbus bench pair -n 1000
+[[ $status = 0 && $out == *"1 consumer, verified"*" ns/msg "* ]]
+result "the text" $?
+prints "no topic is left" "[]" mqbus topic list -j
+
+mqbus bench fanout -n 100000000 &
+bench=$!
+running() {
+	mqbus topic list | grep -q ^bench-
+}
+within 10 running
+kill -INT $bench
+wait $bench
+same "SIGINT ends it" 130 $?
+prints "and no topic is left" "[]" mqbus topic list -j
+sysctl -qw net.mqbus.max_bytes=100000
+fails "a refused topic" 1 "are over the limit of this network namespace" mqbus bench pair
+fails "unknown mode" 2 "there is no mode 'trio'" mqbus bench trio
+fails "bad peer" 2 "--against 'x': expected posix-mq or pipe" mqbus bench pair --against x
+fails "pair has one consumer" 2 "a pair has one consumer" mqbus bench pair -c 2
+sysctl -qw net.mqbus.max_bytes=10000000
+prints "the example of the library" "offset 0: Hello, world" \
+	"$(dirname "$0")/../../build/examples/hello"
+finish

@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Limits and permissions: each refusal names the limit and the way out.
+. "$(dirname "$0")/ktap.bash"
+umask 022
+user_limit=/sys/module/mqbus/parameters/max_user_mbytes
+
+# nobody COMMAND...: as a user who owns nothing
+nobody() {
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+}
+
+sysctl -qw net.mqbus.max_topics=2
+mqbus topic create -q a -s 4K
+mqbus topic create -q b -s 4K
+fails "topics of a namespace" 1 \
+	"topic 'c': this network namespace has all the 2 topics it may have (sysctl net.mqbus.max_topics" \
+	mqbus topic create c
+sysctl -qw net.mqbus.max_topics=1000 net.mqbus.max_groups=1
+mqbus group create a one
+fails "groups of a topic" 1 \
+	"topic 'a' group 'two': the topic has all the 1 groups it may have (sysctl net.mqbus.max_groups" \
+	mqbus group create a two
+fails "also through sub" 1 "the topic has all the 1 groups" mqbus sub a -g two -e
+sysctl -qw net.mqbus.max_groups=64
+
+limit=$(sysctl -n net.mqbus.max_bytes)
+sysctl -qw net.mqbus.max_bytes=1000000
+fails "bytes of a namespace" 1 \
+	"topic 'c': 1048576 bytes are over the limit of this network namespace: " \
+	mqbus topic create c
+[[ $err == *" of 1000000 are in use (sysctl net.mqbus.max_bytes"* ]]
+result "with limit and use" $?
+sysctl -qw net.mqbus.max_bytes="$limit"
+succeeds "and fits under a larger one" mqbus topic create c
+mqbus topic delete c
+
+before=$(<$user_limit)
+echo 1 >$user_limit
+fails "bytes of a user" 1 "topic 'c': 2097152 bytes are over what is left to user 65534 of 1048576 bytes ($user_limit" \
+	nobody mqbus topic create c -s 1M -n 2
+echo "$before" >$user_limit
+succeeds "and fit under a larger limit" nobody mqbus topic create c -s 1M -n 2
+succeeds "its owner deletes it" nobody mqbus topic delete c
+
+mqbus topic create -q readable -s 4K --mode 0644
+mqbus topic create -q writable -s 4K --mode 0622
+mqbus group create readable private --mode 0600
+mqbus group create readable shared --mode 0666
+fails "publishing needs w" 1 "topic 'readable': its mode does not let this user publish (topic show: w)" \
+	nobody mqbus pub readable /etc/hostname
+succeeds "w is enough" nobody mqbus pub writable /etc/hostname
+fails "subscribing needs r" 1 "does not let this user" nobody mqbus sub writable -g g -e
+fails "a group needs r on the topic" 1 "topic 'writable' group 'g': the topic's mode does not let this user subscribe" \
+	nobody mqbus group create writable g
+fails "joining needs w on the group" 1 "the mode of the topic (r) or of the group (w) does not let this user join" \
+	nobody mqbus sub readable -g private -e
+succeeds "which others may grant" nobody mqbus sub readable -g shared -e
+succeeds "r is enough for a group of one's own" nobody mqbus sub readable -g own -e
+fails "deleting another's topic" 1 "topic 'readable': only its owner or root" \
+	nobody mqbus topic delete readable
+fails "deleting another's group" 1 "only the owner of the group or of the topic, or root" \
+	nobody mqbus group delete readable shared
+fails "moving another's group" 1 "only the owner of the group or of the topic, or root" \
+	nobody mqbus group seek readable shared -o latest --execute
+fails "giving a topic away" 1 "only root (CAP_CHOWN) may give a topic to another (--owner)" \
+	nobody mqbus topic create gift --owner root
+same "what may not be read is not listed" "a b readable" \
+	"$(nobody mqbus topic list | awk 'NR > 1 { print $1 }' | xargs)"
+
+mode=$(stat -c %a /dev/mqbus)
+chmod 600 /dev/mqbus
+fails "a closed device" 1 "this user may not open /dev/mqbus" nobody mqbus info
+chmod "$mode" /dev/mqbus
+finish

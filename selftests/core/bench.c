@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How long core takes for a record whose value has 64 bytes, from making room to
+ * having read it: one thread, so no lock is contended and nothing is woken.
+ */
+#include "cursor.h"
+#include "murmur.h"
+#include "record.h"
+#include "test.h"
+
+#define VALUE		64
+#define ROUNDS		(1 << 18)
+/* The best of so many says what it costs; the others, what else the machine did */
+#define TIMES		12
+
+static struct mqbus_ring ring;
+static struct mqbus_cursor cursor;
+static u64 sum;
+
+static void append(const char *value, u64 n)
+{
+	u32 size = mqbus_record_bytes(VALUE);
+
+	spin_lock(&ring.lock);
+	for (; n; n--) {
+		struct mqbus_record *rec;
+
+		CHECK(mqbus_ring_reserve(&ring, size, mqbus_cursor_floor(&cursor)));
+		rec = mqbus_ring_slot(&ring);
+		*rec = (struct mqbus_record) {
+			.size = size,
+			.offset = ring.tail.offset,
+			.value_len = VALUE,
+		};
+		memcpy(rec + 1, value, VALUE);
+		mqbus_ring_stage(&ring);
+	}
+	mqbus_ring_publish(&ring);
+	spin_unlock(&ring.lock);
+}
+
+static void read_all(void)
+{
+	const struct mqbus_record *rec;
+	struct mqbus_range r;
+	u64 pos, i;
+
+	CHECK(mqbus_cursor_take(&cursor, &ring, &r));
+	for (pos = r.begin; pos < r.end; pos += rec->size) {
+		rec = mqbus_ring_record(&ring, pos);
+		for (i = 0; i < VALUE / 8; i++)
+			sum += ((const u64 *)(rec + 1))[i];
+	}
+	mqbus_cursor_commit(&cursor, &cursor.given);
+}
+
+static void bench_ring(u64 size, bool evict, u64 batch)
+{
+	const struct mqbus_mark start = {};
+	char value[VALUE] = "value";
+	struct ring_mem mem;
+	u64 i, t, begin, ns = U64_MAX;
+
+	ring_make(&mem, &ring, size, evict);
+	mqbus_cursor_init(&cursor);
+	spin_lock(&ring.lock);
+	mqbus_cursor_place(&cursor, &ring, &start);
+	spin_unlock(&ring.lock);
+	for (t = 0; t < TIMES; t++) {
+		begin = now_ns();
+		for (i = 0; i < ROUNDS; i += batch) {
+			append(value, batch);
+			read_all();
+		}
+		ns = min(ns, now_ns() - begin);
+	}
+	printf("%5llu KiB, %-6s, batch %4llu: %6.1f ns for append and read\n",
+	       (unsigned long long)size / 1024, evict ? "evicts" : "keeps",
+	       (unsigned long long)batch, (double)ns / ROUNDS);
+	ring_mem_free(&mem);
+}
+
+static void bench_murmur(u32 len)
+{
+	char key[MQBUS_KEY_MAX] = "key";
+	u64 i, t, begin, ns = U64_MAX;
+
+	for (t = 0; t < TIMES; t++) {
+		begin = now_ns();
+		for (i = 0; i < ROUNDS; i++) {
+			struct mqbus_murmur m;
+
+			key[0] = i;
+			mqbus_murmur_init(&m, len);
+			mqbus_murmur_update(&m, key, len);
+			sum += mqbus_murmur_partition(&m, 16);
+		}
+		ns = min(ns, now_ns() - begin);
+	}
+	printf("partition of a key of %u bytes: %6.1f ns\n", len,
+	       (double)ns / ROUNDS);
+}
+
+int main(void)
+{
+	static const u64 batches[] = { 1, 16, 256 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(batches); i++) {
+		bench_ring(65536, false, batches[i]);
+		bench_ring(1 << 20, false, batches[i]);
+		bench_ring(1 << 20, true, batches[i]);
+	}
+	bench_murmur(16);
+	/* So that the reading is not optimized away */
+	return sum == 1;
+}

@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Random operations on a ring and its cursors, each compared with a model that
+ * is nothing but a list of records. What a record contains follows from its
+ * offset, so the list need not carry it.
+ */
+#include "cursor.h"
+#include "record.h"
+#include "test.h"
+
+#define RUN_OPS		3000
+#define RUN_RECORDS	(1 << 17)
+#define CURSORS		4
+
+/* A record that was, or still is; the one behind the last only has a position */
+struct listed {
+	u64 pos;
+	u64 time;
+	u32 size;
+};
+
+/* A cursor and what it should be; places are offsets */
+struct watched {
+	struct mqbus_cursor c;
+	bool begun;
+	u64 done;
+	u64 given;
+	u64 lost;
+	bool *gone;	/* by offset: was counted as lost */
+};
+
+struct sim {
+	struct ring_mem mem;
+	struct mqbus_ring ring;
+	struct rng rng;
+	u32 most;	/* bytes of parts of the usual record */
+	u64 clock;
+	u64 ops;
+	/* the model: offsets into the list, and the floor's position */
+	struct listed *list;
+	u64 head;
+	u64 published;
+	u64 tail;
+	u64 floor;
+	struct watched cursors[CURSORS];
+};
+
+static u64 model_floor(struct sim *s)
+{
+	u64 floor = U64_MAX;
+	int i;
+
+	for (i = 0; i < CURSORS; i++)
+		if (s->cursors[i].begun && s->list[s->cursors[i].done].pos < floor)
+			floor = s->list[s->cursors[i].done].pos;
+	if (floor != U64_MAX && !s->ring.evict)
+		s->floor = floor;
+	return s->floor;
+}
+
+/* What the module does to find the floor: ask all cursors, remember the answer */
+static u64 real_floor(struct sim *s)
+{
+	u64 floor = MQBUS_CURSOR_NO_FLOOR;
+	int i;
+
+	for (i = 0; i < CURSORS && !s->ring.evict; i++)
+		floor = min(floor, mqbus_cursor_floor(&s->cursors[i].c));
+	if (floor != MQBUS_CURSOR_NO_FLOOR)
+		s->ring.floor = floor;
+	return s->ring.floor;
+}
+
+static bool model_reserve(struct sim *s, u32 bytes, u64 floor)
+{
+	while (s->list[s->tail].pos + bytes - s->list[s->head].pos > s->mem.size) {
+		if (!s->ring.evict && s->list[s->head].pos >= floor)
+			return false;
+		if (s->head == s->published)
+			s->published = s->tail;
+		s->head++;
+	}
+	return true;
+}
+
+static void check_marks(struct sim *s)
+{
+	struct mqbus_ring_page *page = s->mem.page;
+	struct mqbus_ring *ring = &s->ring;
+	struct mqbus_mark end;
+	int i;
+
+	CHECK(ring->tail.offset == s->tail && ring->tail.pos == s->list[s->tail].pos);
+	CHECK(ring->head.offset == s->head && ring->head.pos == s->list[s->head].pos);
+	CHECK(ring->published == s->list[s->published].pos);
+	CHECK(ring->floor == s->floor);
+	CHECK(page->tail == ring->published && page->head == ring->head.pos);
+	CHECK(page->next_offset == s->published && page->next_begun == s->published);
+	CHECK(page->head_offset == s->head && page->head_begun == s->head);
+	mqbus_ring_end(ring, &end);
+	CHECK(end.offset == s->published && end.pos == page->tail);
+
+	for (i = 0; i < CURSORS; i++) {
+		struct watched *w = &s->cursors[i];
+
+		CHECK(mqbus_cursor_floor(&w->c) == (w->begun ? s->list[w->done].pos : U64_MAX));
+		CHECK(w->c.lost == w->lost);
+		if (!w->begun)
+			continue;
+		CHECK(w->c.done.offset == w->done && w->c.done.pos == s->list[w->done].pos);
+		CHECK(w->c.given.offset == w->given && w->c.given.pos == s->list[w->given].pos);
+	}
+}
+
+static void check_record(struct sim *s, u64 offset)
+{
+	const struct mqbus_record *rec = mqbus_ring_record(&s->ring, s->list[offset].pos);
+
+	CHECK(rec->size == s->list[offset].size && rec->time == s->list[offset].time);
+	CHECK(rec_whole(rec, offset));
+}
+
+/* All of a small ring; of a large one that often, and its ends every time */
+static void check_all(struct sim *s)
+{
+	u64 i;
+
+	check_marks(s);
+	if (rng_once(&s->rng, s->mem.size / MQBUS_RING_MIN)) {
+		for (i = s->head; i < s->tail; i++)
+			check_record(s, i);
+	} else if (s->head < s->tail) {
+		check_record(s, s->head);
+		check_record(s, s->tail - 1);
+		check_record(s, s->head + rng_below(&s->rng, s->tail - s->head));
+	}
+}
+
+/* Nobody may read what is not kept: make it poison for who does */
+static void scribble(struct sim *s)
+{
+	u64 tail = s->list[s->tail].pos, used = tail - s->list[s->head].pos;
+
+	if (s->mem.size <= 65536 && rng_once(&s->rng, 8))
+		memset(mqbus_ring_record(&s->ring, tail), 0xff, s->mem.size - used);
+}
+
+static void op_append(struct sim *s)
+{
+	u64 n = rng_once(&s->rng, 32) ? 100 : 1 + rng_below(&s->rng, 8);
+	struct mqbus_ring *ring = &s->ring;
+	bool staged = false;
+
+	/* A clock that stands, goes, and at times goes back */
+	if (rng_once(&s->rng, 3))
+		s->clock += rng_below(&s->rng, 20);
+	else if (rng_once(&s->rng, 20) && s->clock > 100)
+		s->clock -= 100;
+
+	spin_lock(&ring->lock);
+	ring->last_time = max(ring->last_time, s->clock);
+	for (; n; n--) {
+		u32 size = rec_size(&s->rng, s->mem.size, s->most);
+		bool want = model_reserve(s, size, s->floor) ||
+			    model_reserve(s, size, model_floor(s));
+
+		CHECK(want == (mqbus_ring_reserve(ring, size, ring->floor) ||
+			       mqbus_ring_reserve(ring, size, real_floor(s))));
+		if (!want)
+			break;
+		if (rng_once(&s->rng, 10)) {
+			/* The record was given up half way */
+			memset(mqbus_ring_slot(ring), 0xff, size);
+			continue;
+		}
+		rec_fill(mqbus_ring_slot(ring), size, ring->tail.offset, ring->last_time);
+		mqbus_ring_stage(ring, mqbus_ring_slot(ring)->size);
+		staged = true;
+		s->list[s->tail].size = size;
+		s->list[s->tail].time = ring->last_time;
+		s->list[s->tail + 1].pos = s->list[s->tail].pos + size;
+		s->tail++;
+		/* What was staged is not to be seen before it is published */
+		CHECK(s->mem.page->tail == s->list[s->published].pos);
+		CHECK(s->mem.page->next_offset == s->published);
+	}
+	if (staged) {
+		mqbus_ring_publish(ring);
+		s->published = s->tail;
+	}
+	spin_unlock(&ring->lock);
+}
+
+static void op_expire(struct sim *s)
+{
+	u64 before = s->list[s->head + rng_below(&s->rng, s->tail - s->head + 1)].time;
+	unsigned int max = 1 + rng_below(&s->rng, 40), n = 0;
+	u64 floor = model_floor(s);
+	bool more;
+
+	before += rng_below(&s->rng, 3);
+	spin_lock(&s->ring.lock);
+	more = mqbus_ring_expire(&s->ring, real_floor(s), before, max);
+	spin_unlock(&s->ring.lock);
+	while (n < max && s->head < s->published && s->list[s->head].time < before &&
+	       (s->ring.evict || s->list[s->head].pos < floor)) {
+		s->head++;
+		n++;
+	}
+	CHECK(more == (n == max));
+}
+
+/* Go on at the head. Return: how many that skips. */
+static u64 model_catch_up(struct sim *s, struct watched *w)
+{
+	u64 skipped = 0;
+
+	for (; w->given < s->head; w->given++, skipped++) {
+		w->lost += !w->gone[w->given];
+		w->gone[w->given] = true;
+	}
+	return skipped;
+}
+
+static void op_take(struct sim *s, struct watched *w)
+{
+	struct mqbus_range range = { .partition = 9 };
+	bool got = mqbus_cursor_take(&w->c, &s->ring, &range);
+	u64 lost;
+
+	CHECK(got == (w->given != s->published));
+	if (!got)
+		return;
+	lost = model_catch_up(s, w);
+	CHECK(range.lost == lost && range.partition == 9);
+	CHECK(range.begin_offset == w->given && range.begin == s->list[w->given].pos);
+	CHECK(range.end_offset == s->published && range.end == s->list[s->published].pos);
+	w->given = s->published;
+}
+
+static void op_step(struct sim *s, struct watched *w)
+{
+	struct mqbus_mark begin;
+	u32 len;
+	bool got = mqbus_cursor_step(&w->c, &s->ring, &begin, &len);
+	bool any = w->given != s->published;
+
+	if (any)
+		model_catch_up(s, w);
+	CHECK(got == (w->given != s->published));
+	if (!got)
+		return;
+	CHECK(begin.offset == w->given && begin.pos == s->list[w->given].pos);
+	CHECK(len == s->list[w->given].size - sizeof(struct mqbus_record));
+	w->given++;
+}
+
+static void op_commit(struct sim *s, struct watched *w)
+{
+	u64 least = max(w->done, s->head), to = w->given;
+	/* All of it, or up to a place that is still kept */
+	if (least < w->given && rng_once(&s->rng, 2))
+		to = least + rng_below(&s->rng, w->given - least + 1);
+	mqbus_cursor_commit(&w->c, &(struct mqbus_mark){ s->list[to].pos, to });
+	w->done = to;
+}
+
+static u64 model_seek(struct sim *s, enum mqbus_whence whence, u64 value)
+{
+	u64 at = s->head;
+
+	if (whence == MQBUS_WHENCE_EARLIEST)
+		return at;
+	if (whence == MQBUS_WHENCE_LATEST)
+		return s->published;
+	while (at < s->published &&
+	       (whence == MQBUS_WHENCE_TIME ? s->list[at].time : at) < value)
+		at++;
+	return at;
+}
+
+/* A search, with appends and expiry between its steps; at its end place @w there */
+static void op_seek(struct sim *s, struct watched *w)
+{
+	struct mqbus_seek seek = { .whence = rng_below(&s->rng, 4) };
+	u64 near = s->head + rng_below(&s->rng, s->tail - s->head + 1);
+	u64 steps = 0, granule = 1ULL << s->ring.granule_shift, want;
+	bool found, preset = false;
+
+	if (seek.whence == MQBUS_WHENCE_OFFSET)
+		seek.value = near + 3 - rng_below(&s->rng, min(near, 6ULL) + 1);
+	else if (seek.whence == MQBUS_WHENCE_TIME)
+		seek.value = s->list[near].time + rng_below(&s->rng, 3);
+	want = model_seek(s, seek.whence, seek.value);
+	/* Begin from a place that the caller knows, perhaps one long gone */
+	if (rng_once(&s->rng, 3)) {
+		preset = true;
+		seek.from = true;
+		seek.at.offset = rng_below(&s->rng, want + 1);
+		seek.at.pos = s->list[seek.at.offset].pos;
+	}
+
+	for (;;) {
+		spin_lock(&s->ring.lock);
+		found = mqbus_ring_seek_step(&s->ring, &seek);
+		steps++;
+		if (found)
+			break;
+		spin_unlock(&s->ring.lock);
+		if (rng_once(&s->rng, 2)) {
+			op_append(s);
+			op_expire(s);
+		}
+	}
+	/* The index brings a search to within a granule, or it is of no use */
+	CHECK(preset || steps <= 1 + granule / sizeof(struct mqbus_record) / MQBUS_RING_STEP);
+	want = model_seek(s, seek.whence, seek.value);
+	CHECK(seek.at.offset == want && seek.at.pos == s->list[want].pos);
+	if (w) {
+		mqbus_cursor_place(&w->c, &s->ring, &seek.at);
+		w->begun = true;
+		w->done = want;
+		w->given = want;
+		s->floor = min(s->floor, seek.at.pos);
+	}
+	spin_unlock(&s->ring.lock);
+}
+
+static void op_any(struct sim *s)
+{
+	struct watched *w = &s->cursors[rng_below(&s->rng, CURSORS)];
+
+	switch (rng_below(&s->rng, 32)) {
+	case 0 ... 11:
+		op_append(s);
+		break;
+	case 12:
+		op_expire(s);
+		break;
+	case 13 ... 15:
+		op_seek(s, w->begun && !rng_once(&s->rng, 8) ? NULL : w);
+		break;
+	case 16 ... 20:
+		if (w->begun)
+			op_take(s, w);
+		break;
+	case 21 ... 23:
+		if (w->begun)
+			op_step(s, w);
+		break;
+	case 24 ... 29:
+		if (w->begun)
+			op_commit(s, w);
+		break;
+	case 30:
+		mqbus_cursor_rewind(&w->c);
+		w->given = w->done;
+		break;
+	case 31:
+		/* The group is deleted, another one is made */
+		if (!rng_once(&s->rng, 4))
+			break;
+		memset(w->gone, 0, RUN_RECORDS * sizeof(*w->gone));
+		mqbus_cursor_init(&w->c);
+		w->begun = false;
+		w->done = 0;
+		w->given = 0;
+		w->lost = 0;
+		break;
+	}
+}
+
+/* One ring from its making to its end. Return: operations. */
+static u64 run(u64 number, u64 size, bool evict, u32 most)
+{
+	struct sim s = { .most = most };
+	u64 i, ops;
+
+	rng_init(&s.rng, number);
+	s.clock = rng_below(&s.rng, 1000);
+	ring_make(&s.mem, &s.ring, size, evict);
+	s.list = calloc(RUN_RECORDS + 1, sizeof(*s.list));
+	for (i = 0; i < CURSORS; i++) {
+		mqbus_cursor_init(&s.cursors[i].c);
+		s.cursors[i].gone = calloc(RUN_RECORDS, sizeof(bool));
+	}
+	for (ops = 0; ops < RUN_OPS && s.tail < RUN_RECORDS - 4096; ops++) {
+		op_any(&s);
+		check_all(&s);
+		scribble(&s);
+	}
+	for (i = 0; i < CURSORS; i++)
+		free(s.cursors[i].gone);
+	free(s.list);
+	ring_mem_free(&s.mem);
+	return ops;
+}
+
+static void test_model(const char *name, u64 size, bool evict, u64 runs)
+{
+	static const u32 most[] = { 0, 40, 400, 1500 };
+	u64 i, ops = 0;
+
+	test_begin(name);
+	for (i = 0; i < runs; i++)
+		ops += run(size * 2 + evict + (i << 24), size, evict,
+			   most[i % ARRAY_SIZE(most)]);
+	test_note("%llu operations", (unsigned long long)ops);
+	test_end();
+}
+
+/*
+ * A ring of so many small records that a search takes several steps, and that
+ * writers pass the place where it stands: records of 64 bytes, ten at a time.
+ */
+#define BIG_RING	(8 << 20)
+#define BIG_RECORDS	(BIG_RING / sizeof(struct mqbus_record))
+
+static void big_append(struct mqbus_ring *ring, u64 n)
+{
+	spin_lock(&ring->lock);
+	for (; n; n--) {
+		CHECK(mqbus_ring_reserve(ring, sizeof(struct mqbus_record), 0));
+		rec_fill(mqbus_ring_slot(ring), sizeof(struct mqbus_record),
+			 ring->tail.offset, ring->tail.offset / 10);
+		mqbus_ring_stage(ring, mqbus_ring_slot(ring)->size);
+	}
+	mqbus_ring_publish(ring);
+	spin_unlock(&ring->lock);
+}
+
+static void test_seek_far(void)
+{
+	u64 granule, passed = 0, several = 0, i;
+	struct mqbus_ring ring;
+	struct ring_mem mem;
+	struct rng rng;
+
+	test_begin("seek in a big ring, while writers pass");
+	rng_init(&rng, 1);
+	ring_make(&mem, &ring, BIG_RING, true);
+	granule = 1ULL << ring.granule_shift;
+	for (i = 0; i < 20000; i++) {
+		bool time = rng_once(&rng, 2), pass = rng_once(&rng, 64), found = false;
+		u64 want, first = ring.head.offset, steps = 0;
+		struct mqbus_seek seek = {
+			.whence = time ? MQBUS_WHENCE_TIME : MQBUS_WHENCE_OFFSET,
+		};
+
+		big_append(&ring, 1 + rng_below(&rng, 40));
+		seek.value = first + rng_below(&rng, ring.tail.offset - first + 1);
+		/* Now and then what is about to be passed */
+		if (pass)
+			seek.value = first + rng_below(&rng, granule / 64);
+		want = seek.value;
+		if (time) {
+			seek.value /= 10;
+			want = seek.value * 10;
+		}
+		while (!found) {
+			u64 before = seek.at.pos;
+
+			spin_lock(&ring.lock);
+			found = mqbus_ring_seek_step(&ring, &seek);
+			spin_unlock(&ring.lock);
+			/* One step is short, so that writers need not wait long */
+			CHECK(!steps || before < first * 64 ||
+			      seek.at.pos - before <= MQBUS_RING_STEP * 64);
+			steps++;
+			if (!found && pass)
+				big_append(&ring, 1 + rng_below(&rng, 2 * granule / 64));
+			first = ring.head.offset;
+		}
+		CHECK(pass || steps <= 1 + granule / 64 / MQBUS_RING_STEP);
+		several += steps > 2;
+		passed += want < ring.head.offset;
+		want = min(max(want, ring.head.offset), ring.tail.offset);
+		CHECK(seek.at.offset == want && seek.at.pos == want * 64);
+	}
+	test_note("%llu of several steps, %llu were passed", (unsigned long long)several,
+		  (unsigned long long)passed);
+	CHECK(several && passed && ring.tail.offset > 2 * BIG_RECORDS);
+	ring_mem_free(&mem);
+	test_end();
+}
+
+int main(void)
+{
+	test_init(2);
+	test_model("4 KiB, keeps", 4096, false, 200);
+	test_model("4 KiB, evicts", 4096, true, 200);
+	test_model("16 KiB, keeps", 16384, false, 120);
+	test_model("16 KiB, evicts", 16384, true, 120);
+	test_model("128 KiB, keeps", 131072, false, 60);
+	test_model("128 KiB, evicts", 131072, true, 60);
+	test_model("1 MiB, keeps", 1 << 20, false, 12);
+	test_model("1 MiB, evicts", 1 << 20, true, 12);
+	test_seek_far();
+	return test_done();
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The layout of what crosses the border between kernel and user: sizes,
+ * offsets and ioctl numbers, the same for 32 and 64 bits. Compiled, never run.
+ * A line that fails to compile is a change that breaks existing programs.
+ */
+#include <stddef.h>
+#include <linux/mqbus.h>
+
+#define SIZE(type, n) \
+	_Static_assert(sizeof(struct type) == (n), "size of " #type)
+#define OFFSET(type, member, n) \
+	_Static_assert(offsetof(struct type, member) == (n), #type "." #member)
+#define NUMBER(name, n) \
+	_Static_assert((name) == (n), #name)
+
+SIZE(mqbus_record, 64);
+OFFSET(mqbus_record, size, 0);
+OFFSET(mqbus_record, flags, 4);
+OFFSET(mqbus_record, offset, 8);
+OFFSET(mqbus_record, time, 16);
+OFFSET(mqbus_record, producer, 24);
+OFFSET(mqbus_record, seq, 32);
+OFFSET(mqbus_record, value_len, 40);
+OFFSET(mqbus_record, headers_len, 44);
+OFFSET(mqbus_record, key_len, 48);
+OFFSET(mqbus_record, routing_key_len, 50);
+OFFSET(mqbus_record, schema, 52);
+OFFSET(mqbus_record, __reserved, 56);
+
+SIZE(mqbus_header, 4);
+OFFSET(mqbus_header, name_len, 0);
+OFFSET(mqbus_header, value_len, 2);
+
+SIZE(mqbus_ring_page, 144);
+OFFSET(mqbus_ring_page, tail, 0);
+OFFSET(mqbus_ring_page, next_offset, 8);
+OFFSET(mqbus_ring_page, next_begun, 16);
+OFFSET(mqbus_ring_page, __pad0, 24);
+OFFSET(mqbus_ring_page, head, 64);
+OFFSET(mqbus_ring_page, head_offset, 72);
+OFFSET(mqbus_ring_page, head_begun, 80);
+OFFSET(mqbus_ring_page, __pad1, 88);
+OFFSET(mqbus_ring_page, size, 128);
+OFFSET(mqbus_ring_page, partition, 136);
+OFFSET(mqbus_ring_page, __pad2, 140);
+
+SIZE(mqbus_info, 56);
+OFFSET(mqbus_info, flags, 0);
+OFFSET(mqbus_info, record_header, 4);
+OFFSET(mqbus_info, features, 8);
+OFFSET(mqbus_info, max_bytes, 16);
+OFFSET(mqbus_info, used_bytes, 24);
+OFFSET(mqbus_info, max_user_bytes, 32);
+OFFSET(mqbus_info, max_topics, 40);
+OFFSET(mqbus_info, max_groups, 44);
+OFFSET(mqbus_info, page_size, 48);
+OFFSET(mqbus_info, cpus, 52);
+
+SIZE(mqbus_topic_create, 176);
+OFFSET(mqbus_topic_create, flags, 0);
+OFFSET(mqbus_topic_create, partitions, 4);
+OFFSET(mqbus_topic_create, size, 8);
+OFFSET(mqbus_topic_create, retention, 16);
+OFFSET(mqbus_topic_create, max_record, 24);
+OFFSET(mqbus_topic_create, full, 28);
+OFFSET(mqbus_topic_create, mode, 32);
+OFFSET(mqbus_topic_create, uid, 36);
+OFFSET(mqbus_topic_create, gid, 40);
+OFFSET(mqbus_topic_create, __reserved, 44);
+OFFSET(mqbus_topic_create, name, 48);
+
+SIZE(mqbus_topic_delete, 136);
+OFFSET(mqbus_topic_delete, flags, 0);
+OFFSET(mqbus_topic_delete, __reserved, 4);
+OFFSET(mqbus_topic_delete, name, 8);
+
+SIZE(mqbus_group_create, 280);
+OFFSET(mqbus_group_create, flags, 0);
+OFFSET(mqbus_group_create, type, 4);
+OFFSET(mqbus_group_create, whence, 8);
+OFFSET(mqbus_group_create, mode, 12);
+OFFSET(mqbus_group_create, value, 16);
+OFFSET(mqbus_group_create, topic, 24);
+OFFSET(mqbus_group_create, group, 152);
+
+SIZE(mqbus_group_delete, 264);
+OFFSET(mqbus_group_delete, flags, 0);
+OFFSET(mqbus_group_delete, __reserved, 4);
+OFFSET(mqbus_group_delete, topic, 8);
+OFFSET(mqbus_group_delete, group, 136);
+
+SIZE(mqbus_seek_result, 32);
+OFFSET(mqbus_seek_result, partition, 0);
+OFFSET(mqbus_seek_result, __reserved, 4);
+OFFSET(mqbus_seek_result, old_offset, 8);
+OFFSET(mqbus_seek_result, new_offset, 16);
+OFFSET(mqbus_seek_result, end_offset, 24);
+
+SIZE(mqbus_group_seek, 296);
+OFFSET(mqbus_group_seek, flags, 0);
+OFFSET(mqbus_group_seek, whence, 4);
+OFFSET(mqbus_group_seek, partition, 8);
+OFFSET(mqbus_group_seek, result_size, 12);
+OFFSET(mqbus_group_seek, value, 16);
+OFFSET(mqbus_group_seek, results, 24);
+OFFSET(mqbus_group_seek, nr_results, 32);
+OFFSET(mqbus_group_seek, __reserved, 36);
+OFFSET(mqbus_group_seek, topic, 40);
+OFFSET(mqbus_group_seek, group, 168);
+
+SIZE(mqbus_produce, 144);
+OFFSET(mqbus_produce, flags, 0);
+OFFSET(mqbus_produce, __reserved, 4);
+OFFSET(mqbus_produce, producer, 8);
+OFFSET(mqbus_produce, topic, 16);
+
+SIZE(mqbus_join, 264);
+OFFSET(mqbus_join, flags, 0);
+OFFSET(mqbus_join, __reserved, 4);
+OFFSET(mqbus_join, topic, 8);
+OFFSET(mqbus_join, group, 136);
+
+SIZE(mqbus_msg, 64);
+OFFSET(mqbus_msg, value, 0);
+OFFSET(mqbus_msg, key, 8);
+OFFSET(mqbus_msg, routing_key, 16);
+OFFSET(mqbus_msg, headers, 24);
+OFFSET(mqbus_msg, value_len, 32);
+OFFSET(mqbus_msg, headers_len, 36);
+OFFSET(mqbus_msg, key_len, 40);
+OFFSET(mqbus_msg, routing_key_len, 42);
+OFFSET(mqbus_msg, partition, 44);
+OFFSET(mqbus_msg, schema, 48);
+OFFSET(mqbus_msg, flags, 52);
+OFFSET(mqbus_msg, __reserved, 56);
+
+SIZE(mqbus_place, 16);
+OFFSET(mqbus_place, partition, 0);
+OFFSET(mqbus_place, __reserved, 4);
+OFFSET(mqbus_place, offset, 8);
+
+SIZE(mqbus_publish, 48);
+OFFSET(mqbus_publish, flags, 0);
+OFFSET(mqbus_publish, count, 4);
+OFFSET(mqbus_publish, msgs, 8);
+OFFSET(mqbus_publish, msg_size, 16);
+OFFSET(mqbus_publish, place_size, 20);
+OFFSET(mqbus_publish, places, 24);
+OFFSET(mqbus_publish, timeout, 32);
+OFFSET(mqbus_publish, published, 40);
+OFFSET(mqbus_publish, error, 44);
+
+SIZE(mqbus_range, 48);
+OFFSET(mqbus_range, partition, 0);
+OFFSET(mqbus_range, __reserved, 4);
+OFFSET(mqbus_range, begin, 8);
+OFFSET(mqbus_range, end, 16);
+OFFSET(mqbus_range, begin_offset, 24);
+OFFSET(mqbus_range, end_offset, 32);
+OFFSET(mqbus_range, lost, 40);
+
+SIZE(mqbus_fetch, 32);
+OFFSET(mqbus_fetch, flags, 0);
+OFFSET(mqbus_fetch, nr_ranges, 4);
+OFFSET(mqbus_fetch, ranges, 8);
+OFFSET(mqbus_fetch, range_size, 16);
+OFFSET(mqbus_fetch, __reserved, 20);
+OFFSET(mqbus_fetch, timeout, 24);
+
+SIZE(mqbus_commit_entry, 16);
+OFFSET(mqbus_commit_entry, partition, 0);
+OFFSET(mqbus_commit_entry, error, 4);
+OFFSET(mqbus_commit_entry, offset, 8);
+
+SIZE(mqbus_commit, 24);
+OFFSET(mqbus_commit, flags, 0);
+OFFSET(mqbus_commit, nr_entries, 4);
+OFFSET(mqbus_commit, entries, 8);
+OFFSET(mqbus_commit, entry_size, 16);
+OFFSET(mqbus_commit, committed, 20);
+
+SIZE(mqbus_geometry, 56);
+OFFSET(mqbus_geometry, flags, 0);
+OFFSET(mqbus_geometry, partition, 4);
+OFFSET(mqbus_geometry, map_offset, 8);
+OFFSET(mqbus_geometry, map_len, 16);
+OFFSET(mqbus_geometry, data_offset, 24);
+OFFSET(mqbus_geometry, size, 32);
+OFFSET(mqbus_geometry, partitions, 40);
+OFFSET(mqbus_geometry, full, 44);
+OFFSET(mqbus_geometry, max_record, 48);
+OFFSET(mqbus_geometry, __reserved, 52);
+
+NUMBER(MQBUS_IOC_INFO, 0xc038e900);
+NUMBER(MQBUS_IOC_TOPIC_CREATE, 0xc0b0e901);
+NUMBER(MQBUS_IOC_TOPIC_DELETE, 0xc088e902);
+NUMBER(MQBUS_IOC_GROUP_CREATE, 0xc118e903);
+NUMBER(MQBUS_IOC_GROUP_DELETE, 0xc108e904);
+NUMBER(MQBUS_IOC_GROUP_SEEK, 0xc128e905);
+NUMBER(MQBUS_IOC_PRODUCE, 0xc090e906);
+NUMBER(MQBUS_IOC_JOIN, 0xc108e907);
+NUMBER(MQBUS_IOC_PUBLISH, 0xc030e908);
+NUMBER(MQBUS_IOC_FETCH, 0xc020e909);
+NUMBER(MQBUS_IOC_COMMIT, 0xc018e90a);
+NUMBER(MQBUS_IOC_GEOMETRY, 0xc038e90b);

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "mqbus.h"
+#include "output.h"
+#include "parse.h"
+
+static const char help[] =
+	"Usage: mqbus bench pair|fanout [OPTION]...\n"
+	"\n"
+	"One process publishes, one (pair) or several (fanout) read, each in a group of\n"
+	"its own; each reader checks every byte of every message and their order.\n"
+	"\n"
+	"  -s, --size BYTES         of a message (default 64)\n"
+	"  -n, --msgs N             how many (default 1000000)\n"
+	"  -b, --batch N            published in a call (default 64)\n"
+	"  -c, --consumers N        of fanout (default 4)\n"
+	"  -r, --ring BYTES         of the topic, which is deleted in the end (default 1M)\n"
+	"      --against posix-mq|pipe\n"
+	"                           the same work over a queue or pipe for each reader,\n"
+	"                           with a call for each message\n"
+	"  -j, --json\n"
+	"\n"
+	"The time is from when all are ready until the last reader has all messages.\n";
+
+static const struct bench_carrier * const carriers[] = { &bench_bus, &bench_mq, &bench_pipe };
+
+static int report_text(const struct bench *b, double seconds)
+{
+	printf("%s over %s: %llu messages of %u bytes, batch %u, %u consumer%s, verified\n",
+	       b->mode, b->carrier->name, b->msgs, b->size, b->batch, b->consumers,
+	       b->consumers == 1 ? "" : "s");
+	printf("%.0f msgs/s  %.1f MiB/s  %.1f ns/msg  %.3f s\n", b->msgs / seconds,
+	       b->msgs / seconds * b->size / (1 << 20), seconds * 1e9 / b->msgs, seconds);
+	return STATUS_OK;
+}
+
+static int report_json(const struct bench *b, double seconds)
+{
+	return output_json(json_pack("{s:s s:s s:I s:I s:I s:I s:f s:f s:f s:b}",
+				     "mode", b->mode,
+				     "carrier", b->carrier->name,
+				     "size", (json_int_t)b->size,
+				     "msgs", (json_int_t)b->msgs,
+				     "batch", (json_int_t)b->batch,
+				     "consumers", (json_int_t)b->consumers,
+				     "seconds", seconds,
+				     "msgs_per_second", b->msgs / seconds,
+				     "ns_per_msg", seconds * 1e9 / b->msgs,
+				     "verified", 1));
+}
+
+static const struct bench_carrier *find_carrier(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(carriers); i++) {
+		if (!strcmp(carriers[i]->name, name))
+			return carriers[i];
+	}
+	return NULL;
+}
+
+/* A ring that is a power of two and holds a few messages. */
+static __u64 ring_size(__u64 wanted, __u32 message)
+{
+	__u64 size = MQBUS_RING_MIN;
+
+	while (size < wanted || size < 8ULL * message)
+		size <<= 1;
+	return size;
+}
+
+enum { OPT_AGAINST = 256 };
+
+static int bench_option(struct bench *b, int opt)
+{
+	__u64 v;
+
+	switch (opt) {
+	case 's':
+		if (parse_size(optarg, &v) || !v || v > MQBUS_RECORD_MAX)
+			return cmd_bad_value("--size", optarg, "1 to 256K bytes");
+		b->size = v;
+		break;
+	case 'n':
+		if (parse_number(optarg, ULLONG_MAX, &b->msgs) || !b->msgs)
+			return cmd_bad_value("--msgs", optarg, "a number");
+		break;
+	case 'b':
+		if (parse_u32(optarg, MQBUS_BATCH_MAX, &b->batch) || !b->batch)
+			return cmd_bad_value("--batch", optarg, "1 to 4096");
+		break;
+	case 'c':
+		if (parse_u32(optarg, BENCH_CONSUMERS_MAX, &b->consumers) || !b->consumers)
+			return cmd_bad_value("--consumers", optarg, "1 to 64");
+		break;
+	case 'r':
+		if (parse_size(optarg, &b->ring) || b->ring > MQBUS_RING_MAX)
+			return cmd_bad_value("--ring", optarg, "bytes such as 1M, up to 1G");
+		break;
+	case OPT_AGAINST:
+		b->carrier = find_carrier(optarg);
+		if (!b->carrier)
+			return cmd_bad_value("--against", optarg, "posix-mq or pipe");
+		break;
+	}
+	return STATUS_OK;
+}
+
+/* Defaults that depend on other options; returns the exit status. */
+static int bench_complete(struct bench *b)
+{
+	__u32 random = 0;
+
+	if (!strcmp(b->mode, "pair")) {
+		if (b->consumers > 1)
+			return cmd_usage_error("a pair has one consumer (fanout has more)");
+		b->consumers = 1;
+	} else if (strcmp(b->mode, "fanout")) {
+		return cmd_usage_error("bench: there is no mode '%s': pair or fanout", b->mode);
+	} else if (!b->consumers) {
+		b->consumers = 4;
+	}
+	if (b->carrier != &bench_bus)
+		b->batch = 1;
+	b->ring = ring_size(b->ring, b->size);
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		random = 0;
+	snprintf(b->topic, sizeof(b->topic), "bench-%d-%08x", getpid(), random);
+	return STATUS_OK;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "size", required_argument, NULL, 's' },
+		{ "msgs", required_argument, NULL, 'n' },
+		{ "batch", required_argument, NULL, 'b' },
+		{ "consumers", required_argument, NULL, 'c' },
+		{ "ring", required_argument, NULL, 'r' },
+		{ "against", required_argument, NULL, OPT_AGAINST },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct bench b = {
+		.carrier = &bench_bus,
+		.size = 64,
+		.msgs = 1000000,
+		.batch = 64,
+		.ring = 1 << 20,
+	};
+	bool json = false;
+	double seconds;
+	int opt, ret;
+
+	while ((opt = getopt_long(argc, argv, "s:n:b:c:r:jh", options, NULL)) != -1) {
+		if (opt == 'h')
+			return cmd_help(help);
+		if (opt == '?')
+			return cmd_bad_option(argv);
+		if (opt == 'j')
+			json = true;
+		ret = bench_option(&b, opt);
+		if (ret)
+			return ret;
+	}
+	if (argc - optind != 1)
+		return cmd_usage_error("bench: pair or fanout?");
+	b.mode = argv[optind];
+	ret = bench_complete(&b);
+	if (ret)
+		return ret;
+	cmd_catch_signals();
+	ret = bench_run(&b, &seconds);
+	if (ret)
+		return ret;
+	return json ? report_json(&b, seconds) : report_text(&b, seconds);
+}
