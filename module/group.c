@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "elements.h"
 #include "group.h"
 #include "member.h"
 #include "ns.h"
@@ -395,16 +396,18 @@ int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
 
 	if (args->flags & ~__MQBUS_GROUP_SEEK_F_ALL)
 		return -EOPNOTSUPP;
-	if (args->__reserved || !whence_valid(args->whence, args->value) ||
-	    (args->nr_results && args->result_size != sizeof(*res)))
+	if (args->__reserved || !whence_valid(args->whence, args->value))
 		return -EINVAL;
+	err = args->nr_results ? mqbus_elements_check(args->result_size, sizeof(*res)) : 0;
+	if (err)
+		return err;
 
 	room = min_t(u32, args->nr_results, max_t(u32, MQBUS_PARTITIONS_MAX, nr_cpu_ids));
 	res = kvcalloc(room ?: 1, sizeof(*res), GFP_KERNEL_ACCOUNT);
 	if (!res)
 		return -ENOMEM;
 	err = -EFAULT;
-	if (room && clear_user(results, room * sizeof(*res)))
+	if (room && clear_user(results, (size_t)room * args->result_size))
 		goto free;
 
 	err = group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
@@ -412,8 +415,9 @@ int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
 		goto free;
 	err = group_seek_locked(group, args, res, room);
 	group_unlock(topic);
-	if (!err && copy_to_user(results, res, min(room, args->nr_results) * sizeof(*res)))
-		err = -EFAULT;
+	if (!err)
+		err = mqbus_elements_write(args->results, args->result_size, res, sizeof(*res),
+					   min(room, args->nr_results));
 free:
 	kvfree(res);
 	return err;

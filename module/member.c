@@ -6,6 +6,7 @@
 #include <linux/pid.h>
 #include <linux/uaccess.h>
 
+#include "elements.h"
 #include "group.h"
 #include "member.h"
 #include "topic.h"
@@ -201,8 +202,11 @@ int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 
 	if (args->flags & ~__MQBUS_FETCH_F_ALL)
 		return -EOPNOTSUPP;
-	if (args->__reserved || args->range_size != sizeof(ranges[0]))
+	if (args->__reserved)
 		return -EINVAL;
+	err = mqbus_elements_check(args->range_size, sizeof(ranges[0]));
+	if (err)
+		return err;
 	if (!args->nr_ranges)
 		return -ERANGE;
 	deadline = mqbus_deadline(args->timeout, nonblock);
@@ -227,7 +231,7 @@ int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 			return err;
 	}
 
-	if (copy_to_user(u64_to_user_ptr(args->ranges), ranges, n * sizeof(ranges[0]))) {
+	if (mqbus_elements_write(args->ranges, args->range_size, ranges, sizeof(ranges[0]), n)) {
 		member_untake(member, ranges, n);
 		return -EFAULT;
 	}
@@ -293,18 +297,23 @@ static int member_commit_to(struct mqbus_member *member, u32 partition, u64 offs
 
 static int member_commit_entries(struct mqbus_member *member, struct mqbus_commit *args)
 {
-	struct mqbus_commit_entry __user *entries = u64_to_user_ptr(args->entries);
 	u32 i, done = 0;
 	int first = 0;
 
 	for (i = 0; i < args->nr_entries; i++) {
+		struct mqbus_commit_entry __user *user =
+			u64_to_user_ptr(args->entries + (u64)i * args->entry_size);
 		struct mqbus_commit_entry entry;
+		u32 one = 1;
 		int err;
 
-		if (copy_from_user(&entry, &entries[i], sizeof(entry)))
+		err = mqbus_elements_read(&entry, sizeof(entry), (uintptr_t)user,
+					  args->entry_size, &one);
+		if (err == -EFAULT)
 			return done ? 0 : -EFAULT;
-		err = member_commit_to(member, entry.partition, entry.offset);
-		if (put_user((u32)-err, &entries[i].error) && !err)
+		if (!err)
+			err = member_commit_to(member, entry.partition, entry.offset);
+		if (put_user((u32)-err, &user->error) && !err)
 			err = -EFAULT;
 		if (err == -EINTR)
 			return done ? 0 : err;
@@ -339,8 +348,9 @@ int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args)
 		member_commit_given(member);
 		spin_unlock(&group->lock);
 	} else {
-		if (args->entry_size != sizeof(struct mqbus_commit_entry))
-			return -EINVAL;
+		err = mqbus_elements_check(args->entry_size, sizeof(struct mqbus_commit_entry));
+		if (err)
+			return err;
 		if (!args->nr_entries || args->nr_entries > MQBUS_PARTITIONS_MAX)
 			return -ERANGE;
 		if (member_dead(member))

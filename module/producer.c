@@ -21,6 +21,7 @@
 
 #include "core/murmur.h"
 #include "core/record.h"
+#include "elements.h"
 #include "ns.h"
 #include "producer.h"
 #include "topic.h"
@@ -44,6 +45,16 @@
 struct source {
 	const struct mqbus_msg *msgs;
 	struct iov_iter *iter;
+};
+
+/**
+ * struct places - where to tell the places of records
+ * @to: address of the user's array, or 0
+ * @size: bytes of one element
+ */
+struct places {
+	u64 to;
+	u32 size;
 };
 
 /**
@@ -331,28 +342,27 @@ static int source_fault_in(const struct source *src, u32 i)
 	return 0;
 }
 
-static int write_places(const struct mqbus_place *place, u32 n, u64 to)
+static int write_places(const struct mqbus_place *place, u32 n, u64 to, u32 size)
 {
-	struct mqbus_place __user *places = u64_to_user_ptr(to);
 	struct mqbus_place one = *place;
 	u32 i;
 
-	for (i = 0; i < n; i++, one.offset++)
-		if (copy_to_user(&places[i], &one, sizeof(one)))
+	for (i = 0; i < n; i++, one.offset++, to += size)
+		if (mqbus_elements_write(to, size, &one, sizeof(one), 1))
 			return -EFAULT;
 	return 0;
 }
 
 /*
- * Append @n records that were checked. @places is the user's array for them, or
- * 0. Return: 0 if all are stored, else why the one behind *@done is not. A place
- * that cannot be written stops the batch but not what is stored already.
+ * Append @n records that were checked. @places is the user's room for them.
+ * Return: 0 if all are stored, else why the one behind *@done is not. A place that
+ * cannot be written stops the batch but not what is stored already.
  *
  * Readers are woken once, at the end; but before the user's memory is touched,
  * which may take for ever, they must know of what is stored.
  */
 static int append_all(struct mqbus_producer *producer, struct source *src, u32 n,
-		      u64 places, u32 *done)
+		      const struct places *places, u32 *done)
 {
 	struct mqbus_topic *topic = producer->topic;
 	unsigned int faults = 0;
@@ -373,7 +383,7 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		*done += stored;
 		if (stored)
 			faults = 0;
-		if ((places || err == -EFAULT) && woken != *done) {
+		if ((places->to || err == -EFAULT) && woken != *done) {
 			mqbus_topic_wake_readers(topic);
 			woken = *done;
 		}
@@ -382,8 +392,9 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 			if (!err && ++faults > PRODUCER_FAULTS)
 				err = -EFAULT;
 		}
-		if (places && write_places(&place, stored,
-					   places + (u64)first * sizeof(place)))
+		if (places->to && write_places(&place, stored,
+					       places->to + (u64)first * places->size,
+					       places->size))
 			err = -EFAULT;
 		if (*done == n)
 			break;
@@ -422,27 +433,30 @@ static int publish_some(struct mqbus_producer *producer, const struct mqbus_publ
 			u32 from, u32 turn, u32 *done, u32 *partition, u32 *bytes)
 {
 	struct source src = { .msgs = producer->msgs };
+	struct places places = { .size = args->place_size };
 	u32 n = min_t(u32, args->count - from, PRODUCER_BATCH), i;
-	u64 places = args->places ? args->places + (u64)from * sizeof(struct mqbus_place) : 0;
-	int bad = 0, err;
+	int bad, err;
 
 	*done = 0;
+	if (args->places)
+		places.to = args->places + (u64)from * args->place_size;
 	if (mutex_lock_interruptible(&producer->lock))
 		return -EINTR;
 	err = -EIDRM;
 	if (mqbus_topic_dead(producer->topic))
 		goto unlock;
-	err = -EFAULT;
-	if (copy_from_user(producer->msgs,
-			   u64_to_user_ptr(args->msgs) + (u64)from * sizeof(*producer->msgs),
-			   n * sizeof(*producer->msgs)))
-		goto unlock;
-	for (i = 0; i < n && !bad; i++)
-		bad = msg_check(producer->topic, &producer->msgs[i], turn);
 	/* What stands before a bad one is stored all the same */
-	if (bad)
-		n = i - 1;
-	err = append_all(producer, &src, n, places, done) ?: bad;
+	bad = mqbus_elements_read(producer->msgs, sizeof(*producer->msgs),
+				  args->msgs + (u64)from * args->msg_size,
+				  args->msg_size, &n);
+	for (i = 0; i < n; i++) {
+		err = msg_check(producer->topic, &producer->msgs[i], turn);
+		if (err) {
+			bad = err;
+			n = i;
+		}
+	}
+	err = append_all(producer, &src, n, &places, done) ?: bad;
 	if (err == -ENOBUFS) {
 		*partition = producer->msgs[*done].partition;
 		*bytes = mqbus_record_bytes(msg_parts(&producer->msgs[*done]));
@@ -465,13 +479,15 @@ int mqbus_producer_publish(struct mqbus_producer *producer,
 {
 	u32 done, partition, bytes, turn, at = 0;
 	ktime_t deadline;
-	int err = 0;
+	int err;
 
 	if (args->flags)
 		return -EOPNOTSUPP;
-	if (args->msg_size != sizeof(struct mqbus_msg) ||
-	    (args->places && args->place_size != sizeof(struct mqbus_place)))
-		return -EINVAL;
+	err = mqbus_elements_check(args->msg_size, sizeof(struct mqbus_msg));
+	if (!err && args->places)
+		err = mqbus_elements_check(args->place_size, sizeof(struct mqbus_place));
+	if (err)
+		return err;
 	if (!args->count || args->count > MQBUS_BATCH_MAX)
 		return -ERANGE;
 	deadline = mqbus_deadline(args->timeout, nonblock);
@@ -506,6 +522,7 @@ ssize_t mqbus_producer_write(struct mqbus_producer *producer,
 	struct mqbus_topic *topic = producer->topic;
 	struct mqbus_msg msg = { .value_len = len, .partition = MQBUS_ANY };
 	struct source src = { .msgs = &msg, .iter = from };
+	const struct places places = {};
 	u32 done;
 	int err;
 
@@ -522,7 +539,7 @@ ssize_t mqbus_producer_write(struct mqbus_producer *producer,
 			msg.value_len = len;
 		}
 		if (!err)
-			err = append_all(producer, &src, 1, 0, &done);
+			err = append_all(producer, &src, 1, &places, &done);
 		mutex_unlock(&producer->lock);
 		if (err == -ENOBUFS)
 			err = producer_wait(producer, msg.partition,

@@ -211,7 +211,7 @@ static void op_expire(struct sim *s)
 	CHECK(more == (n == max));
 }
 
-/* Go on at the head. Return: how many that skips. */
+/* Go on at the head, and count what that skips. */
 static void model_catch_up(struct sim *s, struct watched *w)
 {
 	u64 skipped = 0;
@@ -259,6 +259,7 @@ static void op_step(struct sim *s, struct watched *w)
 static void op_commit(struct sim *s, struct watched *w)
 {
 	u64 least = max(w->done, s->head), to = w->given;
+
 	/* All of it, or up to a place that is still kept */
 	if (least < w->given && rng_once(&s->rng, 2))
 		to = least + rng_below(&s->rng, w->given - least + 1);

@@ -342,6 +342,45 @@ TEST_F(netlink, other_namespaces)
 	free(a);
 }
 
+/* One partition, by its number */
+TEST_F(netlink, asked_for_by_number)
+{
+	struct asker *a = self->asker;
+	struct reply *r = a->replies;
+	__u32 number;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 3, .size = 4096));
+	ASSERT_EQ(0, mq_create(self->ctl, "another", .partitions = 2, .size = 4096));
+	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "a"));
+	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "b"));
+	for (number = 0; number < 3; number++) {
+		EXPECT_EQ(1, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_ACK, self->topic, NULL,
+				     MQBUS_A_PARTITION_INDEX, &number, 4));
+		EXPECT_EQ(number, r->number[MQBUS_A_PARTITION_INDEX]);
+		EXPECT_EQ(1, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_DUMP, self->topic, NULL,
+				     MQBUS_A_PARTITION_INDEX, &number, 4));
+		EXPECT_EQ(number == 2 ? 1 : 2,
+			  ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_DUMP, NULL, NULL,
+				  MQBUS_A_PARTITION_INDEX, &number, 4));
+		EXPECT_EQ(1, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_ACK, self->topic, "b",
+				     MQBUS_A_GROUP_PARTITION, &number, 4));
+		EXPECT_STREQ("b", r->text[1]);
+		EXPECT_EQ(number, r->number[MQBUS_A_GROUP_PARTITION]);
+		EXPECT_EQ(2, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_DUMP, self->topic, NULL,
+				     MQBUS_A_GROUP_PARTITION, &number, 4));
+	}
+	EXPECT_GT(0, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_ACK, self->topic, NULL,
+			     MQBUS_A_PARTITION_INDEX, &number, 4));
+	EXPECT_GT(0, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_ACK, self->topic, "a",
+			     MQBUS_A_GROUP_PARTITION, &number, 4));
+	number = 0;
+	EXPECT_EQ(-ENOENT, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_ACK, self->topic, "c",
+				   MQBUS_A_GROUP_PARTITION, &number, 4));
+	EXPECT_EQ(-ENOENT, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_ACK, "nosuch", NULL,
+				   MQBUS_A_PARTITION_INDEX, &number, 4));
+	EXPECT_EQ(0, mq_delete(self->ctl, "another"));
+}
+
 /* More than a message holds: each exactly once */
 TEST_F(netlink, many_topics)
 {
@@ -409,9 +448,13 @@ TEST_F(netlink, bad_requests)
 	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, self->topic, NULL, 99,
 				   &number, 4));
 	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_DUMP, NULL, NULL,
-				   MQBUS_A_PARTITION_INDEX, &number, 4));
+				   MQBUS_A_PARTITION_HEAD_OFFSET, &number, 4));
+	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_DUMP, NULL, NULL,
+				   MQBUS_A_PARTITION_INDEX, "", 1));
 	/* Commands that are not there, or not in this way */
-	EXPECT_EQ(-EOPNOTSUPP, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
+	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
+	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_ACK, self->topic, NULL, 0,
+				   NULL, 0));
 	EXPECT_EQ(-EOPNOTSUPP, ask_raw(a, 99, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
 	EXPECT_EQ(1, get(a, self->topic));
 }
