@@ -269,9 +269,10 @@ TEST_F(abi, structure_sizes)
 		unsigned int longer[] = { _IOC_SIZE(cmd) + 1, _IOC_SIZE(cmd) + 8, 4096, 16383 };
 
 		valid(self, nr);
-		for (i = 0; i < sizeof(shorter) / sizeof(*shorter); i++)
+		for (i = 0; i < sizeof(shorter) / sizeof(*shorter); i++) {
 			EXPECT_EQ(-ENOTTY, call(self, nr, sized(cmd, shorter[i]), self->args))
 				TH_LOG("%s of %u bytes", ops[nr].name, shorter[i]);
+		}
 		for (i = 0; i < sizeof(longer) / sizeof(*longer); i++) {
 			size = longer[i];
 			valid(self, nr);
@@ -322,9 +323,10 @@ TEST_F(abi, wild_pointers)
 	for (nr = 0; nr < NR_OPS; nr++) {
 		size_t size = _IOC_SIZE(ops[nr].cmd);
 
-		for (i = 0; i < sizeof(wild) / sizeof(*wild); i++)
+		for (i = 0; i < sizeof(wild) / sizeof(*wild); i++) {
 			EXPECT_EQ(-EFAULT, call(self, nr, ops[nr].cmd, wild[i]))
 				TH_LOG("%s at %p", ops[nr].name, wild[i]);
+		}
 		/* Only the last byte is not there */
 		valid(self, nr);
 		memcpy(hole - size + 1, self->args, size - 1);

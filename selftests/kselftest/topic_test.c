@@ -214,12 +214,14 @@ TEST_F(topic, deletion_wakes_all)
 			syscall(SYS_poll, &p, 1, -1);
 			_exit(p.revents);
 		}
-	for (i = 0; i < 7; i++)
+	for (i = 0; i < 7; i++) {
 		ASSERT_TRUE(mq_wait_asleep(pid[i], calls[i])) TH_LOG("sleeper %d", i);
+	}
 	EXPECT_EQ(0, mq_delete(self->ctl, self->name));
-	for (i = 0; i < 7; i++)
+	for (i = 0; i < 7; i++) {
 		EXPECT_EQ(i == 2 ? POLLHUP | POLLOUT : i == 5 ? POLLHUP | POLLIN : EIDRM,
 			  mq_wait(pid[i])) TH_LOG("sleeper %d", i);
+	}
 
 	/* The name can be taken again; the old endpoints do not follow it */
 	EXPECT_EQ(0, create(self));
