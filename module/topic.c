@@ -231,7 +231,8 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (IS_ERR(topic))
 		return PTR_ERR(topic);
 
-	err = mqbus_charge(&topic->charge, ns, topic->uid, bytes,
+	/* Whoever makes it pays, also if it is to belong to somebody else */
+	err = mqbus_charge(&topic->charge, ns, who->cred->fsuid, bytes,
 			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
 	for (i = 0; !err && i < topic->nr_parts; i++)
 		err = part_alloc(topic, i);

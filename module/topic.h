@@ -29,7 +29,7 @@ struct mqbus_part {
  * struct mqbus_topic - a named log
  * @ref: the table, every endpoint, and dumps that are looking
  * @node: in the namespace's table, under its lock
- * @charge: what its owner pays
+ * @charge: what its maker pays
  * @name: terminated
  * @uid: owner
  * @gid: owner's group
