@@ -222,7 +222,8 @@ static int copy_parts(struct mqbus_record *rec, const struct mqbus_msg *m,
 	if (iter) {
 		struct iov_iter again = *iter;
 
-		if (copy_from_iter(to, m->value_len, iter) != m->value_len) {
+		/* With the underscore for the reason that copy_part() gives */
+		if (_copy_from_iter(to, m->value_len, iter) != m->value_len) {
 			*iter = again;
 			return -EFAULT;
 		}
