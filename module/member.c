@@ -33,16 +33,10 @@ int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
 		return -EOPNOTSUPP;
 	if (args->__reserved)
 		return -EINVAL;
-	err = mqbus_name_check(args->topic) ?: mqbus_name_check(args->group);
+	err = mqbus_name_check(args->group) ?:
+	      mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
 		return err;
-
-	topic = mqbus_topic_find(ns, args->topic);
-	if (!topic)
-		return -ENOENT;
-	err = -EACCES;
-	if (!mqbus_who_may(who, topic->uid, topic->gid, topic->mode, MQBUS_MAY_READ))
-		goto put_topic;
 	err = -ENOENT;
 	group = mqbus_group_find(topic, args->group);
 	if (!group)
