@@ -37,6 +37,8 @@ static int ns_sysctl_limit(mqbus_ctl_table *ctl, int write, void *buffer,
 	err = proc_doulongvec_minmax(&copy, write, buffer, len, pos);
 	if (err || !write)
 		return err;
+	if (!value)
+		return -EINVAL;
 	if (value > READ_ONCE(*limit) && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
 	WRITE_ONCE(*limit, value);
