@@ -3,7 +3,7 @@
 # ksource.sh: fetch the parts of the kernel source that the checks use, once,
 # and print where they are as shell assignments:
 #
-#   KSRC      of 6.1: checkpatch, kernel-doc, the kselftest harness
+#   KSRC      of 6.1: checkpatch, kernel-doc, the kselftest harness, the memory model
 #   KSFT_INC  the harness' include directory in it
 #   YNLSRC    of 6.12: the netlink code generator and its schemas
 set -euo pipefail
@@ -48,14 +48,14 @@ part() {
 	trap - EXIT
 }
 
-part 6.1 "bookworm bookworm-security" 1 \
+part 6.1 "bookworm bookworm-security" 2 \
 	'*/scripts/checkpatch.pl' '*/scripts/const_structs.checkpatch' \
 	'*/scripts/spelling.txt' '*/scripts/kernel-doc' '*/scripts/coccicheck' \
 	'*/tools/testing/selftests/kselftest.h' \
 	'*/tools/testing/selftests/kselftest_harness.h' \
 	'*/tools/testing/selftests/lib.mk' '*/tools/testing/selftests/kselftest/*' \
 	'*/tools/testing/selftests/run_kselftest.sh' '*/scripts/subarch.include' \
-	'*/tools/scripts/Makefile.arch'
+	'*/tools/scripts/Makefile.arch' '*/tools/memory-model/*'
 part 6.12 bookworm-backports 1 '*/tools/net/ynl/*' '*/Documentation/netlink/*'
 
 printf '%s=%q\n' KSRC "$cache/source/6.1" \
