@@ -490,9 +490,9 @@ static inline bool mq_wait_asleep(pid_t tid, long nr)
 			n = read(fd, text, sizeof(text) - 1);
 			close(fd);
 		}
+		text[n > 0 ? n : 0] = 0;
 		/* "running" is not a number */
-		if (n > 0 && (text[n] = 0, *text >= '0' && *text <= '9') &&
-		    strtol(text, NULL, 10) == nr)
+		if (*text >= '0' && *text <= '9' && strtol(text, NULL, 10) == nr)
 			return true;
 		mq_sleep(MQ_MS / 2);
 	}

@@ -247,7 +247,8 @@ TEST_F_TIMEOUT(poll, ping_pong, 120)
 		for (i = 0; i < ROUNDS; i++) {
 			if (i == FREE_ROUNDS)
 				hold_on_cpu(0);
-			if (mq_fetch(in, &range, 1, MQBUS_FETCH_F_COMMIT, MQBUS_WAIT_FOREVER) != 1 ||
+			if (mq_fetch(in, &range, 1, MQBUS_FETCH_F_COMMIT,
+				     MQBUS_WAIT_FOREVER) != 1 ||
 			    mq_put(out, "x", 1, MQBUS_WAIT_FOREVER) != 1)
 				_exit(1);
 		}
