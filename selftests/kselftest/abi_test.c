@@ -130,7 +130,7 @@ TEST_F(abi, unknown_numbers)
 
 TEST_F(abi, wild_pointers)
 {
-	void *wild[] = { NULL, (void *)8, (void *)MQ_KERNEL_ADDR, (void *)MQ_ODD_ADDR,
+	void *wild[] = { NULL, (void *)8, MQ_KERNEL_PTR, (void *)(uintptr_t)MQ_ODD_ADDR,
 			 (void *)-1UL, (void *)-64UL, mq_before_hole(1) };
 	unsigned int nr, i;
 	char *hole = mq_before_hole(1);

@@ -44,6 +44,8 @@
 /* Addresses that no user memory has */
 #define MQ_KERNEL_ADDR	0xffff888000000000ULL
 #define MQ_ODD_ADDR	0x8000000000000000ULL
+/* The same where the size of a pointer counts: not 0 for 32-bit programs */
+#define MQ_KERNEL_PTR	((void *)(sizeof(void *) == 8 ? (uintptr_t)MQ_KERNEL_ADDR : -4096UL))
 
 /*
  * Every program has a network namespace, and so a bus, of its own: no test can

@@ -384,7 +384,7 @@ TEST_F(publish, bad_address_in_a_batch)
 
 	/* The descriptions */
 	EXPECT_EQ(-EFAULT, mq_publish(self->fd, NULL, 1, NULL, 0, NULL));
-	EXPECT_EQ(-EFAULT, mq_publish(self->fd, (void *)MQ_KERNEL_ADDR, 1, NULL, 0, NULL));
+	EXPECT_EQ(-EFAULT, mq_publish(self->fd, MQ_KERNEL_PTR, 1, NULL, 0, NULL));
 	EXPECT_EQ(-EFAULT, mq_publish(self->fd, (void *)(hole - 8), 1, NULL, 0, NULL));
 	EXPECT_EQ(NULL, next(self));
 
@@ -394,7 +394,7 @@ TEST_F(publish, bad_address_in_a_batch)
 	EXPECT_LE(1, mq_publish(self->fd, msgs, 3, (void *)(hole - sizeof(*places)), 0, &error));
 	EXPECT_EQ(EFAULT, error);
 	EXPECT_NE(NULL, next(self));
-	EXPECT_LE(1, mq_publish(self->fd, msgs, 3, (void *)MQ_KERNEL_ADDR, 0, &error));
+	EXPECT_LE(1, mq_publish(self->fd, msgs, 3, MQ_KERNEL_PTR, 0, &error));
 	EXPECT_EQ(EFAULT, error);
 }
 
