@@ -63,8 +63,10 @@ static bool is_stuck(int uffd)
 }
 
 enum place {
-	VALUE, KEY, ROUTING_KEY, HEADERS, HASHED_KEY /* in more than one partition */, LATER_VALUE, MESSAGES, PLACES,
-	STRUCTURE, WRITE, RANGES, READ, ENTRIES, COMMIT_STRUCTURE, RESULTS, ALL_PLACES
+	VALUE, KEY, ROUTING_KEY, HEADERS,
+	HASHED_KEY,	/* in more than one partition */
+	LATER_VALUE, MESSAGES, PLACES, STRUCTURE, WRITE, RANGES, READ, ENTRIES,
+	COMMIT_STRUCTURE, RESULTS, ALL_PLACES
 };
 
 static const char * const place_names[ALL_PLACES] = {
@@ -177,7 +179,7 @@ TEST_F(fault, nobody_waits_for_the_stuck)
 			}
 			if (fork() == 0) {
 				prctl(PR_SET_PDEATHSIG, SIGKILL);
-				/* Tells the test when the other one is stuck, and keeps the handler */
+				/* Tells when the other one is stuck, and keeps the handler */
 				write(ready[1], is_stuck(uffd) ? "y" : "n", 1);
 				pause();
 			}

@@ -222,6 +222,7 @@ TEST_F(topic, container)
 {
 	long long refs = mq_read_number(MQ_REFCNT);
 	long long user = mq_read_number(MQ_USER_MBYTES);
+	static const char * const more[] = { "a", "b", "c" };
 	char other[MQBUS_NAME_SIZE];
 	int fd, i, status;
 	pid_t pid;
@@ -241,8 +242,7 @@ TEST_F(topic, container)
 		/* What was opened outside stays outside */
 		if (mq_create(self->ctl, self->name) != -EEXIST)
 			_exit(3);
-		if (mq_create(fd, self->name, .size = 4096) ||
-		    mq_create(fd, other, .size = 4096))
+		if (create_sized(fd, self->name, 4096) || create_sized(fd, other, 4096))
 			_exit(4);
 		/* Limits are the machine's: lower yes, higher no */
 		if (mq_write_number(MQ_SYSCTL("max_groups"), 65) != -EPERM ||
@@ -251,22 +251,22 @@ TEST_F(topic, container)
 		if (mq_write_number(MQ_SYSCTL("max_groups"), 1))
 			_exit(6);
 		/* CAP_SYS_RESOURCE in here is worth nothing */
-		if (mq_create(fd, "large", .size = 1 << 20) != -EDQUOT)
+		if (create_sized(fd, "large", 1 << 20) != -EDQUOT)
 			_exit(7);
 		/* And new namespaces do not give more */
 		for (i = 0; i < 3; i++)
-			if (mq_create(fd, (char[MQBUS_NAME_SIZE]){ 'a' + i }, .size = 1 << 18))
+			if (create_sized(fd, more[i], 1 << 18))
 				_exit(8);
 		if (unshare(CLONE_NEWNET))
 			_exit(9);
 		close(fd);
 		fd = mq_open(0);
-		if (mq_create(fd, "more", .size = 1 << 18) != -EDQUOT)
+		if (create_sized(fd, "more", 1 << 18) != -EDQUOT)
 			_exit(10);
 		/* Only ids that exist in here can own */
-		if (mq_create(fd, "x", .size = 4096, .uid = 5) != -EINVAL)
+		if (create_owned(fd, "x", 5, MQBUS_ANY) != -EINVAL)
 			_exit(11);
-		if (mq_create(fd, "x", .size = 4096, .uid = 0, .gid = 0))
+		if (create_owned(fd, "x", 0, 0))
 			_exit(12);
 	}
 	status = mq_wait(pid);
@@ -329,11 +329,11 @@ TEST_F(topic, no_memory)
 		if (write(fd, text, strlen(text)) < 0)
 			_exit(1);
 		/* Refused, not killed */
-		if (mq_create(self->ctl, self->name, .size = 64 << 20) != -ENOMEM)
+		if (create_sized(self->ctl, self->name, 64 << 20) != -ENOMEM)
 			_exit(2);
 		if (mq_info(self->ctl, &info) || info.used_bytes)
 			_exit(3);
-		if (mq_create(self->ctl, self->name, .size = 1 << 20))
+		if (create_sized(self->ctl, self->name, 1 << 20))
 			_exit(4);
 	}
 	EXPECT_EQ(0, mq_wait(pid));

@@ -44,6 +44,8 @@
 /* Addresses that no user memory has */
 #define MQ_KERNEL_ADDR	0xffff888000000000ULL
 #define MQ_ODD_ADDR	0x8000000000000000ULL
+/* The same where the size of a pointer counts: not 0 for 32-bit programs */
+#define MQ_KERNEL_PTR	((void *)(sizeof(void *) == 8 ? (uintptr_t)MQ_KERNEL_ADDR : -4096UL))
 
 /*
  * Every program has a network namespace, and so a bus, of its own: no test can
@@ -490,9 +492,9 @@ static inline bool mq_wait_asleep(pid_t tid, long nr)
 			n = read(fd, text, sizeof(text) - 1);
 			close(fd);
 		}
+		text[n > 0 ? n : 0] = 0;
 		/* "running" is not a number */
-		if (n > 0 && (text[n] = 0, *text >= '0' && *text <= '9') &&
-		    strtol(text, NULL, 10) == nr)
+		if (*text >= '0' && *text <= '9' && strtol(text, NULL, 10) == nr)
 			return true;
 		mq_sleep(MQ_MS / 2);
 	}

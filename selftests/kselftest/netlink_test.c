@@ -385,23 +385,28 @@ TEST_F(netlink, asked_for_by_number)
 TEST_F(netlink, many_topics)
 {
 	static bool seen[500];
-	char name[MQBUS_NAME_SIZE];
-	int i, n;
+	char name[MQBUS_NAME_SIZE], *end;
+	const char *got;
+	unsigned int i, n;
 
 	for (i = 0; i < 500; i++) {
-		snprintf(name, sizeof(name), "many-%d", i);
+		snprintf(name, sizeof(name), "many-%u", i);
 		ASSERT_EQ(0, mq_create(self->ctl, name, .size = 4096, .partitions = 1 + i % 3));
 	}
 	ASSERT_EQ(500, dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL));
 	for (i = 0; i < 500; i++) {
-		ASSERT_EQ(1, sscanf(self->asker->replies[i].text[0], "many-%d", &n));
+		got = self->asker->replies[i].text[0];
+		ASSERT_EQ(0, strncmp(got, "many-", 5));
+		n = strtoul(got + 5, &end, 10);
+		ASSERT_EQ(0, *end);
+		ASSERT_GT(500, n);
 		ASSERT_FALSE(seen[n]);
 		seen[n] = true;
 		EXPECT_EQ(1 + n % 3, self->asker->replies[i].number[MQBUS_A_TOPIC_PARTITIONS]);
 	}
 	EXPECT_EQ(167 + 2 * 167 + 3 * 166, dump(self->asker, MQBUS_CMD_PARTITION_GET, NULL, NULL));
 	for (i = 0; i < 500; i++) {
-		snprintf(name, sizeof(name), "many-%d", i);
+		snprintf(name, sizeof(name), "many-%u", i);
 		ASSERT_EQ(0, mq_delete(self->ctl, name));
 	}
 }

@@ -181,6 +181,51 @@ TEST_F(poll, epoll_edge)
 	close(w);
 }
 
+/*
+ * What wakes an endpoint is known when it is bound. Added to epoll before that,
+ * it is looked at as long as it is in error, and then not woken again: bind
+ * first, or take it out and add it anew.
+ */
+TEST_F(poll, epoll_before_binding)
+{
+	struct epoll_event in = { .events = EPOLLIN }, out = { .events = EPOLLOUT };
+	int r = epoll_create1(EPOLL_CLOEXEC), w = epoll_create1(EPOLL_CLOEXEC);
+	int member = mq_open(O_NONBLOCK), producer = mq_open(O_NONBLOCK);
+
+	close(self->member);
+	self->member = member;
+	ASSERT_EQ(0, epoll_ctl(r, EPOLL_CTL_ADD, member, &in));
+	ASSERT_EQ(0, epoll_ctl(w, EPOLL_CTL_ADD, producer, &out));
+	EXPECT_EQ(EPOLLERR, wait_event(r, 0));
+	EXPECT_EQ(EPOLLERR, wait_event(r, 0));
+	EXPECT_EQ(EPOLLERR, wait_event(w, 0));
+	ASSERT_EQ(0, mq_bind_member(member, self->topic, "g"));
+	ASSERT_EQ(0, mq_bind_producer(producer, self->topic));
+	EXPECT_EQ(0, wait_event(r, 0));
+	EXPECT_EQ(EPOLLOUT, wait_event(w, 0));
+	fill(producer, 0);
+	EXPECT_EQ(0, wait_event(w, 0));
+	EXPECT_EQ(POLLIN, ready(member));
+	EXPECT_EQ(0, wait_event(r, 10));
+	fetch_all(member);
+	EXPECT_EQ(POLLOUT, ready(producer));
+	EXPECT_EQ(0, wait_event(w, 10));
+
+	ASSERT_EQ(0, epoll_ctl(r, EPOLL_CTL_DEL, member, NULL));
+	ASSERT_EQ(0, epoll_ctl(r, EPOLL_CTL_ADD, member, &in));
+	ASSERT_EQ(0, epoll_ctl(w, EPOLL_CTL_DEL, producer, NULL));
+	ASSERT_EQ(0, epoll_ctl(w, EPOLL_CTL_ADD, producer, &out));
+	EXPECT_EQ(0, wait_event(r, 0));
+	fill(producer, 0);
+	EXPECT_EQ(EPOLLIN, wait_event(r, 0));
+	EXPECT_EQ(0, wait_event(w, 0));
+	fetch_all(member);
+	EXPECT_EQ(EPOLLOUT, wait_event(w, 0));
+	close(producer);
+	close(r);
+	close(w);
+}
+
 /* A sleeper in poll, for each thing that may wake one */
 TEST_F(poll, wakes_sleepers)
 {
@@ -247,7 +292,8 @@ TEST_F_TIMEOUT(poll, ping_pong, 120)
 		for (i = 0; i < ROUNDS; i++) {
 			if (i == FREE_ROUNDS)
 				hold_on_cpu(0);
-			if (mq_fetch(in, &range, 1, MQBUS_FETCH_F_COMMIT, MQBUS_WAIT_FOREVER) != 1 ||
+			if (mq_fetch(in, &range, 1, MQBUS_FETCH_F_COMMIT,
+				     MQBUS_WAIT_FOREVER) != 1 ||
 			    mq_put(out, "x", 1, MQBUS_WAIT_FOREVER) != 1)
 				_exit(1);
 		}

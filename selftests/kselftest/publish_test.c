@@ -258,7 +258,8 @@ TEST_F(publish, sizes)
 	EXPECT_EQ(-EMSGSIZE, mq_put(self->fd, block, ~0U, 0));
 
 	/* All parts together, and the one before it is stored */
-	m->key = m->routing_key = (uintptr_t)block;
+	m->key = (uintptr_t)block;
+	m->routing_key = (uintptr_t)block;
 	m->key_len = 600;
 	m->routing_key_len = 200;
 	m->value_len = 200;
@@ -284,7 +285,9 @@ TEST_F(publish, limits_of_parts)
 	EXPECT_EQ(-EMSGSIZE, mq_put(self->fd, block, MQBUS_RECORD_MAX + 1, 0));
 
 	m = mq_msg(block, 0);
-	m.key = m.routing_key = m.headers = (uintptr_t)block;
+	m.key = (uintptr_t)block;
+	m.routing_key = (uintptr_t)block;
+	m.headers = (uintptr_t)block;
 	m.key_len = MQBUS_KEY_MAX;
 	EXPECT_EQ(1, mq_publish(self->fd, &m, 1, NULL, 0, NULL));
 	m.key_len = MQBUS_KEY_MAX + 1;
@@ -352,7 +355,7 @@ TEST_F(publish, bad_address_in_a_batch)
 			(uintptr_t)hole - 63 };
 	struct mqbus_place places[3] = {};
 	struct mqbus_msg msgs[3];
-	unsigned int i, part;
+	unsigned int i, n, part;
 	int error;
 
 	begin(self, .partitions = 2);
@@ -360,7 +363,8 @@ TEST_F(publish, bad_address_in_a_batch)
 		for (part = 0; part < 4; part++) {
 			struct mqbus_msg *m = &msgs[1];
 
-			msgs[0] = msgs[1] = msgs[2] = mq_msg("abc", 3);
+			for (n = 0; n < 3; n++)
+				msgs[n] = mq_msg("abc", 3);
 			if (part == 0)
 				m->value = bad[i], m->value_len = 64;
 			if (part == 1)
@@ -380,7 +384,7 @@ TEST_F(publish, bad_address_in_a_batch)
 
 	/* The descriptions */
 	EXPECT_EQ(-EFAULT, mq_publish(self->fd, NULL, 1, NULL, 0, NULL));
-	EXPECT_EQ(-EFAULT, mq_publish(self->fd, (void *)MQ_KERNEL_ADDR, 1, NULL, 0, NULL));
+	EXPECT_EQ(-EFAULT, mq_publish(self->fd, MQ_KERNEL_PTR, 1, NULL, 0, NULL));
 	EXPECT_EQ(-EFAULT, mq_publish(self->fd, (void *)(hole - 8), 1, NULL, 0, NULL));
 	EXPECT_EQ(NULL, next(self));
 
@@ -390,7 +394,7 @@ TEST_F(publish, bad_address_in_a_batch)
 	EXPECT_LE(1, mq_publish(self->fd, msgs, 3, (void *)(hole - sizeof(*places)), 0, &error));
 	EXPECT_EQ(EFAULT, error);
 	EXPECT_NE(NULL, next(self));
-	EXPECT_LE(1, mq_publish(self->fd, msgs, 3, (void *)MQ_KERNEL_ADDR, 0, &error));
+	EXPECT_LE(1, mq_publish(self->fd, msgs, 3, MQ_KERNEL_PTR, 0, &error));
 	EXPECT_EQ(EFAULT, error);
 }
 

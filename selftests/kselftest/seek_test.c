@@ -89,7 +89,7 @@ TEST_F(fetch, seek_of_all_partitions)
 	EXPECT_EQ(-EFAULT, mq_seek(self->ctl, self->topic, "g", 0, MQBUS_ANY,
 				   MQBUS_WHENCE_EARLIEST, 0, (void *)(hole - sizeof(*r)), 3));
 	EXPECT_EQ(-EFAULT, mq_seek(self->ctl, self->topic, "g", 0, MQBUS_ANY,
-				   MQBUS_WHENCE_EARLIEST, 0, (void *)MQ_KERNEL_ADDR, 3));
+				   MQBUS_WHENCE_EARLIEST, 0, MQ_KERNEL_PTR, 3));
 	EXPECT_EQ(3, mq_seek(self->ctl, self->topic, "g", 0, 2, MQBUS_WHENCE_EARLIEST, 0,
 			     r, 4) + 2);
 	EXPECT_EQ(2, r[0].partition);

@@ -37,6 +37,16 @@ FIXTURE_TEARDOWN(topic)
 
 #define create(self, ...)	mq_create((self)->ctl, (self)->name, ##__VA_ARGS__)
 
+static int create_sized(int fd, const char *name, __u64 size)
+{
+	return mq_create(fd, name, .size = size);
+}
+
+static int create_owned(int fd, const char *name, __u32 uid, __u32 gid)
+{
+	return mq_create(fd, name, .size = 4096, .uid = uid, .gid = gid);
+}
+
 /* An endpoint opened by somebody without rights */
 static int open_as(uid_t uid, gid_t gid, gid_t extra)
 {
@@ -46,6 +56,7 @@ static int open_as(uid_t uid, gid_t gid, gid_t extra)
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
 			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *c;
+	char got;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
@@ -62,11 +73,12 @@ static int open_as(uid_t uid, gid_t gid, gid_t extra)
 		memcpy(CMSG_DATA(c), &fd, sizeof(int));
 		_exit(sendmsg(pair[0], &msg, 0) != 1);
 	}
-	char got;
 	iov.iov_base = &got;
-	if (!mq_wait(pid) && recvmsg(pair[1], &msg, MSG_CMSG_CLOEXEC) == 1 &&
-	    (c = CMSG_FIRSTHDR(&msg)))
-		memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	if (!mq_wait(pid) && recvmsg(pair[1], &msg, MSG_CMSG_CLOEXEC) == 1) {
+		c = CMSG_FIRSTHDR(&msg);
+		if (c)
+			memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	}
 	close(pair[0]);
 	close(pair[1]);
 	return fd;

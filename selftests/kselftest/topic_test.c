@@ -67,9 +67,8 @@ TEST_F(topic, deletion_wakes_all)
 			syscall(SYS_poll, &p, 1, -1);
 			_exit(p.revents);
 		}
-	for (i = 0; i < 7; i++) {
+	for (i = 0; i < 7; i++)
 		ASSERT_TRUE(mq_wait_asleep(pid[i], calls[i])) TH_LOG("sleeper %d", i);
-	}
 	EXPECT_EQ(0, mq_delete(self->ctl, self->name));
 	for (i = 0; i < 7; i++) {
 		EXPECT_EQ(i == 2 ? POLLHUP | POLLOUT : i == 5 ? POLLHUP | POLLIN : EIDRM,
@@ -248,10 +247,10 @@ TEST_F(topic, capabilities)
 		if (drop_capability(CAP_CHOWN))
 			_exit(1);
 		fd = mq_open(0);
-		if (mq_create(fd, name, .uid = ALICE) != -EPERM ||
-		    mq_create(fd, name, .gid = ALICE) != -EPERM)
+		if (create_owned(fd, name, ALICE, MQBUS_ANY) != -EPERM ||
+		    create_owned(fd, name, MQBUS_ANY, ALICE) != -EPERM)
 			_exit(2);
-		if (mq_create(fd, name, .uid = 0, .gid = 0) || mq_delete(fd, name))
+		if (create_owned(fd, name, 0, 0) || mq_delete(fd, name))
 			_exit(3);
 	}
 	EXPECT_EQ(0, mq_wait(pid));

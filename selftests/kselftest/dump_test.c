@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Lists that change while they are read: a dump over generic netlink ends, and
+ * says that it was interrupted.
+ */
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
+#include <linux/mqbus_netlink.h>
+
+#include "mqbus_test.h"
+
+FIXTURE(dump) {
+	int ctl;
+	int family;
+	char topic[MQBUS_NAME_SIZE];
+};
+
+FIXTURE_SETUP(dump)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+
+	mq_name(self->topic, "dump");
+	self->ctl = mq_open(0);
+	ASSERT_LE(0, self->ctl);
+	ASSERT_EQ(0, genl_connect(sock));
+	self->family = genl_ctrl_resolve(sock, MQBUS_FAMILY_NAME);
+	nl_socket_free(sock);
+	ASSERT_LT(0, self->family);
+}
+
+FIXTURE_TEARDOWN(dump)
+{
+	mq_delete(self->ctl, self->topic);
+	close(self->ctl);
+}
+
+/* A dump taken piece by piece, as it comes to a reader with little room */
+struct slow_dump {
+	int fd;
+	unsigned int messages;
+	unsigned int interrupted;	/* of them, those that say so */
+	bool done;
+};
+
+static int slow_dump_begin(struct slow_dump *d, int family, int cmd)
+{
+	struct {
+		struct nlmsghdr h;
+		struct genlmsghdr g;
+	} ask = {
+		.h.nlmsg_len = sizeof(ask),
+		.h.nlmsg_type = family,
+		.h.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		.g.cmd = cmd,
+		.g.version = MQBUS_FAMILY_VERSION,
+	};
+	int room = 4096;
+
+	memset(d, 0, sizeof(*d));
+	d->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	if (d->fd < 0 || setsockopt(d->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) ||
+	    send(d->fd, &ask, sizeof(ask), 0) != sizeof(ask))
+		return -errno;
+	return 0;
+}
+
+/* The next piece: its messages, 0 at the end, or a negative errno */
+static int slow_dump_next(struct slow_dump *d)
+{
+	char piece[4096] __attribute__((aligned(8)));
+	struct nlmsghdr *h = (void *)piece;
+	ssize_t left = recv(d->fd, piece, sizeof(piece), MSG_DONTWAIT | MSG_TRUNC);
+	int n = 0;
+
+	if (left < 0)
+		return -errno;
+	if (left > sizeof(piece))
+		return -EMSGSIZE;
+	for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+		if (h->nlmsg_type == NLMSG_ERROR)
+			return -EIO;
+		d->interrupted += !!(h->nlmsg_flags & NLM_F_DUMP_INTR);
+		d->done |= h->nlmsg_type == NLMSG_DONE;
+		n += h->nlmsg_type != NLMSG_DONE;
+	}
+	d->messages += n;
+	return n;
+}
+
+/* Whoever lists while topics come or go learns that the list is of no one moment */
+TEST_F(dump, topics_change)
+{
+	enum { NOTHING, CREATE, DELETE, CHANGES };
+	char name[MQBUS_NAME_SIZE];
+	unsigned int i, change, pieces;
+	struct slow_dump d;
+	int n;
+
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "slow-%u", i);
+		ASSERT_EQ(0, mq_create(self->ctl, name, .size = 4096));
+	}
+	for (change = NOTHING; change < CHANGES; change++) {
+		ASSERT_EQ(0, slow_dump_begin(&d, self->family, MQBUS_CMD_TOPIC_GET));
+		ASSERT_LT(0, slow_dump_next(&d));
+		EXPECT_EQ(0, d.interrupted);
+		/* The next piece is there already, before this */
+		if (change == CREATE)
+			ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
+		if (change == DELETE)
+			ASSERT_EQ(0, mq_delete(self->ctl, self->topic));
+		ASSERT_LT(0, slow_dump_next(&d));
+		EXPECT_EQ(0, d.interrupted);
+		ASSERT_FALSE(d.done);
+		for (pieces = 2; !d.done && pieces < 200; pieces++) {
+			n = slow_dump_next(&d);
+			ASSERT_LE(0, n);
+			/* Once is enough: the first message of what is different */
+			if (pieces == 2)
+				EXPECT_EQ(change != NOTHING, d.interrupted);
+		}
+		EXPECT_TRUE(d.done);
+		EXPECT_EQ(change != NOTHING, d.interrupted);
+		EXPECT_EQ(-EAGAIN, slow_dump_next(&d));
+		EXPECT_LE(change == NOTHING ? 200 : 199, d.messages);
+		EXPECT_GE(change == NOTHING ? 200 : 201, d.messages);
+		close(d.fd);
+	}
+	/* With one change after each piece it ends all the same */
+	ASSERT_EQ(0, slow_dump_begin(&d, self->family, MQBUS_CMD_PARTITION_GET));
+	for (pieces = 0; !d.done && pieces < 200; pieces++) {
+		ASSERT_LE(0, slow_dump_next(&d));
+		ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
+		ASSERT_EQ(0, mq_delete(self->ctl, self->topic));
+	}
+	EXPECT_TRUE(d.done);
+	EXPECT_LT(1, d.interrupted);
+	close(d.fd);
+	/* And nobody has to take all of it */
+	ASSERT_EQ(0, slow_dump_begin(&d, self->family, MQBUS_CMD_GROUP_GET));
+	close(d.fd);
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "slow-%u", i);
+		ASSERT_EQ(0, mq_delete(self->ctl, name));
+	}
+}
+
+TEST_HARNESS_MAIN
