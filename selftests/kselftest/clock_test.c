@@ -4,9 +4,21 @@
  * retention is neither hasty nor stuck. The clock is wrong for the machine
  * meanwhile, for less than a second each time.
  */
+#include <sys/timex.h>
+
 #include "fetch.h"
 
 #define HOUR	(3600 * MQ_SEC)
+
+__attribute__((constructor)) static void may_set_clock(void)
+{
+	struct timex by_nothing = { .modes = ADJ_SETOFFSET };
+
+	if (adjtimex(&by_nothing) < 0) {
+		printf("1..0 # SKIP may not set the clock: %s\n", strerror(errno));
+		exit(KSFT_SKIP);
+	}
+}
 
 FIXTURE(clock) {
 	FIXTURE_DATA(fetch) bus;
