@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Listing over generic netlink. A dump goes through the topics in the order of
- * the namespace's table and remembers where it was; when the table changes
- * meanwhile its messages carry NLM_F_DUMP_INTR.
+ * the namespace's table and remembers where it was; when topics or groups come or
+ * go meanwhile, its next message carries NLM_F_DUMP_INTR.
  */
 #include <linux/mqbus_netlink.h>
 #include <net/sock.h>
@@ -303,7 +303,7 @@ static int dump_topics(struct dump_call *call,
 	int err = 0;
 
 	mutex_lock(&ns->lock);
-	call->cb->seq = ns->seq;
+	call->cb->seq = atomic_read(&ns->seq);
 	for (; at->bucket < HASH_SIZE(ns->topics); at->bucket++, at->topic = 0) {
 		long i = 0;
 

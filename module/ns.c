@@ -73,7 +73,7 @@ static int __net_init ns_net_init(struct net *net)
 	ns->net = net;
 	mutex_init(&ns->lock);
 	hash_init(ns->topics);
-	ns->seq = 1;	/* 0 would not be noticed */
+	atomic_set(&ns->seq, 1);	/* a dump does not notice a change from 0 */
 	ns->max_bytes = min_t(u64, mqbus_ns_default_limit(), ULONG_MAX);
 	ns->max_topics = MAX_TOPICS_DEFAULT;
 	ns->max_groups = MAX_GROUPS_DEFAULT;

@@ -16,7 +16,7 @@ struct ctl_table_header;
  * @lock: protects the table of topics; taken before any topic's lock
  * @topics: topics by the hash of their name
  * @nr_topics: how many
- * @seq: counts changes of @topics, for dumps
+ * @seq: counts changes of @topics and of their groups, for dumps; never 0
  * @bytes: charged, under the account lock
  * @max_bytes: sysctl: limit of @bytes
  * @max_topics: sysctl: limit of @nr_topics
@@ -27,10 +27,10 @@ struct ctl_table_header;
  */
 struct mqbus_ns {
 	struct net *net;
-	struct mutex lock;	/* guards topics, nr_topics, seq */
+	struct mutex lock;	/* guards topics, nr_topics */
 	DECLARE_HASHTABLE(topics, 8);
 	unsigned int nr_topics;
-	unsigned int seq;
+	atomic_t seq;
 	u64 bytes;
 	unsigned long max_bytes;
 	unsigned long max_topics;

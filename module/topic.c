@@ -195,7 +195,7 @@ static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	__module_get(THIS_MODULE);
 	hash_add(ns->topics, &topic->node, name_hash(topic->name));
 	ns->nr_topics++;
-	ns->seq++;
+	atomic_inc(&ns->seq);
 	return 0;
 }
 
@@ -252,7 +252,7 @@ static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 
 	hash_del(&topic->node);
 	ns->nr_topics--;
-	ns->seq++;
+	atomic_inc(&ns->seq);
 	WRITE_ONCE(topic->dead, true);
 	/* The queues' locks order the flag before a waiter's next look */
 	wake_up_interruptible_poll(&topic->readers, EPOLLHUP | EPOLLIN);
