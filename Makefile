@@ -13,6 +13,7 @@ DESTDIR ?=
 V ?= 0
 ifeq ($(V),0)
 Q := @
+S := -s
 MAKEFLAGS += --no-print-directory
 endif
 
@@ -51,10 +52,10 @@ module: deps
 user: lib tools
 
 lib: deps
-	$(Q)if [ -e userlib/Makefile ]; then $(MAKE) -C userlib O=$(O); fi
+	$(Q)if [ -e userlib/Makefile ]; then $(MAKE) $(S) -C userlib O=$(O); fi
 
 tools: lib
-	$(Q)if [ -e tools/Makefile ]; then $(MAKE) -C tools O=$(O); fi
+	$(Q)if [ -e tools/Makefile ]; then $(MAKE) $(S) -C tools O=$(O); fi
 
 ## vm RUN='...'    run a command in a virtual machine with the module loaded
 vm: all
@@ -94,9 +95,10 @@ unload:
 install: user
 	$(Q)for d in userlib tools; do \
 		if [ -e $$d/Makefile ]; then \
-			$(MAKE) -C $$d O=$(O) PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' install || exit; \
+			$(MAKE) $(S) -C $$d O=$(O) PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' install || exit; \
 		fi; \
 	done
+	$(Q)[ -n '$(DESTDIR)' ] || ldconfig
 
 ## dkms-install    install the module through DKMS for the installed kernels (as root)
 dkms-install: deps

@@ -207,17 +207,10 @@ int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 		return -EOPNOTSUPP;
 	if (args->mode & ~0666 || !whence_valid(args->whence, args->value))
 		return -EINVAL;
-	err = mqbus_name_check(args->topic) ?: mqbus_name_check(args->group);
+	err = mqbus_name_check(args->group) ?:
+	      mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
 		return err;
-
-	topic = mqbus_topic_find(ns, args->topic);
-	if (!topic)
-		return -ENOENT;
-	if (!mqbus_who_may(who, topic->uid, topic->gid, topic->mode, MQBUS_MAY_READ)) {
-		err = -EACCES;
-		goto put_topic;
-	}
 	group = group_new(ns, who, topic, args);
 	if (IS_ERR(group)) {
 		err = PTR_ERR(group);

@@ -33,16 +33,10 @@ int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
 		return -EOPNOTSUPP;
 	if (args->__reserved)
 		return -EINVAL;
-	err = mqbus_name_check(args->topic) ?: mqbus_name_check(args->group);
+	err = mqbus_name_check(args->group) ?:
+	      mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
 		return err;
-
-	topic = mqbus_topic_find(ns, args->topic);
-	if (!topic)
-		return -ENOENT;
-	err = -EACCES;
-	if (!mqbus_who_may(who, topic->uid, topic->gid, topic->mode, MQBUS_MAY_READ))
-		goto put_topic;
 	err = -ENOENT;
 	group = mqbus_group_find(topic, args->group);
 	if (!group)
@@ -443,7 +437,8 @@ static ssize_t member_read_locked(struct mqbus_member *member, struct iov_iter *
 			return -EMSGSIZE;
 		}
 		ring = member_ring(member, t.partition);
-		if (copy_to_iter(mqbus_ring_record(ring, t.at.pos) + 1, t.len, to) != t.len) {
+		/* Not copy_to_iter(): see copy_part() of producers for what that would cost */
+		if (_copy_to_iter(mqbus_ring_record(ring, t.at.pos) + 1, t.len, to) != t.len) {
 			member_untake_one(member, &t);
 			return -EFAULT;
 		}

@@ -19,14 +19,14 @@
 
 static unsigned int ns_id;
 
-static unsigned int max_topics_limit = 1U << 20;
-static unsigned int max_groups_limit = MAX_GROUPS_LIMIT;
+static unsigned long max_topics_limit = 1UL << 20;
+static unsigned long max_groups_limit = MAX_GROUPS_LIMIT;
 
 /*
  * Lowering is for the namespace's administrator, raising for who may raise
  * limits of the machine: otherwise a container would set its own.
  */
-static int ns_sysctl_bytes(mqbus_ctl_table *ctl, int write, void *buffer,
+static int ns_sysctl_limit(mqbus_ctl_table *ctl, int write, void *buffer,
 			   size_t *len, loff_t *pos)
 {
 	unsigned long *limit = ctl->data, value = READ_ONCE(*limit);
@@ -37,23 +37,8 @@ static int ns_sysctl_bytes(mqbus_ctl_table *ctl, int write, void *buffer,
 	err = proc_doulongvec_minmax(&copy, write, buffer, len, pos);
 	if (err || !write)
 		return err;
-	if (value > READ_ONCE(*limit) && !capable(CAP_SYS_RESOURCE))
-		return -EPERM;
-	WRITE_ONCE(*limit, value);
-	return 0;
-}
-
-static int ns_sysctl_count(mqbus_ctl_table *ctl, int write, void *buffer,
-			   size_t *len, loff_t *pos)
-{
-	unsigned int *limit = ctl->data, value = READ_ONCE(*limit);
-	struct ctl_table copy = *ctl;
-	int err;
-
-	copy.data = &value;
-	err = proc_douintvec_minmax(&copy, write, buffer, len, pos);
-	if (err || !write)
-		return err;
+	if (!value)
+		return -EINVAL;
 	if (value > READ_ONCE(*limit) && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
 	WRITE_ONCE(*limit, value);
@@ -65,20 +50,18 @@ static const struct ctl_table ns_table[] = {
 		.procname	= "max_bytes",
 		.maxlen		= sizeof(unsigned long),
 		.mode		= 0644,
-		.proc_handler	= ns_sysctl_bytes,
+		.proc_handler	= ns_sysctl_limit,
 	}, {
 		.procname	= "max_topics",
-		.maxlen		= sizeof(unsigned int),
+		.maxlen		= sizeof(unsigned long),
 		.mode		= 0644,
-		.proc_handler	= ns_sysctl_count,
-		.extra1		= SYSCTL_ONE,
+		.proc_handler	= ns_sysctl_limit,
 		.extra2		= &max_topics_limit,
 	}, {
 		.procname	= "max_groups",
-		.maxlen		= sizeof(unsigned int),
+		.maxlen		= sizeof(unsigned long),
 		.mode		= 0644,
-		.proc_handler	= ns_sysctl_count,
-		.extra1		= SYSCTL_ONE,
+		.proc_handler	= ns_sysctl_limit,
 		.extra2		= &max_groups_limit,
 	},
 };

@@ -33,8 +33,8 @@ struct mqbus_ns {
 	unsigned int seq;
 	u64 bytes;
 	unsigned long max_bytes;
-	unsigned int max_topics;
-	unsigned int max_groups;
+	unsigned long max_topics;
+	unsigned long max_groups;
 	atomic64_t producers;
 	struct ctl_table *table;
 	struct ctl_table_header *header;

@@ -76,19 +76,14 @@ int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
 		return -EOPNOTSUPP;
 	if (args->__reserved)
 		return -EINVAL;
-	err = mqbus_name_check(args->topic);
+	err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_WRITE, &topic);
 	if (err)
 		return err;
-	topic = mqbus_topic_find(ns, args->topic);
-	if (!topic)
-		return -ENOENT;
-	err = -EACCES;
-	if (!mqbus_who_may(who, topic->uid, topic->gid, topic->mode, MQBUS_MAY_WRITE))
-		goto put;
-	err = -ENOMEM;
 	producer->msgs = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	if (!producer->msgs)
-		goto put;
+	if (!producer->msgs) {
+		mqbus_topic_put(topic);
+		return -ENOMEM;
+	}
 
 	mutex_init(&producer->lock);
 	producer->topic = topic;
@@ -96,9 +91,6 @@ int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
 	atomic_inc(&topic->producers);
 	args->producer = producer->id;
 	return 0;
-put:
-	mqbus_topic_put(topic);
-	return err;
 }
 
 /**
@@ -222,7 +214,8 @@ static int copy_parts(struct mqbus_record *rec, const struct mqbus_msg *m,
 	if (iter) {
 		struct iov_iter again = *iter;
 
-		if (copy_from_iter(to, m->value_len, iter) != m->value_len) {
+		/* With the underscore for the reason that copy_part() gives */
+		if (_copy_from_iter(to, m->value_len, iter) != m->value_len) {
 			*iter = again;
 			return -EFAULT;
 		}

@@ -231,7 +231,8 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (IS_ERR(topic))
 		return PTR_ERR(topic);
 
-	err = mqbus_charge(&topic->charge, ns, topic->uid, bytes,
+	/* Whoever makes it pays, also if it is to belong to somebody else */
+	err = mqbus_charge(&topic->charge, ns, who->cred->fsuid, bytes,
 			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
 	for (i = 0; !err && i < topic->nr_parts; i++)
 		err = part_alloc(topic, i);
@@ -319,6 +320,32 @@ struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name)
 		mqbus_topic_get(topic);
 	mutex_unlock(&ns->lock);
 	return topic;
+}
+
+/**
+ * mqbus_topic_open() - a topic that somebody may use
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @name: as it came from the user
+ * @want: MQBUS_MAY_*
+ * @topic: filled with the topic and a reference for the caller
+ *
+ * Return: 0, -ENOENT, -EACCES, or as mqbus_name_check().
+ */
+int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const char *name,
+		     unsigned int want, struct mqbus_topic **topic)
+{
+	int err = mqbus_name_check(name);
+
+	if (err)
+		return err;
+	*topic = mqbus_topic_find(ns, name);
+	if (!*topic)
+		return -ENOENT;
+	if (mqbus_who_may(who, (*topic)->uid, (*topic)->gid, (*topic)->mode, want))
+		return 0;
+	mqbus_topic_put(*topic);
+	return -EACCES;
 }
 
 /**

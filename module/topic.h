@@ -29,7 +29,7 @@ struct mqbus_part {
  * struct mqbus_topic - a named log
  * @ref: the table, every endpoint, and dumps that are looking
  * @node: in the namespace's table, under its lock
- * @charge: what its owner pays
+ * @charge: what its maker pays
  * @name: terminated
  * @uid: owner
  * @gid: owner's group
@@ -85,6 +85,8 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 		       const char *name);
 void mqbus_topic_delete_all(struct mqbus_ns *ns);
+int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const char *name,
+		     unsigned int want, struct mqbus_topic **topic);
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_get(struct mqbus_topic *topic);
 void mqbus_topic_put(struct mqbus_topic *topic);

@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -20,14 +19,6 @@
 struct bench_shared {
 	__u64 finished[BENCH_CONSUMERS_MAX];
 };
-
-static __u64 now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 int bench_fail(const char *fmt, ...)
 {
@@ -55,7 +46,7 @@ void bench_ready(struct bench *b)
 
 void bench_finished(struct bench *b, __u32 index)
 {
-	b->shared->finished[index] = now();
+	b->shared->finished[index] = cmd_now();
 }
 
 /* Process @index: the producer is the one behind the last consumer. */
@@ -134,7 +125,7 @@ static int run_processes(struct bench *b, double *seconds)
 	}
 	if (!status)
 		status = wait_ready(b, total);
-	start = now();
+	start = cmd_now();
 	close(b->go_fds[1]);
 	b->go_fds[1] = -1;
 	status = wait_processes(pids, n, status);

@@ -6,6 +6,7 @@
 #define MQBUS_CMD_H
 
 #include <getopt.h>
+#include <linux/types.h>
 #include <stdbool.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -65,5 +66,8 @@ int cmd_help(const char *text);
  */
 void cmd_catch_signals(void);
 int cmd_signal(void);
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+__u64 cmd_now(void);
 
 #endif /* MQBUS_CMD_H */

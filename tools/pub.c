@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd.h"
 #include "error.h"
@@ -248,18 +247,11 @@ static int pub_file(struct pub *pub, const char *path)
 	return ret;
 }
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 static int pub_run(struct pub *pub, char **files)
 {
 	const struct mqbus_geometry *geometry;
-	double start = now(), seconds;
+	__u64 start = cmd_now();
+	double seconds;
 	int ret;
 
 	pub->subject.action = DO_PRODUCE;
@@ -276,7 +268,7 @@ static int pub_run(struct pub *pub, char **files)
 		ret = pub_file(pub, *files ? *files : "-");
 	while (!ret && *files && *++files);
 	mqbus_producer_close(pub->producer);
-	seconds = now() - start;
+	seconds = (cmd_now() - start) / 1e9;
 	if (ret || !pub->quiet)
 		fprintf(stderr, "%llu records (%llu bytes) stored in %.3f s: %.0f a second\n",
 			pub->stored, pub->bytes, seconds, pub->stored / seconds);

@@ -68,6 +68,19 @@ fails "giving a topic away" 1 "only root (CAP_CHOWN) may give a topic to another
 same "what may not be read is not listed" "a b readable" \
 	"$(nobody mqbus topic list | awk 'NR > 1 { print $1 }' | xargs)"
 
+# A memory cgroup too small for the ring: refused, and nobody is killed for it
+cgroup=/sys/fs/cgroup/mqbus-$$
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir $cgroup
+echo 8M >$cgroup/memory.max
+small() {
+	(echo $BASHPID >$cgroup/cgroup.procs && exec "$@")
+}
+fails "memory" 1 "topic 'm': the machine or the memory cgroup has no 67108864 bytes left (--size" \
+	small mqbus topic create m -s 64M
+same "no process was killed for it" "oom_kill 0" "$(grep '^oom_kill ' $cgroup/memory.events)"
+rmdir $cgroup
+
 mode=$(stat -c %a /dev/mqbus)
 chmod 600 /dev/mqbus
 fails "a closed device" 1 "this user may not open /dev/mqbus" nobody mqbus info

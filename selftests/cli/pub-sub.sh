@@ -135,12 +135,15 @@ kill -INT $sub
 wait $sub
 same "SIGINT ends sub" 130 $?
 same "with all committed" 0 "$(group_sum slow int LAG)"
-mqbus pub slow >/dev/null 2>"$tmp/err1" < <(echo third; exec sleep 100) &
+mqbus pub slow <"$tmp/fifo" >/dev/null 2>"$tmp/err1" &
 pub=$!
-within 10 grep -q . <(mqbus sub slow -g int -c 1)
+exec 3>"$tmp/fifo"
+echo third >&3
+same "an interactive line is there at once" third "$(mqbus sub slow -g int -c 1 -t 10s)"
 kill -TERM $pub
 wait $pub
 same "SIGTERM ends pub" 143 $?
+exec 3>&-
 [[ $(cat "$tmp/err1") == "1 records"* ]]
 result "with a summary" $?
 

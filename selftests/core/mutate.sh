@@ -16,9 +16,9 @@ mutations() {
 	cat <<'EOF'
 drop the floor check | ring.c | s/if (ring->head.pos >= floor && !ring->evict)/if (0)/
 floor off by one record | ring.c | s/head.pos >= floor && !/head.pos > floor \&\& !/
-skip the index | ring.c | s/\*slot = ring->tail.pos;/;/
-index the last of a granule | ring.c | s/if ((\*slot .*/if (1)/
-publish before the copy | ring.c | /likely(ring->tail.pos/{n;s/return true;/{ smp_store_release(\&ring->page->tail, ring->tail.pos + bytes); return true; }/}
+skip the index | ring.h | s/\*slot = pos;/;/
+index the last of a granule | ring.h | s/if ((\*slot .*/if (1)/
+publish before the copy | ring.c | /if (mqbus_ring_fits(ring, bytes))/{n;s/return true;/{ smp_store_release(\&ring->page->tail, ring->tail.pos + bytes); return true; }/}
 seek_index stops a granule early | ring.c | s/granule <= last/granule < last/
 seek_index believes stale slots | ring.c | s/if (pos >> ring->granule_shift != granule ||/if (/
 seek_index looks below the head | ring.c | s/pos < ring->head.pos || pos >= ring->published)/pos >= ring->published)/
@@ -41,7 +41,7 @@ passed without its barrier | ring.h | s/smp_rmb();.*//
 passed too late | ring.h | s/head) > pos;/head) > pos + 64;/
 passed too early | ring.h | s/head) > pos;/head) >= pos;/
 head above the tail | ring.c | s/if (ring->head.pos == ring->published)/if (0)/
-one byte too many in the ring | ring.c | s/head.pos \(<=\|>\) ring->size/head.pos \1 ring->size + 8/
+one byte too many in the ring | ring.h | s/head.pos <= ring->size/head.pos <= ring->size + 8/
 expire without a floor | ring.c | s/min(floor, ring->published)/ring->published/
 expire takes those of that time | ring.c | s/time < before/time <= before/
 end without looking twice | ring.c | s/if (likely(READ_ONCE(page->next_begun) == end->offset))/if (1)/

@@ -93,7 +93,7 @@ u64 rng_next(struct rng *rng)
 
 u64 rng_below(struct rng *rng, u64 n)
 {
-	return (u64)((unsigned __int128)rng_next(rng) * n >> 64);
+	return rng_next(rng) % n;
 }
 
 bool rng_once(struct rng *rng, u64 n)

@@ -225,7 +225,7 @@ static void *reader_in_place(void *arg)
 	return NULL;
 }
 
-/* A group of a ring that keeps which is moved to and fro in what is kept */
+/* A group of a ring that keeps which is moved back and forth in what is kept */
 static void *reader_that_seeks(void *arg)
 {
 	struct group *g = arg;

@@ -176,6 +176,7 @@ TEST_F(fault, nobody_waits_for_the_stuck)
 				hole = pages + MQ_PAGE;
 			}
 			if (fork() == 0) {
+				prctl(PR_SET_PDEATHSIG, SIGKILL);
 				/* Tells the test when the other one is stuck, and keeps the handler */
 				write(ready[1], is_stuck(uffd) ? "y" : "n", 1);
 				pause();
@@ -234,20 +235,17 @@ TEST_F(fault, stuck_while_hashing)
 {
 	char topic[MQBUS_NAME_SIZE];
 	int uffd, fd;
-	char *hole = missing_pages(1, &uffd);
+	char *hole;
 	pid_t pid;
 
-	ASSERT_NE(NULL, hole);
 	mq_name(topic, "hash");
 	ASSERT_EQ(0, mq_create(self->ctl, topic, .partitions = 4, .size = 4096));
 	fd = mq_producer(topic, 0);
 	mq_fork(pid) {
 		/* A handler is of one address space, so the child has its own */
 		hole = missing_pages(1, &uffd);
-		if (fork() == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			pause();
-		}
+		if (!hole)
+			_exit(77);
 		get_stuck(topic, HASHED_KEY, hole);
 		_exit(0);
 	}
@@ -257,7 +255,6 @@ TEST_F(fault, stuck_while_hashing)
 	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
 	EXPECT_EQ(128 + SIGKILL, mq_kill(pid));
 	close(fd);
-	close(uffd);
 }
 
 /* The kernel's own faults are not what such a handler may hold up */
@@ -344,8 +341,9 @@ TEST_F(fault, members_are_killed)
 	for (round = 0; round < 40; round++) {
 		pid_t pid;
 
-		for (i = 0; i < 100; i++, stored++)
-			ASSERT_EQ(1, mq_put(self->fd, &stored, sizeof(stored), 0));
+		/* If many die before they settle anything there is no more room */
+		for (i = 0; i < 100 && mq_put(self->fd, &stored, sizeof(stored), 0) == 1; i++)
+			stored++;
 		mq_fork(pid) {
 			__u64 from;
 
@@ -369,7 +367,14 @@ TEST_F(fault, members_are_killed)
 	}
 	fd = mq_member(self->topic, "g", 0);
 	i = mq_fetch(fd, &range, 1, 0, 0);
-	EXPECT_TRUE(i == -EAGAIN || range.end_offset == stored);
+	if (i == 1) {
+		EXPECT_EQ(stored, range.end_offset);
+		EXPECT_LE(settled[0], range.begin_offset);
+		EXPECT_GE(settled[0] + 1, range.begin_offset);
+	} else {
+		EXPECT_EQ(-EAGAIN, i);
+		EXPECT_EQ(stored, settled[0]);
+	}
 	close(fd);
 	self->reader.fd = -1;
 }

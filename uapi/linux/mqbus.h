@@ -50,14 +50,16 @@
  * EBADFD        the endpoint is in the wrong state for this call
  * EBUSY         the group still has members
  * ECHRNG        there is no partition of that number
- * EDQUOT        the limit of bytes of the owner's uid is reached
+ * EDQUOT        the limit of bytes of the uid that pays is reached
  * EEXIST        the name is taken
  * EFAULT        memory named in the call cannot be read or written
  * EIDRM         the topic or the group was deleted
  * EILSEQ        a name has a character that names may not have
  * EINTR         a signal came while waiting
- * EINVAL        padding that is not zero, an unknown enum value, headers that
- *               are not well formed, a wrong length of a mapping, an empty name
+ * EINVAL        padding that is not zero, an unknown enum value or mode bit, a
+ *               size that is not a power of two, headers that are not well
+ *               formed, an empty name, a mapping that is private or of a wrong
+ *               length
  * EMFILE        the topic has all the groups, or the namespace all the topics,
  *               that are allowed
  * EMSGSIZE      a record (or one part of it) is over the maximum, or a buffer
@@ -374,7 +376,8 @@ struct mqbus_seek_result {
  * @group: the group's name
  *
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. EBUSY while
- * the group has members (not for a dry run).
+ * the group has members (not for a dry run). @results are zeroed first, so that a
+ * bad address moves nothing.
  */
 struct mqbus_group_seek {
 	__u32 flags;
@@ -620,11 +623,16 @@ struct mqbus_geometry {
 /*
  * write() and writev() publish one record with that value, without a key;
  * read() takes the next record's value and commits the one that the previous
- * read() took. Both wait without limit unless O_NONBLOCK is set.
+ * read() took. Both wait without limit unless O_NONBLOCK is set. A write() of 0
+ * bytes stores an empty record.
  *
  * poll(): a producer is writable unless its last call met a full partition
  * that still has no room for that record; a member is readable when it has
- * something to fetch. A deleted topic or group is EPOLLHUP.
+ * something to fetch. A deleted topic or group is EPOLLHUP. Bind an endpoint
+ * before it is added to an epoll set: an unbound one is EPOLLERR and nothing wakes
+ * it.
+ *
+ * Creating, deleting and seeking go by name and work on any endpoint.
  */
 
 #define MQBUS_IOC_MAGIC		0xE9

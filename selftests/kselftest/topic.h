@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of topics share: other users, and others' rights.
+ */
+#ifndef _MQBUS_TEST_TOPIC_H
+#define _MQBUS_TEST_TOPIC_H
+
+#include <linux/capability.h>
+
+#include "mqbus_test.h"
+
+/* Nobody else on the machine has these */
+#define ALICE	61001
+#define BOB	61002
+#define STAFF	61100
+
+FIXTURE(topic) {
+	int ctl;
+	char name[MQBUS_NAME_SIZE];
+};
+
+FIXTURE_SETUP(topic)
+{
+	mq_name(self->name, "topic");
+	self->ctl = mq_open(0);
+	ASSERT_LE(0, self->ctl);
+	ASSERT_EQ(0, mq_used(self->ctl));
+}
+
+FIXTURE_TEARDOWN(topic)
+{
+	mq_delete(self->ctl, self->name);
+	/* Whatever a test did, all that was charged is given back */
+	EXPECT_EQ(0, mq_used(self->ctl));
+	close(self->ctl);
+}
+
+#define create(self, ...)	mq_create((self)->ctl, (self)->name, ##__VA_ARGS__)
+
+/* An endpoint opened by somebody without rights */
+static int open_as(uid_t uid, gid_t gid, gid_t extra)
+{
+	int pair[2], fd = -1;
+	char control[CMSG_SPACE(sizeof(int))] = {};
+	struct iovec iov = { "x", 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		return -errno;
+	mq_fork(pid) {
+		if (setgroups(extra ? 1 : 0, &extra) || setresgid(gid, gid, gid) ||
+		    setresuid(uid, uid, uid))
+			_exit(1);
+		fd = mq_open(0);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+		_exit(sendmsg(pair[0], &msg, 0) != 1);
+	}
+	char got;
+	iov.iov_base = &got;
+	if (!mq_wait(pid) && recvmsg(pair[1], &msg, MSG_CMSG_CLOEXEC) == 1 &&
+	    (c = CMSG_FIRSTHDR(&msg)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	close(pair[0]);
+	close(pair[1]);
+	return fd;
+}
+
+/* Drop a capability for good; the uid stays */
+static int drop_capability(int cap)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2];
+
+	if (syscall(SYS_capget, &h, d))
+		return -errno;
+	d[cap / 32].effective &= ~(1U << cap % 32);
+	d[cap / 32].permitted &= ~(1U << cap % 32);
+	d[cap / 32].inheritable &= ~(1U << cap % 32);
+	return syscall(SYS_capset, &h, d) ? -errno : 0;
+}
+
+#endif /* _MQBUS_TEST_TOPIC_H */
