@@ -72,7 +72,7 @@ if [ ! -e "$work/.unpacked" ]; then
 	rm -rf "$work"
 	mkdir -p "$work/deb"
 	source_tar "$version" "$work/deb" "${suites[@]}" | tar -x -C "$work" --strip-components=1
-	if [ $flavour = b ]; then
+	if [ "$flavour" = b ]; then
 		for dir in kernel kernel/{locking,rcu,time} lib fs; do
 			echo 'KCSAN_INSTRUMENT_BARRIERS := y' >>"$work/$dir/Makefile"
 		done
@@ -100,7 +100,7 @@ progress() {
 	local begin=$SECONDS next=0
 	while kill -0 "$1" 2>/dev/null; do
 		if [ $((SECONDS - begin)) -ge $next ]; then
-			printf '%s: building %s: %d objects, %d:%02d\n' "${0##*/}" $name \
+			printf '%s: building %s: %d objects, %d:%02d\n' "${0##*/}" "$name" \
 				"$(grep -cE '^ +(CC|AS) ' build.log || true)" \
 				$(((SECONDS - begin) / 60)) $(((SECONDS - begin) % 60)) >&2
 			next=$((SECONDS - begin + 30))
