@@ -109,6 +109,7 @@ progress() {
 	done
 }
 
+: >build.log
 say "building, 10 to 15 minutes on two processors; log: $work/build.log"
 nice -n 10 make -j"$(nproc)" "${vars[@]}" bzImage modules >build.log 2>&1 9>&- &
 make=$!
