@@ -34,7 +34,7 @@ help:
 	@echo "mqbus $(VERSION)"
 	@sed -n 's/^## /  make /p' Makefile
 	@echo
-	@echo "KERNEL=6.1|6.12 chooses the kernel to build for and to boot; V=1 shows commands."
+	@echo "KERNEL=6.1|6.12|debug-a|debug-b chooses the kernel to build for and to boot; V=1 shows commands."
 	@echo "Settings of the virtual machine: selftests/vm/vm --help"
 
 ## deps            install what building and testing needs (apt, as root or with sudo)
@@ -74,6 +74,10 @@ demo: all
 check: deps
 	$(Q)KERNELS='$(KERNELS)' selftests/run
 
+## check-debug     the tests on kernels with KASAN, lockdep, kmemleak; KCSAN. Slow
+check-debug: deps
+	$(Q)KERNELS='debug-a debug-b' selftests/run vm
+
 ## ynl             write the netlink code anew from uapi/mqbus.yaml
 ynl: deps
 	$(Q)scripts/ynl.sh
@@ -112,5 +116,5 @@ clean:
 distclean: clean
 	$(Q)rm -rf "$${MQBUS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mqbus}"
 
-.PHONY: help deps all module user lib tools vm shell demo check ynl load unload install \
+.PHONY: help deps all module user lib tools vm shell demo check check-debug ynl load unload install \
 	dkms-install dkms-uninstall clean distclean

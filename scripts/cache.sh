@@ -64,3 +64,22 @@ fetch_debs() {
 	(cd "$dir" && apt-get "${aptopts[@]}" -q download "$@" >download.log 2>&1) ||
 		{ cat "$dir/download.log" >&2; die "download failed: is the network up?"; }
 }
+
+# source_tar VERSION DIR SUITE...: the tar stream of linux-source-VERSION, from
+# the installed package or else from the suites, downloaded into DIR
+source_tar() {
+	local version=$1 dir=$2 tarball=/usr/src/linux-source-$1.tar.xz deb
+	shift 2
+	if [ -e "$tarball" ]; then
+		say "unpacking $tarball"
+		xz -T0 -dc "$tarball"
+	else
+		apt_setup "source-$version" "$@"
+		fetch_debs "$dir" "linux-source-$version"
+		say "unpacking linux-source-$version"
+		deb=("$dir"/linux-source-*.deb)
+		dpkg --fsys-tarfile "${deb[0]}" |
+			tar -xO --wildcards "*/linux-source-$version.tar.xz" | xz -T0 -dc
+		rm -f "${deb[@]}"
+	fi
+}

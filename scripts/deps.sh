@@ -11,6 +11,8 @@ packages=(
 	# virtual machine
 	qemu-system-x86 busybox-static kmod cpio xz-utils zstd util-linux
 	iproute2 debian-archive-keyring
+	# debug kernels
+	flex bison bc
 	# checks
 	git clang sparse gcc-multilib g++ g++-multilib dkms codespell perl python3
 	python3-yaml python3-jsonschema

@@ -14,7 +14,7 @@ here=$(dirname "$(realpath "$0")")
 # part VERSION SUITES LAYOUT PATTERN...: the files of linux-source-VERSION that
 # match, unpacked into $cache/source/VERSION. Raise LAYOUT with the patterns.
 part() {
-	local version=$1 suites=$2 layout=$3 dest tmp deb tarball
+	local version=$1 suites=$2 layout=$3 dest tmp
 	shift 3
 	dest=$cache/source/$version
 	[ "$(cat "$dest/stamp" 2>/dev/null)" != "$layout" ] || return 0
@@ -25,22 +25,10 @@ part() {
 	tmp=$(mktemp -d "$cache/source/.$version.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
 
-	mkdir "$tmp/tree"
-	tarball=/usr/src/linux-source-$version.tar.xz
-	if [ -e "$tarball" ]; then
-		say "taking the needed files out of $tarball"
-		xz -T0 -dc "$tarball"
-	else
-		# shellcheck disable=SC2086
-		apt_setup "source-$version" $suites
-		mkdir "$tmp/deb"
-		fetch_debs "$tmp/deb" "linux-source-$version"
-		say "taking the needed files out of linux-source-$version"
-		deb=("$tmp"/deb/*.deb)
-		dpkg --fsys-tarfile "${deb[0]}" |
-			tar -xO --wildcards "*/linux-source-$version.tar.xz" | xz -T0 -dc
-	fi | tar -x -C "$tmp/tree" --strip-components=1 --wildcards "$@"
-	rm -rf "$tmp/deb"
+	mkdir "$tmp/tree" "$tmp/deb"
+	# shellcheck disable=SC2086
+	source_tar "$version" "$tmp/deb" $suites |
+		tar -x -C "$tmp/tree" --strip-components=1 --wildcards "$@"
 	echo "$layout" >"$tmp/tree/stamp"
 	rm -rf "$dest"
 	mv -T "$tmp/tree" "$dest"

@@ -23,11 +23,13 @@ if [ ! -e "$image" ]; then
 	mkdir -p "$root"/{bin,dev,proc,lower,rw,new,modules}
 	cp "$busybox" "$root/bin/busybox"
 	install -m 755 "$here/init" "$here/guest" "$root"
-	# dependencies first; a module several others need comes once
+	# dependencies first; a module several others need comes once; what is built in
+	# is not listed
 	for m in "${wanted[@]}"; do
 		modprobe -d "$KROOT" -S "$KREL" --show-depends "$m" ||
 			die "kernel $KREL has no module $m"
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' >"$tmp/list"
+	: >"$root/modules.order"
 	while read -r ko; do
 		name=$(basename "${ko%.xz}")
 		case $ko in

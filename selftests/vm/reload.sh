@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# After all other tests on a debug kernel: nothing is left unreferenced, the
+# module goes, comes and goes, and what watched the tests was awake to the end.
+# Prints TAP.
+set -uo pipefail
+
+n=0 failed=0
+result() {
+	n=$((n + 1))
+	if [ "$2" = 0 ]; then echo "ok $n - $1"; else echo "not ok $n - $1"; failed=1; fi
+}
+
+kmemleak=/sys/kernel/debug/kmemleak
+# An object counts when it is five seconds old and two scans did not find it
+no_leaks() {
+	local found
+	if [ ! -e $kmemleak ]; then
+		n=$((n + 1))
+		echo "ok $n - $1 # SKIP this kernel has no kmemleak"
+		return
+	fi
+	sleep 6
+	echo scan >$kmemleak
+	echo scan >$kmemleak
+	found=$(<$kmemleak)
+	[ -z "$found" ]
+	result "$1" $?
+	sed 's/^/# /' <<<"$found"
+	echo clear >$kmemleak
+}
+
+unused() {
+	local end=$((SECONDS + 60))
+	until [ "$(</sys/module/mqbus/refcnt)" = 0 ]; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+
+echo "TAP version 13"
+unused
+result "nothing uses the module" $?
+no_leaks "nothing leaked"
+rmmod mqbus
+result "it goes" $?
+no_leaks "it leaves nothing behind"
+insmod "build/$KERNEL/mqbus.ko"
+result "it comes back" $?
+rmmod mqbus
+result "and goes" $?
+no_leaks "again without a trace"
+if [ -e /proc/lockdep_stats ]; then
+	# after its first report it would have been silent
+	grep -q 'debug_locks: *1' /proc/lockdep_stats
+	result "lockdep is still on" $?
+	grep -E 'lock-classes|dependency chains|debug_locks' /proc/lockdep_stats | sed 's/^/# /'
+fi
+if [ -e /sys/kernel/debug/kcsan ]; then
+	grep -q '^enabled: 1' /sys/kernel/debug/kcsan
+	result "KCSAN is still on" $?
+	sed 's/^/# /' /sys/kernel/debug/kcsan
+fi
+echo "1..$n"
+exit $failed
