@@ -37,7 +37,7 @@ cd "$top"
 while IFS= read -r -d '' f; do
 	mkdir -p "$dir/$(dirname "$f")"
 	ln -s "$top/$f" "$dir/$f"
-done < <(find Kbuild VERSION module uapi \( -name Kbuild -o -name VERSION -o -name '*.[chS]' \) \
+done < <(find Kbuild VERSION module uapi selftests/kunit \( -name Kbuild -o -name VERSION -o -name '*.[chS]' \) \
 	! -name '*.mod.c' -type f -print0)
 
 # This make is on its own: what the caller's make was told is not for kbuild.
