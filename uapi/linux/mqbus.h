@@ -29,7 +29,8 @@
  * **Time.** Timeouts are relative, in nanoseconds of CLOCK_MONOTONIC: 0 does
  * not wait, %MQBUS_WAIT_FOREVER has no limit. O_NONBLOCK makes every timeout 0.
  * Record times are nanoseconds of CLOCK_REALTIME and never go back in a
- * partition.
+ * partition: after the clock was set back they stay where they were until it has
+ * caught up, and retention counts from there.
  *
  * **Order.** Inside one partition all records have one order, the same for
  * every reader, and records of one producer keep the order in which it
