@@ -146,7 +146,7 @@ static void group_remove(struct mqbus_group *group)
 	lockdep_assert_held(&topic->lock);
 
 	list_del_rcu(&group->node);
-	topic->nr_groups--;
+	WRITE_ONCE(topic->nr_groups, topic->nr_groups - 1);	/* listings look without the lock */
 	atomic_inc(&topic->charge.ns->seq);
 	spin_lock(&group->lock);
 	WRITE_ONCE(group->dead, true);
@@ -173,7 +173,7 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 
 	/* First in the list, so that writers see each floor from its first store */
 	list_add_tail_rcu(&group->node, &topic->groups);
-	topic->nr_groups++;
+	WRITE_ONCE(topic->nr_groups, topic->nr_groups + 1);
 	atomic_inc(&topic->charge.ns->seq);
 	for (i = 0; !err && i < topic->nr_parts; i++) {
 		struct mqbus_seek seek = { .whence = args->whence, .value = args->value };

@@ -44,7 +44,7 @@ struct mqbus_part {
  * @producers: endpoints bound as producers
  * @lock: the list of groups; taken inside the namespace's lock, outside a group's
  * @groups: RCU list, changed under @lock
- * @nr_groups: its length
+ * @nr_groups: its length; stored under @lock, listings load it without
  * @readers: members that wait for records or partitions
  * @writers: producers that wait for space
  * @parts: the partitions

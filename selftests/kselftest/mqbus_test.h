@@ -441,6 +441,14 @@ static inline char *mq_before_hole(size_t pages)
 	return p + pages * MQ_PAGE;
 }
 
+/* When a wait counts as failed; MQ_SLOW=N: N times later, on kernels that check a lot */
+static inline __u64 mq_patience(void)
+{
+	const char *slow = getenv("MQ_SLOW");
+
+	return mq_clock(CLOCK_MONOTONIC) + 10 * MQ_SEC * (slow ? strtoul(slow, NULL, 10) : 1);
+}
+
 /*
  * Exit status of a child, or 128 plus the signal that ended it. A child that
  * does not end within time is the failure of whatever should have woken it:
@@ -448,7 +456,7 @@ static inline char *mq_before_hole(size_t pages)
  */
 static inline int mq_wait(pid_t pid)
 {
-	__u64 end = mq_clock(CLOCK_MONOTONIC) + 10 * MQ_SEC, nap = MQ_MS / 8;
+	__u64 end = mq_patience(), nap = MQ_MS / 8;
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG) != pid) {
@@ -479,7 +487,7 @@ static inline int mq_kill(pid_t pid)
  */
 static inline bool mq_wait_asleep(pid_t tid, long nr)
 {
-	__u64 end = mq_clock(CLOCK_MONOTONIC) + 10 * MQ_SEC;
+	__u64 end = mq_patience();
 	char path[64], text[256];
 
 	while (mq_clock(CLOCK_MONOTONIC) < end) {

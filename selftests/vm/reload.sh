@@ -26,7 +26,7 @@ no_leaks() {
 	found=$(<$kmemleak)
 	[ -z "$found" ]
 	result "$1" $?
-	sed 's/^/# /' <<<"$found"
+	[ -z "$found" ] || sed "s/^/# /" <<<"$found"
 	echo clear >$kmemleak
 }
 
