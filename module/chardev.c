@@ -2,7 +2,6 @@
 /*
  * The device: open, read, write, poll, mmap, release.
  */
-#include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/nsproxy.h>

@@ -2,7 +2,6 @@
 /*
  * Members: fetching, committing, reading, and what is left when they go.
  */
-#include <linux/file.h>
 #include <linux/pid.h>
 #include <linux/uaccess.h>
 

@@ -229,8 +229,9 @@ static int dump_one_topic(struct dump_call *call, struct mqbus_topic *topic,
 	return dump_end(call, msg, mqbus_listing_topic(call->skb, topic, &call->who));
 }
 
-static int dump_one_partitions(struct dump_call *call, struct mqbus_topic *topic,
-			       struct dump *at)
+/* The partitions of a topic, or a group's progress in each of them. */
+static int dump_parts(struct dump_call *call, struct mqbus_topic *topic,
+		      struct mqbus_group *group, struct dump *at)
 {
 	int err = 0;
 
@@ -242,28 +243,17 @@ static int dump_one_partitions(struct dump_call *call, struct mqbus_topic *topic
 		msg = dump_begin(call);
 		if (!msg)
 			return -EMSGSIZE;
-		err = dump_end(call, msg,
-			       mqbus_listing_partition(call->skb, topic, at->part));
+		err = group ? mqbus_listing_group(call->skb, group, at->part, &call->who) :
+			      mqbus_listing_partition(call->skb, topic, at->part);
+		dump_end(call, msg, err);
 	}
 	return err;
 }
 
-static int dump_group(struct dump_call *call, struct mqbus_group *group, struct dump *at)
+static int dump_one_partitions(struct dump_call *call, struct mqbus_topic *topic,
+			       struct dump *at)
 {
-	int err = 0;
-
-	for (; !err && at->part < group->topic->nr_parts; at->part += !err) {
-		void *msg;
-
-		if (call->part != MQBUS_ANY && call->part != at->part)
-			continue;
-		msg = dump_begin(call);
-		if (!msg)
-			return -EMSGSIZE;
-		err = dump_end(call, msg, mqbus_listing_group(call->skb, group, at->part,
-							      &call->who));
-	}
-	return err;
+	return dump_parts(call, topic, NULL, at);
 }
 
 static int dump_one_groups(struct dump_call *call, struct mqbus_topic *topic,
@@ -279,7 +269,7 @@ static int dump_one_groups(struct dump_call *call, struct mqbus_topic *topic,
 			continue;
 		if (mqbus_listing_group_visible(group, &call->who) &&
 		    (!call->name || !strcmp(call->name, group->name)))
-			err = dump_group(call, group, at);
+			err = dump_parts(call, topic, group, at);
 		if (err)
 			break;
 		at->group = i;

@@ -85,15 +85,6 @@ static void topic_release(struct kref *ref)
 }
 
 /**
- * mqbus_topic_get() - take a reference
- * @topic: a topic that the caller knows to live
- */
-void mqbus_topic_get(struct mqbus_topic *topic)
-{
-	kref_get(&topic->ref);
-}
-
-/**
  * mqbus_topic_put() - drop a reference; may sleep
  * @topic: a topic
  */
@@ -317,7 +308,7 @@ struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name)
 	mutex_lock(&ns->lock);
 	topic = topic_lookup(ns, name);
 	if (topic)
-		mqbus_topic_get(topic);
+		kref_get(&topic->ref);
 	mutex_unlock(&ns->lock);
 	return topic;
 }

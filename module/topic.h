@@ -88,7 +88,6 @@ void mqbus_topic_delete_all(struct mqbus_ns *ns);
 int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const char *name,
 		     unsigned int want, struct mqbus_topic **topic);
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
-void mqbus_topic_get(struct mqbus_topic *topic);
 void mqbus_topic_put(struct mqbus_topic *topic);
 u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);
 bool mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes);
