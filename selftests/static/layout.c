@@ -75,7 +75,21 @@ OFFSET(mqbus_topic_delete, flags, 0);
 OFFSET(mqbus_topic_delete, __reserved, 4);
 OFFSET(mqbus_topic_delete, name, 8);
 
-SIZE(mqbus_group_create, 280);
+SIZE(mqbus_queue, 192);
+OFFSET(mqbus_queue, flags, 0);
+OFFSET(mqbus_queue, max_inflight, 4);
+OFFSET(mqbus_queue, credit, 8);
+OFFSET(mqbus_queue, limit, 12);
+OFFSET(mqbus_queue, lease, 16);
+OFFSET(mqbus_queue, backoff_min, 24);
+OFFSET(mqbus_queue, backoff_max, 32);
+OFFSET(mqbus_queue, backoff_factor, 40);
+OFFSET(mqbus_queue, backoff_jitter, 44);
+OFFSET(mqbus_queue, retry_size, 48);
+OFFSET(mqbus_queue, __reserved, 56);
+OFFSET(mqbus_queue, dlq, 64);
+
+SIZE(mqbus_group_create, 472);
 OFFSET(mqbus_group_create, flags, 0);
 OFFSET(mqbus_group_create, type, 4);
 OFFSET(mqbus_group_create, whence, 8);
@@ -83,6 +97,14 @@ OFFSET(mqbus_group_create, mode, 12);
 OFFSET(mqbus_group_create, value, 16);
 OFFSET(mqbus_group_create, topic, 24);
 OFFSET(mqbus_group_create, group, 152);
+OFFSET(mqbus_group_create, queue, 280);
+
+SIZE(mqbus_group_set, 456);
+OFFSET(mqbus_group_set, flags, 0);
+OFFSET(mqbus_group_set, fields, 4);
+OFFSET(mqbus_group_set, topic, 8);
+OFFSET(mqbus_group_set, group, 136);
+OFFSET(mqbus_group_set, queue, 264);
 
 SIZE(mqbus_group_delete, 264);
 OFFSET(mqbus_group_delete, flags, 0);
@@ -180,6 +202,35 @@ OFFSET(mqbus_commit, entries, 8);
 OFFSET(mqbus_commit, entry_size, 16);
 OFFSET(mqbus_commit, committed, 20);
 
+SIZE(mqbus_leased, 40);
+OFFSET(mqbus_leased, lease, 0);
+OFFSET(mqbus_leased, pos, 8);
+OFFSET(mqbus_leased, offset, 16);
+OFFSET(mqbus_leased, partition, 24);
+OFFSET(mqbus_leased, ring, 28);
+OFFSET(mqbus_leased, attempt, 32);
+OFFSET(mqbus_leased, __reserved, 36);
+
+SIZE(mqbus_settle, 24);
+OFFSET(mqbus_settle, lease, 0);
+OFFSET(mqbus_settle, what, 8);
+OFFSET(mqbus_settle, error, 12);
+OFFSET(mqbus_settle, delay, 16);
+
+SIZE(mqbus_lease, 64);
+OFFSET(mqbus_lease, flags, 0);
+OFFSET(mqbus_lease, nr_settles, 4);
+OFFSET(mqbus_lease, settles, 8);
+OFFSET(mqbus_lease, settle_size, 16);
+OFFSET(mqbus_lease, lease_size, 20);
+OFFSET(mqbus_lease, leases, 24);
+OFFSET(mqbus_lease, nr_leases, 32);
+OFFSET(mqbus_lease, settled, 36);
+OFFSET(mqbus_lease, timeout, 40);
+OFFSET(mqbus_lease, time, 48);
+OFFSET(mqbus_lease, error, 56);
+OFFSET(mqbus_lease, __reserved, 60);
+
 SIZE(mqbus_geometry, 56);
 OFFSET(mqbus_geometry, flags, 0);
 OFFSET(mqbus_geometry, partition, 4);
@@ -195,7 +246,7 @@ OFFSET(mqbus_geometry, __reserved, 52);
 NUMBER(MQBUS_IOC_INFO, 0xc038e900);
 NUMBER(MQBUS_IOC_TOPIC_CREATE, 0xc0b0e901);
 NUMBER(MQBUS_IOC_TOPIC_DELETE, 0xc088e902);
-NUMBER(MQBUS_IOC_GROUP_CREATE, 0xc118e903);
+NUMBER(MQBUS_IOC_GROUP_CREATE, 0xc1d8e903);
 NUMBER(MQBUS_IOC_GROUP_DELETE, 0xc108e904);
 NUMBER(MQBUS_IOC_GROUP_SEEK, 0xc128e905);
 NUMBER(MQBUS_IOC_PRODUCE, 0xc090e906);
@@ -204,3 +255,5 @@ NUMBER(MQBUS_IOC_PUBLISH, 0xc030e908);
 NUMBER(MQBUS_IOC_FETCH, 0xc020e909);
 NUMBER(MQBUS_IOC_COMMIT, 0xc018e90a);
 NUMBER(MQBUS_IOC_GEOMETRY, 0xc038e90b);
+NUMBER(MQBUS_IOC_GROUP_SET, 0xc1c8e90c);
+NUMBER(MQBUS_IOC_LEASE, 0xc040e90d);

@@ -48,6 +48,7 @@
  * EACCES        the mode of the topic or group does not allow it; a mapping
  *               asked to be writable or executable
  * EAGAIN        would have to wait, and waiting was not allowed
+ * EALREADY      the lease was settled before
  * EBADFD        the endpoint is in the wrong state for this call
  * EBUSY         the group still has members
  * ECHRNG        there is no partition of that number
@@ -60,23 +61,27 @@
  * EINVAL        padding that is not zero, an unknown enum value or mode bit, a
  *               size that is not a power of two, headers that are not well
  *               formed, an empty name, a mapping that is private or of a wrong
- *               length
+ *               length, options of a queue that exclude each other
+ * ELOOP         dead letters of the topic would come back to it
  * EMFILE        the topic has all the groups, or the namespace all the topics,
  *               that are allowed
  * EMSGSIZE      a record (or one part of it) is over the maximum, or a buffer
  *               is too small for the record
  * ENAMETOOLONG  a name does not end within its field
  * ENOBUFS       a topic of %MQBUS_FULL_REJECT is full
- * ENOENT        there is no topic or group of that name
+ * ENOENT        there is no topic or group of that name; no lease of that number
+ *               was ever given
  * ENOMEM        the machine or the memory cgroup has no memory left
  * ENOSPC        the limit of bytes of the network namespace is reached
  * ENOTTY        not an mqbus ioctl, or shorter than its first version
  * EOPNOTSUPP    a flag or a kind that this kernel does not know
  * EOVERFLOW     sizes whose sum or product does not fit
- * EPERM         only the owner, or a capability, may do this
+ * EPERM         only the owner, or a capability, may do this; the lease is
+ *               another member's
  * ERANGE        a number outside the limits that %MQBUS_IOC_INFO tells
- * ESTALE        the partition is not, or no longer, assigned to this member
- * ETIMEDOUT     the timeout passed
+ * ESTALE        the partition is not, or no longer, assigned to this member; the
+ *               lease ended long ago
+ * ETIMEDOUT     the timeout passed; the lease ended before it was settled
  * ============  ==============================================================
  */
 
@@ -101,8 +106,21 @@
 #define MQBUS_BATCH_MAX		4096
 #define MQBUS_FETCH_MAX		16
 
+/* Records in flight in a queue group, and without saying how many */
+#define MQBUS_INFLIGHT_MAX	(1U << 20)
+#define MQBUS_INFLIGHT_DEFAULT	1024
+/* Failures after which a record is a dead letter */
+#define MQBUS_LIMIT_MAX		1000
+#define MQBUS_LIMIT_DEFAULT	5
+/* ns: longest lease, delay and backoff (30 days) */
+#define MQBUS_DELAY_MAX		(30ULL * 24 * 3600 * 1000000000)
+/* Leases and settlements in one %MQBUS_IOC_LEASE */
+#define MQBUS_LEASE_MAX		4096
+
 /* "No number": the default partition, owner, group, partition of a seek */
 #define MQBUS_ANY		(~0U)
+/* In place of a partition: the retry ring of a queue group */
+#define MQBUS_RETRY		(~1U)
 
 /**
  * struct mqbus_record - a record as it lies in a ring
@@ -299,10 +317,102 @@ enum mqbus_whence {
 /**
  * enum mqbus_group_type - how a group hands out records
  * @MQBUS_GROUP_STREAM: partitions are assigned to members, which commit offsets
+ * @MQBUS_GROUP_QUEUE: records are leased to any member, which settles each
+ *
+ * The first is Kafka's consumer group, the second Kafka's share group, an SQS
+ * queue, or a RabbitMQ queue bound to an exchange.
  */
 enum mqbus_group_type {
 	MQBUS_GROUP_STREAM,
+	MQBUS_GROUP_QUEUE,
 };
+
+/**
+ * struct mqbus_queue - how a queue group works
+ * @flags: bits of MQBUS_QUEUE_F_*
+ * @max_inflight: records that may be in flight at a time; 0: 1024
+ * @credit: of these, how many one member may hold; 0: no limit of its own
+ * @limit: failures after which a record is a dead letter; 0: 5; MQBUS_ANY:
+ *	never. Without @dlq it must be 0 or MQBUS_ANY: there a record is tried for
+ *	ever, since nothing else could be done without losing it.
+ * @lease: ns that a member has for a record; 0: as long as its file is open
+ * @backoff_min: ns until a record that failed once is tried again; 0: at once
+ * @backoff_max: ns that it may become
+ * @backoff_factor: what each further failure multiplies it by, in hundredths, 100
+ *	to 10000; 0: 200
+ * @backoff_jitter: each wait is made shorter by up to so many percent, at random
+ * @retry_size: bytes of the ring in which failed records wait, a power of two; 0:
+ *	four times the largest record, at least 64 KiB
+ * @__reserved: must be 0
+ * @dlq: the topic that dead letters go to; "": none
+ *
+ * A record counts as *in flight* from when it is handed out until it is settled,
+ * but not while it waits in the retry ring. State for each is allocated and
+ * charged when the group is made: 64 bytes for each of @max_inflight and for each
+ * 256 bytes of @retry_size; with %MQBUS_QUEUE_F_KEY_EXCLUSIVE 76 bytes, and as many
+ * again as @max_inflight for records held back.
+ *
+ * **Attempts.** A nack, a lease that ran out, and the death of a member (the last
+ * close of a file that held leases) are failures and count; a release does not.
+ * The first two wait for the backoff, in the retry ring; after a death the record
+ * is handed out again at once. If the retry ring is full, it waits where it is,
+ * counts as in flight and holds its space: so a flow that fails becomes slow
+ * instead of losing anything.
+ *
+ * **Dead letters.** After @limit failures, or when it is rejected, a record is
+ * appended to @dlq and settled in one step. Its key, routing key, value, schema and
+ * headers stay; headers that begin with %MQBUS_DLQ_PREFIX are replaced by:
+ *
+ * ================  ==========================================================
+ * mqbus.topic       where it came from
+ * mqbus.partition
+ * mqbus.offset
+ * mqbus.group       the group that gave it up
+ * mqbus.attempts    how often it was handed out and failed or was rejected
+ * mqbus.reason      the last: "nack", "expired", "died" or "rejected"
+ * mqbus.first       ns of CLOCK_REALTIME at which it was first handed out
+ * mqbus.last        ns of CLOCK_REALTIME at which it was given up
+ * mqbus.pid         process that had it last, as it calls itself
+ * mqbus.uid         its uid in the user namespace that owns the network namespace
+ * ================  ==========================================================
+ *
+ * Numbers are decimal text. With these a record may have more headers than
+ * %MQBUS_HEADERS_MAX allows. If @dlq is full, or was deleted, the record waits in the
+ * retry ring and counts as blocked. Rejected in a group without @dlq it is dropped
+ * and counts as discarded.
+ *
+ * Topics of %MQBUS_FULL_EVICT have no queue groups: what is leased must stay.
+ */
+struct mqbus_queue {
+	__u32 flags;
+	__u32 max_inflight;
+	__u32 credit;
+	__u32 limit;
+	__u64 lease;
+	__u64 backoff_min;
+	__u64 backoff_max;
+	__u32 backoff_factor;
+	__u32 backoff_jitter;
+	__u64 retry_size;
+	__u64 __reserved;
+	char dlq[MQBUS_NAME_SIZE];
+};
+
+#define MQBUS_DLQ_PREFIX	"mqbus."
+
+/*
+ * A record is settled when it is handed out, and never handed out twice (Kafka's
+ * at-most-once). Its space is held until the member is done with it. However its
+ * lease ends, it is over; only a reject still makes it a dead letter.
+ */
+#define MQBUS_QUEUE_F_AT_MOST_ONCE	(1U << 0)
+/*
+ * Records of one key are handed out one at a time, in order, each after the one
+ * before it is settled; keys do not wait for each other. Up to @max_inflight records
+ * are held back for their key; when there are more, the partition waits.
+ */
+#define MQBUS_QUEUE_F_KEY_EXCLUSIVE	(1U << 1)
+#define __MQBUS_QUEUE_F_ALL	(MQBUS_QUEUE_F_AT_MOST_ONCE | MQBUS_QUEUE_F_KEY_EXCLUSIVE)
 
 /**
  * struct mqbus_group_create - ioctl(MQBUS_IOC_GROUP_CREATE)
@@ -313,8 +423,14 @@ enum mqbus_group_type {
  * @value: offset or time that @whence needs, else 0
  * @topic: the topic's name; needs r on it
  * @group: the new group's name
+ * @queue: options of a queue group; all zero for a stream group
  *
- * The group belongs to the opener. Errors: EEXIST, ENOENT, EACCES, EMFILE, ...
+ * The group belongs to the opener. Dead letters need w on their topic. Errors:
+ * EEXIST, ENOENT (the topic, or that of dead letters), EACCES, EMFILE, ELOOP (the
+ * dead letters' topic is @topic, or its own dead letters reach it), EMSGSIZE (the
+ * largest record would not fit into it with its new headers, or into the retry
+ * ring), ERANGE, EINVAL, EOPNOTSUPP (a queue group on a topic that evicts), EDQUOT,
+ * ENOSPC, ENOMEM.
  */
 struct mqbus_group_create {
 	__u32 flags;
@@ -324,7 +440,39 @@ struct mqbus_group_create {
 	__u64 value;
 	char topic[MQBUS_NAME_SIZE];
 	char group[MQBUS_NAME_SIZE];
+	struct mqbus_queue queue;
 };
+
+/**
+ * struct mqbus_group_set - ioctl(MQBUS_IOC_GROUP_SET)
+ * @flags: must be 0
+ * @fields: bits of MQBUS_GROUP_SET_*: what of @queue to change
+ * @topic: the topic's name
+ * @group: a queue group's name
+ * @queue: the new values; the rest is ignored
+ *
+ * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. Holds for
+ * what happens from then on: a lease that is running keeps its time, a record that
+ * waits keeps its due time. @max_inflight may become at most what the group was made
+ * with. Errors as of %MQBUS_IOC_GROUP_CREATE; EBADFD for a stream group; nothing is
+ * changed then.
+ */
+struct mqbus_group_set {
+	__u32 flags;
+	__u32 fields;
+	char topic[MQBUS_NAME_SIZE];
+	char group[MQBUS_NAME_SIZE];
+	struct mqbus_queue queue;
+};
+
+#define MQBUS_GROUP_SET_MAX_INFLIGHT	(1U << 0)
+#define MQBUS_GROUP_SET_CREDIT		(1U << 1)
+#define MQBUS_GROUP_SET_LIMIT		(1U << 2)
+#define MQBUS_GROUP_SET_LEASE		(1U << 3)
+/* All four of the backoff */
+#define MQBUS_GROUP_SET_BACKOFF		(1U << 4)
+#define MQBUS_GROUP_SET_DLQ		(1U << 5)
+#define __MQBUS_GROUP_SET_ALL		((1U << 6) - 1)
 
 /**
  * struct mqbus_group_delete - ioctl(MQBUS_IOC_GROUP_DELETE)
@@ -420,9 +568,10 @@ struct mqbus_produce {
  * @topic: the topic's name; needs r on it
  * @group: the group's name; needs w on it
  *
- * Binds an unbound endpoint as a member of a group. One member at a time is
- * given all partitions; the others stand by, and the one that waits longest
- * takes over when it leaves or dies.
+ * Binds an unbound endpoint as a member of a group. Of a stream group one member
+ * at a time is given all partitions; the others stand by, and the one that waits
+ * longest takes over when it leaves or dies. All members of a queue group are
+ * served alike.
  */
 struct mqbus_join {
 	__u32 flags;
@@ -593,9 +742,111 @@ struct mqbus_commit {
 #define __MQBUS_COMMIT_F_ALL	MQBUS_COMMIT_F_FETCHED
 
 /**
+ * struct mqbus_leased - a record handed out under a lease
+ * @lease: number of the lease, for &struct mqbus_settle
+ * @pos: position of the record in the mapping of @ring
+ * @offset: its offset in @partition
+ * @partition: where it was published
+ * @ring: where it lies: @partition, or %MQBUS_RETRY if it failed before
+ * @attempt: 1 for the first; only failures make it more
+ * @__reserved: 0
+ *
+ * The record stays where it is until the lease ends.
+ */
+struct mqbus_leased {
+	__u64 lease;
+	__u64 pos;
+	__u64 offset;
+	__u32 partition;
+	__u32 ring;
+	__u32 attempt;
+	__u32 __reserved;
+};
+
+/**
+ * enum mqbus_settlement - what becomes of a leased record
+ * @MQBUS_ACK: done
+ * @MQBUS_NACK: failed: try again, after @delay or the group's backoff
+ * @MQBUS_RELEASE: not tried: hand it out again, at once or after @delay
+ * @MQBUS_REJECT: a dead letter, now
+ * @MQBUS_EXTEND: not over yet: @delay from now, or the group's lease time
+ */
+enum mqbus_settlement {
+	MQBUS_ACK,
+	MQBUS_NACK,
+	MQBUS_RELEASE,
+	MQBUS_REJECT,
+	MQBUS_EXTEND,
+};
+
+/**
+ * struct mqbus_settle - the settlement of one lease
+ * @lease: its number
+ * @what: an &enum mqbus_settlement
+ * @error: in: must be 0; out: why it failed (a positive errno); left alone if it
+ *	did not
+ * @delay: ns; 0: as the group says; must be 0 for ACK and REJECT
+ *
+ * Each is done by itself. Errors: ENOENT (no such lease was given), EPERM (another
+ * member has it), EALREADY (settled already), ETIMEDOUT (it ran out, and the record
+ * waits to be handed out again), ESTALE (it ended, and the record has gone on),
+ * EINVAL, ERANGE (@delay), EOPNOTSUPP (@what).
+ */
+struct mqbus_settle {
+	__u64 lease;
+	__u32 what;
+	__u32 error;
+	__u64 delay;
+};
+
+/**
+ * struct mqbus_lease - ioctl(MQBUS_IOC_LEASE)
+ * @flags: bits of MQBUS_LEASE_F_*
+ * @nr_settles: number of elements at @settles, at most %MQBUS_LEASE_MAX
+ * @settles: address of &struct mqbus_settle elements
+ * @settle_size: bytes of one element of @settles
+ * @lease_size: bytes of one element of @leases
+ * @leases: address of &struct mqbus_leased elements
+ * @nr_leases: in: room at @leases, at most %MQBUS_LEASE_MAX; 0: only settle; out:
+ *	records leased
+ * @settled: out: settlements that succeeded
+ * @timeout: ns to wait for a record
+ * @time: ns of these leases; 0: as the group says
+ * @error: out: why no record was leased (a positive errno), or 0
+ * @__reserved: must be 0
+ *
+ * Settles what is done, then hands out what comes next, as many as there are but at
+ * least one. When something was to be settled the call succeeds, and @error tells
+ * of what came after; else it fails with that errno: EAGAIN, ETIMEDOUT, EINTR, EIDRM,
+ * EFAULT (what could not be told is handed out again, free of charge). It
+ * fails too with the errno of the first settlement if none succeeded and @nr_leases
+ * is 0. EBADFD: not a member of a queue group.
+ */
+struct mqbus_lease {
+	__u32 flags;
+	__u32 nr_settles;
+	__aligned_u64 settles;
+	__u32 settle_size;
+	__u32 lease_size;
+	__aligned_u64 leases;
+	__u32 nr_leases;
+	__u32 settled;
+	__u64 timeout;
+	__u64 time;
+	__u32 error;
+	__u32 __reserved;
+};
+
+/* First, after @settles, ack all that this member holds */
+#define MQBUS_LEASE_F_ACK	(1U << 0)
+/* First, after @settles, release all that this member holds */
+#define MQBUS_LEASE_F_RELEASE	(1U << 1)
+#define __MQBUS_LEASE_F_ALL	(MQBUS_LEASE_F_ACK | MQBUS_LEASE_F_RELEASE)
+
+/**
  * struct mqbus_geometry - ioctl(MQBUS_IOC_GEOMETRY)
  * @flags: must be 0
- * @partition: in: a partition
+ * @partition: in: a partition, or, of a member of a queue group, %MQBUS_RETRY
  * @map_offset: out: offset to mmap() the partition at
  * @map_len: out: length to mmap(), exactly
  * @data_offset: out: byte of the mapping at which the ring's data begin;
@@ -623,9 +874,9 @@ struct mqbus_geometry {
 
 /*
  * write() and writev() publish one record with that value, without a key;
- * read() takes the next record's value and commits the one that the previous
- * read() took. Both wait without limit unless O_NONBLOCK is set. A write() of 0
- * bytes stores an empty record.
+ * read() takes the next record's value and commits (in a queue group: acks) the
+ * one that the previous read() took. Both wait without limit unless O_NONBLOCK is
+ * set. A write() of 0 bytes stores an empty record.
  *
  * poll(): a producer is writable unless its last call met a full partition
  * that still has no room for that record; a member is readable when it has
@@ -633,7 +884,7 @@ struct mqbus_geometry {
  * before it is added to an epoll set: an unbound one is EPOLLERR and nothing wakes
  * it.
  *
- * Creating, deleting and seeking go by name and work on any endpoint.
+ * Creating, deleting, seeking and setting go by name and work on any endpoint.
  */
 
 #define MQBUS_IOC_MAGIC		0xE9
@@ -649,5 +900,7 @@ struct mqbus_geometry {
 #define MQBUS_IOC_FETCH		_IOWR(MQBUS_IOC_MAGIC, 0x09, struct mqbus_fetch)
 #define MQBUS_IOC_COMMIT	_IOWR(MQBUS_IOC_MAGIC, 0x0a, struct mqbus_commit)
 #define MQBUS_IOC_GEOMETRY	_IOWR(MQBUS_IOC_MAGIC, 0x0b, struct mqbus_geometry)
+#define MQBUS_IOC_GROUP_SET	_IOWR(MQBUS_IOC_MAGIC, 0x0c, struct mqbus_group_set)
+#define MQBUS_IOC_LEASE		_IOWR(MQBUS_IOC_MAGIC, 0x0d, struct mqbus_lease)
 
 #endif /* _UAPI_LINUX_MQBUS_H */
