@@ -31,6 +31,7 @@ extern "C" {
 
 struct mqbus_producer;
 struct mqbus_consumer;
+struct mqbus_worker;
 
 /* ---- names: topics and groups ---- */
 
@@ -75,6 +76,16 @@ int mqbus_topic_delete(const char *topic);
  */
 int mqbus_group_create(const char *topic, const char *group,
 		       enum mqbus_whence whence, uint64_t value, uint32_t mode);
+/*
+ * A queue group, whose members are workers; @queue as in <linux/mqbus.h>, NULL for
+ * the kernel's defaults.
+ */
+int mqbus_queue_create(const char *topic, const char *group,
+		       enum mqbus_whence whence, uint64_t value, uint32_t mode,
+		       const struct mqbus_queue *queue);
+/* Change what @fields (bits of MQBUS_GROUP_SET_*) say of a queue group. */
+int mqbus_queue_set(const char *topic, const char *group, uint32_t fields,
+		    const struct mqbus_queue *queue);
 /* @force: also when it has members, who then get -EIDRM. */
 int mqbus_group_delete(const char *topic, const char *group, int force);
 /*
@@ -203,6 +214,50 @@ int mqbus_consumer_commit(struct mqbus_consumer *c);
  */
 int mqbus_consumer_commit_to(struct mqbus_consumer *c, uint32_t partition,
 			     uint64_t offset);
+
+/* ---- workers: members of queue groups ---- */
+
+/* Join queue group @group of @topic. On success *@out is to be closed by the caller. */
+int mqbus_worker_open(struct mqbus_worker **out, const char *topic, const char *group);
+/* Releases what the worker still holds, which does not count as a failure, and leaves. */
+void mqbus_worker_close(struct mqbus_worker *w);
+/* The file descriptor, for poll() (POLLIN: there is something to lease); it stays the handle's. */
+int mqbus_worker_fd(const struct mqbus_worker *w);
+/* Partitions and limits of the topic. */
+const struct mqbus_geometry *mqbus_worker_geometry(const struct mqbus_worker *w);
+
+/* For mqbus_worker_turn(): ack, or release, all that is still held after @settles. */
+#define MQBUS_WORKER_ACK	1U
+#define MQBUS_WORKER_RELEASE	2U
+
+/*
+ * Settle what is done and lease what comes next, in one call. Returns the number of
+ * records leased into @leases (room for @n); 0 only if @n is 0, or if something was
+ * to be settled and nothing was leased: *@error (may be NULL) is then why (-EAGAIN,
+ * -ETIMEDOUT, -EINTR, -EIDRM, ...), else 0. A settlement that fails has its @error
+ * set to a positive errno and does not stop the others; set it to 0 before each
+ * call. @time_ns: how long these leases last; 0: as the group says.
+ * Several threads may call this on one handle, each with arrays of its own.
+ */
+int mqbus_worker_turn(struct mqbus_worker *w, unsigned int flags,
+		      struct mqbus_settle *settles, unsigned int nr_settles,
+		      struct mqbus_leased *leases, unsigned int n,
+		      int64_t time_ns, int64_t timeout_ns, int *error);
+/* Only lease. Returns how many (at least 1). */
+int mqbus_worker_lease(struct mqbus_worker *w, struct mqbus_leased *leases,
+		       unsigned int n, int64_t timeout_ns);
+/* Only settle. Returns how many settlements succeeded, or the first's negative errno. */
+int mqbus_worker_settle(struct mqbus_worker *w, struct mqbus_settle *settles,
+			unsigned int nr_settles);
+/* Settle one lease: @what is an &enum mqbus_settlement. */
+int mqbus_worker_settle_one(struct mqbus_worker *w, const struct mqbus_leased *lease,
+			    enum mqbus_settlement what, uint64_t delay_ns);
+/*
+ * The record of a lease that this worker holds, in the topic's memory; it stays as
+ * it is until the lease ends. NULL if its memory cannot be mapped (errno says why).
+ */
+const struct mqbus_record *mqbus_worker_record(struct mqbus_worker *w,
+					       const struct mqbus_leased *lease);
 
 /* ---- records ---- */
 
