@@ -34,7 +34,7 @@ static void window_finish(struct mqbus_window *w, u32 i)
 		mqbus_window_again(w, next);
 }
 
-static void window_wait(struct mqbus_window *w, u32 i, u64 wait, const struct mqbus_now *now)
+static void window_wait(struct mqbus_window *w, u32 i, u64 wait, struct mqbus_now *now)
 {
 	struct mqbus_entry *e = mqbus_window_entry(w, i);
 
@@ -54,7 +54,7 @@ static void window_discard(struct mqbus_window *w, u32 i)
 }
 
 static void window_bury(struct mqbus_window *w, u32 i, const struct mqbus_holder *holder,
-			const struct mqbus_now *now)
+			struct mqbus_now *now)
 {
 	struct mqbus_entry *e = mqbus_window_entry(w, i);
 
@@ -72,7 +72,7 @@ static void window_bury(struct mqbus_window *w, u32 i, const struct mqbus_holder
 
 /* @wait: ns until the next attempt; 0: as the backoff says, which a death ignores */
 static void window_fail(struct mqbus_window *w, u32 i, const struct mqbus_holder *holder,
-			enum mqbus_reason reason, u64 wait, const struct mqbus_now *now)
+			enum mqbus_reason reason, u64 wait, struct mqbus_now *now)
 {
 	struct mqbus_entry *e = mqbus_window_entry(w, i);
 
@@ -91,6 +91,8 @@ static void window_fail(struct mqbus_window *w, u32 i, const struct mqbus_holder
 		wait = 0;
 	else if (!wait)
 		wait = mqbus_backoff_wait(&w->conf.backoff, e->failures, now->chance);
+	/* Those that failed together should not come back together */
+	now->chance = now->chance * 1664525 + 1013904223;
 	window_wait(w, i, wait, now);
 }
 
@@ -122,7 +124,7 @@ static int settle_check(const struct mqbus_settle *s)
 	return s->delay > MQBUS_DELAY_MAX ? -ERANGE : 0;
 }
 
-static void lease_extend(struct mqbus_window *w, u32 i, u64 time, const struct mqbus_now *now)
+static void lease_extend(struct mqbus_window *w, u32 i, u64 time, struct mqbus_now *now)
 {
 	w->stats.extended++;
 	mqbus_heap_del(&w->table, i);
@@ -131,7 +133,7 @@ static void lease_extend(struct mqbus_window *w, u32 i, u64 time, const struct m
 }
 
 static void lease_settle(struct mqbus_window *w, u32 i, struct mqbus_holder *holder,
-			 enum mqbus_settlement what, u64 delay, const struct mqbus_now *now)
+			 enum mqbus_settlement what, u64 delay, struct mqbus_now *now)
 {
 	mqbus_window_unlease(w, i, holder);
 	switch (what) {
@@ -169,7 +171,7 @@ static void lease_settle(struct mqbus_window *w, u32 i, struct mqbus_holder *hol
  * Return: 0 or a negative errno as of &struct mqbus_settle.
  */
 int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
-			const struct mqbus_settle *settle, const struct mqbus_now *now)
+			const struct mqbus_settle *settle, struct mqbus_now *now)
 {
 	u32 i;
 	int err = settle_check(settle) ?: lease_find(w, holder, settle->lease, &i);
@@ -195,7 +197,7 @@ int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
  */
 u32 mqbus_window_settle_held(struct mqbus_window *w, struct mqbus_holder *holder,
 			     enum mqbus_settlement what, u32 max,
-			     const struct mqbus_now *now)
+			     struct mqbus_now *now)
 {
 	u32 n;
 
@@ -216,7 +218,7 @@ u32 mqbus_window_settle_held(struct mqbus_window *w, struct mqbus_holder *holder
  * Return: whether it holds more.
  */
 bool mqbus_window_leave(struct mqbus_window *w, struct mqbus_holder *holder, u32 max,
-			const struct mqbus_now *now)
+			struct mqbus_now *now)
 {
 	while (max-- && holder->nr) {
 		u32 i = holder->leases.first;
@@ -236,14 +238,16 @@ bool mqbus_window_leave(struct mqbus_window *w, struct mqbus_holder *holder, u32
  *
  * Return: whether there is more to do now.
  */
-bool mqbus_window_tick(struct mqbus_window *w, u32 max, const struct mqbus_now *now)
+bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now)
 {
+	u64 begin = w->copied;
+
 	while (mqbus_window_due(w) <= now->mono) {
 		u32 i = mqbus_heap_top(&w->table);
 		struct mqbus_entry *e = mqbus_window_entry(w, i);
 		struct mqbus_holder *holder;
 
-		if (!max--)
+		if (!max-- || w->copied - begin >= MQBUS_WINDOW_HOLD)
 			return true;
 		if (e->state == MQBUS_ENTRY_LEASED) {
 			holder = w->seats[e->seat];

@@ -175,7 +175,7 @@ struct mqbus_window {
  * struct mqbus_now - what time it is
  * @mono: ns of the clock of leases and due times
  * @real: ns of CLOCK_REALTIME, never 0
- * @chance: any number, for the jitter
+ * @chance: any number, for the jitter; changes with each use
  */
 struct mqbus_now {
 	u64 mono;
@@ -183,8 +183,9 @@ struct mqbus_now {
 	u32 chance;
 };
 
-/* Records that one call looks at */
+/* Records that one call looks at; bytes that it copies, but for the last record */
 #define MQBUS_WINDOW_STEP	256
+#define MQBUS_WINDOW_HOLD	(64 * 1024)
 
 void mqbus_window_init(struct mqbus_window *w, struct mqbus_entry *entries, u32 nr);
 void mqbus_window_place(struct mqbus_window *w, u32 partition);
@@ -195,13 +196,13 @@ u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
 		      struct mqbus_leased *out, u32 max, u64 end, u64 real, bool *more);
 void mqbus_window_untake(struct mqbus_window *w, struct mqbus_holder *holder, u64 lease);
 int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
-			const struct mqbus_settle *settle, const struct mqbus_now *now);
+			const struct mqbus_settle *settle, struct mqbus_now *now);
 u32 mqbus_window_settle_held(struct mqbus_window *w, struct mqbus_holder *holder,
 			     enum mqbus_settlement what, u32 max,
-			     const struct mqbus_now *now);
+			     struct mqbus_now *now);
 bool mqbus_window_leave(struct mqbus_window *w, struct mqbus_holder *holder, u32 max,
-			const struct mqbus_now *now);
-bool mqbus_window_tick(struct mqbus_window *w, u32 max, const struct mqbus_now *now);
+			struct mqbus_now *now);
+bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now);
 void mqbus_window_buried(struct mqbus_window *w, u32 i);
 void mqbus_window_unburied(struct mqbus_window *w, u32 i);
 bool mqbus_window_forget(struct mqbus_window *w, u32 partition, u32 max);
