@@ -96,7 +96,17 @@ static void window_fail(struct mqbus_window *w, u32 i, const struct mqbus_holder
 	window_wait(w, i, wait, now);
 }
 
-static int lease_find(struct mqbus_window *w, struct mqbus_holder *holder, u64 lease, u32 *i)
+/**
+ * mqbus_window_find() - the entry of a lease
+ * @w: the window
+ * @holder: who asks
+ * @lease: its number, from anywhere
+ * @i: filled with the entry on success
+ *
+ * Return: 0 if @holder has it, else a negative errno as of &struct mqbus_settle.
+ */
+int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *holder,
+		      u64 lease, u32 *i)
 {
 	struct mqbus_entry *e;
 	s32 ago;
@@ -174,7 +184,7 @@ int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
 			const struct mqbus_settle *settle, struct mqbus_now *now)
 {
 	u32 i;
-	int err = settle_check(settle) ?: lease_find(w, holder, settle->lease, &i);
+	int err = settle_check(settle) ?: mqbus_window_find(w, holder, settle->lease, &i);
 
 	if (err)
 		return err;

@@ -195,6 +195,8 @@ bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder 
 u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
 		      struct mqbus_leased *out, u32 max, u64 end, u64 real, bool *more);
 void mqbus_window_untake(struct mqbus_window *w, struct mqbus_holder *holder, u64 lease);
+int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *holder,
+		      u64 lease, u32 *i);
 int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
 			const struct mqbus_settle *settle, struct mqbus_now *now);
 u32 mqbus_window_settle_held(struct mqbus_window *w, struct mqbus_holder *holder,
