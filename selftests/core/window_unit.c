@@ -402,6 +402,38 @@ static void test_settle(void)
 	end();
 }
 
+/*
+ * The entry of a lease that ran out is used again, by a record that nobody has had:
+ * nobody may hear that the lease was settled.
+ */
+static void test_expired_reused(void)
+{
+	struct group_options o = usual;
+	u64 lease;
+
+	o.max_inflight = 1;
+	o.max_retry = 0;
+	o.max_held = 1;
+	begin("settle: a lease that ran out stays so", &o);
+	g.w.conf.lease = 100;
+	g.w.conf.limit = 1;
+	publish(0, 3, 1);
+	CHECK(take_one(0) == 0);
+	lease = out[0].lease;
+	CHECK(!take(0, 1));
+	now.mono += 100;
+	/* Without a topic for dead letters it is given up */
+	mqbus_window_tick(&g.w, 1, &now);
+	CHECK(g.w.stats.discarded == 1 && settle(0, lease, MQBUS_ACK) == -ETIMEDOUT);
+	CHECK(take_one(0) == 1);
+	/* The third one goes where the first one was, and is held back */
+	CHECK(!settle(0, out[0].lease, MQBUS_RELEASE) && take_one(1) == 1);
+	g.w.conf.max_inflight = 2;
+	CHECK(!take(0, 1) && g.w.held == 1 && entry(lease)->state == MQBUS_ENTRY_HELD);
+	CHECK(settle(0, lease, MQBUS_ACK) == -ETIMEDOUT);
+	end();
+}
+
 static void test_extend(void)
 {
 	u64 lease;
@@ -917,6 +949,7 @@ int main(void)
 	test_keys();
 	test_seats();
 	test_settle();
+	test_expired_reused();
 	test_extend();
 	test_untake();
 	test_limits();
