@@ -169,7 +169,9 @@ static void lease_begin(struct mqbus_window *w, u32 i, struct mqbus_holder *hold
 	}
 	e->state = MQBUS_ENTRY_LEASED;
 	e->flags = e->first ? MQBUS_ENTRY_AGAIN : 0;
-	e->lease++;
+	/* 0 is no lease, also when the number has come round */
+	if (!++e->lease)
+		e->lease = 1;
 	e->seat = holder->seat;
 	mqbus_list_add(&w->table, &holder->leases, MQBUS_LIST, i);
 	holder->nr++;

@@ -434,6 +434,27 @@ static void test_expired_reused(void)
 	end();
 }
 
+/* A lease number is never 0, and an old one never a new one's */
+static void test_lease_wrap(void)
+{
+	struct group_options o = usual;
+	u64 lease;
+
+	o.max_inflight = 1;
+	o.max_retry = 0;
+	begin("lease numbers that wrap", &o);
+	publish(0, 1, 0);
+	g.w.table.entries[0].lease = U32_MAX - 1;
+	CHECK(take_one(0) == 0);
+	lease = out[0].lease;
+	CHECK(!settle(0, lease, MQBUS_RELEASE) && take_one(0) == 0);
+	CHECK(out[0].lease >> 32 && out[0].lease != lease);
+	CHECK(settle(0, lease, MQBUS_ACK) == -ESTALE);
+	CHECK(!settle(0, out[0].lease, MQBUS_ACK));
+	CHECK(settle(0, out[0].lease, MQBUS_ACK) == -EALREADY);
+	end();
+}
+
 static void test_extend(void)
 {
 	u64 lease;
@@ -950,6 +971,7 @@ int main(void)
 	test_seats();
 	test_settle();
 	test_expired_reused();
+	test_lease_wrap();
 	test_extend();
 	test_untake();
 	test_limits();
