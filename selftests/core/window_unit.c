@@ -533,6 +533,52 @@ static void test_untake(void)
 	end();
 }
 
+/* Which partition comes next, when each record fails once: at once, or with a wait */
+static void check_fair(u32 lanes, u32 max, u32 fail, u64 wait)
+{
+	struct group_options o = usual;
+	u64 got[GROUP_LANES] = {};
+	u32 round, n, i;
+
+	o.lanes = lanes;
+	group_make(&g, &o);
+	CHECK(!mqbus_window_sit(&g.w, &holders[0]));
+	for (round = 0; round < 120; round++) {
+		for (i = 0; i < lanes; i++)
+			while (g.rings[i].tail.offset < got[i] + 40)
+				CHECK(group_publish(&g, i, SMALL, 0));
+		n = take(0, max);
+		CHECK(n);
+		for (i = 0; i < n; i++) {
+			if (out[i].attempt <= fail) {
+				CHECK(!settle_delay(0, out[i].lease, MQBUS_NACK, wait));
+				continue;
+			}
+			CHECK(!settle(0, out[i].lease, MQBUS_ACK));
+			got[out[i].partition]++;
+		}
+		now.mono += wait;
+		mqbus_window_tick(&g.w, 99, &now);
+	}
+	for (i = 0; i < lanes; i++)
+		CHECK(got[i] * lanes * (fail + 1) >= 120 - 2 * lanes * (fail + 1));
+	group_free(&g);
+}
+
+static void test_fair(void)
+{
+	u32 lanes, max, fail;
+
+	test_begin("partitions take turns, whatever fails");
+	for (lanes = 1; lanes <= GROUP_LANES; lanes++)
+		for (max = 1; max < 5; max++)
+			for (fail = 0; fail < 4; fail++) {
+				check_fair(lanes, max, fail, 0);
+				check_fair(lanes, max, fail, 3);
+			}
+	test_end();
+}
+
 static bool ready(u32 holder)
 {
 	return mqbus_window_ready(&g.w, &holders[holder]);
@@ -974,6 +1020,7 @@ int main(void)
 	test_lease_wrap();
 	test_extend();
 	test_untake();
+	test_fair();
 	test_limits();
 	test_stuck();
 	test_steps();
