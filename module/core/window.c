@@ -40,7 +40,10 @@ void mqbus_window_init(struct mqbus_window *w, struct mqbus_entry *entries, u32 
  */
 void mqbus_window_place(struct mqbus_window *w, u32 partition)
 {
-	w->lanes[partition].end = w->lanes[partition].cursor->given.pos;
+	struct mqbus_lane *lane = &w->lanes[partition];
+
+	lane->end = lane->cursor->given.pos;
+	lane->stuck = 0;
 }
 
 /**

@@ -643,6 +643,51 @@ static void test_stuck(void)
 	end();
 }
 
+/*
+ * What a group waits for is counted, and the count comes round. The partition of
+ * key 2 is looked at when there is no place, and not again before it is put
+ * elsewhere.
+ */
+static void test_unstuck(void)
+{
+	struct group_options o = usual;
+	struct mqbus_mark at;
+	u64 i;
+
+	o.lanes = 2;
+	o.max_held = 1;
+	begin("keys: a partition that was put elsewhere waits no more", &o);
+	publish(0, 2, 1);
+	publish(1, 1, 1);
+	CHECK(take(0, 9) == 1 && g.w.held == 1 && !ready(0));
+	CHECK(!mqbus_window_leave(&g.w, &holders[0], 9, &now));
+	g.w.conf.max_inflight = 2;
+	CHECK(take(0, 9) == 1 && !ready(1));
+	CHECK(!settle_delay(0, out[0].lease, MQBUS_NACK, SECOND) && !take(0, 9) && !ready(0));
+	publish(1, 1, 2);
+	CHECK(!mqbus_window_forget(&g.w, 1, 9));
+	at = (struct mqbus_mark) { .pos = SMALL + 8, .offset = 1 };
+	spin_lock(&g.rings[1].lock);
+	mqbus_cursor_place(&g.cursors[1], &g.rings[1], &at);
+	spin_unlock(&g.rings[1].lock);
+	mqbus_window_place(&g.w, 1);
+	CHECK(ready(0) && take(0, 9) == 1 && out[0].partition == 1 && out[0].offset == 1);
+	group_free(&g);
+	for (i = 0; i < GROUP_SEATS; i++)
+		holders[i].nr = 0;
+
+	group_make(&g, &o);
+	CHECK(!mqbus_window_sit(&g.w, &holders[0]));
+	/* As after as many settlements */
+	g.w.unheld = U32_MAX;
+	for (i = 0; i < 4; i++) {
+		publish(0, 1, 1);
+		CHECK(ready(0) && take(0, 9) == 1);
+		CHECK(!settle(0, out[0].lease, MQBUS_ACK));
+	}
+	end();
+}
+
 static void test_steps(void)
 {
 	struct group_options o = usual;
@@ -1023,6 +1068,7 @@ int main(void)
 	test_fair();
 	test_limits();
 	test_stuck();
+	test_unstuck();
 	test_steps();
 	test_once();
 	test_dead();
