@@ -66,7 +66,7 @@ static u32 lease_take(struct mqbus_member *member, struct mqbus_leased *out, u32
 	u64 end = 0;
 	u32 n = 0;
 
-	spin_lock(&member->group->lock);
+	mqbus_queue_lock(q);
 	time = time ?: q->window.conf.lease;
 	if (time)
 		end = ktime_get_ns() + time;
@@ -82,7 +82,7 @@ static void lease_untake(struct mqbus_member *member, const struct mqbus_leased 
 {
 	struct mqbus_group_queue *q = member_queue(member);
 
-	spin_lock(&member->group->lock);
+	mqbus_queue_lock(q);
 	while (n)
 		mqbus_window_untake(&q->window, &member->holder, leases[--n].lease);
 	mqbus_queue_unlock(q);
@@ -147,13 +147,13 @@ static u32 settle_chunk(struct mqbus_member *member, struct mqbus_settle *settle
 	int err;
 
 	mqbus_queue_now(q, &now);
-	spin_lock(&member->group->lock);
+	mqbus_queue_lock(q);
 	begin = w->copied;
 	for (i = 0; i < n; i++) {
 		if (w->copied - begin >= MQBUS_WINDOW_HOLD) {
 			mqbus_queue_unlock(q);
 			cond_resched();
-			spin_lock(&member->group->lock);
+			mqbus_queue_lock(q);
 			begin = w->copied;
 		}
 		err = member->group->dead ? -EIDRM :
@@ -219,7 +219,7 @@ static void settle_held(struct mqbus_member *member, struct mqbus_lease *args)
 	mqbus_queue_now(q, &now);
 	do {
 		n = 0;
-		spin_lock(&member->group->lock);
+		mqbus_queue_lock(q);
 		if (!member->group->dead)
 			n = mqbus_window_settle_held(&q->window, &member->holder, what,
 						     MQBUS_WINDOW_STEP, &now);
@@ -282,12 +282,10 @@ int mqbus_lease(struct mqbus_member *member, struct mqbus_lease *args, bool nonb
 		return first;
 	if (!err && room) {
 		ret = lease_some(member, args, room, mqbus_deadline(args->timeout, nonblock));
-		if (ret > 0)
-			args->nr_leases = ret;
-		else if (!settles)
+		if (ret < 0 && !settles)
 			return ret;
-		else
-			err = ret;
+		args->nr_leases = max(ret, 0);
+		err = min(ret, 0);
 	}
 	/* What was settled must not be settled again, so the call is not begun again */
 	args->error = err == -ERESTARTSYS ? EINTR : -err;
@@ -298,7 +296,7 @@ int mqbus_lease(struct mqbus_member *member, struct mqbus_lease *args, bool nonb
 static bool lease_record(struct mqbus_member *member, u64 lease,
 			 const struct mqbus_record **rec, u32 *len)
 {
-	struct mqbus_window *w = &member_queue(member)->window;
+	const struct mqbus_window *w = &member_queue(member)->window;
 	bool ours;
 	u32 i;
 

@@ -190,10 +190,21 @@ void mqbus_queue_kick(struct mqbus_group_queue *q)
 }
 
 /**
+ * mqbus_queue_lock() - take the group's lock to change something
+ * @q: the queue
+ */
+void mqbus_queue_lock(struct mqbus_group_queue *q)
+	__acquires(&q->group->lock)
+{
+	spin_lock(&q->group->lock);
+}
+
+/**
  * mqbus_queue_unlock() - let go of the group's lock, and see to what has to follow
  * @q: the queue
  */
 void mqbus_queue_unlock(struct mqbus_group_queue *q)
+	__releases(&q->group->lock)
 {
 	struct mqbus_group *group = q->group;
 	struct mqbus_topic *dlq;
@@ -236,7 +247,7 @@ static void queue_run(struct work_struct *work)
 
 	while (more) {
 		mqbus_queue_now(q, &now);
-		spin_lock(&q->group->lock);
+		mqbus_queue_lock(q);
 		q->armed = U64_MAX;
 		q->blocked = false;	/* look again whether there is room */
 		more = !q->group->dead &&
@@ -404,7 +415,7 @@ int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *o,
 	struct mqbus_queue merged;
 	int err;
 
-	spin_lock(&group->lock);
+	mqbus_queue_lock(q);
 	merged = q->options;
 	queue_merge(&merged, o, fields);
 	err = mqbus_queue_check(&merged, group->topic);
@@ -469,7 +480,7 @@ void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
 	bool more;
 
 	mqbus_queue_now(q, &now);
-	spin_lock(&group->lock);
+	mqbus_queue_lock(q);
 	list_del(&member->node);
 	WRITE_ONCE(group->nr_members, group->nr_members - 1);
 	group->generation++;
@@ -482,7 +493,7 @@ void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
 		mqbus_queue_unlock(q);
 		if (more) {
 			cond_resched();
-			spin_lock(&group->lock);
+			mqbus_queue_lock(q);
 		}
 	} while (more);
 }
@@ -497,7 +508,7 @@ void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition)
 	bool more;
 
 	do {
-		spin_lock(&q->group->lock);
+		mqbus_queue_lock(q);
 		more = mqbus_window_forget(&q->window, partition, MQBUS_WINDOW_STEP);
 		mqbus_queue_unlock(q);
 		cond_resched();
