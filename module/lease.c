@@ -301,7 +301,8 @@ static bool lease_record(struct mqbus_member *member, u64 lease,
 	u32 i;
 
 	spin_lock(&member->group->lock);
-	ours = !mqbus_window_find(w, &member->holder, lease, &i);
+	/* Of a deleted group nothing holds the records where they were */
+	ours = !member->group->dead && !mqbus_window_find(w, &member->holder, lease, &i);
 	if (ours) {
 		*rec = mqbus_window_record(w, i);
 		*len = (*rec)->value_len;

@@ -30,6 +30,8 @@
 /* The retry ring has room in the table for a record of so many bytes */
 #define QUEUE_RETRY_RECORD	256
 #define QUEUE_RETRY_MIN		(64 * 1024)
+/* How often 64 KiB of dead letters are moved for one call; the rest is left to the work */
+#define QUEUE_ROUNDS		16
 #define QUEUE_FACTOR_DEFAULT	200
 #define QUEUE_FACTOR_MAX	10000
 
@@ -209,8 +211,9 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 	struct mqbus_group *group = q->group;
 	struct mqbus_topic *dlq;
 	bool more, freed, stored;
+	unsigned int rounds;
 
-	for (;;) {
+	for (rounds = 0;; rounds++) {
 		lockdep_assert_held(&group->lock);
 		stored = false;
 		dlq = NULL;
@@ -233,6 +236,11 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 		mqbus_queue_wake(q);
 		if (!more)
 			return;
+		/* Others may make dead letters as fast as we move them */
+		if (rounds == QUEUE_ROUNDS) {
+			mqbus_queue_kick(q);
+			return;
+		}
 		cond_resched();
 		spin_lock(&group->lock);
 	}
@@ -487,7 +495,9 @@ void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
 	if (member->holder.nr)
 		q->window.stats.deaths++;
 	do {
-		more = mqbus_window_leave(&q->window, &member->holder, MQBUS_WINDOW_STEP, &now);
+		/* Of a deleted group nothing holds the records where they were */
+		more = !group->dead &&
+		       mqbus_window_leave(&q->window, &member->holder, MQBUS_WINDOW_STEP, &now);
 		if (!more)
 			mqbus_window_stand(&q->window, &member->holder);
 		mqbus_queue_unlock(q);
