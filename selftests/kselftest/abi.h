@@ -7,7 +7,8 @@
 
 #include "mqbus_test.h"
 
-enum { UNBOUND, PRODUCER, MEMBER, STATES };
+/* A worker is a member of a queue group */
+enum { UNBOUND, PRODUCER, MEMBER, WORKER, STATES };
 
 /* A memory for the largest structure with room behind it */
 union args {
@@ -23,16 +24,19 @@ union args {
 	struct mqbus_fetch fetch;
 	struct mqbus_commit commit;
 	struct mqbus_geometry geometry;
+	struct mqbus_group_set group_set;
+	struct mqbus_lease lease;
 	char bytes[16384];
 };
 
 #define NONE 0
 #define RESERVED(_struct) offsetof(struct _struct, __reserved)
-#define ANY_STATE { 0, 0, 0 }
-#define ONLY_UNBOUND { 0, -EBADFD, -EBADFD }
-#define ONLY_PRODUCER { -EBADFD, 0, -EBADFD }
-#define ONLY_MEMBER { -EBADFD, -EBADFD, 0 }
-#define BOUND { -EBADFD, 0, 0 }
+#define ANY_STATE { 0, 0, 0, 0 }
+#define ONLY_UNBOUND { 0, -EBADFD, -EBADFD, -EBADFD }
+#define ONLY_PRODUCER { -EBADFD, 0, -EBADFD, -EBADFD }
+#define ONLY_MEMBER { -EBADFD, -EBADFD, 0, -EBADFD }
+#define ONLY_WORKER { -EBADFD, -EBADFD, -EBADFD, 0 }
+#define BOUND { -EBADFD, 0, 0, 0 }
 
 /* Every structure begins with its flags */
 static const struct op {
@@ -42,13 +46,15 @@ static const struct op {
 	size_t reserved;
 	bool has_output;
 	int state[STATES];
+	size_t first;	/* bytes of its first version, if it has grown */
 } ops[] = {
 	{ "INFO", MQBUS_IOC_INFO, 0, NONE, true, ANY_STATE },
 	{ "TOPIC_CREATE", MQBUS_IOC_TOPIC_CREATE, 0, RESERVED(mqbus_topic_create), false,
 	  ANY_STATE },
 	{ "TOPIC_DELETE", MQBUS_IOC_TOPIC_DELETE, 0, RESERVED(mqbus_topic_delete), false,
 	  ANY_STATE },
-	{ "GROUP_CREATE", MQBUS_IOC_GROUP_CREATE, 0, NONE, false, ANY_STATE },
+	{ "GROUP_CREATE", MQBUS_IOC_GROUP_CREATE, 0, NONE, false, ANY_STATE,
+	  offsetof(struct mqbus_group_create, queue) },
 	{ "GROUP_DELETE", MQBUS_IOC_GROUP_DELETE, MQBUS_GROUP_DELETE_F_FORCE,
 	  RESERVED(mqbus_group_delete), false, ANY_STATE },
 	{ "GROUP_SEEK", MQBUS_IOC_GROUP_SEEK, MQBUS_GROUP_SEEK_F_DRY_RUN,
@@ -60,6 +66,9 @@ static const struct op {
 	  ONLY_MEMBER },
 	{ "COMMIT", MQBUS_IOC_COMMIT, MQBUS_COMMIT_F_FETCHED, NONE, true, ONLY_MEMBER },
 	{ "GEOMETRY", MQBUS_IOC_GEOMETRY, 0, RESERVED(mqbus_geometry), true, BOUND },
+	{ "GROUP_SET", MQBUS_IOC_GROUP_SET, 0, NONE, false, ANY_STATE },
+	{ "LEASE", MQBUS_IOC_LEASE, MQBUS_LEASE_F_ACK | MQBUS_LEASE_F_RELEASE,
+	  RESERVED(mqbus_lease), true, ONLY_WORKER },
 };
 
 #define NR_OPS (sizeof(ops) / sizeof(*ops))
@@ -70,8 +79,18 @@ FIXTURE(abi) {
 	struct mqbus_msg msg;
 	struct mqbus_range range;
 	struct mqbus_commit_entry entry;
+	struct mqbus_leased leased;
 	union args *args;
 };
+
+static int abi_queue(int fd, const char *topic)
+{
+	struct mqbus_group_create args = { .type = MQBUS_GROUP_QUEUE, .mode = 0600 };
+
+	mq_set_name(args.topic, topic);
+	mq_set_name(args.group, "q");
+	return mq_ioctl(fd, MQBUS_IOC_GROUP_CREATE, &args);
+}
 
 FIXTURE_SETUP(abi)
 {
@@ -79,12 +98,15 @@ FIXTURE_SETUP(abi)
 	self->ep[UNBOUND] = mq_open(0);
 	ASSERT_EQ(0, mq_create(self->ep[UNBOUND], self->topic, .size = 1 << 20));
 	ASSERT_EQ(0, mq_group(self->ep[UNBOUND], self->topic, "g"));
+	ASSERT_EQ(0, abi_queue(self->ep[UNBOUND], self->topic));
 	/* Nobody joins this one, so that it may be sought and deleted */
 	ASSERT_EQ(0, mq_group(self->ep[UNBOUND], self->topic, "idle"));
 	self->ep[PRODUCER] = mq_producer(self->topic, 0);
 	self->ep[MEMBER] = mq_member(self->topic, "g", 0);
 	ASSERT_LE(0, self->ep[PRODUCER]);
+	self->ep[WORKER] = mq_member(self->topic, "q", 0);
 	ASSERT_LE(0, self->ep[MEMBER]);
+	ASSERT_LE(0, self->ep[WORKER]);
 	self->msg = mq_msg("value", 5);
 	self->args = malloc(sizeof(*self->args));
 	ASSERT_NE(NULL, self->args);
@@ -161,6 +183,17 @@ static void valid(FIXTURE_DATA(abi) *self, unsigned int nr)
 		break;
 	case _IOC_NR(MQBUS_IOC_COMMIT):
 		a->commit.flags = MQBUS_COMMIT_F_FETCHED;
+		break;
+	case _IOC_NR(MQBUS_IOC_GROUP_SET):
+		a->group_set.fields = MQBUS_GROUP_SET_CREDIT;
+		mq_set_name(a->group_set.topic, self->topic);
+		mq_set_name(a->group_set.group, "q");
+		break;
+	case _IOC_NR(MQBUS_IOC_LEASE):
+		mq_put(self->ep[PRODUCER], "x", 1, 0);
+		a->lease.nr_leases = 1;
+		a->lease.leases = (uintptr_t)&self->leased;
+		a->lease.lease_size = sizeof(self->leased);
 		break;
 	}
 }

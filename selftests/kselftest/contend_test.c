@@ -293,7 +293,8 @@ static void *keep_changing(void *arg)
 			       .limit = 1 + dice / 1000 % 5) ?:
 			mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LEASE |
 			       MQBUS_GROUP_SET_BACKOFF, NULL, .lease = dice % 2 * HOUR,
-			       .backoff_min = dice % 200 * 1000, .backoff_jitter = dice % 101) ?:
+			       .backoff_min = dice % 200 * 1000, .backoff_max = MQ_MS,
+			       .backoff_jitter = dice % 101) ?:
 			mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ,
 			       dice % 2 ? self->dlq : c->other);
 	}

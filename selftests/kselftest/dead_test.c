@@ -231,7 +231,7 @@ TEST_F(queue, no_room_for_dead_letters)
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .max_record = 64));
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 4096, .max_record = 1900));
-	begin_dlq(self, .limit = 1, .max_inflight = 32, .retry_size = 4096);
+	begin_dlq(self, .limit = 1, .max_inflight = 32, .retry_size = 8192);
 	put_numbers(self->fd, 0, 40);
 	ASSERT_EQ(32, take(w->fd, l, 32, 0));
 	for (i = 0; i < 32; i++)

@@ -317,6 +317,8 @@ TEST_F_TIMEOUT(queue, order_under_fire, 120)
 
 					if (v < 0 || key >= KEYS)
 						_exit(2);
+					/* Time for it to be killed with this in its hands */
+					mq_sleep(MQ_MS / 10);
 					/*
 					 * Killed between the mark and the ack it comes
 					 * again and is marked already.

@@ -142,6 +142,7 @@ TEST_F(queue, retry_ring_mapping)
 	const struct mqbus_record *rec;
 	struct mqbus_leased l;
 	int stream, ret;
+	__u64 beyond, first_len;
 	void *p;
 
 	begin(self, .retry_size = 1 << 17);
@@ -183,6 +184,7 @@ TEST_F(queue, retry_ring_mapping)
 	EXPECT_EQ(1 << 17, geo.size);
 	EXPECT_EQ(MQ_PAGE + (2 << 17), geo.map_len);
 	EXPECT_LE(first.map_offset + first.map_len, geo.map_offset);
+	first_len = first.map_len;
 	EXPECT_EQ(1, geo.partitions);
 	EXPECT_EQ(0, memcmp(w->retry.data, w->retry.data + geo.size, geo.size));
 	p = mmap(NULL, geo.map_len, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, geo.map_offset);
@@ -208,6 +210,15 @@ TEST_F(queue, retry_ring_mapping)
 	EXPECT_EQ(ECHRNG, errno);
 	p = mmap(NULL, geo.map_len, PROT_READ, MAP_SHARED, self->fd, geo.map_offset);
 	EXPECT_EQ(MAP_FAILED, p);
+	/* Nor anywhere else, not even where numbers of 32 bits would begin anew */
+	for (beyond = 2; sizeof(off_t) == 8 && beyond < 1ULL << 33; beyond *= 2) {
+		EXPECT_EQ(MAP_FAILED, mmap(NULL, first_len, PROT_READ, MAP_SHARED, w->fd,
+					   beyond * first_len)) TH_LOG("%llu", beyond);
+		EXPECT_EQ(MAP_FAILED, mmap(NULL, geo.map_len, PROT_READ, MAP_SHARED, w->fd,
+					   (beyond + 1) * first_len)) TH_LOG("%llu", beyond);
+	}
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, geo.map_len, PROT_READ, MAP_SHARED, w->fd,
+				   MQBUS_RETRY * first_len));
 	close(stream);
 }
 
@@ -247,7 +258,8 @@ TEST_F(queue, retry_ring_full)
 	unsigned int moved, i;
 	struct figures f;
 
-	/* 64 KiB for records of up to 16 KiB: about 900 of ours, so 16 large ones */
+	/* Room for seven of 8 KB; as much as the largest record is kept free */
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 1 << 18, .max_record = 8192));
 	begin(self, .retry_size = 65536, .max_inflight = 30, .backoff_min = 100 * MQ_MS,
 	      .backoff_max = 100 * MQ_MS);
 	for (i = 0; i < 30; i++) {
