@@ -7,7 +7,6 @@
 
 #include "mqbus_test.h"
 
-/* A worker is a member of a queue group */
 enum { UNBOUND, PRODUCER, MEMBER, WORKER, STATES };
 
 /* A memory for the largest structure with room behind it */
@@ -38,7 +37,7 @@ union args {
 #define ONLY_WORKER { -EBADFD, -EBADFD, -EBADFD, 0 }
 #define BOUND { -EBADFD, 0, 0, 0 }
 
-/* Every structure begins with its flags */
+/* Every structure begins with its flags; @first is its size in its first version, if it grew */
 static const struct op {
 	const char *name;
 	unsigned long cmd;
@@ -46,7 +45,7 @@ static const struct op {
 	size_t reserved;
 	bool has_output;
 	int state[STATES];
-	size_t first;	/* bytes of its first version, if it has grown */
+	size_t first;
 } ops[] = {
 	{ "INFO", MQBUS_IOC_INFO, 0, NONE, true, ANY_STATE },
 	{ "TOPIC_CREATE", MQBUS_IOC_TOPIC_CREATE, 0, RESERVED(mqbus_topic_create), false,
@@ -79,33 +78,26 @@ FIXTURE(abi) {
 	struct mqbus_msg msg;
 	struct mqbus_range range;
 	struct mqbus_commit_entry entry;
-	struct mqbus_leased leased;
 	union args *args;
 };
 
-static int abi_queue(int fd, const char *topic)
-{
-	struct mqbus_group_create args = { .type = MQBUS_GROUP_QUEUE, .mode = 0600 };
-
-	mq_set_name(args.topic, topic);
-	mq_set_name(args.group, "q");
-	return mq_ioctl(fd, MQBUS_IOC_GROUP_CREATE, &args);
-}
-
 FIXTURE_SETUP(abi)
 {
+	struct mqbus_group_create queue = { .type = MQBUS_GROUP_QUEUE, .group = "w" };
+
 	mq_name(self->topic, "abi");
 	self->ep[UNBOUND] = mq_open(0);
 	ASSERT_EQ(0, mq_create(self->ep[UNBOUND], self->topic, .size = 1 << 20));
 	ASSERT_EQ(0, mq_group(self->ep[UNBOUND], self->topic, "g"));
-	ASSERT_EQ(0, abi_queue(self->ep[UNBOUND], self->topic));
 	/* Nobody joins this one, so that it may be sought and deleted */
 	ASSERT_EQ(0, mq_group(self->ep[UNBOUND], self->topic, "idle"));
 	self->ep[PRODUCER] = mq_producer(self->topic, 0);
 	self->ep[MEMBER] = mq_member(self->topic, "g", 0);
 	ASSERT_LE(0, self->ep[PRODUCER]);
-	self->ep[WORKER] = mq_member(self->topic, "q", 0);
 	ASSERT_LE(0, self->ep[MEMBER]);
+	mq_set_name(queue.topic, self->topic);
+	ASSERT_EQ(0, mq_ioctl(self->ep[UNBOUND], MQBUS_IOC_GROUP_CREATE, &queue));
+	self->ep[WORKER] = mq_member(self->topic, "w", 0);
 	ASSERT_LE(0, self->ep[WORKER]);
 	self->msg = mq_msg("value", 5);
 	self->args = malloc(sizeof(*self->args));
@@ -185,15 +177,12 @@ static void valid(FIXTURE_DATA(abi) *self, unsigned int nr)
 		a->commit.flags = MQBUS_COMMIT_F_FETCHED;
 		break;
 	case _IOC_NR(MQBUS_IOC_GROUP_SET):
-		a->group_set.fields = MQBUS_GROUP_SET_CREDIT;
 		mq_set_name(a->group_set.topic, self->topic);
-		mq_set_name(a->group_set.group, "q");
+		mq_set_name(a->group_set.group, "w");
+		a->group_set.fields = MQBUS_GROUP_SET_CREDIT;
 		break;
 	case _IOC_NR(MQBUS_IOC_LEASE):
-		mq_put(self->ep[PRODUCER], "x", 1, 0);
-		a->lease.nr_leases = 1;
-		a->lease.leases = (uintptr_t)&self->leased;
-		a->lease.lease_size = sizeof(self->leased);
+		a->lease.flags = MQBUS_LEASE_F_ACK;
 		break;
 	}
 }
