@@ -33,27 +33,34 @@ static bool lease_ready(struct mqbus_member *member)
 	return ready;
 }
 
+/* Whether a member has all it may have. */
+static bool lease_full(struct mqbus_member *member)
+{
+	struct mqbus_group *group = member->group;
+	bool full;
+
+	spin_lock(&group->lock);
+	full = member->holder.nr >= member_queue(member)->window.conf.credit;
+	spin_unlock(&group->lock);
+	return full;
+}
+
 /*
  * Sleep until there may be something. Whoever waits though he has all he may have must
- * not be the one that is woken for the others' sake.
+ * not be the one that is woken for the others' sake; nor who comes to have it while he
+ * waits, because another thread of his took it: he returns, to wait the other way.
  */
 static int lease_wait(struct mqbus_member *member, ktime_t deadline)
 {
 	struct mqbus_group_queue *q = member_queue(member);
-	struct mqbus_group *group = member->group;
-	bool full;
 	int err;
 
-	spin_lock(&group->lock);
-	full = member->holder.nr >= q->window.conf.credit;
-	spin_unlock(&group->lock);
-
-	if (full)
-		err = mqbus_wait(q->waiters, lease_ready(member), deadline);
-	else
-		err = mqbus_wait_as(q->waiters, 1, lease_ready(member), deadline);
+	if (lease_full(member))
+		return mqbus_wait(q->waiters, lease_ready(member), deadline);
+	err = mqbus_wait_as(q->waiters, 1, lease_ready(member) || lease_full(member),
+			    deadline);
 	/* If we were woken and do not go on, somebody else shall */
-	if (err)
+	if (err || lease_full(member))
 		mqbus_queue_wake(q);
 	return err;
 }
