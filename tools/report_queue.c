@@ -82,29 +82,33 @@ static json_t *options_json(const struct nl_queue *q)
 
 json_t *report_queue_json(const struct nl_queue *q)
 {
+	const struct {
+		const char *name;
+		__u64 value;
+	} figures[] = {
+		{ "inflight", q->inflight },
+		{ "leased", q->leased },
+		{ "held", q->held },
+		{ "retrying", q->retrying },
+		{ "retry_used", q->retry_used },
+		{ "dlq_blocked", q->dlq_blocked },
+		{ "delivered", q->delivered },
+		{ "redelivered", q->redelivered },
+		{ "acked", q->acked },
+		{ "nacked", q->nacked },
+		{ "released", q->released },
+		{ "rejected", q->rejected },
+		{ "extended", q->extended },
+		{ "expired", q->expired },
+		{ "died", q->died },
+		{ "deaths", q->deaths },
+		{ "dead_lettered", q->dead_lettered },
+		{ "discarded", q->discarded },
+	};
 	json_t *queue = options_json(q);
-	json_t *figures;
+	size_t i;
 
-	figures = json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}",
-			    "inflight", (json_int_t)q->inflight,
-			    "leased", (json_int_t)q->leased,
-			    "held", (json_int_t)q->held,
-			    "retrying", (json_int_t)q->retrying,
-			    "retry_used", (json_int_t)q->retry_used,
-			    "dlq_blocked", (json_int_t)q->dlq_blocked,
-			    "delivered", (json_int_t)q->delivered,
-			    "redelivered", (json_int_t)q->redelivered,
-			    "acked", (json_int_t)q->acked,
-			    "nacked", (json_int_t)q->nacked,
-			    "released", (json_int_t)q->released,
-			    "rejected", (json_int_t)q->rejected,
-			    "extended", (json_int_t)q->extended,
-			    "expired", (json_int_t)q->expired,
-			    "died", (json_int_t)q->died,
-			    "deaths", (json_int_t)q->deaths,
-			    "dead_lettered", (json_int_t)q->dead_lettered,
-			    "discarded", (json_int_t)q->discarded);
-	json_object_update(queue, figures);
-	json_decref(figures);
+	for (i = 0; i < ARRAY_SIZE(figures); i++)
+		json_object_set_new(queue, figures[i].name, json_integer(figures[i].value));
 	return queue;
 }

@@ -39,16 +39,6 @@ static __u64 effective_max_record(const struct mqbus_topic_config *config)
 	return config->size / 4 < MQBUS_RECORD_DEFAULT ? config->size / 4 : MQBUS_RECORD_DEFAULT;
 }
 
-static int round_up_size(__u64 *size)
-{
-	__u64 rounded = 1;
-
-	while (rounded && rounded < *size)
-		rounded <<= 1;
-	*size = rounded;
-	return rounded ? 0 : -EINVAL;
-}
-
 /* ERANGE is one errno for three numbers: find the one that it is about. */
 static int report_range(const struct error_subject *s,
 			const struct mqbus_topic_config *config)
@@ -103,7 +93,7 @@ static int create_option(int opt, struct mqbus_topic_config *config, bool *quiet
 			return cmd_bad_value("--partitions", optarg, "a number or per-cpu");
 		break;
 	case 's':
-		if (parse_size(optarg, &v) || round_up_size(&v))
+		if (parse_size(optarg, &v) || parse_round_up(&v))
 			return cmd_bad_value("--size", optarg, "bytes such as 64K or 1M");
 		config->size = v;
 		break;

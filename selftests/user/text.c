@@ -60,6 +60,38 @@ static void test_numbers(void)
 	}
 }
 
+static void test_backoffs(void)
+{
+	static const struct {
+		const char *text;
+		__u64 min;
+		__u64 max;
+		__u32 factor;
+		__u32 jitter;
+	} cases[] = {
+		{ "0", 0, 30000000000, 200, 0 },
+		{ "100ms", 100000000, 30000000000, 200, 0 },
+		{ "1m", 60000000000, 60000000000, 200, 0 },
+		{ "1:5", 1000000000, 5000000000, 200, 0 },
+		{ "1s:1s:1", 1000000000, 1000000000, 100, 0 },
+		{ "1s:2m:1.5:20%", 1000000000, 120000000000, 150, 20 },
+		{ "1s:2m:10.25:7", 1000000000, 120000000000, 1025, 7 },
+	};
+	static const char * const wrong[] = {
+		"", ":", "1:", "2s:1s", "1:2:", "1:2:0", "1:2:x", "1:2:3:", "1:2:3:%", "1:2:3:4:5",
+		"-1", "1:2:3:4%%", "1:2:99999999999", "1:2:3:00000000000000000000000000000000001",
+	};
+	struct mqbus_queue queue;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		TEST(!parse_backoff(cases[i].text, &queue) && queue.backoff_min == cases[i].min &&
+		     queue.backoff_max == cases[i].max && queue.backoff_factor == cases[i].factor &&
+		     queue.backoff_jitter == cases[i].jitter, "backoff '%s'", cases[i].text);
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		TEST(parse_backoff(wrong[i], &queue), "no backoff: '%s'", wrong[i]);
+}
+
 static void test_modes(void)
 {
 	__u32 mode = 1, uid, gid;
@@ -221,6 +253,7 @@ int main(void)
 {
 	test_begin();
 	test_numbers();
+	test_backoffs();
 	test_modes();
 	test_places();
 	test_units();
