@@ -12,6 +12,7 @@ static const struct cmd commands[] = {
 	{ "group", cmd_group, "create, list, show, delete and seek consumer groups" },
 	{ "pub", cmd_pub, "publish lines or files to a topic" },
 	{ "sub", cmd_sub, "read a topic as a member of a group" },
+	{ "run", cmd_run, "start a command for each record of a queue group" },
 	{ "bench", cmd_bench, "measure and verify throughput" },
 	{ "info", cmd_info, "limits and use of this network namespace" },
 	{ NULL, NULL, NULL },
