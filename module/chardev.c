@@ -9,6 +9,8 @@
 
 #include "compat.h"
 #include "endpoint.h"
+#include "group.h"
+#include "queue.h"
 #include "topic.h"
 
 static int chardev_open(struct inode *inode, struct file *file)
@@ -88,6 +90,25 @@ static __poll_t chardev_poll(struct file *file, struct poll_table_struct *wait)
 	}
 }
 
+/**
+ * mqbus_endpoint_part() - a ring that an endpoint may know of
+ * @ep: a bound endpoint
+ * @partition: number of a partition, or MQBUS_RETRY
+ *
+ * Return: the ring, or NULL.
+ */
+struct mqbus_part *mqbus_endpoint_part(struct mqbus_endpoint *ep, u32 partition)
+{
+	struct mqbus_topic *topic = mqbus_endpoint_topic(ep);
+
+	if (partition < topic->nr_parts)
+		return topic->parts[partition];
+	if (partition == MQBUS_RETRY && ep->kind == MQBUS_ENDPOINT_MEMBER &&
+	    ep->member.group->queue)
+		return ep->member.group->queue->retry;
+	return NULL;
+}
+
 static vm_fault_t chardev_fault(struct vm_fault *vmf)
 {
 	struct mqbus_part *part = vmf->vma->vm_private_data;
@@ -120,6 +141,7 @@ static int chardev_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct mqbus_endpoint *ep = file->private_data;
 	struct mqbus_topic *topic;
+	struct mqbus_part *part;
 	unsigned long pages, index;
 
 	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_MEMBER)
@@ -127,10 +149,12 @@ static int chardev_mmap(struct file *file, struct vm_area_struct *vma)
 	topic = ep->member.topic;
 	pages = mqbus_memory_map_len(topic->ring_size) >> PAGE_SHIFT;
 	index = vma->vm_pgoff / pages;
-	if (vma_pages(vma) != pages || vma->vm_pgoff % pages)
-		return -EINVAL;
-	if (index >= topic->nr_parts)
+	part = mqbus_endpoint_part(ep, index == topic->nr_parts ? MQBUS_RETRY : index);
+	if (!part)
 		return -ECHRNG;
+	if (vma_pages(vma) != mqbus_memory_map_len(part->mem.size) >> PAGE_SHIFT ||
+	    vma->vm_pgoff % pages)
+		return -EINVAL;
 	/* VM_SHARED goes when the file is not open for writing, VM_MAYSHARE stays */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
@@ -138,7 +162,7 @@ static int chardev_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EACCES;
 	/* Nor may mprotect() make it writable later */
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYWRITE | VM_MAYEXEC);
-	vma->vm_private_data = topic->parts[index];
+	vma->vm_private_data = part;
 	vma->vm_ops = &chardev_vm_ops;
 	return 0;
 }

@@ -64,6 +64,7 @@ static inline struct mqbus_topic *mqbus_endpoint_topic(struct mqbus_endpoint *ep
 	}
 }
 
+struct mqbus_part *mqbus_endpoint_part(struct mqbus_endpoint *ep, u32 partition);
 long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 extern const struct file_operations mqbus_fops;

@@ -5,6 +5,7 @@
  */
 #include <linux/capability.h>
 #include <linux/overflow.h>
+#include <linux/poll.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -15,6 +16,7 @@
 #include "group.h"
 #include "member.h"
 #include "ns.h"
+#include "queue.h"
 #include "topic.h"
 #include "who.h"
 
@@ -33,6 +35,7 @@ static void group_release(struct kref *ref)
 {
 	struct mqbus_group *group = container_of(ref, struct mqbus_group, ref);
 
+	mqbus_queue_free(group);
 	mqbus_uncharge(&group->charge);
 	/* A writer may still be looking at our floors */
 	kvfree_rcu(group, rcu);
@@ -99,8 +102,11 @@ static int group_place(struct mqbus_group *group, u32 partition,
 		spin_lock(&group->lock);
 		spin_lock(&ring->lock);
 		found = mqbus_ring_seek_step(ring, seek);
-		if (found && place)
+		if (found && place) {
 			mqbus_cursor_place(cursor, ring, &seek->at);
+			if (group->queue)
+				mqbus_window_place(&group->queue->window, partition);
+		}
 		*end = ring->page->next_offset;
 		spin_unlock(&ring->lock);
 		spin_unlock(&group->lock);
@@ -113,13 +119,16 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 				     const struct mqbus_group_create *args)
 {
 	struct mqbus_group *group;
-	size_t bytes = struct_size(group, slots, topic->nr_parts);
+	size_t size = struct_size(group, slots, topic->nr_parts);
+	u64 bytes = size;
 	u32 i;
 	int err;
 
-	group = kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+	group = kvzalloc(size, GFP_KERNEL_ACCOUNT);
 	if (!group)
 		return ERR_PTR(-ENOMEM);
+	if (args->type == MQBUS_GROUP_QUEUE)
+		bytes += mqbus_queue_bytes(&args->queue, topic);
 	err = mqbus_charge(&group->charge, ns, who->cred->fsuid, bytes,
 			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
 	if (err) {
@@ -128,6 +137,7 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 	}
 	kref_init(&group->ref);
 	spin_lock_init(&group->lock);
+	INIT_LIST_HEAD(&group->node);
 	INIT_LIST_HEAD(&group->members);
 	group->topic = topic;
 	strscpy(group->name, args->group, sizeof(group->name));
@@ -136,24 +146,40 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 	group->mode = args->mode;
 	for (i = 0; i < topic->nr_parts; i++)
 		mqbus_cursor_init(&group->slots[i].cursor);
-	return group;
+	if (args->type != MQBUS_GROUP_QUEUE)
+		return group;
+	err = mqbus_queue_new(group, &args->queue);
+	if (!err)
+		return group;
+	mqbus_group_put(group);
+	return ERR_PTR(err);
 }
 
-static void group_remove(struct mqbus_group *group)
+/*
+ * Return: the topic of its dead letters, or NULL; the caller puts it when it has let
+ * go of the topic's lock, which is of the same kind.
+ */
+static struct mqbus_topic *group_remove(struct mqbus_group *group)
 {
-	struct mqbus_topic *topic = group->topic;
+	struct mqbus_topic *topic = group->topic, *dlq = NULL;
 
 	lockdep_assert_held(&topic->lock);
 
 	list_del_rcu(&group->node);
-	WRITE_ONCE(topic->nr_groups, topic->nr_groups - 1);	/* listings look without the lock */
+	/* Listings and writers look without the lock */
+	WRITE_ONCE(topic->nr_groups, topic->nr_groups - 1);
+	if (group->queue)
+		WRITE_ONCE(topic->nr_queues, topic->nr_queues - 1);
 	atomic_inc(&topic->charge.ns->seq);
 	spin_lock(&group->lock);
 	WRITE_ONCE(group->dead, true);
+	if (group->queue)
+		dlq = mqbus_queue_end(group->queue);
 	spin_unlock(&group->lock);
 	mqbus_topic_wake_readers(topic);
 	mqbus_topic_wake_writers(topic);
 	mqbus_group_put(group);
+	return dlq;
 }
 
 static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
@@ -174,6 +200,8 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 	/* First in the list, so that writers see each floor from its first store */
 	list_add_tail_rcu(&group->node, &topic->groups);
 	WRITE_ONCE(topic->nr_groups, topic->nr_groups + 1);
+	if (group->queue)
+		WRITE_ONCE(topic->nr_queues, topic->nr_queues + 1);
 	atomic_inc(&topic->charge.ns->seq);
 	for (i = 0; !err && i < topic->nr_parts; i++) {
 		struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
@@ -183,10 +211,39 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 	}
 	/* Until now nobody had a say and all was kept; this group may need less */
 	mqbus_topic_wake_writers(topic);
-	if (err) {
-		kref_get(&group->ref);	/* the caller drops its own */
-		group_remove(group);
+	return err;
+}
+
+/*
+ * Let others see the group. Its dead letters go to @dlq, or NULL; that reference is the
+ * group's from here on.
+ */
+static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
+			 const struct mqbus_group_create *args, struct mqbus_topic *dlq)
+{
+	struct mqbus_topic *topic = group->topic, *unused = NULL;
+	int err = 0;
+
+	if (dlq) {
+		mqbus_dlq_swap(group->queue, dlq);
+		mqbus_queue_configure(group->queue);
+		mutex_lock(&ns->dlq_lock);
+		err = mqbus_dlq_check(ns, topic, dlq);
 	}
+	mutex_lock(&topic->lock);
+	if (!err)
+		err = group_insert(topic, group, args, READ_ONCE(ns->max_groups));
+	if (err && !list_empty(&group->node)) {
+		kref_get(&group->ref);	/* the caller drops its own */
+		unused = group_remove(group);
+	} else if (err && dlq) {
+		unused = mqbus_dlq_swap(group->queue, NULL);
+	}
+	mutex_unlock(&topic->lock);
+	if (dlq)
+		mutex_unlock(&ns->dlq_lock);
+	if (unused)
+		mqbus_topic_put(unused);
 	return err;
 }
 
@@ -201,30 +258,36 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 		       const struct mqbus_group_create *args)
 {
-	struct mqbus_topic *topic;
+	struct mqbus_topic *topic, *dlq = NULL;
 	struct mqbus_group *group;
 	int err;
 
-	if (args->flags || args->type != MQBUS_GROUP_STREAM)
+	if (args->flags || args->type > MQBUS_GROUP_QUEUE)
 		return -EOPNOTSUPP;
-	if (args->mode & ~0666 || !whence_valid(args->whence, args->value))
+	if (args->mode & ~0666 || !whence_valid(args->whence, args->value) ||
+	    (args->type == MQBUS_GROUP_STREAM &&
+	     memchr_inv(&args->queue, 0, sizeof(args->queue))))
 		return -EINVAL;
 	err = mqbus_name_check(args->group) ?:
 	      mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
 		return err;
-	group = group_new(ns, who, topic, args);
-	if (IS_ERR(group)) {
-		err = PTR_ERR(group);
-		goto put_topic;
-	}
-	err = mutex_lock_killable(&topic->lock);
-	if (!err) {
-		err = group_insert(topic, group, args, READ_ONCE(ns->max_groups));
-		mutex_unlock(&topic->lock);
-	}
+	if (args->type == MQBUS_GROUP_QUEUE)
+		err = mqbus_queue_check(&args->queue, topic);
+	if (!err && args->queue.dlq[0])
+		err = mqbus_topic_open(ns, who, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
 	if (err)
-		mqbus_group_put(group);
+		goto put_topic;
+	group = group_new(ns, who, topic, args);
+	if (!IS_ERR(group)) {
+		err = group_publish(ns, group, args, dlq);
+		if (err)
+			mqbus_group_put(group);
+	} else {
+		err = PTR_ERR(group);
+		if (dlq)
+			mqbus_topic_put(dlq);
+	}
 put_topic:
 	mqbus_topic_put(topic);
 	return err;
@@ -287,7 +350,7 @@ static bool group_busy(struct mqbus_group *group)
 int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 		       const struct mqbus_group_delete *args)
 {
-	struct mqbus_topic *topic;
+	struct mqbus_topic *topic, *dlq = NULL;
 	struct mqbus_group *group;
 	int err;
 
@@ -302,23 +365,112 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && group_busy(group))
 		err = -EBUSY;
 	else
-		group_remove(group);
+		dlq = group_remove(group);
+	group_unlock(topic);
+	if (dlq)
+		mqbus_topic_put(dlq);
+	return err;
+}
+
+/* As the name says, with @dlq, which is replaced by what is to be put. */
+static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
+			    const struct mqbus_group_set *args, struct mqbus_topic **dlq)
+{
+	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+	int err;
+
+	err = group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	if (err)
+		return err;
+	if (!group->queue)
+		err = -EBADFD;
+	kref_get(&group->ref);
+	mutex_unlock(&topic->lock);
+	/* A circle is looked for topic by topic, so this one's lock cannot be held */
+	if (!err && *dlq)
+		err = mqbus_dlq_check(ns, topic, *dlq);
+	mutex_lock(&topic->lock);
+	if (!err && group->dead)
+		err = -ENOENT;
+	if (!err)
+		err = mqbus_queue_set(group->queue, &args->queue, args->fields, dlq);
+	mqbus_group_put(group);
 	group_unlock(topic);
 	return err;
 }
 
 /**
+ * mqbus_group_set() - change options of a queue group
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: which, and how
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_set.
+ */
+int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
+		    const struct mqbus_group_set *args)
+{
+	bool connect = args->fields & MQBUS_GROUP_SET_DLQ;
+	struct mqbus_topic *dlq = NULL;
+	int err = 0;
+
+	if (args->flags || args->fields & ~__MQBUS_GROUP_SET_ALL)
+		return -EOPNOTSUPP;
+	if (!args->fields)
+		return -EINVAL;
+	if (connect && args->queue.dlq[0])
+		err = mqbus_topic_open(ns, who, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
+	if (err)
+		return err;
+	if (connect)
+		mutex_lock(&ns->dlq_lock);
+	err = group_set_locked(ns, who, args, &dlq);
+	if (connect)
+		mutex_unlock(&ns->dlq_lock);
+	/* The one that is not used: the old one, or, after an error, the new one */
+	if (dlq)
+		mqbus_topic_put(dlq);
+	return err;
+}
+
+/**
  * mqbus_group_delete_all() - the end of a topic
- * @topic: a topic that nobody else can reach
+ * @topic: a topic that was deleted, so that nobody makes a new one
  */
 void mqbus_group_delete_all(struct mqbus_topic *topic)
 {
-	struct mqbus_group *group, *next;
+	struct mqbus_topic *dlq;
 
 	mutex_lock(&topic->lock);
-	list_for_each_entry_safe(group, next, &topic->groups, node)
-		group_remove(group);
+	while (!list_empty(&topic->groups)) {
+		dlq = group_remove(list_first_entry(&topic->groups, struct mqbus_group, node));
+		mutex_unlock(&topic->lock);
+		if (dlq)
+			mqbus_topic_put(dlq);
+		mutex_lock(&topic->lock);
+	}
 	mutex_unlock(&topic->lock);
+}
+
+/**
+ * mqbus_group_wake_queues() - something was published for queue groups
+ * @topic: the topic
+ *
+ * One member of each: it wakes the next one if there is more than it takes.
+ */
+void mqbus_group_wake_queues(struct mqbus_topic *topic)
+{
+	struct mqbus_group *group;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(group, &topic->groups, node) {
+		/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
+		if (group->queue && wq_has_sleeper(&group->queue->waiters))
+			wake_up_interruptible_poll(&group->queue->waiters,
+						   EPOLLIN | EPOLLRDNORM);
+	}
+	rcu_read_unlock();
 }
 
 static int seek_one(struct mqbus_group *group, u32 partition,
@@ -334,6 +486,8 @@ static int seek_one(struct mqbus_group *group, u32 partition,
 	spin_lock(&group->lock);
 	res->old_offset = group->slots[partition].cursor.done.offset;
 	spin_unlock(&group->lock);
+	if (!dry && group->queue)
+		mqbus_queue_forget(group->queue, partition);
 	err = group_place(group, partition, &seek, !dry, &res->end_offset);
 	res->new_offset = seek.at.offset;
 	return err;
@@ -430,6 +584,10 @@ static void group_assign(struct mqbus_group *group)
 
 	lockdep_assert_held(&group->lock);
 
+	group->generation++;
+	/* Any member may have anything */
+	if (group->queue)
+		return;
 	owner = list_first_entry_or_null(&group->members, struct mqbus_member, node);
 	for (i = 0; i < group->topic->nr_parts; i++) {
 		struct mqbus_slot *slot = &group->slots[i];
@@ -439,7 +597,6 @@ static void group_assign(struct mqbus_group *group)
 		slot->owner = owner;
 		mqbus_cursor_rewind(&slot->cursor);
 	}
-	group->generation++;
 }
 
 /**
@@ -447,7 +604,7 @@ static void group_assign(struct mqbus_group *group)
  * @group: the group
  * @member: the member, of no group yet
  *
- * Return: 0, or -ENOENT if the group was deleted meanwhile.
+ * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM.
  */
 int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member)
 {
@@ -455,12 +612,16 @@ int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member)
 
 	/* Whoever deletes or seeks holds this and relies on nobody coming in */
 	mutex_lock(&group->topic->lock);
+	if (group->queue)
+		err = mqbus_queue_make_seat(group->queue);
 	spin_lock(&group->lock);
-	if (group->dead) {
+	if (!err && group->dead)
 		err = -ENOENT;
-	} else {
+	if (!err && group->queue)
+		err = mqbus_window_sit(&group->queue->window, &member->holder);
+	if (!err) {
 		list_add_tail(&member->node, &group->members);
-		group->nr_members++;
+		WRITE_ONCE(group->nr_members, group->nr_members + 1);
 		group_assign(group);
 	}
 	spin_unlock(&group->lock);
@@ -477,9 +638,13 @@ int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member)
  */
 void mqbus_group_leave(struct mqbus_group *group, struct mqbus_member *member)
 {
+	if (group->queue) {
+		mqbus_queue_leave(group->queue, member);
+		return;
+	}
 	spin_lock(&group->lock);
 	list_del(&member->node);
-	group->nr_members--;
+	WRITE_ONCE(group->nr_members, group->nr_members - 1);
 	group_assign(group);
 	spin_unlock(&group->lock);
 	mqbus_topic_wake_readers(group->topic);

@@ -10,6 +10,7 @@
 #include "account.h"
 #include "core/cursor.h"
 
+struct mqbus_group_queue;
 struct mqbus_member;
 struct mqbus_ns;
 struct mqbus_topic;
@@ -36,10 +37,11 @@ struct mqbus_slot {
  * @uid: owner
  * @gid: owner's group
  * @mode: permissions
+ * @queue: what makes it a queue group, or NULL
  * @dead: deleted; set under @lock, read anywhere
  * @lock: everything below; taken inside the topic's lock, outside a ring's
  * @members: in the order in which they joined
- * @nr_members: how many
+ * @nr_members: how many; members come under the topic's lock too
  * @generation: counts changes of assignment
  * @slots: one for each partition; floors are read by writers without the lock
  */
@@ -54,6 +56,7 @@ struct mqbus_group {
 	kuid_t uid;
 	kgid_t gid;
 	u16 mode;
+	struct mqbus_group_queue *queue;
 
 	bool dead;
 
@@ -66,6 +69,8 @@ struct mqbus_group {
 
 int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 		       const struct mqbus_group_create *args);
+int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
+		    const struct mqbus_group_set *args);
 int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 		       const struct mqbus_group_delete *args);
 void mqbus_group_delete_all(struct mqbus_topic *topic);
@@ -74,6 +79,7 @@ int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
 struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name);
 void mqbus_group_put(struct mqbus_group *group);
 int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member);
+void mqbus_group_wake_queues(struct mqbus_topic *topic);
 void mqbus_group_leave(struct mqbus_group *group, struct mqbus_member *member);
 
 #endif /* _MQBUS_GROUP_H */

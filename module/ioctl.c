@@ -8,7 +8,9 @@
 #include "account.h"
 #include "endpoint.h"
 #include "group.h"
+#include "lease.h"
 #include "ns.h"
+#include "queue.h"
 #include "topic.h"
 
 union mqbus_args {
@@ -24,6 +26,8 @@ union mqbus_args {
 	struct mqbus_fetch fetch;
 	struct mqbus_commit commit;
 	struct mqbus_geometry geometry;
+	struct mqbus_group_set group_set;
+	struct mqbus_lease lease;
 };
 
 static int do_info(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
@@ -125,10 +129,23 @@ static int do_publish(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 	return mqbus_producer_publish(&ep->producer, &args->publish, nonblock);
 }
 
+static int do_group_set(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			union mqbus_args *args, bool nonblock)
+{
+	return mqbus_group_set(ns, &ep->who, &args->group_set);
+}
+
+/* Whether an endpoint is a member of a group of that type. */
+static bool endpoint_member(struct mqbus_endpoint *ep, enum mqbus_group_type type)
+{
+	return mqbus_endpoint_kind(ep) == MQBUS_ENDPOINT_MEMBER &&
+	       !ep->member.group->queue == (type == MQBUS_GROUP_STREAM);
+}
+
 static int do_fetch(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		    union mqbus_args *args, bool nonblock)
 {
-	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_MEMBER)
+	if (!endpoint_member(ep, MQBUS_GROUP_STREAM))
 		return -EBADFD;
 	return mqbus_member_fetch(&ep->member, &args->fetch, nonblock);
 }
@@ -136,9 +153,17 @@ static int do_fetch(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 static int do_commit(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		     union mqbus_args *args, bool nonblock)
 {
-	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_MEMBER)
+	if (!endpoint_member(ep, MQBUS_GROUP_STREAM))
 		return -EBADFD;
 	return mqbus_member_commit(&ep->member, &args->commit);
+}
+
+static int do_lease(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		    union mqbus_args *args, bool nonblock)
+{
+	if (!endpoint_member(ep, MQBUS_GROUP_QUEUE))
+		return -EBADFD;
+	return mqbus_lease(&ep->member, &args->lease, nonblock);
 }
 
 static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
@@ -146,7 +171,7 @@ static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 {
 	const struct mqbus_topic *topic = mqbus_endpoint_topic(ep);
 	struct mqbus_geometry *geo = &args->geometry;
-	u64 len;
+	const struct mqbus_part *part;
 
 	if (!topic)
 		return -EBADFD;
@@ -154,15 +179,17 @@ static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		return -EOPNOTSUPP;
 	if (geo->__reserved)
 		return -EINVAL;
-	if (geo->partition >= topic->nr_parts)
+	part = mqbus_endpoint_part(ep, geo->partition);
+	if (!part)
 		return -ECHRNG;
-	len = mqbus_memory_map_len(topic->ring_size);
 	*geo = (struct mqbus_geometry) {
 		.partition = geo->partition,
-		.map_offset = geo->partition * len,
-		.map_len = len,
+		/* The retry ring comes behind all partitions */
+		.map_offset = min(geo->partition, topic->nr_parts) *
+			      mqbus_memory_map_len(topic->ring_size),
+		.map_len = mqbus_memory_map_len(part->mem.size),
 		.data_offset = PAGE_SIZE,
-		.size = topic->ring_size,
+		.size = part->mem.size,
 		.partitions = topic->nr_parts,
 		.full = topic->full,
 		.max_record = topic->max_record,
@@ -222,6 +249,10 @@ static const struct mqbus_ioctl_op ioctl_ops[] = {
 		 OUT_FROM(struct mqbus_commit, committed)),
 	IOCTL_OP(GEOMETRY, do_geometry, struct mqbus_geometry, __reserved,
 		 OUT_FROM(struct mqbus_geometry, map_offset)),
+	IOCTL_OP(GROUP_SET, do_group_set, struct mqbus_group_set, queue,
+		 OUT_NOTHING),
+	IOCTL_OP(LEASE, do_lease, struct mqbus_lease, __reserved,
+		 OUT_FROM(struct mqbus_lease, nr_leases)),
 };
 
 /*

@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "netlink.h"
 #include "ns.h"
+#include "queue.h"
 
 static struct miscdevice mqbus_device = {
 	.minor = MISC_DYNAMIC_MINOR,
@@ -21,9 +22,12 @@ static int __init mqbus_init(void)
 {
 	int err;
 
-	err = mqbus_ns_init();
+	err = mqbus_queue_init();
 	if (err)
 		return err;
+	err = mqbus_ns_init();
+	if (err)
+		goto uninit_queue;
 	err = mqbus_netlink_init();
 	if (err)
 		goto uninit_ns;
@@ -36,6 +40,8 @@ uninit_netlink:
 	mqbus_netlink_uninit();
 uninit_ns:
 	mqbus_ns_uninit();
+uninit_queue:
+	mqbus_queue_uninit();
 	return err;
 }
 
@@ -45,6 +51,7 @@ static void __exit mqbus_exit(void)
 	misc_deregister(&mqbus_device);
 	mqbus_netlink_uninit();
 	mqbus_ns_uninit();
+	mqbus_queue_uninit();
 }
 
 module_init(mqbus_init);

@@ -7,7 +7,9 @@
 
 #include "elements.h"
 #include "group.h"
+#include "lease.h"
 #include "member.h"
+#include "ns.h"
 #include "topic.h"
 #include "wait.h"
 #include "who.h"
@@ -49,6 +51,8 @@ int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
 	member->group = group;
 	member->pid = get_pid(task_tgid(current));
 	get_task_comm(member->comm, current);
+	member->holder.pid = task_tgid_vnr(current);
+	member->holder.uid = from_kuid_munged(ns->net->user_ns, who->cred->fsuid);
 	err = mqbus_group_enter(group, member);
 	if (!err)
 		return 0;
@@ -73,7 +77,13 @@ void mqbus_member_close(struct mqbus_member *member)
 	put_pid(member->pid);
 }
 
-static bool member_dead(const struct mqbus_member *member)
+/**
+ * mqbus_member_dead() - whether a member's group or topic was deleted
+ * @member: the member
+ *
+ * Return: true from then on.
+ */
+bool mqbus_member_dead(const struct mqbus_member *member)
 {
 	return READ_ONCE(member->group->dead) || mqbus_topic_dead(member->topic);
 }
@@ -87,7 +97,7 @@ static struct mqbus_ring *member_ring(struct mqbus_member *member, u32 partition
 static bool member_ready(struct mqbus_member *member)
 {
 	struct mqbus_group *group = member->group;
-	bool ready = member_dead(member);
+	bool ready = mqbus_member_dead(member);
 	u32 i;
 
 	spin_lock(&group->lock);
@@ -207,7 +217,7 @@ int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 	for (;;) {
 		bool moved = false;
 
-		if (member_dead(member))
+		if (mqbus_member_dead(member))
 			return -EIDRM;
 		spin_lock(&group->lock);
 		if (commit)
@@ -335,7 +345,7 @@ int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args)
 	if (args->flags & MQBUS_COMMIT_F_FETCHED) {
 		if (args->nr_entries)
 			return -EINVAL;
-		if (member_dead(member))
+		if (mqbus_member_dead(member))
 			return -EIDRM;
 		spin_lock(&group->lock);
 		member_commit_given(member);
@@ -346,7 +356,7 @@ int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args)
 			return err;
 		if (!args->nr_entries || args->nr_entries > MQBUS_PARTITIONS_MAX)
 			return -ERANGE;
-		if (member_dead(member))
+		if (mqbus_member_dead(member))
 			return -EIDRM;
 		err = member_commit_entries(member, args);
 	}
@@ -423,7 +433,7 @@ static ssize_t member_read_locked(struct mqbus_member *member, struct iov_iter *
 		mqbus_topic_wake_writers(member->topic);
 	}
 	for (;;) {
-		if (member_dead(member))
+		if (mqbus_member_dead(member))
 			return -EIDRM;
 		if (!member_take_one(member, &t)) {
 			err = member_wait(member, deadline);
@@ -471,7 +481,8 @@ ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,
 
 	if (mutex_lock_interruptible(&member->read_lock))
 		return -ERESTARTSYS;
-	ret = member_read_locked(member, to, deadline);
+	ret = member->group->queue ? mqbus_lease_read(member, to, deadline) :
+				     member_read_locked(member, to, deadline);
 	mutex_unlock(&member->read_lock);
 	return ret;
 }
@@ -488,8 +499,10 @@ ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,
 __poll_t mqbus_member_poll(struct mqbus_member *member, struct file *file,
 			   struct poll_table_struct *wait)
 {
+	if (member->group->queue)
+		return mqbus_lease_poll(member, file, wait);
 	poll_wait(file, &member->topic->readers, wait);
-	if (member_dead(member))
+	if (mqbus_member_dead(member))
 		return EPOLLHUP | EPOLLIN | EPOLLRDNORM;
 	return member_ready(member) ? EPOLLIN | EPOLLRDNORM : 0;
 }

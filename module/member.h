@@ -11,6 +11,8 @@
 #include <linux/uio.h>
 #include <linux/mqbus.h>
 
+#include "core/window.h"
+
 struct mqbus_group;
 struct mqbus_ns;
 struct mqbus_topic;
@@ -25,9 +27,11 @@ struct pid;
  * @pid: process that opened the endpoint, with a reference
  * @comm: its name at that time
  * @next: partition with which the next fetch begins, so that none starves
+ * @holder: what it has leased of a queue group, under the group's lock
  * @read_lock: one read() at a time
  * @read_part: partition of the record that the last read() took
  * @read_offset: the offset behind it; 0: nothing to commit
+ * @read_lease: of a queue group: its lease; 0: nothing to ack
  */
 struct mqbus_member {
 	struct list_head node;
@@ -36,14 +40,17 @@ struct mqbus_member {
 	struct pid *pid;
 	char comm[TASK_COMM_LEN];
 	u32 next;		/* guarded by the group's lock */
+	struct mqbus_holder holder;
 
 	struct mutex read_lock;	/* guards what follows */
 	u32 read_part;
 	u64 read_offset;
+	u64 read_lease;
 };
 
 int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
 		      const struct mqbus_who *who, const struct mqbus_join *args);
+bool mqbus_member_dead(const struct mqbus_member *member);
 void mqbus_member_close(struct mqbus_member *member);
 int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 		       bool nonblock);

@@ -22,6 +22,8 @@ struct ctl_table_header;
  * @max_topics: sysctl: limit of @nr_topics
  * @max_groups: sysctl: limit of groups of a topic
  * @producers: last producer id given out
+ * @dlq_lock: serialises new connections to topics of dead letters; taken before @lock
+ * @dlq_mark: last search for circles of them, under @lock
  * @table: sysctl table
  * @header: its registration
  */
@@ -36,6 +38,8 @@ struct mqbus_ns {
 	unsigned long max_topics;
 	unsigned long max_groups;
 	atomic64_t producers;
+	struct mutex dlq_lock;
+	u32 dlq_mark;
 	struct ctl_table *table;
 	struct ctl_table_header *header;
 };

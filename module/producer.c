@@ -257,15 +257,6 @@ static void fill_header(struct mqbus_record *rec, const struct mqbus_producer *p
 	rec->__reserved = 0;
 }
 
-static bool append_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-
-	/* Groups' floors are read only when what was last known is not enough */
-	return mqbus_ring_reserve(ring, bytes, ring->floor) ||
-	       mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition));
-}
-
 /*
  * Append records of one partition under one hold of its lock, as many as can be.
  * @bytes is what they take together. Return: how many; if fewer than @n, *@err is
@@ -279,26 +270,21 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src,
 	struct mqbus_topic *topic = producer->topic;
 	u32 partition = m->partition;
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u64 now = ktime_get_real_ns();
 	u32 held = 0, i;
 
 	*err = 0;
 	spin_lock(&ring->lock);
 	pagefault_disable();
-	/* Inside a partition time does not go back, though the clock may */
-	ring->last_time = max(ring->last_time, now);
-	if (topic->retention && now > topic->retention)
-		mqbus_ring_expire(ring, mqbus_topic_floor(topic, partition),
-				  now - topic->retention, n + PRODUCER_EXPIRE);
+	mqbus_topic_begin(topic, partition, n + PRODUCER_EXPIRE);
 	place->partition = partition;
 	place->offset = ring->tail.offset;
 	/* All at once if possible: one look at the old records instead of many */
 	if (bytes <= min_t(u64, PRODUCER_HOLD, ring->size / 2))
-		append_reserve(topic, partition, bytes);
+		mqbus_topic_reserve(topic, partition, bytes);
 	for (i = 0; i < n && held < PRODUCER_HOLD; i++, m++) {
 		bytes = mqbus_record_bytes(msg_parts(m));
 		if (!mqbus_ring_fits(ring, bytes) &&
-		    !append_reserve(topic, partition, bytes)) {
+		    !mqbus_topic_reserve(topic, partition, bytes)) {
 			*err = -ENOBUFS;
 			break;
 		}

@@ -34,29 +34,51 @@ static struct mqbus_topic *topic_lookup(struct mqbus_ns *ns, const char *name)
 	return NULL;
 }
 
-static void part_free(struct mqbus_part *part)
+/**
+ * mqbus_part_free() - undo mqbus_part_alloc()
+ * @part: what that returned, or NULL
+ */
+void mqbus_part_free(struct mqbus_part *part)
 {
 	if (part)
 		mqbus_memory_free(&part->mem);
 	kfree(part);
 }
 
-static int part_alloc(struct mqbus_topic *topic, u32 i)
+/**
+ * mqbus_part_alloc() - make a ring with its memory
+ * @size: bytes, a power of two of at least a page
+ * @node: NUMA node to prefer
+ * @partition: number to tell readers
+ * @evict: whether the oldest records go when there is no room
+ *
+ * Return: the ring, or -ENOMEM, or -EINTR when a fatal signal came.
+ */
+struct mqbus_part *mqbus_part_alloc(u64 size, int node, u32 partition, bool evict)
 {
-	int node = topic->per_cpu && cpu_possible(i) ? cpu_to_node(i) : NUMA_NO_NODE;
 	struct mqbus_part *part;
 	int err;
 
 	part = kzalloc_node(sizeof(*part), GFP_KERNEL_ACCOUNT, node);
 	if (!part)
-		return -ENOMEM;
-	err = mqbus_memory_alloc(&part->mem, topic->ring_size, node);
+		return ERR_PTR(-ENOMEM);
+	err = mqbus_memory_alloc(&part->mem, size, node);
 	if (err) {
 		kfree(part);
-		return err;
+		return ERR_PTR(err);
 	}
-	mqbus_ring_init(&part->ring, part->mem.page, part->mem.data,
-			topic->ring_size, i, topic->full == MQBUS_FULL_EVICT);
+	mqbus_ring_init(&part->ring, part->mem.page, part->mem.data, size, partition, evict);
+	return part;
+}
+
+static int topic_alloc_part(struct mqbus_topic *topic, u32 i)
+{
+	int node = topic->per_cpu && cpu_possible(i) ? cpu_to_node(i) : NUMA_NO_NODE;
+	struct mqbus_part *part;
+
+	part = mqbus_part_alloc(topic->ring_size, node, i, topic->full == MQBUS_FULL_EVICT);
+	if (IS_ERR(part))
+		return PTR_ERR(part);
 	topic->parts[i] = part;
 	return 0;
 }
@@ -67,7 +89,7 @@ static void topic_free(struct mqbus_topic *topic)
 	u32 i;
 
 	for (i = 0; i < topic->nr_parts; i++)
-		part_free(topic->parts[i]);
+		mqbus_part_free(topic->parts[i]);
 	mqbus_uncharge(&topic->charge);
 	kvfree(topic);
 }
@@ -77,10 +99,9 @@ static void topic_release(struct kref *ref)
 	struct mqbus_topic *topic = container_of(ref, struct mqbus_topic, ref);
 
 	/*
-	 * The last endpoint is gone, so no group has a member, no writer looks at
-	 * the list under RCU, and no user has the rings mapped.
+	 * The last endpoint is gone and the groups went when the topic was deleted, so
+	 * no writer looks at the list under RCU, and no user has the rings mapped.
 	 */
-	mqbus_group_delete_all(topic);
 	topic_free(topic);
 }
 
@@ -226,7 +247,7 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	err = mqbus_charge(&topic->charge, ns, who->cred->fsuid, bytes,
 			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
 	for (i = 0; !err && i < topic->nr_parts; i++)
-		err = part_alloc(topic, i);
+		err = topic_alloc_part(topic, i);
 	if (!err) {
 		mutex_lock(&ns->lock);
 		err = topic_insert(ns, topic);
@@ -248,6 +269,8 @@ static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	/* The queues' locks order the flag before a waiter's next look */
 	wake_up_interruptible_poll(&topic->readers, EPOLLHUP | EPOLLIN);
 	wake_up_interruptible_poll(&topic->writers, EPOLLHUP | EPOLLOUT);
+	/* Nothing can be settled from now on, so the groups may go */
+	mqbus_group_delete_all(topic);
 	module_put(THIS_MODULE);
 	mqbus_topic_put(topic);
 }
@@ -371,6 +394,43 @@ u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition)
 }
 
 /**
+ * mqbus_topic_reserve() - make room for a record
+ * @topic: the topic
+ * @partition: a partition, whose ring's lock is held
+ * @bytes: the record's size
+ *
+ * Return: whether there is room now.
+ */
+bool mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+
+	/* Groups' floors are read only when what was last known is not enough */
+	return mqbus_ring_reserve(ring, bytes, ring->floor) ||
+	       mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition));
+}
+
+/**
+ * mqbus_topic_begin() - begin to append
+ * @topic: the topic
+ * @partition: a partition, whose ring's lock is held
+ * @looks: old records to look at, whether they are too old
+ *
+ * Sets the time that the records will have: inside a partition it does not go back,
+ * though the clock may.
+ */
+void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u64 now = ktime_get_real_ns();
+
+	ring->last_time = max(ring->last_time, now);
+	if (topic->retention && now > topic->retention)
+		mqbus_ring_expire(ring, mqbus_topic_floor(topic, partition),
+				  now - topic->retention, looks);
+}
+
+/**
  * mqbus_topic_room() - whether a record would fit
  * @topic: the topic
  * @partition: a partition
@@ -422,6 +482,8 @@ void mqbus_topic_wake_readers(struct mqbus_topic *topic)
 	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
 	if (wq_has_sleeper(&topic->readers))
 		wake_up_interruptible_poll(&topic->readers, EPOLLIN | EPOLLRDNORM);
+	if (READ_ONCE(topic->nr_queues))
+		mqbus_group_wake_queues(topic);
 }
 
 /**

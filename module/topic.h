@@ -45,6 +45,10 @@ struct mqbus_part {
  * @lock: the list of groups; taken inside the namespace's lock, outside a group's
  * @groups: RCU list, changed under @lock
  * @nr_groups: its length; stored under @lock, listings load it without
+ * @nr_queues: how many of them are queue groups; likewise, for writers
+ * @dlq_mark: the last search for circles of dead letters that was here; this and
+ *	the next are the namespace's, under its lock
+ * @dlq_todo: the next topic that it has to look at
  * @readers: members that wait for records or partitions
  * @writers: producers that wait for space
  * @parts: the partitions
@@ -72,6 +76,10 @@ struct mqbus_topic {
 	struct mutex lock;	/* guards changes of groups, and nr_groups */
 	struct list_head groups;
 	unsigned int nr_groups;
+	unsigned int nr_queues;
+
+	u32 dlq_mark;
+	struct mqbus_topic *dlq_todo;
 
 	/* each is only read on the fast path, unless somebody waits */
 	wait_queue_head_t readers ____cacheline_aligned_in_smp;
@@ -80,6 +88,8 @@ struct mqbus_topic {
 	struct mqbus_part *parts[];
 };
 
+struct mqbus_part *mqbus_part_alloc(u64 size, int node, u32 partition, bool evict);
+void mqbus_part_free(struct mqbus_part *part);
 int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 		       const struct mqbus_topic_create *args);
 int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
@@ -90,6 +100,8 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
 u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);
+bool mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes);
+void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks);
 bool mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes);
 void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition);
 void mqbus_topic_wake_readers(struct mqbus_topic *topic);

@@ -2,6 +2,7 @@
 #ifndef _MQBUS_WAIT_H
 #define _MQBUS_WAIT_H
 
+#include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/wait.h>
 #include <linux/mqbus.h>
@@ -22,40 +23,31 @@ static inline ktime_t mqbus_deadline(u64 timeout, bool nonblock)
 	return ktime_add_safe(ktime_get(), ns_to_ktime(timeout));
 }
 
-/*
- * What is left until a deadline. A relative timer that is set to a negative time
- * never fires, so a deadline that has passed is a timer of no length; one of
- * KTIME_MAX is none at all.
- */
-static inline ktime_t mqbus_time_left(ktime_t deadline)
-{
-	if (deadline == KTIME_MAX)
-		return KTIME_MAX;
-	return max_t(ktime_t, ktime_sub(deadline, ktime_get()), 0);
-}
-
 /* A wait without a limit is begun again after a signal; one with a limit would be made longer. */
 static inline int mqbus_wait_error(int err, ktime_t deadline)
 {
-	if (err == -ETIME)
-		return -ETIMEDOUT;
-	if (err == -ERESTARTSYS && deadline != KTIME_MAX)
-		return -EINTR;
-	return err;
+	return err == -ERESTARTSYS && deadline != KTIME_MAX ? -EINTR : err;
 }
 
 /*
  * Sleep until a condition or @_deadline. Evaluates to 0, -EAGAIN (waiting was not
- * allowed), -ETIMEDOUT, or what a signal asks for.
+ * allowed), -ETIMEDOUT, or what a signal asks for. Of those that wait with
+ * @_exclusive one is woken at a time.
  */
-#define mqbus_wait(_wq, _cond, _deadline)					\
+#define mqbus_wait_as(_wq, _exclusive, _cond, _deadline)			\
 ({										\
 	ktime_t __end = (_deadline);						\
+	ktime_t *__until = __end == KTIME_MAX ? NULL : &__end;			\
 										\
 	__end ? mqbus_wait_error(						\
-		wait_event_interruptible_hrtimeout(_wq, _cond,			\
-						   mqbus_time_left(__end)),	\
+		___wait_event(_wq, _cond, TASK_INTERRUPTIBLE, _exclusive, 0,	\
+			      if (!schedule_hrtimeout(__until, HRTIMER_MODE_ABS)) { \
+				      __ret = -ETIMEDOUT;			\
+				      break;					\
+			      }),						\
 		__end) : -EAGAIN;						\
 })
+
+#define mqbus_wait(_wq, _cond, _deadline)	mqbus_wait_as(_wq, 0, _cond, _deadline)
 
 #endif /* _MQBUS_WAIT_H */

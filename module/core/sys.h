@@ -9,10 +9,13 @@
 #include <linux/bug.h>
 #include <linux/cache.h>
 #include <linux/compiler.h>
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
+#include <linux/siphash.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/types.h>

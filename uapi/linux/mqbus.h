@@ -109,6 +109,8 @@
 /* Records in flight in a queue group, and without saying how many */
 #define MQBUS_INFLIGHT_MAX	(1U << 20)
 #define MQBUS_INFLIGHT_DEFAULT	1024
+/* Bytes of a retry ring */
+#define MQBUS_RETRY_MAX		(64ULL << 20)
 /* Failures after which a record is a dead letter */
 #define MQBUS_LIMIT_MAX		1000
 #define MQBUS_LIMIT_DEFAULT	5
@@ -349,7 +351,7 @@ enum mqbus_group_type {
  * A record counts as *in flight* from when it is handed out until it is settled,
  * but not while it waits in the retry ring. State for each is allocated and
  * charged when the group is made: 64 bytes for each of @max_inflight and for each
- * 256 bytes of @retry_size; with %MQBUS_QUEUE_F_KEY_EXCLUSIVE 76 bytes, and as many
+ * 256 bytes of @retry_size; with %MQBUS_QUEUE_F_KEY_EXCLUSIVE 80 bytes, and as many
  * again as @max_inflight for records held back.
  *
  * **Attempts.** A nack, a lease that ran out, and the death of a member (the last

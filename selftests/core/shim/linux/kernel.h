@@ -5,6 +5,8 @@
 #include <linux/types.h>
 
 #define U64_MAX		((u64)~0ULL)
+#define U32_MAX		((u32)~0U)
+#define U16_MAX		((u16)~0U)
 #define ALIGN(x, a)	(((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
 
 #endif

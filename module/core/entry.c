@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A table of entries, lists of them, and a heap by time.
+ */
+#include "entry.h"
+
+static struct mqbus_link *entry_link(struct mqbus_table *t, enum mqbus_through link, u32 i)
+{
+	return link == MQBUS_ORDER ? &t->entries[i].order : &t->entries[i].list;
+}
+
+/**
+ * mqbus_list_add() - put an entry behind all others
+ * @t: the table
+ * @list: the list
+ * @link: which link it uses
+ * @i: an entry whose link is in no list
+ */
+void mqbus_list_add(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
+		    u32 i)
+{
+	struct mqbus_link *l = entry_link(t, link, i);
+
+	l->prev = list->last;
+	l->next = MQBUS_NONE;
+	if (list->last == MQBUS_NONE)
+		list->first = i;
+	else
+		entry_link(t, link, list->last)->next = i;
+	list->last = i;
+}
+
+/**
+ * mqbus_list_push() - put an entry before all others
+ * @t: the table
+ * @list: the list
+ * @link: which link it uses
+ * @i: an entry whose link is in no list
+ */
+void mqbus_list_push(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
+		     u32 i)
+{
+	struct mqbus_link *l = entry_link(t, link, i);
+
+	l->prev = MQBUS_NONE;
+	l->next = list->first;
+	if (list->first == MQBUS_NONE)
+		list->last = i;
+	else
+		entry_link(t, link, list->first)->prev = i;
+	list->first = i;
+}
+
+/**
+ * mqbus_list_del() - take an entry out
+ * @t: the table
+ * @list: the list it is in
+ * @link: which link that uses
+ * @i: the entry
+ */
+void mqbus_list_del(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
+		    u32 i)
+{
+	struct mqbus_link *l = entry_link(t, link, i);
+
+	if (l->prev == MQBUS_NONE)
+		list->first = l->next;
+	else
+		entry_link(t, link, l->prev)->next = l->next;
+	if (l->next == MQBUS_NONE)
+		list->last = l->prev;
+	else
+		entry_link(t, link, l->next)->prev = l->prev;
+}
+
+/**
+ * mqbus_table_init() - make a table in which all entries are free
+ * @t: to fill
+ * @entries: zeroed
+ * @nr: how many, below %MQBUS_NONE
+ */
+void mqbus_table_init(struct mqbus_table *t, struct mqbus_entry *entries, u32 nr)
+{
+	u32 i;
+
+	t->entries = entries;
+	t->nr = nr;
+	t->used = 0;
+	t->heap = 0;
+	mqbus_list_init(&t->free);
+	for (i = 0; i < nr; i++)
+		mqbus_list_add(t, &t->free, MQBUS_LIST, i);
+}
+
+/**
+ * mqbus_table_get() - take a free entry into use
+ * @t: the table
+ *
+ * Return: the entry, zeroed but for the number of its last lease, in no list and not
+ * in the heap; or %MQBUS_NONE.
+ */
+u32 mqbus_table_get(struct mqbus_table *t)
+{
+	struct mqbus_entry *e;
+	u32 i = t->free.first;
+
+	if (i == MQBUS_NONE)
+		return i;
+	mqbus_list_del(t, &t->free, MQBUS_LIST, i);
+	t->used++;
+	e = &t->entries[i];
+	e->first = 0;
+	e->failures = 0;
+	e->flags = 0;
+	e->heap = MQBUS_NONE;
+	return i;
+}
+
+/**
+ * mqbus_table_put() - give an entry back
+ * @t: the table
+ * @i: an entry that is in no list and not in the heap
+ */
+void mqbus_table_put(struct mqbus_table *t, u32 i)
+{
+	t->entries[i].state = MQBUS_ENTRY_FREE;
+	t->used--;
+	mqbus_list_add(t, &t->free, MQBUS_LIST, i);
+}
+
+static void heap_set(struct mqbus_table *t, u32 slot, u32 i)
+{
+	t->entries[slot].slot = i;
+	t->entries[i].heap = slot;
+}
+
+static u64 heap_time(const struct mqbus_table *t, u32 slot)
+{
+	return t->entries[t->entries[slot].slot].time;
+}
+
+static void heap_up(struct mqbus_table *t, u32 slot, u32 i)
+{
+	while (slot) {
+		u32 parent = (slot - 1) / 2;
+
+		if (heap_time(t, parent) <= t->entries[i].time)
+			break;
+		heap_set(t, slot, t->entries[parent].slot);
+		slot = parent;
+	}
+	heap_set(t, slot, i);
+}
+
+static void heap_down(struct mqbus_table *t, u32 slot, u32 i)
+{
+	for (;;) {
+		u32 child = 2 * slot + 1;
+
+		if (child >= t->heap)
+			break;
+		if (child + 1 < t->heap && heap_time(t, child + 1) < heap_time(t, child))
+			child++;
+		if (heap_time(t, child) >= t->entries[i].time)
+			break;
+		heap_set(t, slot, t->entries[child].slot);
+		slot = child;
+	}
+	heap_set(t, slot, i);
+}
+
+/**
+ * mqbus_heap_add() - let an entry wait for a time
+ * @t: the table
+ * @i: an entry that is not in the heap
+ * @time: for which
+ */
+void mqbus_heap_add(struct mqbus_table *t, u32 i, u64 time)
+{
+	t->entries[i].time = time;
+	heap_up(t, t->heap++, i);
+}
+
+/**
+ * mqbus_heap_del() - let an entry wait no more
+ * @t: the table
+ * @i: an entry, in the heap or not
+ */
+void mqbus_heap_del(struct mqbus_table *t, u32 i)
+{
+	u32 slot = t->entries[i].heap;
+	u32 last;
+
+	if (slot == MQBUS_NONE)
+		return;
+	t->entries[i].heap = MQBUS_NONE;
+	last = t->entries[--t->heap].slot;
+	if (last == i)
+		return;
+	/* The last one fills the gap, and may belong above it or below it */
+	if (slot && heap_time(t, (slot - 1) / 2) > t->entries[last].time)
+		heap_up(t, slot, last);
+	else
+		heap_down(t, slot, last);
+}

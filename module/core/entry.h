@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_CORE_ENTRY_H
+#define _MQBUS_CORE_ENTRY_H
+
+#include "sys.h"
+
+/**
+ * DOC: Entries
+ *
+ * What a queue group knows of each record that it has taken and not settled: 64
+ * bytes in a table that is allocated when the group is made. Entries are named by
+ * their index; they are linked into lists by index, and those that wait for a
+ * time are in a binary heap. Everything here takes constant time, but for the heap
+ * (logarithmic) - however many there are, and in whatever order they are settled.
+ *
+ * Slot k of the heap is kept in entry k, whatever that is used for, so that the
+ * heap needs no memory of its own.
+ */
+
+/* No entry */
+#define MQBUS_NONE	U32_MAX
+
+enum mqbus_entry_state {
+	MQBUS_ENTRY_FREE,
+	MQBUS_ENTRY_LEASED,	/* a member has it */
+	MQBUS_ENTRY_READY,	/* to be handed out */
+	MQBUS_ENTRY_WAITING,	/* to be handed out when it is due */
+	MQBUS_ENTRY_DEAD,	/* for the topic of dead letters */
+	MQBUS_ENTRY_HELD,	/* behind another record of its key */
+};
+
+/* What an entry counts as, and for retry where its record lies */
+enum mqbus_entry_place {
+	MQBUS_PLACE_RING,	/* in its partition; in flight */
+	MQBUS_PLACE_RETRY,	/* in the retry ring; in flight while it is leased */
+	MQBUS_PLACE_HELD,	/* in its partition; held back until it is leased */
+	MQBUS_PLACES,
+};
+
+/* The last lease ran out; it was not the record's first */
+#define MQBUS_ENTRY_EXPIRED	1
+#define MQBUS_ENTRY_AGAIN	2
+
+enum mqbus_reason {
+	MQBUS_REASON_NACK,
+	MQBUS_REASON_EXPIRED,
+	MQBUS_REASON_DIED,
+	MQBUS_REASON_REJECTED,
+};
+
+/**
+ * struct mqbus_link - neighbours in a list
+ * @prev: the entry before, or %MQBUS_NONE
+ * @next: the entry behind, or %MQBUS_NONE
+ */
+struct mqbus_link {
+	u32 prev;
+	u32 next;
+};
+
+/**
+ * struct mqbus_list - a list of entries
+ * @first: or %MQBUS_NONE
+ * @last: or %MQBUS_NONE
+ */
+struct mqbus_list {
+	u32 first;
+	u32 last;
+};
+
+/**
+ * struct mqbus_entry - a record that was taken and is not settled
+ * @pos: its position in the ring where it lies
+ * @time: ns of the clock that the caller uses: when the lease ends, when it is due;
+ *	of a dead one when it was given up (CLOCK_REALTIME)
+ * @first: when it was first handed out (CLOCK_REALTIME); 0: it was not yet
+ * @lease: number of its last lease; outlives the entry's use
+ * @partition: where it was published
+ * @failures: how often it failed
+ * @order: in the order of the ring where it lies
+ * @list: in its member's leases, those ready, those dead, or behind its key
+ * @seat: who has it leased
+ * @pid: of a dead one: who had it last
+ * @state: an &enum mqbus_entry_state
+ * @place: an &enum mqbus_entry_place
+ * @reason: an &enum mqbus_reason: of the last failure
+ * @flags: of its last lease: bits of MQBUS_ENTRY_*
+ * @heap: its slot in the heap, or %MQBUS_NONE
+ * @uid: of a dead one: who had it last
+ * @slot: which entry is in the heap's slot of this index
+ */
+struct mqbus_entry {
+	u64 pos;
+	u64 time;
+	u64 first;
+	u32 lease;
+	u16 partition;
+	u16 failures;
+	struct mqbus_link order;
+	struct mqbus_link list;
+	union {
+		u32 seat;
+		u32 pid;
+	};
+	u8 state;
+	u8 place;
+	u8 reason;
+	u8 flags;
+	union {
+		u32 heap;
+		u32 uid;
+	};
+	u32 slot;
+};
+
+/**
+ * struct mqbus_table - the entries of a group
+ * @entries: the table
+ * @nr: how many there are
+ * @used: how many are in use
+ * @free: those that are not; the one that was freed last comes last, so that what
+ *	is asked of an old lease can be answered as long as possible
+ * @heap: entries in the heap
+ */
+struct mqbus_table {
+	struct mqbus_entry *entries;
+	u32 nr;
+	u32 used;
+	struct mqbus_list free;
+	u32 heap;
+};
+
+/* Which link of an entry a list goes through */
+enum mqbus_through {
+	MQBUS_ORDER,
+	MQBUS_LIST,
+};
+
+void mqbus_table_init(struct mqbus_table *t, struct mqbus_entry *entries, u32 nr);
+u32 mqbus_table_get(struct mqbus_table *t);
+void mqbus_table_put(struct mqbus_table *t, u32 i);
+void mqbus_list_add(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
+		    u32 i);
+void mqbus_list_push(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
+		     u32 i);
+void mqbus_list_del(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
+		    u32 i);
+void mqbus_heap_add(struct mqbus_table *t, u32 i, u64 time);
+void mqbus_heap_del(struct mqbus_table *t, u32 i);
+
+static inline void mqbus_list_init(struct mqbus_list *list)
+{
+	list->first = MQBUS_NONE;
+	list->last = MQBUS_NONE;
+}
+
+static inline bool mqbus_list_empty(const struct mqbus_list *list)
+{
+	return list->first == MQBUS_NONE;
+}
+
+/**
+ * mqbus_heap_top() - the entry whose time comes first
+ * @t: the table
+ *
+ * Return: an entry, or %MQBUS_NONE.
+ */
+static inline u32 mqbus_heap_top(const struct mqbus_table *t)
+{
+	return t->heap ? t->entries[0].slot : MQBUS_NONE;
+}
+
+#endif /* _MQBUS_CORE_ENTRY_H */

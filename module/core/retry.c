@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The retry ring: where records wait that are not to hold up their partition.
+ */
+#include "window.h"
+
+/* Records that are moved to the end for one that wants in */
+#define RETRY_MOVES	16
+
+static void retry_append(struct mqbus_ring *ring, const struct mqbus_record *rec, u64 *pos)
+{
+	u32 bytes = rec->size;
+
+	*pos = ring->tail.pos;
+	memcpy(mqbus_ring_slot(ring), rec, bytes);
+	mqbus_ring_stage(ring, bytes);
+	mqbus_ring_publish(ring);
+}
+
+/* Move the oldest record of the retry ring to its end. Return: whether it could be. */
+static bool retry_move_first(struct mqbus_window *w, struct mqbus_lane *lane)
+{
+	u32 i = lane->order.first;
+	const struct mqbus_record *rec;
+	struct mqbus_entry *e;
+
+	if (i == MQBUS_NONE)
+		return false;
+	e = mqbus_window_entry(w, i);
+	rec = mqbus_ring_record(lane->ring, e->pos);
+	/* A member reads it where it is */
+	if (e->state == MQBUS_ENTRY_LEASED ||
+	    !mqbus_ring_reserve(lane->ring, rec->size, lane->cursor->floor))
+		return false;
+	w->copied += rec->size;
+	retry_append(lane->ring, rec, &e->pos);
+	lane->cursor->given = lane->ring->tail;
+	mqbus_list_del(&w->table, &lane->order, MQBUS_ORDER, i);
+	mqbus_list_add(&w->table, &lane->order, MQBUS_ORDER, i);
+	mqbus_lane_settle(w, lane);
+	return true;
+}
+
+/*
+ * Make room in the retry ring. Records that wait long would keep what lies behind
+ * them from being reused, so they are moved to the end.
+ */
+static bool retry_reserve(struct mqbus_window *w, struct mqbus_lane *lane, u32 bytes)
+{
+	struct mqbus_ring *ring = lane->ring;
+	unsigned int moves;
+
+	if (w->retry_live + bytes + w->margin > ring->size)
+		return false;
+	for (moves = 0; !mqbus_ring_reserve(ring, bytes + w->margin, lane->cursor->floor); moves++)
+		if (moves == RETRY_MOVES || !retry_move_first(w, lane))
+			return false;
+	return true;
+}
+
+/**
+ * mqbus_retry_add() - move an entry's record to the retry ring
+ * @w: the window
+ * @i: an entry that nobody has leased
+ *
+ * If there is no room the record stays where it is.
+ */
+void mqbus_retry_add(struct mqbus_window *w, u32 i)
+{
+	struct mqbus_lane *retry = &w->lanes[w->nr_lanes];
+	const struct mqbus_record *rec = mqbus_window_record(w, i);
+	struct mqbus_entry *e = mqbus_window_entry(w, i);
+	u64 pos;
+	bool room;
+
+	if (e->place == MQBUS_PLACE_RETRY || w->retrying == w->max_retry)
+		return;
+	spin_lock(&retry->ring->lock);
+	room = retry_reserve(w, retry, rec->size);
+	if (room) {
+		retry_append(retry->ring, rec, &pos);
+		retry->cursor->given = retry->ring->tail;
+	}
+	spin_unlock(&retry->ring->lock);
+	if (!room)
+		return;
+
+	w->copied += rec->size;
+	w->retry_live += rec->size;
+	w->retrying++;
+	w->inflight--;
+	mqbus_lane_del(w, mqbus_window_lane(w, e), i);
+	e->pos = pos;
+	e->place = MQBUS_PLACE_RETRY;
+	mqbus_list_add(&w->table, &retry->order, MQBUS_ORDER, i);
+}

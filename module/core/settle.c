@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What becomes of the records that were handed out.
+ */
+#include "window.h"
+
+/* The record is settled; the entry is in no list but its lane's. */
+static void window_finish(struct mqbus_window *w, u32 i)
+{
+	struct mqbus_entry *e = mqbus_window_entry(w, i);
+	struct mqbus_lane *lane = mqbus_window_lane(w, e);
+	u32 next = MQBUS_NONE;
+
+	if (w->keys && mqbus_window_record(w, i)->key_len) {
+		next = mqbus_keys_remove(w->keys, &w->table, i);
+		w->unheld++;	/* the key is free, or there is a place behind it */
+	}
+	switch (e->place) {
+	case MQBUS_PLACE_RING:
+		w->inflight--;
+		break;
+	case MQBUS_PLACE_RETRY:
+		w->retrying--;
+		w->retry_live -= mqbus_window_record(w, i)->size;
+		break;
+	case MQBUS_PLACE_HELD:
+		mqbus_window_unhold(w);
+		break;
+	}
+	w->lanes[e->partition].pending--;
+	mqbus_lane_del(w, lane, i);
+	mqbus_table_put(&w->table, i);
+	if (next != MQBUS_NONE)
+		mqbus_window_again(w, next);
+}
+
+static void window_wait(struct mqbus_window *w, u32 i, u64 wait, struct mqbus_now *now)
+{
+	struct mqbus_entry *e = mqbus_window_entry(w, i);
+
+	if (!wait) {
+		mqbus_window_again(w, i);
+		return;
+	}
+	e->state = MQBUS_ENTRY_WAITING;
+	mqbus_heap_add(&w->table, i, now->mono + wait);
+	mqbus_retry_add(w, i);
+}
+
+static void window_discard(struct mqbus_window *w, u32 i)
+{
+	w->stats.discarded++;
+	window_finish(w, i);
+}
+
+static void window_bury(struct mqbus_window *w, u32 i, const struct mqbus_holder *holder,
+			struct mqbus_now *now)
+{
+	struct mqbus_entry *e = mqbus_window_entry(w, i);
+
+	if (!w->conf.dlq) {
+		window_discard(w, i);
+		return;
+	}
+	e->state = MQBUS_ENTRY_DEAD;
+	e->time = now->real;
+	e->pid = holder->pid;
+	e->uid = holder->uid;
+	mqbus_list_add(&w->table, &w->dead, MQBUS_LIST, i);
+	w->nr_dead++;
+}
+
+/* @wait: ns until the next attempt; 0: as the backoff says, which a death ignores */
+static void window_fail(struct mqbus_window *w, u32 i, const struct mqbus_holder *holder,
+			enum mqbus_reason reason, u64 wait, struct mqbus_now *now)
+{
+	struct mqbus_entry *e = mqbus_window_entry(w, i);
+
+	e->reason = reason;
+	if (w->once) {
+		window_discard(w, i);
+		return;
+	}
+	if (e->failures < U16_MAX)
+		e->failures++;
+	if (w->conf.limit && e->failures >= w->conf.limit) {
+		window_bury(w, i, holder, now);
+		return;
+	}
+	if (reason == MQBUS_REASON_DIED)
+		wait = 0;
+	else if (!wait)
+		wait = mqbus_backoff_wait(&w->conf.backoff, e->failures, now->chance);
+	/* Those that failed together should not come back together */
+	now->chance = now->chance * 1664525 + 1013904223;
+	window_wait(w, i, wait, now);
+}
+
+/**
+ * mqbus_window_find() - the entry of a lease
+ * @w: the window
+ * @holder: who asks
+ * @lease: its number, from anywhere
+ * @i: filled with the entry on success
+ *
+ * Return: 0 if @holder has it, else a negative errno as of &struct mqbus_settle.
+ */
+int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *holder,
+		      u64 lease, u32 *i)
+{
+	struct mqbus_entry *e;
+	s32 ago;
+
+	*i = (u32)lease;
+	if (*i >= w->table.nr)
+		return -ENOENT;
+	e = mqbus_window_entry(w, *i);
+	ago = (s32)(e->lease - (u32)(lease >> 32));
+	if (ago < 0 || !(lease >> 32))
+		return -ENOENT;
+	if (ago)
+		return -ESTALE;
+	if (e->state != MQBUS_ENTRY_LEASED)
+		return e->flags & MQBUS_ENTRY_EXPIRED ? -ETIMEDOUT : -EALREADY;
+	return e->seat == holder->seat ? 0 : -EPERM;
+}
+
+static int settle_check(const struct mqbus_settle *s)
+{
+	if (s->what > MQBUS_EXTEND)
+		return -EOPNOTSUPP;
+	if (s->error || (s->delay && (s->what == MQBUS_ACK || s->what == MQBUS_REJECT)))
+		return -EINVAL;
+	return s->delay > MQBUS_DELAY_MAX ? -ERANGE : 0;
+}
+
+static void lease_extend(struct mqbus_window *w, u32 i, u64 time, struct mqbus_now *now)
+{
+	w->stats.extended++;
+	mqbus_heap_del(&w->table, i);
+	if (time)
+		mqbus_heap_add(&w->table, i, now->mono + time);
+}
+
+static void lease_settle(struct mqbus_window *w, u32 i, struct mqbus_holder *holder,
+			 enum mqbus_settlement what, u64 delay, struct mqbus_now *now)
+{
+	mqbus_window_unlease(w, i, holder);
+	switch (what) {
+	case MQBUS_ACK:
+		w->stats.acked++;
+		window_finish(w, i);
+		break;
+	case MQBUS_NACK:
+		w->stats.nacked++;
+		window_fail(w, i, holder, MQBUS_REASON_NACK, delay, now);
+		break;
+	case MQBUS_RELEASE:
+		w->stats.released++;
+		if (w->once)
+			window_discard(w, i);
+		else
+			window_wait(w, i, delay, now);
+		break;
+	case MQBUS_REJECT:
+	default:
+		w->stats.rejected++;
+		mqbus_window_entry(w, i)->reason = MQBUS_REASON_REJECTED;
+		window_bury(w, i, holder, now);
+		break;
+	}
+}
+
+/**
+ * mqbus_window_settle() - settle a lease
+ * @w: the window
+ * @holder: who says so
+ * @settle: what is to become of it
+ * @now: the time
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_settle.
+ */
+int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
+			const struct mqbus_settle *settle, struct mqbus_now *now)
+{
+	u32 i;
+	int err = settle_check(settle) ?: mqbus_window_find(w, holder, settle->lease, &i);
+
+	if (err)
+		return err;
+	if (settle->what == MQBUS_EXTEND)
+		lease_extend(w, i, settle->delay ?: w->conf.lease, now);
+	else
+		lease_settle(w, i, holder, settle->what, settle->delay, now);
+	return 0;
+}
+
+/**
+ * mqbus_window_settle_held() - settle all that a member holds
+ * @w: the window
+ * @holder: the member
+ * @what: %MQBUS_ACK or %MQBUS_RELEASE
+ * @max: no more than so many
+ * @now: the time
+ *
+ * Return: how many.
+ */
+u32 mqbus_window_settle_held(struct mqbus_window *w, struct mqbus_holder *holder,
+			     enum mqbus_settlement what, u32 max,
+			     struct mqbus_now *now)
+{
+	u32 n;
+
+	for (n = 0; n < max && holder->nr; n++)
+		lease_settle(w, holder->leases.first, holder, what, 0, now);
+	return n;
+}
+
+/**
+ * mqbus_window_leave() - a member goes with what it holds
+ * @w: the window
+ * @holder: the member
+ * @max: look at no more than so many
+ * @now: the time
+ *
+ * What it held is handed out again at once, but for what has failed too often.
+ *
+ * Return: whether it holds more.
+ */
+bool mqbus_window_leave(struct mqbus_window *w, struct mqbus_holder *holder, u32 max,
+			struct mqbus_now *now)
+{
+	while (max-- && holder->nr) {
+		u32 i = holder->leases.first;
+
+		mqbus_window_unlease(w, i, holder);
+		w->stats.died++;
+		window_fail(w, i, holder, MQBUS_REASON_DIED, 0, now);
+	}
+	return holder->nr;
+}
+
+/**
+ * mqbus_window_tick() - do what is due
+ * @w: the window
+ * @max: no more than so many
+ * @now: the time
+ *
+ * Return: whether there is more to do now.
+ */
+bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now)
+{
+	u64 begin = w->copied;
+
+	while (mqbus_window_due(w) <= now->mono) {
+		u32 i = mqbus_heap_top(&w->table);
+		struct mqbus_entry *e = mqbus_window_entry(w, i);
+		struct mqbus_holder *holder;
+
+		if (!max-- || w->copied - begin >= MQBUS_WINDOW_HOLD)
+			return true;
+		if (e->state == MQBUS_ENTRY_LEASED) {
+			holder = w->seats[e->seat];
+			mqbus_window_unlease(w, i, holder);
+			w->stats.expired++;
+			e->flags |= MQBUS_ENTRY_EXPIRED;
+			window_fail(w, i, holder, MQBUS_REASON_EXPIRED, 0, now);
+		} else {
+			mqbus_heap_del(&w->table, i);
+			mqbus_window_again(w, i);
+		}
+	}
+	return false;
+}
+
+static void dead_del(struct mqbus_window *w, u32 i)
+{
+	mqbus_list_del(&w->table, &w->dead, MQBUS_LIST, i);
+	mqbus_window_entry(w, i)->heap = MQBUS_NONE;	/* was the uid */
+	w->nr_dead--;
+}
+
+/**
+ * mqbus_window_buried() - a dead letter is where it belongs
+ * @w: the window
+ * @i: an entry of @dead
+ */
+void mqbus_window_buried(struct mqbus_window *w, u32 i)
+{
+	dead_del(w, i);
+	w->stats.buried++;
+	window_finish(w, i);
+}
+
+/**
+ * mqbus_window_unburied() - a dead letter has to wait
+ * @w: the window
+ * @i: an entry of @dead
+ *
+ * In the retry ring, if there is room: it is not to hold up the others.
+ */
+void mqbus_window_unburied(struct mqbus_window *w, u32 i)
+{
+	mqbus_retry_add(w, i);
+}
+
+/* Take an entry out of whatever list says what is to become of it. */
+static void entry_unlink(struct mqbus_window *w, u32 i)
+{
+	struct mqbus_entry *e = mqbus_window_entry(w, i);
+
+	switch (e->state) {
+	case MQBUS_ENTRY_READY:
+		mqbus_list_del(&w->table, &w->ready[e->place], MQBUS_LIST, i);
+		break;
+	case MQBUS_ENTRY_DEAD:
+		dead_del(w, i);
+		break;
+	default:
+		/* WAITING; HELD is dealt with by its key */
+		mqbus_heap_del(&w->table, i);
+		break;
+	}
+}
+
+/**
+ * mqbus_window_forget() - forget the records of a partition
+ * @w: the window; there are no members
+ * @partition: the partition
+ * @max: look at no more than so many
+ *
+ * Return: whether there are more.
+ */
+bool mqbus_window_forget(struct mqbus_window *w, u32 partition, u32 max)
+{
+	struct mqbus_lane *lane = &w->lanes[partition], *retry = &w->lanes[w->nr_lanes];
+	u32 i, next;
+
+	while (!mqbus_list_empty(&lane->order)) {
+		if (!max--)
+			return true;
+		i = lane->order.first;
+		entry_unlink(w, i);
+		window_finish(w, i);
+	}
+	if (!lane->pending)
+		return false;
+	/* What is left of it lies in the retry ring, all of which is looked at */
+	for (i = retry->order.first; i != MQBUS_NONE; i = next) {
+		next = mqbus_window_entry(w, i)->order.next;
+		if (mqbus_window_entry(w, i)->partition != partition)
+			continue;
+		if (!max--)
+			return true;
+		entry_unlink(w, i);
+		window_finish(w, i);
+	}
+	return false;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_CORE_WINDOW_H
+#define _MQBUS_CORE_WINDOW_H
+
+#include "backoff.h"
+#include "cursor.h"
+#include "entry.h"
+#include "keys.h"
+
+/**
+ * DOC: The window
+ *
+ * What a queue group has taken from its partitions and not settled. A record goes
+ *
+ *   ring -> LEASED -> settled
+ *
+ * when all is well. A failure makes it READY again (at once), WAITING (for its
+ * backoff) or DEAD; one whose key is busy is HELD first. What waits is copied to the
+ * retry ring, so that its place in the partition can be reused; if there is no room
+ * it stays, and counts as in flight. DEAD is for the caller, who moves the record
+ * to another topic and calls mqbus_window_buried(): a record that is not settled is
+ * always in exactly one of these states, and its bytes are held by the floor of the
+ * ring that it lies in.
+ *
+ * A floor is the position of the first entry in the order of its ring, so it is
+ * found at once in whatever order records are settled.
+ *
+ * The window does *not* keep records of one partition in order (unless they have one
+ * key and the group is told to), nor does it look at clocks: times come from the
+ * caller.
+ *
+ * All functions are called with the group's lock held. They take a ring's lock only
+ * to copy into the retry ring.
+ */
+
+/**
+ * struct mqbus_holder - a member that leases records
+ * @leases: its entries, in the order in which it got them
+ * @nr: how many
+ * @seat: its index in the window's seats
+ * @pid: to be told of dead letters
+ * @uid: likewise
+ */
+struct mqbus_holder {
+	struct mqbus_list leases;
+	u32 nr;
+	u32 seat;
+	u32 pid;
+	u32 uid;
+};
+
+/**
+ * struct mqbus_lane - a ring that records lie in
+ * @ring: the ring
+ * @cursor: what was taken of it, and the floor
+ * @end: what was published when last looked
+ * @order: its entries, by position
+ * @pending: records published here that are taken and not settled, wherever they lie
+ * @stuck: value of the window's @unheld when a record here could not be held back
+ */
+struct mqbus_lane {
+	struct mqbus_ring *ring;
+	struct mqbus_cursor *cursor;
+	u64 end;
+	struct mqbus_list order;
+	u32 pending;
+	u32 stuck;
+};
+
+/**
+ * struct mqbus_window_conf - options that may change
+ * @max_inflight: at most so many in flight
+ * @credit: and of one member; not 0
+ * @limit: failures that make a record a dead letter; 0: none does
+ * @lease: ns; 0: none
+ * @backoff: after a failure
+ * @dlq: there is a place for dead letters
+ */
+struct mqbus_window_conf {
+	u32 max_inflight;
+	u32 credit;
+	u32 limit;
+	u64 lease;
+	struct mqbus_backoff backoff;
+	bool dlq;
+};
+
+/**
+ * struct mqbus_window_stats - what happened so far
+ * @delivered: records handed out, each time
+ * @redelivered: of these, not for the first time
+ * @acked: done
+ * @nacked: failed, as their member said
+ * @released: given back untried
+ * @rejected: dead letters, as their member said
+ * @extended: leases made longer or shorter
+ * @expired: leases that ran out
+ * @died: leases that ended with their member
+ * @deaths: members that held leases when they went
+ * @buried: dead letters moved to their topic
+ * @discarded: given up without one
+ */
+struct mqbus_window_stats {
+	u64 delivered;
+	u64 redelivered;
+	u64 acked;
+	u64 nacked;
+	u64 released;
+	u64 rejected;
+	u64 extended;
+	u64 expired;
+	u64 died;
+	u64 deaths;
+	u64 buried;
+	u64 discarded;
+};
+
+/**
+ * struct mqbus_window - what a queue group has taken and not settled
+ * @table: the entries: of those in flight, in the retry ring, and held back
+ * @lanes: one for each partition, and the retry ring's
+ * @nr_lanes: number of partitions
+ * @seats: members by their seat
+ * @nr_seats: length of @seats
+ * @keys: for a group whose keys are exclusive, or NULL
+ * @once: at most once: what failed is over
+ * @max_retry: entries that may be in the retry ring
+ * @max_held: entries that may be held back
+ * @margin: bytes of the retry ring kept free, as large as the largest record, so
+ *	that records can be moved inside it
+ * @conf: what may change
+ * @ready: entries to be handed out, by their place
+ * @dead: entries for their topic of dead letters
+ * @next: the partition to take from next
+ * @inflight: entries in flight
+ * @retrying: entries whose record lies in the retry ring
+ * @held: entries held back
+ * @leased: entries that members have
+ * @nr_dead: length of @dead
+ * @unheld: counts how often a record could be held back again
+ * @retry_live: bytes of records in the retry ring
+ * @copied: bytes copied so far; how a caller bounds how long it holds the lock
+ * @freed: a floor has moved: writers may have room now
+ * @stats: for people
+ */
+struct mqbus_window {
+	struct mqbus_table table;
+	struct mqbus_lane *lanes;
+	u32 nr_lanes;
+	struct mqbus_holder **seats;
+	u32 nr_seats;
+	struct mqbus_keys *keys;
+	bool once;
+	u32 max_retry;
+	u32 max_held;
+	u32 margin;
+	struct mqbus_window_conf conf;
+
+	struct mqbus_list ready[MQBUS_PLACES];
+	struct mqbus_list dead;
+	u32 next;
+	u32 inflight;
+	u32 retrying;
+	u32 held;
+	u32 leased;
+	u32 nr_dead;
+	u32 unheld;
+	u64 retry_live;
+	u64 copied;
+	bool freed;
+	struct mqbus_window_stats stats;
+};
+
+/**
+ * struct mqbus_now - what time it is
+ * @mono: ns of the clock of leases and due times
+ * @real: ns of CLOCK_REALTIME, never 0
+ * @chance: any number, for the jitter; changes with each use
+ */
+struct mqbus_now {
+	u64 mono;
+	u64 real;
+	u32 chance;
+};
+
+/* Records that one call looks at; bytes that it copies, but for the last record */
+#define MQBUS_WINDOW_STEP	256
+#define MQBUS_WINDOW_HOLD	(64 * 1024)
+
+void mqbus_window_init(struct mqbus_window *w, struct mqbus_entry *entries, u32 nr);
+void mqbus_window_place(struct mqbus_window *w, u32 partition);
+int mqbus_window_sit(struct mqbus_window *w, struct mqbus_holder *holder);
+void mqbus_window_stand(struct mqbus_window *w, struct mqbus_holder *holder);
+bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder *holder);
+u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
+		      struct mqbus_leased *out, u32 max, u64 end, u64 real, bool *more);
+void mqbus_window_untake(struct mqbus_window *w, struct mqbus_holder *holder, u64 lease);
+int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *holder,
+		      u64 lease, u32 *i);
+int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
+			const struct mqbus_settle *settle, struct mqbus_now *now);
+u32 mqbus_window_settle_held(struct mqbus_window *w, struct mqbus_holder *holder,
+			     enum mqbus_settlement what, u32 max,
+			     struct mqbus_now *now);
+bool mqbus_window_leave(struct mqbus_window *w, struct mqbus_holder *holder, u32 max,
+			struct mqbus_now *now);
+bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now);
+void mqbus_window_buried(struct mqbus_window *w, u32 i);
+void mqbus_window_unburied(struct mqbus_window *w, u32 i);
+bool mqbus_window_forget(struct mqbus_window *w, u32 partition, u32 max);
+
+/* Between window.c, settle.c and retry.c */
+void mqbus_lane_settle(struct mqbus_window *w, struct mqbus_lane *lane);
+void mqbus_lane_del(struct mqbus_window *w, struct mqbus_lane *lane, u32 i);
+void mqbus_window_unhold(struct mqbus_window *w);
+void mqbus_window_again(struct mqbus_window *w, u32 i);
+void mqbus_window_unlease(struct mqbus_window *w, u32 i, struct mqbus_holder *holder);
+void mqbus_retry_add(struct mqbus_window *w, u32 i);
+
+/**
+ * mqbus_window_entry() - an entry by its index
+ * @w: the window
+ * @i: an index
+ *
+ * Return: the entry.
+ */
+static inline struct mqbus_entry *mqbus_window_entry(const struct mqbus_window *w, u32 i)
+{
+	return &w->table.entries[i];
+}
+
+/**
+ * mqbus_window_lane() - the lane of the ring in which an entry's record lies
+ * @w: the window
+ * @e: an entry in use
+ *
+ * Return: that of a partition, or of the retry ring.
+ */
+static inline struct mqbus_lane *mqbus_window_lane(const struct mqbus_window *w,
+						   const struct mqbus_entry *e)
+{
+	return &w->lanes[e->place == MQBUS_PLACE_RETRY ? w->nr_lanes : e->partition];
+}
+
+/**
+ * mqbus_window_record() - an entry's record
+ * @w: the window
+ * @i: an entry in use
+ *
+ * Return: the record, which stays there as long as the group's lock is held.
+ */
+static inline const struct mqbus_record *mqbus_window_record(const struct mqbus_window *w,
+							      u32 i)
+{
+	const struct mqbus_entry *e = mqbus_window_entry(w, i);
+
+	return mqbus_ring_record(mqbus_window_lane(w, e)->ring, e->pos);
+}
+
+/**
+ * mqbus_window_due() - when something will be due
+ * @w: the window
+ *
+ * Return: a time for mqbus_window_tick(), or U64_MAX.
+ */
+static inline u64 mqbus_window_due(const struct mqbus_window *w)
+{
+	u32 i = mqbus_heap_top(&w->table);
+
+	return i == MQBUS_NONE ? U64_MAX : w->table.entries[i].time;
+}
+
+#endif /* _MQBUS_CORE_WINDOW_H */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_QUEUE_H
+#define _MQBUS_QUEUE_H
+
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/mqbus.h>
+
+#include "core/window.h"
+
+struct mqbus_group;
+struct mqbus_member;
+struct mqbus_ns;
+struct mqbus_part;
+struct mqbus_topic;
+struct mqbus_who;
+
+/* Bytes that the headers of a dead letter may take */
+#define MQBUS_DLQ_HEADERS	1024
+
+/**
+ * struct mqbus_group_queue - what makes a group a queue group
+ * @group: the group
+ * @retry: the retry ring
+ * @retry_cursor: its floor
+ * @keys: the keys, if they are exclusive
+ * @producer: what dead letters carry as their producer
+ * @waiters: members that wait for records; each is woken by itself
+ * @work: does what is due
+ * @window: what was taken and not settled
+ * @options: as the owner gave them
+ * @armed: when @work will run, ns of CLOCK_MONOTONIC; U64_MAX: it is not set
+ * @seq: number of the last dead letter
+ * @dlq: where those go, with a reference, or NULL; changed under the namespace's
+ *	dlq_lock
+ * @dlq_wait: in the queue of those that wait for room there; its entry is empty if not
+ * @blocked: a dead letter found no room, and nobody has said that there is
+ * @headers: to make the headers of a dead letter
+ * @rcu: frees it after the last writer's look
+ */
+struct mqbus_group_queue {
+	/* constant after creation */
+	struct mqbus_group *group;
+	struct mqbus_part *retry;
+	struct mqbus_keys keys;
+	u64 producer;
+
+	wait_queue_head_t waiters;
+	struct delayed_work work;
+
+	/* guarded by the group's lock */
+	struct mqbus_window window;
+	struct mqbus_cursor retry_cursor;
+	struct mqbus_queue options;
+	u64 armed;
+	u64 seq;
+	struct mqbus_topic *dlq;
+	struct wait_queue_entry dlq_wait;
+	bool blocked;
+	char headers[MQBUS_DLQ_HEADERS];
+
+	struct rcu_head rcu;
+};
+
+int mqbus_queue_check(const struct mqbus_queue *options, const struct mqbus_topic *topic);
+u64 mqbus_queue_bytes(const struct mqbus_queue *options, const struct mqbus_topic *topic);
+int mqbus_queue_new(struct mqbus_group *group, const struct mqbus_queue *options);
+void mqbus_queue_configure(struct mqbus_group_queue *q);
+void mqbus_queue_free(struct mqbus_group *group);
+struct mqbus_topic *mqbus_queue_end(struct mqbus_group_queue *q);
+int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *options,
+		    u32 fields, struct mqbus_topic **dlq);
+int mqbus_queue_make_seat(struct mqbus_group_queue *q);
+void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member);
+void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition);
+void mqbus_queue_unlock(struct mqbus_group_queue *q);
+void mqbus_queue_wake(struct mqbus_group_queue *q);
+void mqbus_queue_kick(struct mqbus_group_queue *q);
+void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);
+int mqbus_queue_init(void);
+void mqbus_queue_uninit(void);
+
+/* dlq.c */
+int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
+bool mqbus_dlq_bury(struct mqbus_group_queue *q, bool *stored);
+void mqbus_dlq_init(struct mqbus_group_queue *q);
+struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq);
+
+#endif /* _MQBUS_QUEUE_H */
