@@ -7,12 +7,8 @@
 #include <linux/overflow.h>
 #include <linux/poll.h>
 #include <linux/rculist.h>
-#include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
-#include "elements.h"
 #include "group.h"
 #include "member.h"
 #include "ns.h"
@@ -67,51 +63,6 @@ struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name
 		kref_get(&group->ref);
 	mutex_unlock(&topic->lock);
 	return group;
-}
-
-static bool whence_valid(u32 whence, u64 value)
-{
-	switch (whence) {
-	case MQBUS_WHENCE_EARLIEST:
-	case MQBUS_WHENCE_LATEST:
-		return !value;
-	case MQBUS_WHENCE_OFFSET:
-	case MQBUS_WHENCE_TIME:
-		return true;
-	}
-	return false;
-}
-
-/*
- * Find a place in a partition and, if @place is set, put the group's cursor
- * there before the ring's lock is let go, so that no writer passes it. The
- * group's lock keeps members from moving it at the same time.
- */
-static int group_place(struct mqbus_group *group, u32 partition,
-		       struct mqbus_seek *seek, bool place, u64 *end)
-{
-	struct mqbus_ring *ring = &group->topic->parts[partition]->ring;
-	struct mqbus_cursor *cursor = &group->slots[partition].cursor;
-	bool found;
-
-	mqbus_topic_expire(group->topic, partition);
-	do {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-		spin_lock(&group->lock);
-		spin_lock(&ring->lock);
-		found = mqbus_ring_seek_step(ring, seek);
-		if (found && place) {
-			mqbus_cursor_place(cursor, ring, &seek->at);
-			if (group->queue)
-				mqbus_window_place(&group->queue->window, partition);
-		}
-		*end = ring->page->next_offset;
-		spin_unlock(&ring->lock);
-		spin_unlock(&group->lock);
-	} while (!found);
-	return 0;
 }
 
 static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who *who,
@@ -207,7 +158,7 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 		struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
 		u64 end;
 
-		err = group_place(group, i, &seek, true, &end);
+		err = mqbus_group_place(group, i, &seek, true, &end);
 	}
 	/* Until now nobody had a say and all was kept; this group may need less */
 	mqbus_topic_wake_writers(topic);
@@ -264,7 +215,7 @@ int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 
 	if (args->flags || args->type > MQBUS_GROUP_QUEUE)
 		return -EOPNOTSUPP;
-	if (args->mode & ~0666 || !whence_valid(args->whence, args->value) ||
+	if (args->mode & ~0666 || !mqbus_whence_valid(args->whence, args->value) ||
 	    (args->type == MQBUS_GROUP_STREAM &&
 	     memchr_inv(&args->queue, 0, sizeof(args->queue))))
 		return -EINVAL;
@@ -293,10 +244,20 @@ put_topic:
 	return err;
 }
 
-/* Find a topic and a group that @who owns; topic->lock is held on success. */
-static int group_lock_owned(struct mqbus_ns *ns, const struct mqbus_who *who,
-			    const char *topic_name, const char *group_name,
-			    struct mqbus_topic **topic, struct mqbus_group **group)
+/**
+ * mqbus_group_lock_owned() - find a group that somebody owns
+ * @ns: in which namespace
+ * @who: who
+ * @topic_name: of which topic
+ * @group_name: which
+ * @topic: filled with the topic, for mqbus_group_unlock(); its lock is held
+ * @group: filled with the group
+ *
+ * Return: 0, -ENOENT, -EPERM, -EINTR, or as mqbus_name_check().
+ */
+int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_who *who,
+			   const char *topic_name, const char *group_name,
+			   struct mqbus_topic **topic, struct mqbus_group **group)
 {
 	int err;
 
@@ -323,13 +284,23 @@ put:
 	return err;
 }
 
-static void group_unlock(struct mqbus_topic *topic)
+/**
+ * mqbus_group_unlock() - undo mqbus_group_lock_owned()
+ * @topic: the topic
+ */
+void mqbus_group_unlock(struct mqbus_topic *topic)
 {
 	mutex_unlock(&topic->lock);
 	mqbus_topic_put(topic);
 }
 
-static bool group_busy(struct mqbus_group *group)
+/**
+ * mqbus_group_busy() - whether a group has members
+ * @group: the group; its topic's lock is held, so that none joins
+ *
+ * Return: whether it has.
+ */
+bool mqbus_group_busy(struct mqbus_group *group)
 {
 	bool busy;
 
@@ -358,15 +329,15 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 		return -EOPNOTSUPP;
 	if (args->__reserved)
 		return -EINVAL;
-	err = group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
 	if (err)
 		return err;
 	/* Joining takes the topic's lock, so who is not in now will not be */
-	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && group_busy(group))
+	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && mqbus_group_busy(group))
 		err = -EBUSY;
 	else
 		dlq = group_remove(group);
-	group_unlock(topic);
+	mqbus_group_unlock(topic);
 	if (dlq)
 		mqbus_topic_put(dlq);
 	return err;
@@ -380,7 +351,7 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 	struct mqbus_group *group;
 	int err;
 
-	err = group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
 	if (err)
 		return err;
 	if (!group->queue)
@@ -396,7 +367,7 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (!err)
 		err = mqbus_queue_set(group->queue, &args->queue, args->fields, dlq);
 	mqbus_group_put(group);
-	group_unlock(topic);
+	mqbus_group_unlock(topic);
 	return err;
 }
 
@@ -471,105 +442,6 @@ void mqbus_group_wake_queues(struct mqbus_topic *topic)
 						   EPOLLIN | EPOLLRDNORM);
 	}
 	rcu_read_unlock();
-}
-
-static int seek_one(struct mqbus_group *group, u32 partition,
-		    const struct mqbus_group_seek *args,
-		    struct mqbus_seek_result *res)
-{
-	struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
-	bool dry = args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
-	int err;
-
-	res->partition = partition;
-	/* Members are kept out by the topic's lock, or it is only a dry run */
-	spin_lock(&group->lock);
-	res->old_offset = group->slots[partition].cursor.done.offset;
-	spin_unlock(&group->lock);
-	if (!dry && group->queue)
-		mqbus_queue_forget(group->queue, partition);
-	err = group_place(group, partition, &seek, !dry, &res->end_offset);
-	res->new_offset = seek.at.offset;
-	return err;
-}
-
-/* Under the topic's lock. Fills @res and the number of partitions concerned. */
-static int group_seek_locked(struct mqbus_group *group,
-			     struct mqbus_group_seek *args,
-			     struct mqbus_seek_result *res, u32 room)
-{
-	struct mqbus_topic *topic = group->topic;
-	u32 first = 0, last = topic->nr_parts - 1, i;
-	int err;
-
-	if (args->partition != MQBUS_ANY) {
-		if (args->partition >= topic->nr_parts)
-			return -ECHRNG;
-		first = args->partition;
-		last = first;
-	}
-	if (!(args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN) && group_busy(group))
-		return -EBUSY;
-	for (i = first; i <= last; i++) {
-		struct mqbus_seek_result spare = {};
-
-		err = seek_one(group, i, args, i - first < room ? &res[i - first] : &spare);
-		if (err)
-			return err;
-	}
-	args->nr_results = last - first + 1;
-	mqbus_topic_wake_writers(topic);
-	return 0;
-}
-
-/**
- * mqbus_group_seek() - move a group that has no members
- * @ns: in which namespace
- * @who: on whose behalf
- * @args: where to; the number of partitions is written back
- *
- * A bad address of the results is found before anything moves. No lock is held
- * while the user's memory is touched, which may take for ever.
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_seek.
- */
-int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
-		     struct mqbus_group_seek *args)
-{
-	void __user *results = u64_to_user_ptr(args->results);
-	struct mqbus_seek_result *res;
-	struct mqbus_topic *topic;
-	struct mqbus_group *group;
-	u32 room;
-	int err;
-
-	if (args->flags & ~__MQBUS_GROUP_SEEK_F_ALL)
-		return -EOPNOTSUPP;
-	if (args->__reserved || !whence_valid(args->whence, args->value))
-		return -EINVAL;
-	err = args->nr_results ? mqbus_elements_check(args->result_size, sizeof(*res)) : 0;
-	if (err)
-		return err;
-
-	room = min_t(u32, args->nr_results, max_t(u32, MQBUS_PARTITIONS_MAX, nr_cpu_ids));
-	res = kvcalloc(room ?: 1, sizeof(*res), GFP_KERNEL_ACCOUNT);
-	if (!res)
-		return -ENOMEM;
-	err = -EFAULT;
-	if (room && clear_user(results, (size_t)room * args->result_size))
-		goto free;
-
-	err = group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
-	if (err)
-		goto free;
-	err = group_seek_locked(group, args, res, room);
-	group_unlock(topic);
-	if (!err)
-		err = mqbus_elements_write(args->results, args->result_size, res, sizeof(*res),
-					   min(room, args->nr_results));
-free:
-	kvfree(res);
-	return err;
 }
 
 /*

@@ -76,6 +76,14 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 void mqbus_group_delete_all(struct mqbus_topic *topic);
 int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
 		     struct mqbus_group_seek *args);
+bool mqbus_whence_valid(u32 whence, u64 value);
+int mqbus_group_place(struct mqbus_group *group, u32 partition,
+		      struct mqbus_seek *seek, bool place, u64 *end);
+int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_who *who,
+			   const char *topic_name, const char *group_name,
+			   struct mqbus_topic **topic, struct mqbus_group **group);
+void mqbus_group_unlock(struct mqbus_topic *topic);
+bool mqbus_group_busy(struct mqbus_group *group);
 struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name);
 void mqbus_group_put(struct mqbus_group *group);
 int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member);

@@ -96,8 +96,8 @@ void mqbus_table_init(struct mqbus_table *t, struct mqbus_entry *entries, u32 nr
  * mqbus_table_get() - take a free entry into use
  * @t: the table
  *
- * Return: the entry, zeroed but for the number of its last lease, in no list and not
- * in the heap; or %MQBUS_NONE.
+ * Return: the entry, zeroed but for the number of its last lease and how that ended,
+ * in no list and not in the heap; or %MQBUS_NONE.
  */
 u32 mqbus_table_get(struct mqbus_table *t)
 {
@@ -111,7 +111,6 @@ u32 mqbus_table_get(struct mqbus_table *t)
 	e = &t->entries[i];
 	e->first = 0;
 	e->failures = 0;
-	e->flags = 0;
 	e->heap = MQBUS_NONE;
 	return i;
 }

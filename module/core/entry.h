@@ -84,7 +84,7 @@ struct mqbus_list {
  * @state: an &enum mqbus_entry_state
  * @place: an &enum mqbus_entry_place
  * @reason: an &enum mqbus_reason: of the last failure
- * @flags: of its last lease: bits of MQBUS_ENTRY_*
+ * @flags: of its last lease: bits of MQBUS_ENTRY_*; outlives the entry's use
  * @heap: its slot in the heap, or %MQBUS_NONE
  * @uid: of a dead one: who had it last
  * @slot: which entry is in the heap's slot of this index

@@ -40,7 +40,10 @@ void mqbus_window_init(struct mqbus_window *w, struct mqbus_entry *entries, u32 
  */
 void mqbus_window_place(struct mqbus_window *w, u32 partition)
 {
-	w->lanes[partition].end = w->lanes[partition].cursor->given.pos;
+	struct mqbus_lane *lane = &w->lanes[partition];
+
+	lane->end = lane->cursor->given.pos;
+	lane->stuck = 0;
 }
 
 /**
@@ -169,7 +172,9 @@ static void lease_begin(struct mqbus_window *w, u32 i, struct mqbus_holder *hold
 	}
 	e->state = MQBUS_ENTRY_LEASED;
 	e->flags = e->first ? MQBUS_ENTRY_AGAIN : 0;
-	e->lease++;
+	/* 0 is no lease, also when the number has come round */
+	if (!++e->lease)
+		e->lease = 1;
 	e->seat = holder->seat;
 	mqbus_list_add(&w->table, &holder->leases, MQBUS_LIST, i);
 	holder->nr++;
@@ -264,7 +269,8 @@ static u32 ready_pop(struct mqbus_window *w, enum mqbus_entry_place place)
 	return i;
 }
 
-static u32 window_next(struct mqbus_window *w, u32 *steps)
+/* @fresh: set if it comes from a partition */
+static u32 window_next(struct mqbus_window *w, u32 *steps, bool *fresh)
 {
 	u32 lanes = w->nr_lanes;
 	u32 i = ready_pop(w, MQBUS_PLACE_RING);
@@ -277,7 +283,9 @@ static u32 window_next(struct mqbus_window *w, u32 *steps)
 		i = ready_pop(w, MQBUS_PLACE_HELD);
 	for (; i == MQBUS_NONE && lanes && *steps; lanes--) {
 		i = lane_next(w, w->next, steps);
-		if (i == MQBUS_NONE && *steps && ++w->next == w->nr_lanes)
+		if (i != MQBUS_NONE)
+			*fresh = true;
+		else if (*steps && ++w->next == w->nr_lanes)
 			w->next = 0;
 	}
 	return i;
@@ -302,16 +310,17 @@ u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
 		      struct mqbus_leased *out, u32 max, u64 end, u64 real, bool *more)
 {
 	u32 steps = MQBUS_WINDOW_STEP, n, i;
+	bool fresh = false;
 
 	for (n = 0; n < max && holder->nr < w->conf.credit; n++) {
-		i = window_next(w, &steps);
+		i = window_next(w, &steps, &fresh);
 		if (i == MQBUS_NONE)
 			break;
 		lease_begin(w, i, holder, end, real, &out[n]);
 	}
 	*more = !steps;
 	/* The next one begins elsewhere, so that no partition starves */
-	if (n && ++w->next == w->nr_lanes)
+	if (fresh && ++w->next == w->nr_lanes)
 		w->next = 0;
 	return n;
 }

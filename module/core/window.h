@@ -56,7 +56,7 @@ struct mqbus_holder {
  * @end: what was published when last looked
  * @order: its entries, by position
  * @pending: records published here that are taken and not settled, wherever they lie
- * @stuck: value of the window's @unheld when a record here could not be held back
+ * @stuck: value of the window's @unheld when a record here could not be held back, or 0
  */
 struct mqbus_lane {
 	struct mqbus_ring *ring;
@@ -64,7 +64,7 @@ struct mqbus_lane {
 	u64 end;
 	struct mqbus_list order;
 	u32 pending;
-	u32 stuck;
+	u64 stuck;
 };
 
 /**
@@ -137,7 +137,7 @@ struct mqbus_window_stats {
  * @held: entries held back
  * @leased: entries that members have
  * @nr_dead: length of @dead
- * @unheld: counts how often a record could be held back again
+ * @unheld: counts how often a record could be held back again; from 1, for ever
  * @retry_live: bytes of records in the retry ring
  * @copied: bytes copied so far; how a caller bounds how long it holds the lock
  * @freed: a floor has moved: writers may have room now
@@ -164,7 +164,7 @@ struct mqbus_window {
 	u32 held;
 	u32 leased;
 	u32 nr_dead;
-	u32 unheld;
+	u64 unheld;
 	u64 retry_live;
 	u64 copied;
 	bool freed;

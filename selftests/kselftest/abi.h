@@ -7,7 +7,7 @@
 
 #include "mqbus_test.h"
 
-enum { UNBOUND, PRODUCER, MEMBER, STATES };
+enum { UNBOUND, PRODUCER, MEMBER, WORKER, STATES };
 
 /* A memory for the largest structure with room behind it */
 union args {
@@ -23,18 +23,21 @@ union args {
 	struct mqbus_fetch fetch;
 	struct mqbus_commit commit;
 	struct mqbus_geometry geometry;
+	struct mqbus_group_set group_set;
+	struct mqbus_lease lease;
 	char bytes[16384];
 };
 
 #define NONE 0
 #define RESERVED(_struct) offsetof(struct _struct, __reserved)
-#define ANY_STATE { 0, 0, 0 }
-#define ONLY_UNBOUND { 0, -EBADFD, -EBADFD }
-#define ONLY_PRODUCER { -EBADFD, 0, -EBADFD }
-#define ONLY_MEMBER { -EBADFD, -EBADFD, 0 }
-#define BOUND { -EBADFD, 0, 0 }
+#define ANY_STATE { 0, 0, 0, 0 }
+#define ONLY_UNBOUND { 0, -EBADFD, -EBADFD, -EBADFD }
+#define ONLY_PRODUCER { -EBADFD, 0, -EBADFD, -EBADFD }
+#define ONLY_MEMBER { -EBADFD, -EBADFD, 0, -EBADFD }
+#define ONLY_WORKER { -EBADFD, -EBADFD, -EBADFD, 0 }
+#define BOUND { -EBADFD, 0, 0, 0 }
 
-/* Every structure begins with its flags */
+/* Every structure begins with its flags; @first is its size in its first version, if it grew */
 static const struct op {
 	const char *name;
 	unsigned long cmd;
@@ -42,13 +45,15 @@ static const struct op {
 	size_t reserved;
 	bool has_output;
 	int state[STATES];
+	size_t first;
 } ops[] = {
 	{ "INFO", MQBUS_IOC_INFO, 0, NONE, true, ANY_STATE },
 	{ "TOPIC_CREATE", MQBUS_IOC_TOPIC_CREATE, 0, RESERVED(mqbus_topic_create), false,
 	  ANY_STATE },
 	{ "TOPIC_DELETE", MQBUS_IOC_TOPIC_DELETE, 0, RESERVED(mqbus_topic_delete), false,
 	  ANY_STATE },
-	{ "GROUP_CREATE", MQBUS_IOC_GROUP_CREATE, 0, NONE, false, ANY_STATE },
+	{ "GROUP_CREATE", MQBUS_IOC_GROUP_CREATE, 0, NONE, false, ANY_STATE,
+	  offsetof(struct mqbus_group_create, queue) },
 	{ "GROUP_DELETE", MQBUS_IOC_GROUP_DELETE, MQBUS_GROUP_DELETE_F_FORCE,
 	  RESERVED(mqbus_group_delete), false, ANY_STATE },
 	{ "GROUP_SEEK", MQBUS_IOC_GROUP_SEEK, MQBUS_GROUP_SEEK_F_DRY_RUN,
@@ -60,6 +65,9 @@ static const struct op {
 	  ONLY_MEMBER },
 	{ "COMMIT", MQBUS_IOC_COMMIT, MQBUS_COMMIT_F_FETCHED, NONE, true, ONLY_MEMBER },
 	{ "GEOMETRY", MQBUS_IOC_GEOMETRY, 0, RESERVED(mqbus_geometry), true, BOUND },
+	{ "GROUP_SET", MQBUS_IOC_GROUP_SET, 0, NONE, false, ANY_STATE },
+	{ "LEASE", MQBUS_IOC_LEASE, MQBUS_LEASE_F_ACK | MQBUS_LEASE_F_RELEASE,
+	  RESERVED(mqbus_lease), true, ONLY_WORKER },
 };
 
 #define NR_OPS (sizeof(ops) / sizeof(*ops))
@@ -75,6 +83,8 @@ FIXTURE(abi) {
 
 FIXTURE_SETUP(abi)
 {
+	struct mqbus_group_create queue = { .type = MQBUS_GROUP_QUEUE, .group = "w" };
+
 	mq_name(self->topic, "abi");
 	self->ep[UNBOUND] = mq_open(0);
 	ASSERT_EQ(0, mq_create(self->ep[UNBOUND], self->topic, .size = 1 << 20));
@@ -85,6 +95,10 @@ FIXTURE_SETUP(abi)
 	self->ep[MEMBER] = mq_member(self->topic, "g", 0);
 	ASSERT_LE(0, self->ep[PRODUCER]);
 	ASSERT_LE(0, self->ep[MEMBER]);
+	mq_set_name(queue.topic, self->topic);
+	ASSERT_EQ(0, mq_ioctl(self->ep[UNBOUND], MQBUS_IOC_GROUP_CREATE, &queue));
+	self->ep[WORKER] = mq_member(self->topic, "w", 0);
+	ASSERT_LE(0, self->ep[WORKER]);
 	self->msg = mq_msg("value", 5);
 	self->args = malloc(sizeof(*self->args));
 	ASSERT_NE(NULL, self->args);
@@ -161,6 +175,14 @@ static void valid(FIXTURE_DATA(abi) *self, unsigned int nr)
 		break;
 	case _IOC_NR(MQBUS_IOC_COMMIT):
 		a->commit.flags = MQBUS_COMMIT_F_FETCHED;
+		break;
+	case _IOC_NR(MQBUS_IOC_GROUP_SET):
+		mq_set_name(a->group_set.topic, self->topic);
+		mq_set_name(a->group_set.group, "w");
+		a->group_set.fields = MQBUS_GROUP_SET_CREDIT;
+		break;
+	case _IOC_NR(MQBUS_IOC_LEASE):
+		a->lease.flags = MQBUS_LEASE_F_ACK;
 		break;
 	}
 }

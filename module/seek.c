@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Putting a group somewhere in its topic: when it is made, and later.
+ */
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "elements.h"
+#include "group.h"
+#include "queue.h"
+#include "topic.h"
+
+/**
+ * mqbus_whence_valid() - whether a place can be asked for
+ * @whence: an &enum mqbus_whence
+ * @value: its number
+ *
+ * Return: whether both are known and belong together.
+ */
+bool mqbus_whence_valid(u32 whence, u64 value)
+{
+	switch (whence) {
+	case MQBUS_WHENCE_EARLIEST:
+	case MQBUS_WHENCE_LATEST:
+		return !value;
+	case MQBUS_WHENCE_OFFSET:
+	case MQBUS_WHENCE_TIME:
+		return true;
+	}
+	return false;
+}
+
+/**
+ * mqbus_group_place() - find a place in a partition
+ * @group: the group; its topic's lock is held
+ * @partition: the partition
+ * @seek: where to; tells where that is
+ * @place: put the group's cursor there, before the ring's lock is let go, so that no
+ *	writer passes it; the group's lock keeps members from moving it meanwhile
+ * @end: filled with the offset that the next record gets
+ *
+ * Return: 0, or -EINTR when a fatal signal came.
+ */
+int mqbus_group_place(struct mqbus_group *group, u32 partition,
+		      struct mqbus_seek *seek, bool place, u64 *end)
+{
+	struct mqbus_ring *ring = &group->topic->parts[partition]->ring;
+	struct mqbus_cursor *cursor = &group->slots[partition].cursor;
+	bool found;
+
+	mqbus_topic_expire(group->topic, partition);
+	do {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		spin_lock(&group->lock);
+		spin_lock(&ring->lock);
+		found = mqbus_ring_seek_step(ring, seek);
+		if (found && place) {
+			mqbus_cursor_place(cursor, ring, &seek->at);
+			if (group->queue)
+				mqbus_window_place(&group->queue->window, partition);
+		}
+		*end = ring->page->next_offset;
+		spin_unlock(&ring->lock);
+		spin_unlock(&group->lock);
+	} while (!found);
+	return 0;
+}
+
+static int seek_one(struct mqbus_group *group, u32 partition,
+		    const struct mqbus_group_seek *args,
+		    struct mqbus_seek_result *res)
+{
+	struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
+	bool dry = args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
+	int err;
+
+	res->partition = partition;
+	/* Members are kept out by the topic's lock, or it is only a dry run */
+	spin_lock(&group->lock);
+	res->old_offset = group->slots[partition].cursor.done.offset;
+	spin_unlock(&group->lock);
+	if (!dry && group->queue)
+		mqbus_queue_forget(group->queue, partition);
+	err = mqbus_group_place(group, partition, &seek, !dry, &res->end_offset);
+	res->new_offset = seek.at.offset;
+	return err;
+}
+
+/* Under the topic's lock. Fills @res and the number of partitions concerned. */
+static int group_seek_locked(struct mqbus_group *group,
+			     struct mqbus_group_seek *args,
+			     struct mqbus_seek_result *res, u32 room)
+{
+	struct mqbus_topic *topic = group->topic;
+	u32 first = 0, last = topic->nr_parts - 1, i;
+	int err;
+
+	if (args->partition != MQBUS_ANY) {
+		if (args->partition >= topic->nr_parts)
+			return -ECHRNG;
+		first = args->partition;
+		last = first;
+	}
+	if (!(args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN) && mqbus_group_busy(group))
+		return -EBUSY;
+	for (i = first; i <= last; i++) {
+		struct mqbus_seek_result spare = {};
+
+		err = seek_one(group, i, args, i - first < room ? &res[i - first] : &spare);
+		if (err)
+			return err;
+	}
+	args->nr_results = last - first + 1;
+	mqbus_topic_wake_writers(topic);
+	return 0;
+}
+
+/**
+ * mqbus_group_seek() - move a group that has no members
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: where to; the number of partitions is written back
+ *
+ * A bad address of the results is found before anything moves. No lock is held
+ * while the user's memory is touched, which may take for ever.
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_seek.
+ */
+int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
+		     struct mqbus_group_seek *args)
+{
+	void __user *results = u64_to_user_ptr(args->results);
+	struct mqbus_seek_result *res;
+	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+	u32 room;
+	int err;
+
+	if (args->flags & ~__MQBUS_GROUP_SEEK_F_ALL)
+		return -EOPNOTSUPP;
+	if (args->__reserved || !mqbus_whence_valid(args->whence, args->value))
+		return -EINVAL;
+	err = args->nr_results ? mqbus_elements_check(args->result_size, sizeof(*res)) : 0;
+	if (err)
+		return err;
+
+	room = min_t(u32, args->nr_results, max_t(u32, MQBUS_PARTITIONS_MAX, nr_cpu_ids));
+	res = kvcalloc(room ?: 1, sizeof(*res), GFP_KERNEL_ACCOUNT);
+	if (!res)
+		return -ENOMEM;
+	err = -EFAULT;
+	if (room && clear_user(results, (size_t)room * args->result_size))
+		goto free;
+
+	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	if (err)
+		goto free;
+	err = group_seek_locked(group, args, res, room);
+	mqbus_group_unlock(topic);
+	if (!err)
+		err = mqbus_elements_write(args->results, args->result_size, res, sizeof(*res),
+					   min(room, args->nr_results));
+free:
+	kvfree(res);
+	return err;
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "group.h"
+
+static void group_lane(struct group *g, u32 i, u64 size)
+{
+	const struct mqbus_mark start = {};
+
+	ring_make(&g->mem[i], &g->rings[i], size, false);
+	mqbus_cursor_init(&g->cursors[i]);
+	spin_lock(&g->rings[i].lock);
+	mqbus_cursor_place(&g->cursors[i], &g->rings[i], &start);
+	spin_unlock(&g->rings[i].lock);
+	g->lane[i].ring = &g->rings[i];
+	g->lane[i].cursor = &g->cursors[i];
+}
+
+void group_make(struct group *g, const struct group_options *o)
+{
+	u32 nr = o->max_inflight + o->max_retry + o->max_held, i;
+
+	memset(g, 0, sizeof(*g));
+	g->lanes = o->lanes;
+	for (i = 0; i < o->lanes; i++)
+		group_lane(g, i, o->size);
+	group_lane(g, i, o->retry_size);
+	if (o->max_held) {
+		g->keys.heads = calloc(nr, sizeof(*g->keys.heads));
+		g->keys.buckets = calloc(4, sizeof(*g->keys.buckets));
+		g->keys.mask = 3;
+		g->w.keys = &g->keys;
+	}
+	g->w.lanes = g->lane;
+	g->w.nr_lanes = o->lanes;
+	g->w.seats = g->seats;
+	g->w.nr_seats = GROUP_SEATS;
+	g->w.once = o->once;
+	g->w.max_retry = o->max_retry;
+	g->w.max_held = o->max_held;
+	g->w.margin = o->margin;
+	g->w.conf.max_inflight = o->max_inflight;
+	g->w.conf.credit = o->max_inflight;
+	mqbus_window_init(&g->w, calloc(nr, sizeof(struct mqbus_entry)), nr);
+}
+
+void group_free(struct group *g)
+{
+	u32 i;
+
+	for (i = 0; i <= g->lanes; i++)
+		ring_mem_free(&g->mem[i]);
+	free(g->keys.heads);
+	free(g->keys.buckets);
+	free(g->w.table.entries);
+}
+
+static u32 key_len(u32 key)
+{
+	return key ? 1 + key / 4 : 0;
+}
+
+static void record_fill(struct mqbus_record *rec, u32 lane, u64 offset, u32 size, u32 key)
+{
+	u32 len = key_len(key);
+	char *end = (char *)rec + size;
+
+	*rec = (struct mqbus_record) {
+		.size = size,
+		.offset = offset,
+		.producer = lane,
+		.seq = offset + 1,
+		.value_len = size - sizeof(*rec) - len,
+		.key_len = len,
+		.schema = key,
+	};
+	rec_body(rec, size, offset * GROUP_LANES + lane, 0, size / 8);
+	if (len) {
+		memset(end - len, 'a', len);
+		end[-1] += key % 4;
+	}
+}
+
+bool group_publish(struct group *g, u32 lane, u32 size, u32 key)
+{
+	struct mqbus_ring *ring = &g->rings[lane];
+	bool room;
+
+	spin_lock(&ring->lock);
+	room = mqbus_ring_reserve(ring, size, mqbus_cursor_floor(&g->cursors[lane]));
+	if (room) {
+		record_fill(mqbus_ring_slot(ring), lane, ring->tail.offset, size, key);
+		mqbus_ring_stage(ring, size);
+		mqbus_ring_publish(ring);
+	}
+	spin_unlock(&ring->lock);
+	return room;
+}
+
+void group_scribble(struct group *g)
+{
+	u32 i;
+
+	for (i = 0; i <= g->lanes; i++) {
+		struct mqbus_ring *ring = &g->rings[i];
+		u64 floor = mqbus_cursor_floor(&g->cursors[i]);
+
+		spin_lock(&ring->lock);
+		mqbus_ring_expire(ring, floor, U64_MAX, ~0U);
+		CHECK(ring->head.pos == floor);
+		memset(mqbus_ring_slot(ring), 0xff, ring->size - (ring->tail.pos - floor));
+		spin_unlock(&ring->lock);
+	}
+}
+
+bool group_whole(const struct mqbus_record *rec, u32 lane, u64 offset, u32 size, u32 key)
+{
+	static u64 want[MQBUS_RECORD_MAX / 8 + sizeof(*rec) / 8];
+
+	record_fill((struct mqbus_record *)want, lane, offset, size, key);
+	return !memcmp(rec, want, size);
+}

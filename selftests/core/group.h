@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of the window share: a queue group with its rings, and records
+ * whose content follows from where they were published.
+ */
+#ifndef SELFTESTS_CORE_GROUP_H
+#define SELFTESTS_CORE_GROUP_H
+
+#include "test.h"
+#include "window.h"
+
+#define GROUP_LANES	4
+#define GROUP_SEATS	4
+/* Keys have numbers from 1; 0 is none. They share beginnings, lengths and buckets. */
+#define GROUP_KEYS	16
+#define GROUP_KEY_SIZE	8
+
+struct group_options {
+	u32 lanes;
+	u64 size;	/* bytes of each ring */
+	u64 retry_size;
+	u32 max_inflight;
+	u32 max_retry;
+	u32 max_held;	/* not 0: keys are exclusive */
+	u32 margin;
+	bool once;
+};
+
+/* Lane @lanes is the retry ring */
+struct group {
+	struct mqbus_window w;
+	u32 lanes;
+	struct ring_mem mem[GROUP_LANES + 1];
+	struct mqbus_ring rings[GROUP_LANES + 1];
+	struct mqbus_cursor cursors[GROUP_LANES + 1];
+	struct mqbus_lane lane[GROUP_LANES + 1];
+	struct mqbus_holder *seats[GROUP_SEATS];
+	struct mqbus_keys keys;
+};
+
+void group_make(struct group *g, const struct group_options *o);
+void group_free(struct group *g);
+/* Return: whether there was room; the size is a multiple of 8 */
+bool group_publish(struct group *g, u32 lane, u32 size, u32 key);
+/* Drop what no floor holds and overwrite all that a writer might reuse now */
+void group_scribble(struct group *g);
+/* Return: whether these are all the bytes of that record */
+bool group_whole(const struct mqbus_record *rec, u32 lane, u64 offset, u32 size, u32 key);
+
+#endif
