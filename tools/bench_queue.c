@@ -14,9 +14,6 @@
 
 #define GROUP "workers"
 
-/* So long nobody notices that there is no more to come */
-#define NAP 50000000LL
-
 /**
  * struct queue_shared - what the workers have done together
  * @leased: messages handed out
@@ -90,9 +87,8 @@ static bool turn_check(const struct bench *b, struct mqbus_worker *w, struct tur
 /* Ack what is held and lease up to @n; 0 or a negative errno. */
 static int turn_call(const struct bench *b, struct mqbus_worker *w, struct turn *t, __u32 n)
 {
-	bool settles = t->n;
-	int ret, error = 0;
 	__u32 i, each = b->ack_each ? t->n : 0;
+	int ret, error;
 
 	for (i = 0; i < each; i++)
 		t->settles[i] = (struct mqbus_settle){
@@ -100,42 +96,62 @@ static int turn_call(const struct bench *b, struct mqbus_worker *w, struct turn 
 			.what = MQBUS_ACK,
 		};
 	ret = mqbus_worker_turn(w, b->ack_each ? 0 : MQBUS_WORKER_ACK, t->settles, each,
-				t->leases, n, 0, n ? NAP : 0, &error);
+				t->leases, n, 0, -1, &error);
+	if (error)
+		return error;
 	for (i = 0; i < each; i++) {
 		if (t->settles[i].error)
 			return -(int)t->settles[i].error;
 	}
-	if (settles && (ret >= 0 || error == -ETIMEDOUT))
-		__atomic_fetch_add(&shared->sum, t->sum, __ATOMIC_RELAXED);
-	t->n = ret > 0 ? ret : 0;
-	/* Nothing came: it may be that nothing will */
-	if (error == -ETIMEDOUT)
-		error = 0;
-	return error;
+	__atomic_fetch_add(&shared->sum, t->sum, __ATOMIC_RELAXED);
+	t->sum = 0;
+	t->n = ret;
+	return 0;
+}
+
+/*
+ * One more message tells those who wait that there are no more: whoever gets it gives
+ * it back and ends, so the next one gets it.
+ */
+static int publish_end(struct bench *b)
+{
+	struct mqbus_msg end = mqbus_msg_make(NULL, 0, NULL, 0);
+	struct mqbus_producer *p;
+	int ret;
+
+	ret = mqbus_producer_open(&p, b->topic);
+	if (ret)
+		return bench_bus_error(b, DO_PRODUCE, ret);
+	ret = mqbus_producer_publish(p, &end, 1, NULL, -1, NULL);
+	mqbus_producer_close(p);
+	return ret < 0 ? bench_bus_error(b, DO_PUBLISH, ret) : STATUS_OK;
 }
 
 static int worker_run(struct bench *b, __u32 index, struct mqbus_worker *w, struct turn *t)
 {
 	__u64 leased = 0;
+	bool last;
 	int ret;
 
-	while (leased < b->msgs) {
+	while (__atomic_load_n(&shared->leased, __ATOMIC_RELAXED) < b->msgs) {
 		ret = turn_call(b, w, t, b->batch);
 		if (ret)
 			return bench_bus_error(b, DO_LEASE, ret);
+		if (t->leases[0].offset == b->msgs)
+			return STATUS_OK;
 		leased = __atomic_add_fetch(&shared->leased, t->n, __ATOMIC_RELAXED);
 		if (!turn_check(b, w, t))
 			return bench_fail("wrong content in %u messages from number %llu on",
 					  t->n, t->leases[0].offset);
 	}
-	/* Who waited meanwhile has settled before */
 	if (!t->n)
 		return STATUS_OK;
+	last = leased == b->msgs;
 	ret = turn_call(b, w, t, 0);
 	if (ret)
 		return bench_bus_error(b, DO_SETTLE, ret);
 	bench_finished(b, index);
-	return STATUS_OK;
+	return last ? publish_end(b) : STATUS_OK;
 }
 
 static int queue_consume(struct bench *b, __u32 index)
@@ -183,9 +199,9 @@ static int queue_verify(struct bench *b)
 	for (i = 0; i < n; i++)
 		lag += groups[i].lag;
 	free(groups);
-	if (lag)
-		return bench_fail("all is settled, but the group is %llu behind",
-				  lag);
+	/* But for the end, which everybody gives back */
+	if (lag != 1)
+		return bench_fail("all is settled, but the group is %llu behind", lag - 1);
 	return STATUS_OK;
 }
 
