@@ -1058,6 +1058,7 @@ static void drain(struct sim *s)
 		}
 		check_all(s);
 		op_bury(s);
+		check_all(s);
 		s->full = false;
 		s->now.mono += MQBUS_DELAY_MAX / 4;
 		op_tick(s);
