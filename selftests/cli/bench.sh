@@ -13,22 +13,24 @@ bench() {
 	[ $bad = 0 ] || note "status $status: $err"
 	result "$name" $bad
 }
-bench "pair" pair -n 20000
-same "JSON" "pair 64 20000 64 1 True" "$(json "$tmp/out" \
+slow=${MQ_SLOW:-1}
+n=$((20000 / slow))
+bench "pair" pair -n $n
+same "JSON" "pair 64 $n 64 1 True" "$(json "$tmp/out" \
 	'" ".join(str(j[k]) for k in ("mode", "size", "msgs", "batch", "consumers", "verified"))')"
 same "the figures agree" "(1.0, 1.0)" "$(json "$tmp/out" \
 	'(round(j["msgs_per_second"] * j["seconds"] / j["msgs"], 3),
 	  round(j["ns_per_msg"] * j["msgs"] / j["seconds"] / 1e9, 3))')"
-bench "pair, one record a call" pair -n 2000 -b 1
-bench "fanout" fanout -n 10000
-bench "fanout to ten" fanout -n 2000 -c 10
+bench "pair, one record a call" pair -n $((2000 / slow)) -b 1
+bench "fanout" fanout -n $((10000 / slow))
+bench "fanout to ten" fanout -n $((2000 / slow)) -c 10
 for size in 1 7 8 15 24 100 4096 262144; do
-	bench "messages of $size bytes" pair -n 300 -s $size
+	bench "messages of $size bytes" pair -n $((300 / slow)) -s $size
 done
-bench "a ring of 4 KiB" pair -n 5000 -r 4K -b 4096
+bench "a ring of 4 KiB" pair -n $((5000 / slow)) -r 4K -b 4096
 for peer in posix-mq pipe; do
-	bench "pair against $peer" pair -n 2000 --against $peer
-	bench "fanout against $peer" fanout -n 500 -s 1000 --against $peer
+	bench "pair against $peer" pair -n $((2000 / slow)) --against $peer
+	bench "fanout against $peer" fanout -n $((500 / slow)) -s 1000 --against $peer
 done
 run mqbus bench pair -n 1000
 [[ $status = 0 && $out == *"1 consumer, verified"*" ns/msg "* ]]
