@@ -149,6 +149,10 @@ static int chardev_mmap(struct file *file, struct vm_area_struct *vma)
 	topic = ep->member.topic;
 	pages = mqbus_memory_map_len(topic->ring_size) >> PAGE_SHIFT;
 	index = vma->vm_pgoff / pages;
+	/* Compared while it is whole: a number of 32 bits might be another one */
+	if (index > topic->nr_parts)
+		return -ECHRNG;
+	/* The retry ring comes behind all partitions */
 	part = mqbus_endpoint_part(ep, index == topic->nr_parts ? MQBUS_RETRY : index);
 	if (!part)
 		return -ECHRNG;

@@ -94,6 +94,7 @@ enum dlq_verdict {
  * @seen: letters looked at
  * @matched: those that matched
  * @settled: those that were acked
+ * @would: those that would have been, were it not a dry run
  * @status: the exit status, worst so far
  * @to: destination of a redrive, or NULL: where each came from
  * @rate: redrives in a second, or 0
@@ -114,6 +115,7 @@ struct dlq {
 	__u64 seen;
 	__u64 matched;
 	__u64 settled;
+	__u64 would;
 	int status;
 	const char *to;
 	double rate;

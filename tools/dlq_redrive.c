@@ -142,6 +142,7 @@ static enum dlq_verdict redrive_one(struct dlq *d, const struct dlq_letter *l)
 	if (!destination(d, l, topic))
 		return DLQ_KEEP;
 	if (d->dry_run) {
+		d->would++;
 		dlq_table_add(d, l);
 		return DLQ_KEEP;
 	}

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "dlq.h"
+#include "nl.h"
 
 /* Names and keys are cut to this in a table */
 #define CELL_MAX 40
@@ -98,6 +99,8 @@ static json_t *letter_json(const struct dlq *d, const struct dlq_letter *l)
 		if (name && !strncmp(name, MQBUS_DLQ_PREFIX, strlen(MQBUS_DLQ_PREFIX)))
 			json_array_remove(headers, i);
 	}
+	if (!json_array_size(headers))
+		json_object_del(o, "headers");
 	for (i = 0; i < DLQ_FIELDS; i++) {
 		const struct mqbus_header_view *h = &l->field[i];
 
@@ -204,7 +207,6 @@ static enum dlq_verdict show_one(struct dlq *d, const struct dlq_letter *l)
 	printf("reason      %s, attempts: %llu\n",
 	       field_text(text, sizeof(text), l, DLQ_REASON),
 	       dlq_letter_number(l, DLQ_ATTEMPTS));
-	printf("published   %s\n", date(when, l->record->time));
 	printf("first try   %s\n", date(when, dlq_letter_number(l, DLQ_FIRST)));
 	printf("given up    %s\n", date(when, dlq_letter_number(l, DLQ_LAST)));
 	printf("process     %llu of user %llu\n", dlq_letter_number(l, DLQ_PID),
@@ -233,21 +235,35 @@ int dlq_show(struct dlq *d)
 	return ret;
 }
 
+/* Letters that are in the topic now, wherever the sweep has ended. */
+static __u64 letters_left(const struct dlq *d)
+{
+	struct nl_group *groups;
+	__u64 left = 0;
+	size_t i, n;
+
+	if (nl_group_list(d->subject.topic, d->subject.group, &groups, &n))
+		return 0;
+	for (i = 0; i < n; i++)
+		left += groups[i].lag;
+	free(groups);
+	return left;
+}
+
 int dlq_tell(struct dlq *d, const char *done)
 {
-	__u64 n = d->dry_run ? d->matched : d->settled;
-	__u64 kept = d->seen - d->settled;
+	__u64 n = d->dry_run ? d->would : d->settled;
+	__u64 left = letters_left(d);
 	json_t *o;
 
 	if (d->json) {
-		o = json_pack("{s:I s:I s:b}", done, (json_int_t)n, "kept", (json_int_t)kept,
+		o = json_pack("{s:I s:I s:b}", done, (json_int_t)n, "left", (json_int_t)left,
 			      "dry_run", (int)d->dry_run);
 		return output_json(o);
 	}
 	if (d->dry_run)
 		table_print(&d->table);
-	printf("%llu %s%s, %llu kept\n", n, d->dry_run ? "would be " : "", done,
-	       d->dry_run ? kept - n : kept);
+	printf("%llu %s%s, %llu left\n", n, d->dry_run ? "would be " : "", done, left);
 	return STATUS_OK;
 }
 
@@ -255,6 +271,7 @@ static enum dlq_verdict purge_one(struct dlq *d, const struct dlq_letter *l)
 {
 	if (!d->dry_run)
 		return DLQ_ACK;
+	d->would++;
 	dlq_table_add(d, l);
 	return DLQ_KEEP;
 }

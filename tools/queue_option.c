@@ -150,7 +150,7 @@ static int report_range(const struct error_subject *s, const struct queue_option
 				 "at most as many records may be in flight as the group was made with, not %u (--max-inflight; group delete, group create)",
 				 q->max_inflight);
 	return error_say(s, "a retry ring has %llu to %llu bytes, not %llu (--retry-size)",
-			 MQBUS_RING_MIN, MQBUS_RING_MAX, (__u64)q->retry_size);
+			 MQBUS_RING_MIN, MQBUS_RETRY_MAX, (__u64)q->retry_size);
 }
 
 static int report_error(struct error_subject *s, const struct queue_options *options, int err,
@@ -166,6 +166,9 @@ static int report_error(struct error_subject *s, const struct queue_options *opt
 		return error_say(s,
 				 "after %u failures there would be nowhere for a record to go: name a topic of dead letters (--dlq), or no limit (--limit none)",
 				 q->limit);
+	if (err == -EMSGSIZE && !s->dlq)
+		return error_say(s,
+				 "two of the largest records would not fit into the retry ring (--retry-size; topic show: max record)");
 	return error_report(s, err);
 }
 

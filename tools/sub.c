@@ -92,6 +92,11 @@ int sub_write(struct sub *sub, const char *fate)
 
 	while (done < sub->out.len) {
 		n = write(STDOUT_FILENO, sub->out.data + done, sub->out.len - done);
+		/* A signal in the middle of a write is told by its being short */
+		if (n >= 0 && (size_t)n < sub->out.len - done && cmd_signal()) {
+			n = -1;
+			errno = EINTR;
+		}
 		if (n < 0 && (errno != EINTR || cmd_signal())) {
 			n = -errno;
 			sub->out.len = 0;

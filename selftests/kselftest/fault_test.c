@@ -3,9 +3,7 @@
  * Memory that never arrives, and processes that die anywhere: whoever is stuck
  * can be killed, and nobody else waits for it.
  */
-#include <linux/userfaultfd.h>
-
-#include "mqbus_test.h"
+#include "fault.h"
 
 FIXTURE(fault) {
 	int ctl;
@@ -32,34 +30,6 @@ FIXTURE_TEARDOWN(fault)
 	close(self->fd);
 	mq_reader_close(&self->reader);
 	close(self->ctl);
-}
-
-/*
- * Pages that are never filled in: whoever touches one waits for a handler that
- * does not read. In the kernel too, for which it takes a privileged one.
- */
-static char *missing_pages(size_t pages, int *uffd)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	char *p = mmap(NULL, pages * MQ_PAGE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	reg.range.start = (uintptr_t)p;
-	reg.range.len = pages * MQ_PAGE;
-	if (p == MAP_FAILED || *uffd < 0 || ioctl(*uffd, UFFDIO_API, &api) ||
-	    ioctl(*uffd, UFFDIO_REGISTER, &reg))
-		return NULL;
-	return p;
-}
-
-/* Wait until somebody is stuck in such a page. */
-static bool is_stuck(int uffd)
-{
-	struct pollfd p = { .fd = uffd, .events = POLLIN };
-
-	return poll(&p, 1, 10000) == 1;
 }
 
 enum place {

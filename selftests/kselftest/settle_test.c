@@ -339,6 +339,23 @@ TEST_F(queue, leases_that_ran_out)
 	EXPECT_EQ(1, FIGURE(self, ACKED));
 }
 
+/* It ran out for the last time; nobody was given the record since */
+TEST_F(queue, lease_that_ran_out_for_good)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+	__u64 end = mq_patience();
+
+	begin_dlq(self, .limit = 1, .lease = BRIEF);
+	put_numbers(self->fd, 0, 1);
+	ASSERT_EQ(0, take_one(w, &l, 0));
+	while (!FIGURE(self, DEAD_LETTERED) && mq_clock(CLOCK_MONOTONIC) < end)
+		mq_sleep(MQ_MS);
+	EXPECT_EQ(1, FIGURE(self, EXPIRED));
+	EXPECT_EQ(-ETIMEDOUT, ack(w, &l));
+	EXPECT_EQ(-ETIMEDOUT, extend(w, &l, 0));
+}
+
 /* Numbers of long ago are never taken for leases of today */
 TEST_F(queue, old_numbers)
 {
