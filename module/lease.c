@@ -73,7 +73,7 @@ static u32 lease_take(struct mqbus_member *member, struct mqbus_leased *out, u32
 	u64 end = 0;
 	u32 n = 0;
 
-	spin_lock(&member->group->lock);
+	mqbus_queue_lock(q);
 	time = time ?: q->window.conf.lease;
 	if (time)
 		end = ktime_get_ns() + time;
@@ -89,7 +89,7 @@ static void lease_untake(struct mqbus_member *member, const struct mqbus_leased 
 {
 	struct mqbus_group_queue *q = member_queue(member);
 
-	spin_lock(&member->group->lock);
+	mqbus_queue_lock(q);
 	while (n)
 		mqbus_window_untake(&q->window, &member->holder, leases[--n].lease);
 	mqbus_queue_unlock(q);
@@ -154,13 +154,13 @@ static u32 settle_chunk(struct mqbus_member *member, struct mqbus_settle *settle
 	int err;
 
 	mqbus_queue_now(q, &now);
-	spin_lock(&member->group->lock);
+	mqbus_queue_lock(q);
 	begin = w->copied;
 	for (i = 0; i < n; i++) {
 		if (w->copied - begin >= MQBUS_WINDOW_HOLD) {
 			mqbus_queue_unlock(q);
 			cond_resched();
-			spin_lock(&member->group->lock);
+			mqbus_queue_lock(q);
 			begin = w->copied;
 		}
 		err = member->group->dead ? -EIDRM :
@@ -226,7 +226,7 @@ static void settle_held(struct mqbus_member *member, struct mqbus_lease *args)
 	mqbus_queue_now(q, &now);
 	do {
 		n = 0;
-		spin_lock(&member->group->lock);
+		mqbus_queue_lock(q);
 		if (!member->group->dead)
 			n = mqbus_window_settle_held(&q->window, &member->holder, what,
 						     MQBUS_WINDOW_STEP, &now);
@@ -289,12 +289,10 @@ int mqbus_lease(struct mqbus_member *member, struct mqbus_lease *args, bool nonb
 		return first;
 	if (!err && room) {
 		ret = lease_some(member, args, room, mqbus_deadline(args->timeout, nonblock));
-		if (ret > 0)
-			args->nr_leases = ret;
-		else if (!settles)
+		if (ret < 0 && !settles)
 			return ret;
-		else
-			err = ret;
+		args->nr_leases = max(ret, 0);
+		err = min(ret, 0);
 	}
 	/* What was settled must not be settled again, so the call is not begun again */
 	args->error = err == -ERESTARTSYS ? EINTR : -err;
@@ -305,12 +303,13 @@ int mqbus_lease(struct mqbus_member *member, struct mqbus_lease *args, bool nonb
 static bool lease_record(struct mqbus_member *member, u64 lease,
 			 const struct mqbus_record **rec, u32 *len)
 {
-	struct mqbus_window *w = &member_queue(member)->window;
+	const struct mqbus_window *w = &member_queue(member)->window;
 	bool ours;
 	u32 i;
 
 	spin_lock(&member->group->lock);
-	ours = !mqbus_window_find(w, &member->holder, lease, &i);
+	/* Of a deleted group nothing holds the records where they were */
+	ours = !member->group->dead && !mqbus_window_find(w, &member->holder, lease, &i);
 	if (ours) {
 		*rec = mqbus_window_record(w, i);
 		*len = (*rec)->value_len;

@@ -173,7 +173,12 @@ static void group_state(struct mqbus_group *group, u32 partition, struct group_s
  * @options: as its owner gave them
  * @conf: what they come to
  * @stats: what happened so far
- * @inflight: and the rest as the window has them
+ * @inflight: records in flight
+ * @leased: of these, records that members have
+ * @held: records held back for their key
+ * @retrying: records in the retry ring
+ * @nr_dead: dead letters that wait
+ * @retry_used: bytes of the retry ring
  */
 struct queue_state {
 	struct mqbus_queue options;

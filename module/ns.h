@@ -38,7 +38,7 @@ struct mqbus_ns {
 	unsigned long max_topics;
 	unsigned long max_groups;
 	atomic64_t producers;
-	struct mutex dlq_lock;
+	struct mutex dlq_lock;	/* no two new ways for dead letters at a time */
 	u32 dlq_mark;
 	struct ctl_table *table;
 	struct ctl_table_header *header;

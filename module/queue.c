@@ -30,6 +30,8 @@
 /* The retry ring has room in the table for a record of so many bytes */
 #define QUEUE_RETRY_RECORD	256
 #define QUEUE_RETRY_MIN		(64 * 1024)
+/* How often 64 KiB of dead letters are moved for one call; the rest is left to the work */
+#define QUEUE_ROUNDS		16
 #define QUEUE_FACTOR_DEFAULT	200
 #define QUEUE_FACTOR_MAX	10000
 
@@ -190,16 +192,28 @@ void mqbus_queue_kick(struct mqbus_group_queue *q)
 }
 
 /**
+ * mqbus_queue_lock() - take the group's lock to change something
+ * @q: the queue
+ */
+void mqbus_queue_lock(struct mqbus_group_queue *q)
+	__acquires(&q->group->lock)
+{
+	spin_lock(&q->group->lock);
+}
+
+/**
  * mqbus_queue_unlock() - let go of the group's lock, and see to what has to follow
  * @q: the queue
  */
 void mqbus_queue_unlock(struct mqbus_group_queue *q)
+	__releases(&q->group->lock)
 {
 	struct mqbus_group *group = q->group;
 	struct mqbus_topic *dlq;
 	bool more, freed, stored;
+	unsigned int rounds;
 
-	for (;;) {
+	for (rounds = 0;; rounds++) {
 		lockdep_assert_held(&group->lock);
 		stored = false;
 		dlq = NULL;
@@ -222,6 +236,11 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 		mqbus_queue_wake(q);
 		if (!more)
 			return;
+		/* Others may make dead letters as fast as we move them */
+		if (rounds == QUEUE_ROUNDS) {
+			mqbus_queue_kick(q);
+			return;
+		}
 		cond_resched();
 		spin_lock(&group->lock);
 	}
@@ -236,7 +255,7 @@ static void queue_run(struct work_struct *work)
 
 	while (more) {
 		mqbus_queue_now(q, &now);
-		spin_lock(&q->group->lock);
+		mqbus_queue_lock(q);
 		q->armed = U64_MAX;
 		q->blocked = false;	/* look again whether there is room */
 		more = !q->group->dead &&
@@ -404,7 +423,7 @@ int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *o,
 	struct mqbus_queue merged;
 	int err;
 
-	spin_lock(&group->lock);
+	mqbus_queue_lock(q);
 	merged = q->options;
 	queue_merge(&merged, o, fields);
 	err = mqbus_queue_check(&merged, group->topic);
@@ -469,20 +488,22 @@ void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
 	bool more;
 
 	mqbus_queue_now(q, &now);
-	spin_lock(&group->lock);
+	mqbus_queue_lock(q);
 	list_del(&member->node);
 	WRITE_ONCE(group->nr_members, group->nr_members - 1);
 	group->generation++;
 	if (member->holder.nr)
 		q->window.stats.deaths++;
 	do {
-		more = mqbus_window_leave(&q->window, &member->holder, MQBUS_WINDOW_STEP, &now);
+		/* Of a deleted group nothing holds the records where they were */
+		more = !group->dead &&
+		       mqbus_window_leave(&q->window, &member->holder, MQBUS_WINDOW_STEP, &now);
 		if (!more)
 			mqbus_window_stand(&q->window, &member->holder);
 		mqbus_queue_unlock(q);
 		if (more) {
 			cond_resched();
-			spin_lock(&group->lock);
+			mqbus_queue_lock(q);
 		}
 	} while (more);
 }
@@ -497,7 +518,7 @@ void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition)
 	bool more;
 
 	do {
-		spin_lock(&q->group->lock);
+		mqbus_queue_lock(q);
 		more = mqbus_window_forget(&q->window, partition, MQBUS_WINDOW_STEP);
 		mqbus_queue_unlock(q);
 		cond_resched();

@@ -73,7 +73,8 @@ int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *optio
 int mqbus_queue_make_seat(struct mqbus_group_queue *q);
 void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member);
 void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition);
-void mqbus_queue_unlock(struct mqbus_group_queue *q);
+void mqbus_queue_lock(struct mqbus_group_queue *q) __acquires(&q->group->lock);
+void mqbus_queue_unlock(struct mqbus_group_queue *q) __releases(&q->group->lock);
 void mqbus_queue_wake(struct mqbus_group_queue *q);
 void mqbus_queue_kick(struct mqbus_group_queue *q);
 void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);

@@ -29,6 +29,12 @@ static inline int mqbus_wait_error(int err, ktime_t deadline)
 	return err == -ERESTARTSYS && deadline != KTIME_MAX ? -EINTR : err;
 }
 
+/* Return: -ETIMEDOUT when the time has come, 0 when something else has happened. */
+static inline int mqbus_wait_sleep(ktime_t *until)
+{
+	return schedule_hrtimeout(until, HRTIMER_MODE_ABS) ? 0 : -ETIMEDOUT;
+}
+
 /*
  * Sleep until a condition or @_deadline. Evaluates to 0, -EAGAIN (waiting was not
  * allowed), -ETIMEDOUT, or what a signal asks for. Of those that wait with
@@ -41,10 +47,9 @@ static inline int mqbus_wait_error(int err, ktime_t deadline)
 										\
 	__end ? mqbus_wait_error(						\
 		___wait_event(_wq, _cond, TASK_INTERRUPTIBLE, _exclusive, 0,	\
-			      if (!schedule_hrtimeout(__until, HRTIMER_MODE_ABS)) { \
-				      __ret = -ETIMEDOUT;			\
-				      break;					\
-			      }),						\
+				__ret = mqbus_wait_sleep(__until);		\
+				if (__ret)					\
+					break),					\
 		__end) : -EAGAIN;						\
 })
 

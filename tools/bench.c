@@ -11,30 +11,42 @@
 #include "parse.h"
 
 static const char help[] =
-	"Usage: mqbus bench pair|fanout [OPTION]...\n"
+	"Usage: mqbus bench pair|fanout|queue [OPTION]...\n"
 	"\n"
 	"One process publishes, one (pair) or several (fanout) read, each in a group of\n"
-	"its own; each reader checks every byte of every message and their order.\n"
+	"its own; each reader checks every byte of every message and their order. Or (queue)\n"
+	"workers share the messages: each leases some, checks them, and acks them.\n"
 	"\n"
 	"  -s, --size BYTES         of a message (default 64)\n"
 	"  -n, --msgs N             how many (default 1000000)\n"
-	"  -b, --batch N            published in a call (default 64)\n"
+	"  -b, --batch N            published, and leased, in a call (default 64)\n"
 	"  -c, --consumers N        of fanout (default 4)\n"
+	"  -w, --workers N          of queue (default 4)\n"
+	"      --ack all|each       of queue: one word for all that were leased (default), or\n"
+	"                           a settlement for each\n"
+	"      --inflight N         of queue: what it costs to settle in random order, a batch\n"
+	"                           at a time, while one worker holds N messages\n"
 	"  -r, --ring BYTES         of the topic, which is deleted in the end (default 1M)\n"
 	"      --against posix-mq|pipe\n"
 	"                           the same work over a queue or pipe for each reader,\n"
 	"                           with a call for each message\n"
 	"  -j, --json\n"
 	"\n"
-	"The time is from when all are ready until the last reader has all messages.\n";
+	"The time is from when all are ready until the last reader has all messages, or the\n"
+	"last message is settled.\n";
 
 static const struct bench_carrier * const carriers[] = { &bench_bus, &bench_mq, &bench_pipe };
 
+static const char *reader_word(const struct bench *b)
+{
+	return b->carrier == &bench_queue ? "worker" : "consumer";
+}
+
 static int report_text(const struct bench *b, double seconds)
 {
-	printf("%s over %s: %llu messages of %u bytes, batch %u, %u consumer%s, verified\n",
+	printf("%s over %s: %llu messages of %u bytes, batch %u, %u %s%s, verified\n",
 	       b->mode, b->carrier->name, b->msgs, b->size, b->batch, b->consumers,
-	       b->consumers == 1 ? "" : "s");
+	       reader_word(b), b->consumers == 1 ? "" : "s");
 	printf("%.0f msgs/s  %.1f MiB/s  %.1f ns/msg  %.3f s\n", b->msgs / seconds,
 	       b->msgs / seconds * b->size / (1 << 20), seconds * 1e9 / b->msgs, seconds);
 	return STATUS_OK;
@@ -48,11 +60,30 @@ static int report_json(const struct bench *b, double seconds)
 				     "size", (json_int_t)b->size,
 				     "msgs", (json_int_t)b->msgs,
 				     "batch", (json_int_t)b->batch,
-				     "consumers", (json_int_t)b->consumers,
+				     b->carrier == &bench_queue ? "workers" : "consumers",
+				     (json_int_t)b->consumers,
 				     "seconds", seconds,
 				     "msgs_per_second", b->msgs / seconds,
 				     "ns_per_msg", seconds * 1e9 / b->msgs,
 				     "verified", 1));
+}
+
+static int report_settle(const struct bench *b, const struct bench_settle *cost, bool json)
+{
+	if (json)
+		return output_json(json_pack("{s:s s:I s:I s:I s:I s:f s:f}",
+					     "mode", "inflight",
+					     "size", (json_int_t)b->size,
+					     "msgs", (json_int_t)b->msgs,
+					     "batch", (json_int_t)b->batch,
+					     "inflight", (json_int_t)b->inflight,
+					     "settle_ns_per_msg", cost->settle,
+					     "lease_ns_per_msg", cost->lease));
+	printf("queue over mqbus: %llu messages of %u bytes, batch %u, ", b->msgs, b->size,
+	       b->batch);
+	printf("%u in flight, settled in random order\n", b->inflight);
+	printf("settle %.1f ns/msg  lease %.1f ns/msg\n", cost->settle, cost->lease);
+	return STATUS_OK;
 }
 
 static const struct bench_carrier *find_carrier(const char *name)
@@ -76,7 +107,7 @@ static __u64 ring_size(__u64 wanted, __u32 message)
 	return size;
 }
 
-enum { OPT_AGAINST = 256 };
+enum { OPT_AGAINST = 256, OPT_ACK, OPT_INFLIGHT };
 
 static int bench_option(struct bench *b, int opt)
 {
@@ -104,6 +135,19 @@ static int bench_option(struct bench *b, int opt)
 		if (parse_size(optarg, &b->ring) || b->ring > MQBUS_RING_MAX)
 			return cmd_bad_value("--ring", optarg, "bytes such as 1M, up to 1G");
 		break;
+	case 'w':
+		if (parse_u32(optarg, BENCH_CONSUMERS_MAX, &b->workers) || !b->workers)
+			return cmd_bad_value("--workers", optarg, "1 to 64");
+		break;
+	case OPT_ACK:
+		if (strcmp(optarg, "all") && strcmp(optarg, "each"))
+			return cmd_bad_value("--ack", optarg, "all or each");
+		b->ack_each = !strcmp(optarg, "each");
+		break;
+	case OPT_INFLIGHT:
+		if (parse_u32(optarg, MQBUS_INFLIGHT_MAX / 2, &b->inflight) || !b->inflight)
+			return cmd_bad_value("--inflight", optarg, "1 to 524288");
+		break;
 	case OPT_AGAINST:
 		b->carrier = find_carrier(optarg);
 		if (!b->carrier)
@@ -113,21 +157,51 @@ static int bench_option(struct bench *b, int opt)
 	return STATUS_OK;
 }
 
+/* Options of mode queue only; returns the exit status. */
+static int queue_complete(struct bench *b)
+{
+	if (strcmp(b->mode, "queue")) {
+		if (b->workers || b->ack_each || b->inflight)
+			return cmd_usage_error("only a queue has workers and acks");
+		return STATUS_OK;
+	}
+	if (b->consumers)
+		return cmd_usage_error("a queue has workers (-w)");
+	if (b->carrier != &bench_bus)
+		return cmd_usage_error("nothing else has a queue with acks (--against)");
+	b->carrier = &bench_queue;
+	if (b->inflight) {
+		if (b->workers > 1)
+			return cmd_usage_error("--inflight is about one worker");
+		b->workers = 1;
+		if (b->batch > b->inflight)
+			b->batch = b->inflight;
+	}
+	b->consumers = b->workers ? b->workers : 4;
+	return STATUS_OK;
+}
+
 /* Defaults that depend on other options; returns the exit status. */
 static int bench_complete(struct bench *b)
 {
 	__u32 random = 0;
+	int ret;
 
+	ret = queue_complete(b);
+	if (ret)
+		return ret;
 	if (!strcmp(b->mode, "pair")) {
 		if (b->consumers > 1)
 			return cmd_usage_error("a pair has one consumer (fanout has more)");
 		b->consumers = 1;
-	} else if (strcmp(b->mode, "fanout")) {
-		return cmd_usage_error("bench: there is no mode '%s': pair or fanout", b->mode);
-	} else if (!b->consumers) {
-		b->consumers = 4;
+	} else if (!strcmp(b->mode, "fanout")) {
+		if (!b->consumers)
+			b->consumers = 4;
+	} else if (strcmp(b->mode, "queue")) {
+		return cmd_usage_error("bench: there is no mode '%s': pair, fanout or queue",
+				       b->mode);
 	}
-	if (b->carrier != &bench_bus)
+	if (b->carrier != &bench_bus && b->carrier != &bench_queue)
 		b->batch = 1;
 	b->ring = ring_size(b->ring, b->size);
 	if (getrandom(&random, sizeof(random), 0) < 0)
@@ -143,6 +217,9 @@ int cmd_bench(int argc, char **argv)
 		{ "msgs", required_argument, NULL, 'n' },
 		{ "batch", required_argument, NULL, 'b' },
 		{ "consumers", required_argument, NULL, 'c' },
+		{ "workers", required_argument, NULL, 'w' },
+		{ "ack", required_argument, NULL, OPT_ACK },
+		{ "inflight", required_argument, NULL, OPT_INFLIGHT },
 		{ "ring", required_argument, NULL, 'r' },
 		{ "against", required_argument, NULL, OPT_AGAINST },
 		{ "json", no_argument, NULL, 'j' },
@@ -157,10 +234,11 @@ int cmd_bench(int argc, char **argv)
 		.ring = 1 << 20,
 	};
 	bool json = false;
+	struct bench_settle settle;
 	double seconds;
 	int opt, ret;
 
-	while ((opt = getopt_long(argc, argv, "s:n:b:c:r:jh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "s:n:b:c:w:r:jh", options, NULL)) != -1) {
 		if (opt == 'h')
 			return cmd_help(help);
 		if (opt == '?')
@@ -172,12 +250,16 @@ int cmd_bench(int argc, char **argv)
 			return ret;
 	}
 	if (argc - optind != 1)
-		return cmd_usage_error("bench: pair or fanout?");
+		return cmd_usage_error("bench: pair, fanout or queue?");
 	b.mode = argv[optind];
 	ret = bench_complete(&b);
 	if (ret)
 		return ret;
 	cmd_catch_signals();
+	if (b.inflight) {
+		ret = bench_settle(&b, &settle);
+		return ret ? ret : report_settle(&b, &settle, json);
+	}
 	ret = bench_run(&b, &seconds);
 	if (ret)
 		return ret;

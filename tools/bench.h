@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "cmd.h"
+#include "error.h"
 
 #define BENCH_CONSUMERS_MAX 64
 
@@ -22,6 +23,7 @@ struct bench;
  * @produce: the producer's process; calls bench_ready() once it is open
  * @consume: the process of consumer @index, likewise; calls bench_finished()
  *	when it has all messages
+ * @verify: look at what has come of it, or NULL; 0 or an exit status
  * @teardown: undo @setup
  */
 struct bench_carrier {
@@ -29,21 +31,27 @@ struct bench_carrier {
 	int (*setup)(struct bench *b);
 	int (*produce)(struct bench *b);
 	int (*consume)(struct bench *b, __u32 index);
+	int (*verify)(struct bench *b);
 	void (*teardown)(struct bench *b);
 };
 
 extern const struct bench_carrier bench_bus;
+/* A queue group, whose consumers share the messages and settle each */
+extern const struct bench_carrier bench_queue;
 extern const struct bench_carrier bench_pipe;
 extern const struct bench_carrier bench_mq;
 
 /**
  * struct bench - a run
  * @carrier: what carries the messages
- * @mode: "pair" or "fanout"
+ * @mode: "pair", "fanout" or "queue"
  * @size: bytes of a message
  * @msgs: how many
  * @batch: published in a call
- * @consumers: each gets all messages
+ * @consumers: each gets all messages, but of "queue" its share
+ * @workers: of "queue", as given; then they are the @consumers
+ * @ack_each: a settlement for each message rather than for all that are held
+ * @inflight: of "queue": messages that one worker holds all the time, or 0
  * @ring: bytes of room for messages
  * @topic: name of the topic, or of the queues
  * @fds: ends of the pipes: [consumer][0] is read
@@ -58,6 +66,9 @@ struct bench {
 	__u64 msgs;
 	__u32 batch;
 	__u32 consumers;
+	__u32 workers;
+	bool ack_each;
+	__u32 inflight;
 	__u64 ring;
 	char topic[64];
 	int fds[BENCH_CONSUMERS_MAX][2];
@@ -66,8 +77,28 @@ struct bench {
 	struct bench_shared *shared;
 };
 
+/* Publish all messages; called when everything else is set up. */
+int bench_bus_produce(struct bench *b);
+int bench_bus_error(const struct bench *b, enum error_action action, int err);
+/* Make the topic; the name is cleared if that fails, for it is not ours then. */
+int bench_bus_topic(struct bench *b);
+void bench_bus_teardown(struct bench *b);
+
 /* Run it in processes of their own; *@seconds from the start to the last message. */
 int bench_run(struct bench *b, double *seconds);
+
+/**
+ * struct bench_settle - what it costs to settle out of order
+ * @settle: ns for each message
+ * @lease: ns for each message to hand it out
+ */
+struct bench_settle {
+	double settle;
+	double lease;
+};
+
+/* Hold @inflight messages, settle them in random order, a batch at a time. */
+int bench_settle(struct bench *b, struct bench_settle *result);
 
 /* Called by the processes: wait for the others; note the time; complain. */
 void bench_ready(struct bench *b);
@@ -98,6 +129,14 @@ struct bench_pattern {
 };
 
 #define BENCH_PATTERN_INIT { .first = { 0, BENCH_STEP } }
+
+/* The content of message @n, for those who do not get all of them. */
+static inline struct bench_pattern bench_pattern_at(__u64 n)
+{
+	return (struct bench_pattern){
+		.first = { n * BENCH_PRIME, n * BENCH_PRIME + BENCH_STEP },
+	};
+}
 
 /* What words @n times two further on are larger by; a constant where @n is. */
 static inline bench_vec bench_ahead(__u64 n)

@@ -8,7 +8,7 @@
 #include "error.h"
 #include "mqbus.h"
 
-static int bus_error(const struct bench *b, enum error_action action, int err)
+int bench_bus_error(const struct bench *b, enum error_action action, int err)
 {
 	struct error_subject subject = {
 		.action = action,
@@ -25,32 +25,42 @@ static const char *group_name(char buf[16], __u32 index)
 	return buf;
 }
 
-static int bus_setup(struct bench *b)
+int bench_bus_topic(struct bench *b)
 {
 	struct mqbus_topic_config config = MQBUS_TOPIC_CONFIG_INIT;
-	char group[16];
-	__u32 i;
 	int ret;
 
 	config.size = b->ring;
 	config.max_record = b->size;
 	ret = mqbus_topic_create(b->topic, &config);
 	if (ret) {
-		bus_error(b, DO_TOPIC_CREATE, ret);
+		bench_bus_error(b, DO_TOPIC_CREATE, ret);
 		/* So that it is not deleted: it is not ours */
 		b->topic[0] = '\0';
 		return STATUS_FAILED;
 	}
+	return STATUS_OK;
+}
+
+static int bus_setup(struct bench *b)
+{
+	char group[16];
+	__u32 i;
+	int ret;
+
+	ret = bench_bus_topic(b);
+	if (ret)
+		return ret;
 	for (i = 0; i < b->consumers; i++) {
 		ret = mqbus_group_create(b->topic, group_name(group, i), MQBUS_WHENCE_EARLIEST,
 					 0, 0600);
 		if (ret)
-			return bus_error(b, DO_GROUP_CREATE, ret);
+			return bench_bus_error(b, DO_GROUP_CREATE, ret);
 	}
 	return STATUS_OK;
 }
 
-static void bus_teardown(struct bench *b)
+void bench_bus_teardown(struct bench *b)
 {
 	int ret;
 
@@ -58,7 +68,7 @@ static void bus_teardown(struct bench *b)
 		return;
 	ret = mqbus_topic_delete(b->topic);
 	if (ret)
-		bus_error(b, DO_TOPIC_DELETE, ret);
+		bench_bus_error(b, DO_TOPIC_DELETE, ret);
 }
 
 static int publish_all(struct mqbus_producer *p, const struct mqbus_msg *msgs, __u32 n)
@@ -75,7 +85,7 @@ static int publish_all(struct mqbus_producer *p, const struct mqbus_msg *msgs, _
 	return 0;
 }
 
-static int bus_produce(struct bench *b)
+int bench_bus_produce(struct bench *b)
 {
 	struct bench_pattern pattern = BENCH_PATTERN_INIT;
 	size_t stride = (b->size + 7UL) & ~7UL;
@@ -88,7 +98,7 @@ static int bus_produce(struct bench *b)
 
 	ret = mqbus_producer_open(&p, b->topic);
 	if (ret)
-		return bus_error(b, DO_PRODUCE, ret);
+		return bench_bus_error(b, DO_PRODUCE, ret);
 	data = calloc(b->batch, stride);
 	msgs = calloc(b->batch, sizeof(*msgs));
 	if (!data || !msgs)
@@ -102,7 +112,7 @@ static int bus_produce(struct bench *b)
 			bench_fill(&pattern, at, b->size);
 		ret = publish_all(p, msgs, n);
 		if (ret)
-			return bus_error(b, DO_PUBLISH, ret);
+			return bench_bus_error(b, DO_PUBLISH, ret);
 		left -= n;
 	}
 	mqbus_producer_close(p);
@@ -141,12 +151,12 @@ static int bus_consume(struct bench *b, __u32 index)
 
 	ret = mqbus_consumer_open(&c, b->topic, group_name(group, index));
 	if (ret)
-		return bus_error(b, DO_JOIN, ret);
+		return bench_bus_error(b, DO_JOIN, ret);
 	bench_ready(b);
 	while (got < b->msgs) {
 		ret = mqbus_consumer_fetch(c, MQBUS_CONSUMER_COMMIT, -1);
 		if (ret < 0)
-			return bus_error(b, DO_FETCH, ret);
+			return bench_bus_error(b, DO_FETCH, ret);
 		n = check_fetched(b, c, &pattern);
 		if (bench_pattern_failed(&pattern))
 			return bench_fail("consumer %u: wrong content or order after message %llu",
@@ -165,7 +175,7 @@ static int bus_consume(struct bench *b, __u32 index)
 const struct bench_carrier bench_bus = {
 	.name = "mqbus",
 	.setup = bus_setup,
-	.produce = bus_produce,
+	.produce = bench_bus_produce,
 	.consume = bus_consume,
-	.teardown = bus_teardown,
+	.teardown = bench_bus_teardown,
 };

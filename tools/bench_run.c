@@ -158,6 +158,8 @@ int bench_run(struct bench *b, double *seconds)
 	status = b->carrier->setup(b);
 	if (!status)
 		status = run_processes(b, seconds);
+	if (!status && b->carrier->verify)
+		status = b->carrier->verify(b);
 	b->carrier->teardown(b);
 	close_pair(b->ready_fds);
 	close_pair(b->go_fds);

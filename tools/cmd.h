@@ -37,6 +37,9 @@ int cmd_topic(int argc, char **argv);
 int cmd_group(int argc, char **argv);
 int cmd_pub(int argc, char **argv);
 int cmd_sub(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_queue(int argc, char **argv);
+int cmd_dlq(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 

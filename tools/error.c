@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,8 +11,10 @@
 #include "nl.h"
 
 #define DO_ANY		(~0)
-#define DO_GROUP_ADMIN	(DO_GROUP_DELETE | DO_GROUP_SEEK)
-#define DO_GROUPS	(DO_GROUP_CREATE | DO_GROUP_ADMIN | DO_JOIN)
+#define DO_QUEUE	(DO_QUEUE_CREATE | DO_QUEUE_SET)
+#define DO_GROUP_MAKE	(DO_GROUP_CREATE | DO_QUEUE_CREATE)
+#define DO_GROUP_ADMIN	(DO_GROUP_DELETE | DO_GROUP_SEEK | DO_QUEUE_SET)
+#define DO_GROUPS	(DO_GROUP_MAKE | DO_GROUP_ADMIN | DO_JOIN | DO_WORK)
 
 /**
  * struct sentence - what to say
@@ -34,6 +37,9 @@ static const struct sentence sentences[] = {
 	{ DO_ANY, ENAMETOOLONG, "a name has at most 127 bytes" },
 	{ DO_ANY, EIDRM, "was deleted" },
 	{ DO_ANY, ENOTTY, "the loaded module is older than this program: it lacks this call" },
+	{ DO_QUEUE_CREATE, EOPNOTSUPP,
+	  "a queue group needs a topic that keeps what was handed out, not one that evicts (topic create --full block)",
+	},
 	{ DO_ANY, EOPNOTSUPP,
 	  "the loaded module is older than this program: it lacks this option",
 	},
@@ -57,11 +63,28 @@ static const struct sentence sentences[] = {
 	{ DO_TOPIC_CREATE | DO_TOPIC_DELETE, EINVAL, "a name is not empty" },
 	{ DO_TOPIC_DELETE, EPERM, "only its owner or root (CAP_DAC_OVERRIDE) may delete it" },
 
-	{ DO_GROUP_CREATE, EEXIST, "exists already (group show; group delete; group seek)" },
-	{ DO_GROUP_CREATE, EACCES,
+	{ DO_QUEUE, ELOOP,
+	  "dead letters would come back to the topic, at once or through the dead letters of '{dlq}': name another (--dlq)",
+	},
+	{ DO_QUEUE, EMSGSIZE,
+	  "the largest record would not fit, with the headers of a dead letter, into '{dlq}' (topic create --size), or not into the retry ring (--retry-size)",
+	},
+	{ DO_QUEUE_CREATE, ENOSPC,
+	  "room for {bytes} records in flight and the retry ring is over the limit of this network namespace: {used_bytes} of {max_bytes} are in use (--max-inflight, --retry-size; sysctl net.mqbus.max_bytes)",
+	},
+	{ DO_QUEUE_CREATE, EDQUOT,
+	  "room for {bytes} records in flight and the retry ring is over what is left to user {uid} of {max_user_bytes} bytes (--max-inflight, --retry-size; /sys/module/mqbus/parameters/max_user_mbytes)",
+	},
+	{ DO_QUEUE_CREATE, ENOMEM,
+	  "the machine or the memory cgroup has no room for {bytes} records in flight and the retry ring (--max-inflight, --retry-size)",
+	},
+	{ DO_QUEUE_SET, EBADFD, "is a stream group, which has no options to set" },
+
+	{ DO_GROUP_MAKE, EEXIST, "exists already (group show; group delete; group seek)" },
+	{ DO_GROUP_MAKE, EACCES,
 	  "the topic's mode does not let this user subscribe (topic show: r)",
 	},
-	{ DO_GROUP_CREATE, EMFILE,
+	{ DO_GROUP_MAKE, EMFILE,
 	  "the topic has all the {max_groups} groups it may have (sysctl net.mqbus.max_groups; group delete)",
 	},
 	{ DO_GROUP_ADMIN, EPERM,
@@ -70,7 +93,7 @@ static const struct sentence sentences[] = {
 	{ DO_GROUP_DELETE, EBUSY, "has members (group show; --force takes it from them)" },
 	{ DO_GROUP_SEEK, EBUSY, "has members: they must leave before it is moved (group show)" },
 	{ DO_GROUPS, EINVAL, "a name is not empty" },
-	{ DO_JOIN, EACCES,
+	{ DO_JOIN | DO_WORK, EACCES,
 	  "the mode of the topic (r) or of the group (w) does not let this user join (topic show; group list)",
 	},
 
@@ -91,10 +114,21 @@ static const struct sentence sentences[] = {
 	{ DO_PUBLISH, ETIMEDOUT,
 	  "the topic stayed full for the whole timeout: a group is behind or there is none (topic show; --timeout)",
 	},
-	{ DO_FETCH, ETIMEDOUT, "no record came within the timeout (--timeout)" },
+	{ DO_FETCH | DO_LEASE, ETIMEDOUT, "no record came within the timeout (--timeout)" },
+	{ DO_FETCH, EBADFD, "is a queue group: its records are leased (sub -t queue)" },
 	{ DO_COMMIT, ESTALE,
 	  "its partitions went to another member, which reads the records again",
 	},
+
+	{ DO_WORK | DO_LEASE, EBADFD,
+	  "is a stream group: its records are not leased (group create -t queue)",
+	},
+	{ DO_SETTLE, ENOENT, "there was never a lease of that number" },
+	{ DO_SETTLE, EPERM, "another member has this lease" },
+	{ DO_SETTLE, EALREADY, "was settled before" },
+	{ DO_SETTLE, ETIMEDOUT, "the lease ran out: the record is handed out again (--lease)" },
+	{ DO_SETTLE, ESTALE, "the lease ended long ago, and the record has gone on (--lease)" },
+	{ DO_SETTLE, ERANGE, "a delay is up to 30 days" },
 };
 
 static void describe(const struct error_subject *s)
@@ -159,8 +193,11 @@ static void expand(const struct error_subject *s, const char *text)
 
 	while ((open = strchr(text, '{'))) {
 		close = strchr(open, '}');
-		fprintf(stderr, "%.*s%llu", (int)(open - text), text,
-			word_value(s, open + 1, close - open - 1));
+		fprintf(stderr, "%.*s", (int)(open - text), text);
+		if (!strncmp(open + 1, "dlq", 3))
+			fputs(s->dlq ? s->dlq : "--dlq", stderr);
+		else
+			fprintf(stderr, "%llu", word_value(s, open + 1, close - open - 1));
 		text = close + 1;
 	}
 	fprintf(stderr, "%s\n", text);
@@ -175,14 +212,23 @@ static int status_of(int err)
 	return STATUS_FAILED;
 }
 
-/* For calls that name both: is it the topic that is missing, or the group? */
+/* For calls that name several: is it the topic that is missing, or the group? */
 static int report_missing(const struct error_subject *s)
 {
 	struct error_subject topic = { .action = DO_LIST, .topic = s->topic };
 	struct nl_topic found;
+	struct nl_group *groups;
+	size_t n = s->action == DO_QUEUE_CREATE;
 
 	if (nl_topic_get(s->topic, &found) == -ENOENT)
 		return error_report(&topic, -ENOENT);
+	if (s->action == DO_QUEUE_SET && !nl_group_list(s->topic, s->group, &groups, &n))
+		free(groups);
+	/* Both are there, so it is the third */
+	if (n && s->dlq)
+		return error_say(s,
+				 "there is no topic '%s' for dead letters (topic create; or 'mqbus queue', which makes all)",
+				 s->dlq);
 	return error_say(s, "the topic has no such group (group list; group create)");
 }
 
@@ -195,6 +241,18 @@ static int report_partition(const struct error_subject *s)
 			 s->partition, s->partitions);
 }
 
+/* Whether this user may publish to a topic: asked by opening it. */
+static bool may_write(const char *topic)
+{
+	struct mqbus_producer *p;
+	int ret;
+
+	ret = mqbus_producer_open(&p, topic);
+	if (!ret)
+		mqbus_producer_close(p);
+	return ret != -EACCES;
+}
+
 int error_report(const struct error_subject *s, int err)
 {
 	const struct sentence *sentence;
@@ -205,6 +263,10 @@ int error_report(const struct error_subject *s, int err)
 		return report_missing(s);
 	if (err == ECHRNG)
 		return report_partition(s);
+	if (err == EACCES && s->dlq && !may_write(s->dlq))
+		return error_say(s,
+				 "the mode of '%s' does not let this user publish dead letters (topic show: w)",
+				 s->dlq);
 	if (err == EACCES && access("/dev/mqbus", R_OK | W_OK))
 		return error_say(s, "this user may not open /dev/mqbus (its mode)");
 	for (i = 0; i < ARRAY_SIZE(sentences); i++) {

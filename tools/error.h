@@ -23,6 +23,11 @@ enum error_action {
 	DO_COMMIT = 1 << 9,
 	DO_LIST = 1 << 10,
 	DO_INFO = 1 << 11,
+	DO_QUEUE_CREATE = 1 << 12,
+	DO_QUEUE_SET = 1 << 13,
+	DO_WORK = 1 << 14,		/* joining a queue group */
+	DO_LEASE = 1 << 15,
+	DO_SETTLE = 1 << 16,
 };
 
 /**
@@ -30,8 +35,9 @@ enum error_action {
  * @action: what was tried
  * @topic: name
  * @group: name
+ * @dlq: topic of the queue group's dead letters
  * @where: place in the input, as "line 3 of stdin"
- * @bytes: bytes wanted, or of the record
+ * @bytes: bytes wanted, or of the record; of a queue group, records in flight
  * @limit: largest record
  * @partition: number of the partition asked for
  * @partitions: number of partitions that there are
@@ -40,6 +46,7 @@ struct error_subject {
 	enum error_action action;
 	const char *topic;
 	const char *group;
+	const char *dlq;
 	const char *where;
 	__u64 bytes;
 	__u64 limit;

@@ -113,7 +113,7 @@ struct format *format_compile(const char *s, const char **bad)
 		} else if (s[1] == '%') {
 			format_add_byte(f, '%');
 			next = s + 2;
-		} else if (s[1] && strchr("tpoksSKhrT", s[1])) {
+		} else if (s[1] && strchr("tpoksSKhrTLa", s[1])) {
 			f->items[f->n++].letter = s[1];
 			next = s + 2;
 		} else {
@@ -152,21 +152,26 @@ static void text_headers(struct text *out, const struct mqbus_record *r)
 	}
 }
 
-static void text_field(struct text *out, char letter, const char *topic,
-		       __u32 partition, const struct mqbus_record *r)
+static __u64 record_offset(const struct format_source *from, const struct mqbus_record *r)
+{
+	return from->lease ? from->lease->offset : r->offset;
+}
+
+static void text_field(struct text *out, char letter, const struct format_source *from,
+		       const struct mqbus_record *r)
 {
 	const void *part;
 	size_t len;
 
 	switch (letter) {
 	case 't':
-		text_add(out, topic, strlen(topic));
+		text_add(out, from->topic, strlen(from->topic));
 		break;
 	case 'p':
-		text_number(out, partition);
+		text_number(out, from->partition);
 		break;
 	case 'o':
-		text_number(out, r->offset);
+		text_number(out, record_offset(from, r));
 		break;
 	case 'k':
 		part = mqbus_record_key(r, &len);
@@ -192,17 +197,23 @@ static void text_field(struct text *out, char letter, const char *topic,
 	case 'T':
 		text_number(out, r->time / 1000000);
 		break;
+	case 'L':
+		text_number(out, from->lease ? from->lease->lease : 0);
+		break;
+	case 'a':
+		text_number(out, from->lease ? from->lease->attempt : 1);
+		break;
 	}
 }
 
-void format_record(const struct format *f, const char *topic, __u32 partition,
+void format_record(const struct format *f, const struct format_source *from,
 		   const struct mqbus_record *r, struct text *out)
 {
 	const struct format_item *item;
 
 	for (item = f->items; item < f->items + f->n; item++) {
 		if (item->letter)
-			text_field(out, item->letter, topic, partition, r);
+			text_field(out, item->letter, from, r);
 		else
 			text_add(out, f->text.data + item->text, item->len);
 	}
@@ -268,17 +279,20 @@ static int dump_text(const char *data, size_t len, void *out)
 	return 0;
 }
 
-void format_json(const char *topic, __u32 partition,
-		 const struct mqbus_record *r, struct text *out)
+json_t *format_object(const struct format_source *from, const struct mqbus_record *r)
 {
 	const void *part;
 	size_t len;
 	json_t *o;
 
-	o = json_pack("{s:s s:I s:I s:I}", "topic", topic,
-		      "partition", (json_int_t)partition,
-		      "offset", (json_int_t)r->offset,
+	o = json_pack("{s:s s:I s:I s:I}", "topic", from->topic,
+		      "partition", (json_int_t)from->partition,
+		      "offset", (json_int_t)record_offset(from, r),
 		      "time_ns", (json_int_t)r->time);
+	if (from->lease) {
+		json_object_set_new(o, "lease", json_integer(from->lease->lease));
+		json_object_set_new(o, "attempt", json_integer(from->lease->attempt));
+	}
 	part = mqbus_record_key(r, &len);
 	if (len)
 		set_bytes(o, "key", part, len);
@@ -289,6 +303,14 @@ void format_json(const char *topic, __u32 partition,
 		json_object_set_new(o, "headers", headers_json(r));
 	part = mqbus_record_value(r, &len);
 	set_bytes(o, "value", part, len);
+	return o;
+}
+
+void format_json(const struct format_source *from, const struct mqbus_record *r,
+		 struct text *out)
+{
+	json_t *o = format_object(from, r);
+
 	json_dump_callback(o, dump_text, out, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	text_add(out, "\n", 1);
 	json_decref(o);

@@ -5,6 +5,8 @@
 #ifndef MQBUS_FORMAT_H
 #define MQBUS_FORMAT_H
 
+#include <jansson.h>
+
 #include "mqbus.h"
 
 /**
@@ -28,11 +30,27 @@ void text_free(struct text *t);
  */
 struct format *format_compile(const char *s, const char **bad);
 void format_free(struct format *f);
+
+/**
+ * struct format_source - where a record is from
+ * @topic: name
+ * @partition: number
+ * @lease: under which this process has it, or NULL; its offset is the one that
+ *	counts, for a record that was tried before lies elsewhere
+ */
+struct format_source {
+	const char *topic;
+	__u32 partition;
+	const struct mqbus_leased *lease;
+};
+
 /* Append a record. */
-void format_record(const struct format *f, const char *topic, __u32 partition,
+void format_record(const struct format *f, const struct format_source *from,
 		   const struct mqbus_record *r, struct text *out);
 /* Append a record as one line of JSON. */
-void format_json(const char *topic, __u32 partition,
-		 const struct mqbus_record *r, struct text *out);
+void format_json(const struct format_source *from, const struct mqbus_record *r,
+		 struct text *out);
+/* The same as a value. */
+json_t *format_object(const struct format_source *from, const struct mqbus_record *r);
 
 #endif /* MQBUS_FORMAT_H */

@@ -5,19 +5,12 @@
 
 #include "cmd.h"
 #include "error.h"
+#include "group.h"
 #include "mqbus.h"
 #include "nl.h"
 #include "output.h"
 #include "parse.h"
 #include "report.h"
-
-static const char create_help[] =
-	"Usage: mqbus group create TOPIC GROUP [OPTION]...\n"
-	"\n"
-	"  -o, --offset WHERE  begin at: earliest (default), latest, an offset, @TIME\n"
-	"      --mode OCTAL    r may list it, w may join it (default 0666 less the umask)\n"
-	"\n"
-	"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z.\n";
 
 static const char seek_help[] =
 	"Usage: mqbus group seek TOPIC GROUP -o WHERE [OPTION]...\n"
@@ -31,53 +24,15 @@ static const char seek_help[] =
 	"\n"
 	"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z.\n";
 
-enum { OPT_MODE = 256, OPT_FORCE, OPT_EXECUTE };
+enum { OPT_FORCE = 256, OPT_EXECUTE };
 
-/* The two names that most commands take; returns the exit status. */
-static int group_names(int argc, char **argv, const char *command,
-		       struct error_subject *subject)
+int group_names(int argc, char **argv, const char *command, struct error_subject *subject)
 {
 	if (argc - optind != 2)
 		return cmd_usage_error("group %s takes a TOPIC and a GROUP", command);
 	subject->topic = argv[optind];
 	subject->group = argv[optind + 1];
 	return STATUS_OK;
-}
-
-static int group_create(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "offset", required_argument, NULL, 'o' },
-		{ "mode", required_argument, NULL, OPT_MODE },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct error_subject subject = { .action = DO_GROUP_CREATE };
-	struct place_spec place = { .whence = MQBUS_WHENCE_EARLIEST };
-	__u32 mode = parse_default_mode();
-	int opt, ret;
-
-	while ((opt = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
-		switch (opt) {
-		case 'o':
-			if (parse_place(optarg, &place))
-				return cmd_bad_value("--offset", optarg, PLACE_EXPECTED);
-			break;
-		case OPT_MODE:
-			if (parse_mode(optarg, &mode))
-				return cmd_bad_value("--mode", optarg, MODE_EXPECTED);
-			break;
-		case 'h':
-			return cmd_help(create_help);
-		default:
-			return cmd_bad_option(argv);
-		}
-	}
-	ret = group_names(argc, argv, "create", &subject);
-	if (ret)
-		return ret;
-	ret = mqbus_group_create(subject.topic, subject.group, place.whence, place.value, mode);
-	return ret ? error_report(&subject, ret) : STATUS_OK;
 }
 
 static int group_list(int argc, char **argv)
@@ -281,6 +236,7 @@ int cmd_group(int argc, char **argv)
 {
 	static const struct cmd commands[] = {
 		{ "create", group_create, "make a group" },
+		{ "set", group_set, "change the options of a queue group" },
 		{ "list", group_list, "groups of a topic, or of all" },
 		{ "show", group_show, "one group: progress in each partition" },
 		{ "delete", group_delete, "delete a group and its progress" },

@@ -9,9 +9,12 @@
 
 static const struct cmd commands[] = {
 	{ "topic", cmd_topic, "create, list, show and delete topics" },
-	{ "group", cmd_group, "create, list, show, delete and seek consumer groups" },
+	{ "group", cmd_group, "create, list, show, set, delete and seek consumer groups" },
 	{ "pub", cmd_pub, "publish lines or files to a topic" },
 	{ "sub", cmd_sub, "read a topic as a member of a group" },
+	{ "run", cmd_run, "start a command for each record of a queue group" },
+	{ "queue", cmd_queue, "make a topic, a queue group and a place for dead letters" },
+	{ "dlq", cmd_dlq, "list, show, redrive and purge dead letters" },
 	{ "bench", cmd_bench, "measure and verify throughput" },
 	{ "info", cmd_info, "limits and use of this network namespace" },
 	{ NULL, NULL, NULL },

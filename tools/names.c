@@ -15,6 +15,32 @@ static const char * const full_words[] = {
 	[MQBUS_FULL_EVICT] = "evict",
 };
 
+static const char * const type_words[] = {
+	[MQBUS_GROUP_STREAM] = "stream",
+	[MQBUS_GROUP_QUEUE] = "queue",
+};
+
+static const char * const settlement_words[] = {
+	[MQBUS_ACK] = "ack",
+	[MQBUS_NACK] = "nack",
+	[MQBUS_RELEASE] = "release",
+	[MQBUS_REJECT] = "reject",
+	[MQBUS_EXTEND] = "extend",
+};
+
+static int names_parse(const char * const *words, __u32 n, const char *word, __u32 *out)
+{
+	__u32 i;
+
+	for (i = 0; i < n; i++) {
+		if (!strcmp(words[i], word)) {
+			*out = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 const char *names_full(__u32 full)
 {
 	return full < ARRAY_SIZE(full_words) ? full_words[full] : "unknown";
@@ -22,20 +48,27 @@ const char *names_full(__u32 full)
 
 int names_full_parse(const char *word, __u32 *full)
 {
-	__u32 i;
-
-	for (i = 0; i < ARRAY_SIZE(full_words); i++) {
-		if (!strcmp(full_words[i], word)) {
-			*full = i;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	return names_parse(full_words, ARRAY_SIZE(full_words), word, full);
 }
 
 const char *names_group_type(__u32 type)
 {
-	return type == MQBUS_GROUP_STREAM ? "stream" : "unknown";
+	return type < ARRAY_SIZE(type_words) ? type_words[type] : "unknown";
+}
+
+int names_group_type_parse(const char *word, __u32 *type)
+{
+	return names_parse(type_words, ARRAY_SIZE(type_words), word, type);
+}
+
+const char *names_settlement(__u32 what)
+{
+	return what < ARRAY_SIZE(settlement_words) ? settlement_words[what] : "unknown";
+}
+
+int names_settlement_parse(const char *word, __u32 *what)
+{
+	return names_parse(settlement_words, ARRAY_SIZE(settlement_words), word, what);
 }
 
 const char *names_user(char buf[64], __u32 uid)

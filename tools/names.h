@@ -11,8 +11,12 @@
 const char *names_full(__u32 full);
 /* Its number, or -EINVAL. */
 int names_full_parse(const char *word, __u32 *full);
-/* The word for an enum mqbus_group_type. */
+/* The word for an enum mqbus_group_type, and its number. */
 const char *names_group_type(__u32 type);
+int names_group_type_parse(const char *word, __u32 *type);
+/* The word for an enum mqbus_settlement, and its number. */
+const char *names_settlement(__u32 what);
+int names_settlement_parse(const char *word, __u32 *what);
 /* A user's or group's name, else its number; returns @buf. */
 const char *names_user(char buf[64], __u32 uid);
 const char *names_group(char buf[64], __u32 gid);

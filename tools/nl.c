@@ -86,6 +86,44 @@ static void decode_partition(struct nlattr **tb, void *item)
 	p->used = get_u64(tb[MQBUS_A_PARTITION_USED]);
 }
 
+static void decode_queue(struct nlattr *nest, struct nl_queue *q)
+{
+	struct nlattr *tb[MQBUS_A_QUEUE_MAX + 1];
+
+	if (!nest || nla_parse_nested(tb, MQBUS_A_QUEUE_MAX, nest, NULL) < 0)
+		return;
+	q->flags = get_u32(tb[MQBUS_A_QUEUE_FLAGS]);
+	q->max_inflight = get_u32(tb[MQBUS_A_QUEUE_MAX_INFLIGHT]);
+	q->credit = get_u32(tb[MQBUS_A_QUEUE_CREDIT]);
+	q->limit = get_u32(tb[MQBUS_A_QUEUE_LIMIT]);
+	q->lease = get_u64(tb[MQBUS_A_QUEUE_LEASE]);
+	q->backoff_min = get_u64(tb[MQBUS_A_QUEUE_BACKOFF_MIN]);
+	q->backoff_max = get_u64(tb[MQBUS_A_QUEUE_BACKOFF_MAX]);
+	q->backoff_factor = get_u32(tb[MQBUS_A_QUEUE_BACKOFF_FACTOR]);
+	q->backoff_jitter = get_u32(tb[MQBUS_A_QUEUE_BACKOFF_JITTER]);
+	q->retry_size = get_u64(tb[MQBUS_A_QUEUE_RETRY_SIZE]);
+	get_string(q->dlq, tb[MQBUS_A_QUEUE_DLQ], sizeof(q->dlq));
+	q->charged = get_u64(tb[MQBUS_A_QUEUE_CHARGED]);
+	q->inflight = get_u32(tb[MQBUS_A_QUEUE_INFLIGHT]);
+	q->leased = get_u32(tb[MQBUS_A_QUEUE_LEASED]);
+	q->held = get_u32(tb[MQBUS_A_QUEUE_HELD]);
+	q->retrying = get_u32(tb[MQBUS_A_QUEUE_RETRYING]);
+	q->retry_used = get_u64(tb[MQBUS_A_QUEUE_RETRY_USED]);
+	q->dlq_blocked = get_u32(tb[MQBUS_A_QUEUE_DLQ_BLOCKED]);
+	q->delivered = get_u64(tb[MQBUS_A_QUEUE_DELIVERED]);
+	q->redelivered = get_u64(tb[MQBUS_A_QUEUE_REDELIVERED]);
+	q->acked = get_u64(tb[MQBUS_A_QUEUE_ACKED]);
+	q->nacked = get_u64(tb[MQBUS_A_QUEUE_NACKED]);
+	q->released = get_u64(tb[MQBUS_A_QUEUE_RELEASED]);
+	q->rejected = get_u64(tb[MQBUS_A_QUEUE_REJECTED]);
+	q->extended = get_u64(tb[MQBUS_A_QUEUE_EXTENDED]);
+	q->expired = get_u64(tb[MQBUS_A_QUEUE_EXPIRED]);
+	q->died = get_u64(tb[MQBUS_A_QUEUE_DIED]);
+	q->deaths = get_u32(tb[MQBUS_A_QUEUE_DEATHS]);
+	q->dead_lettered = get_u64(tb[MQBUS_A_QUEUE_DEAD_LETTERED]);
+	q->discarded = get_u64(tb[MQBUS_A_QUEUE_DISCARDED]);
+}
+
 static void decode_group(struct nlattr **tb, void *item)
 {
 	struct nl_group *g = item;
@@ -105,6 +143,7 @@ static void decode_group(struct nlattr **tb, void *item)
 	g->lost = get_u64(tb[MQBUS_A_GROUP_LOST]);
 	g->owner_pid = get_u32(tb[MQBUS_A_GROUP_OWNER_PID]);
 	get_string(g->owner_comm, tb[MQBUS_A_GROUP_OWNER_COMM], sizeof(g->owner_comm));
+	decode_queue(tb[MQBUS_A_GROUP_QUEUE], &g->queue);
 }
 
 static int on_message(struct nl_msg *msg, void *arg)

@@ -39,9 +39,44 @@ struct nl_partition {
 	__u64 used;
 };
 
+/* Options and figures of a queue group, as in mqbus.yaml */
+struct nl_queue {
+	__u32 flags;
+	__u32 max_inflight;
+	__u32 credit;
+	__u32 limit;
+	__u64 lease;
+	__u64 backoff_min;
+	__u64 backoff_max;
+	__u32 backoff_factor;
+	__u32 backoff_jitter;
+	__u64 retry_size;
+	char dlq[MQBUS_NAME_SIZE];
+	__u64 charged;
+	__u32 inflight;
+	__u32 leased;
+	__u32 held;
+	__u32 retrying;
+	__u64 retry_used;
+	__u32 dlq_blocked;
+	__u64 delivered;
+	__u64 redelivered;
+	__u64 acked;
+	__u64 nacked;
+	__u64 released;
+	__u64 rejected;
+	__u64 extended;
+	__u64 expired;
+	__u64 died;
+	__u32 deaths;
+	__u64 dead_lettered;
+	__u64 discarded;
+};
+
 /**
  * struct nl_group - the progress of a group in one partition
  * @owner_pid: process of the member that reads it, or 0
+ * @queue: of all partitions together; zero for a stream group
  *
  * The other fields are as in mqbus.yaml.
  */
@@ -61,6 +96,7 @@ struct nl_group {
 	__u64 lost;
 	__u32 owner_pid;
 	char owner_comm[32];
+	struct nl_queue queue;
 };
 
 /* One topic. */

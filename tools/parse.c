@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -135,6 +136,84 @@ int parse_timeout(const char *s, __s64 *out)
 	if (parse_duration(s, &ns) || ns > INT64_MAX)
 		return -EINVAL;
 	*out = ns;
+	return 0;
+}
+
+int parse_round_up(__u64 *size)
+{
+	__u64 rounded = 1;
+
+	while (rounded && rounded < *size)
+		rounded <<= 1;
+	if (!rounded)
+		return -EINVAL;
+	*size = rounded;
+	return 0;
+}
+
+/* Up to the next ':', into @word; returns what follows it, or NULL if nothing does. */
+static const char *parse_word(const char *s, char word[32])
+{
+	size_t len = strcspn(s, ":");
+
+	/* Too long for any number, so let it be none */
+	snprintf(word, 32, "%.*s", (int)(len < 31 ? len : 0), s);
+	return s[len] ? s + len + 1 : NULL;
+}
+
+/* A decimal number in hundredths. */
+static int parse_hundredths(const char *s, __u32 *out)
+{
+	static const struct unit hundredths[] = { { "", 100 }, { NULL, 0 } };
+	__u64 v;
+
+	if (parse_with_unit(s, hundredths, &v) || v >= MQBUS_ANY)
+		return -EINVAL;
+	*out = v;
+	return 0;
+}
+
+static int parse_percent(char *s, __u32 *out)
+{
+	size_t len = strlen(s);
+
+	if (len && s[len - 1] == '%')
+		s[len - 1] = '\0';
+	return parse_u32(s, MQBUS_ANY - 1, out);
+}
+
+int parse_backoff(const char *s, struct mqbus_queue *queue)
+{
+	__u64 min, max = 30 * NS_PER_SEC;
+	__u32 factor = 200, jitter = 0;
+	char word[32];
+
+	s = parse_word(s, word);
+	if (parse_duration(word, &min))
+		return -EINVAL;
+	if (max < min)
+		max = min;
+	if (s) {
+		s = parse_word(s, word);
+		if (parse_duration(word, &max) || max < min)
+			return -EINVAL;
+	}
+	if (s) {
+		s = parse_word(s, word);
+		if (parse_hundredths(word, &factor) || !factor)
+			return -EINVAL;
+	}
+	if (s) {
+		s = parse_word(s, word);
+		if (parse_percent(word, &jitter))
+			return -EINVAL;
+	}
+	if (s)
+		return -EINVAL;
+	queue->backoff_min = min;
+	queue->backoff_max = max;
+	queue->backoff_factor = factor;
+	queue->backoff_jitter = jitter;
 	return 0;
 }
 

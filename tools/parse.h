@@ -20,6 +20,13 @@ int parse_size(const char *s, __u64 *out);
 int parse_duration(const char *s, __u64 *out);
 /* A timeout as the library takes it: never negative. */
 int parse_timeout(const char *s, __s64 *out);
+/* The next power of two, unless it is one. */
+int parse_round_up(__u64 *size);
+/* MIN[:MAX[:FACTOR[:JITTER%]]] into the backoff of a queue. */
+int parse_backoff(const char *s, struct mqbus_queue *queue);
+#define BACKOFF_EXPECTED \
+	"MIN[:MAX[:FACTOR[:JITTER%]]] such as 100ms:30s:2:20%, MAX not less than MIN"
+
 /* Permissions in octal, of read and write only. */
 int parse_mode(const char *s, __u32 *out);
 #define MODE_EXPECTED "octal of r and w, such as 0640"

@@ -78,16 +78,21 @@ static size_t group_span(const struct nl_group *groups, size_t n, __u64 *lag,
 
 static json_t *group_json(const struct nl_group *g, __u64 lag, __u64 lost)
 {
-	return json_pack("{s:s s:s s:s s:I s:o s:I s:I s:I s:I}",
-			 "topic", g->topic,
-			 "group", g->name,
-			 "type", names_group_type(g->type),
-			 "uid", (json_int_t)g->uid,
-			 "mode", mode_json(g->mode),
-			 "members", (json_int_t)g->members,
-			 "generation", (json_int_t)g->generation,
-			 "lag", (json_int_t)lag,
-			 "lost", (json_int_t)lost);
+	json_t *group;
+
+	group = json_pack("{s:s s:s s:s s:I s:o s:I s:I s:I s:I}",
+			  "topic", g->topic,
+			  "group", g->name,
+			  "type", names_group_type(g->type),
+			  "uid", (json_int_t)g->uid,
+			  "mode", mode_json(g->mode),
+			  "members", (json_int_t)g->members,
+			  "generation", (json_int_t)g->generation,
+			  "lag", (json_int_t)lag,
+			  "lost", (json_int_t)lost);
+	if (g->type == MQBUS_GROUP_QUEUE)
+		json_object_set_new(group, "queue", report_queue_json(&g->queue));
+	return group;
 }
 
 json_t *report_topics_json(const struct nl_topic *topics, size_t n)
@@ -205,41 +210,46 @@ int report_topic(const struct nl_topic *topic,
 	return report_groups(groups, nr_groups);
 }
 
+/* Three cells, which a stream group has not; returns @buf. */
+static const char *queue_figures(char buf[64], const struct nl_group *g)
+{
+	if (g->type == MQBUS_GROUP_QUEUE)
+		snprintf(buf, 64, "%u\t%u\t%llu", g->queue.inflight, g->queue.retrying,
+			 g->queue.dead_lettered);
+	else
+		snprintf(buf, 64, "-\t-\t-");
+	return buf;
+}
+
 int report_groups(const struct nl_group *groups, size_t n)
 {
 	struct table table = { 0 };
 	const struct nl_group *g;
+	char user[64], figures[64];
 	__u64 lag, lost;
-	char user[64];
 	size_t i, span;
 
-	table_row(&table, "TOPIC\tGROUP\tOWNER\tMODE\tTYPE\t>PARTITIONS\t>MEMBERS\t>LAG\t>LOST");
+	table_row(&table, "%s",
+		  "TOPIC\tGROUP\tOWNER\tMODE\tTYPE\t>PARTITIONS\t>MEMBERS\t>INFLIGHT\t>RETRYING\t>DEAD\t>LAG\t>LOST");
 	for (i = 0; i < n; i += span) {
 		g = &groups[i];
 		span = group_span(g, n - i, &lag, &lost);
-		table_row(&table, "%s\t%s\t%s\t%04o\t%s\t%zu\t%u\t%llu\t%llu",
+		table_row(&table, "%s\t%s\t%s\t%04o\t%s\t%zu\t%u\t%s\t%llu\t%llu",
 			  g->topic, g->name, names_user(user, g->uid), g->mode,
-			  names_group_type(g->type), span, g->members, lag, lost);
+			  names_group_type(g->type), span, g->members,
+			  queue_figures(figures, g), lag, lost);
 	}
 	table_print(&table);
 	return STATUS_OK;
 }
 
-int report_group(const struct nl_group *partitions, size_t n)
+static void stream_table(const struct nl_group *g, size_t n)
 {
-	const struct nl_group *g = partitions;
 	struct table table = { 0 };
-	char owner[64], user[64];
+	char owner[64];
 
-	printf("topic       %s\n", g->topic);
-	printf("group       %s\n", g->name);
-	printf("owner       %s (%u)\n", names_user(user, g->uid), g->uid);
-	printf("mode        %04o\n", g->mode);
-	printf("type        %s\n", names_group_type(g->type));
-	printf("members     %u\n", g->members);
-	printf("generation  %u\n\n", g->generation);
 	table_row(&table, ">PARTITION\t>COMMITTED\t>FETCHED\t>END\t>LAG\t>LOST\tOWNER");
-	for (; g < partitions + n; g++) {
+	for (; n; g++, n--) {
 		snprintf(owner, sizeof(owner), g->owner_pid ? "%u %s" : "-", g->owner_pid,
 			 g->owner_comm);
 		table_row(&table, "%u\t%llu\t%llu\t%llu\t%llu\t%llu\t%s",
@@ -247,5 +257,38 @@ int report_group(const struct nl_group *partitions, size_t n)
 			  g->lost, owner);
 	}
 	table_print(&table);
+}
+
+/* Up to SETTLED all is done, from NEXT on nothing was handed out yet */
+static void queue_table(const struct nl_group *g, size_t n)
+{
+	struct table table = { 0 };
+
+	table_row(&table, ">PARTITION\t>SETTLED\t>NEXT\t>END\t>LAG");
+	for (; n; g++, n--)
+		table_row(&table, "%u\t%llu\t%llu\t%llu\t%llu",
+			  g->partition, g->committed, g->fetched, g->next_offset, g->lag);
+	table_print(&table);
+}
+
+int report_group(const struct nl_group *partitions, size_t n)
+{
+	const struct nl_group *g = partitions;
+	char user[64];
+
+	printf("topic       %s\n", g->topic);
+	printf("group       %s\n", g->name);
+	printf("owner       %s (%u)\n", names_user(user, g->uid), g->uid);
+	printf("mode        %04o\n", g->mode);
+	printf("type        %s\n", names_group_type(g->type));
+	printf("members     %u\n", g->members);
+	printf("generation  %u\n", g->generation);
+	if (g->type == MQBUS_GROUP_QUEUE)
+		report_queue(&g->queue);
+	putchar('\n');
+	if (g->type == MQBUS_GROUP_QUEUE)
+		queue_table(g, n);
+	else
+		stream_table(g, n);
 	return STATUS_OK;
 }

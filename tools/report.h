@@ -30,4 +30,8 @@ json_t *report_groups_json(const struct nl_group *groups, size_t n);
 int report_group(const struct nl_group *partitions, size_t n);
 json_t *report_group_json(const struct nl_group *partitions, size_t n);
 
+/* What a queue group has and a stream group has not. */
+void report_queue(const struct nl_queue *q);
+json_t *report_queue_json(const struct nl_queue *q);
+
 #endif /* MQBUS_REPORT_H */

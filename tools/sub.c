@@ -6,11 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cmd.h"
-#include "error.h"
-#include "format.h"
-#include "mqbus.h"
-#include "parse.h"
+#include "names.h"
+#include "sub.h"
 
 static const char help[] =
 	"Usage: mqbus sub TOPIC -g GROUP [OPTION]...\n"
@@ -19,6 +16,9 @@ static const char help[] =
 	"it was written to stdout: what a killed reader had not written is read again.\n"
 	"\n"
 	"  -g, --group GROUP    made if it is not there\n"
+	"      --type stream|queue, -t queue\n"
+	"                       of the group (default stream); a queue shares its records\n"
+	"                       among its members, which settle each by itself\n"
 	"  -o, --offset WHERE   where a new group begins: earliest (default), latest, an\n"
 	"                       offset, @TIME; a group that is there goes on where it was\n"
 	"      --no-create      the group must be there\n"
@@ -29,84 +29,74 @@ static const char help[] =
 	"  -j, --json           a line of JSON for each record\n"
 	"  -q, --quiet          no notes on stderr, not even of lost records\n"
 	"\n"
+	"Of a queue group:\n"
+	"      --ack auto       ack each record once it was written (default)\n"
+	"      --ack on-exit    ack all at the end if the exit status is 0, else release all\n"
+	"      --ack manual     stdin settles them, a line for each:\n"
+	"                         ack ID      nack ID [DELAY]    release ID [DELAY]\n"
+	"                         reject ID   extend ID [TIME]\n"
+	"                       What is not settled when it ends, or at the end of stdin, is\n"
+	"                       released. Default FORMAT '%L\\t%s\\n'\n"
+	"      --lease TIME     how long leases last (default: as the group says)\n"
+	"  -b, --batch N        lease N at a time, with --ack manual: hold up to N (default 64)\n"
+	"\n"
 	"FORMAT:\n"
 	"  %t topic      %p partition     %o offset           %T time in ms since 1970\n"
 	"  %s value      %k key           %r routing key      %h headers NAME=VALUE,...\n"
 	"  %S its bytes  %K its bytes     %% percent sign     \\n \\r \\t \\0 \\\\ \\xNN\n"
+	"  %L ID of the lease             %a attempt, from 1\n"
 	"\n"
-	"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z.\n"
+	"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z; other TIMEs and\n"
+	"DELAYs take ms, s (default), m, h, d.\n"
 	"\n"
 	"Exit status: 0 done; 1 failed; 2 usage; 124 timeout; 128+N signal N.\n";
 
-/* Written, and then committed, when this much has come together */
-#define OUTPUT_SIZE (256 * 1024)
-
-/**
- * struct sub - a run of mqbus sub
- * @consumer: the member
- * @subject: for messages
- * @format: of the output
- * @json: JSON instead of @format
- * @create: make the group if needed
- * @place: where a new group begins
- * @placed: whether @place was given
- * @exit: end when there is no more
- * @quiet: no notes
- * @timeout: ns
- * @left: records still to read
- * @out: not written yet
- * @lost: lost records told so far
- */
-struct sub {
-	struct mqbus_consumer *consumer;
-	struct error_subject subject;
-	struct format *format;
-	bool json;
-	bool create;
-	struct place_spec place;
-	bool placed;
-	bool exit;
-	bool quiet;
-	__s64 timeout;
-	__u64 left;
-	struct text out;
-	__u64 lost;
-};
-
-static int sub_report(struct sub *sub, enum error_action action, int err)
+int sub_report(struct sub *sub, enum error_action action, int err)
 {
 	sub->subject.action = action;
 	return error_report(&sub->subject, err);
 }
 
-/* Join the group, making it first if it is not there. */
-static int sub_join(struct sub *sub)
+int sub_wait_failed(struct sub *sub, enum error_action action, int err)
 {
-	const char *topic = sub->subject.topic;
-	const char *group = sub->subject.group;
-	int ret;
-
-	ret = mqbus_consumer_open(&sub->consumer, topic, group);
-	if (!ret && sub->placed && !sub->quiet)
-		error_say(&sub->subject, "goes on where it was: -o is for new groups (group seek)");
-	if (ret != -ENOENT || !sub->create)
-		return ret ? sub_report(sub, DO_JOIN, ret) : STATUS_OK;
-	ret = mqbus_group_create(topic, group, sub->place.whence, sub->place.value,
-				 parse_default_mode());
-	/* Another reader may have been quicker */
-	if (ret && ret != -EEXIST)
-		return sub_report(sub, DO_GROUP_CREATE, ret);
-	ret = mqbus_consumer_open(&sub->consumer, topic, group);
-	return ret ? sub_report(sub, DO_JOIN, ret) : STATUS_OK;
+	if (err == -EAGAIN && sub->exit)
+		return STATUS_OK;
+	/* A timeout of 0 is one, too */
+	if (err == -EAGAIN)
+		err = -ETIMEDOUT;
+	if (err == -EINTR)
+		return cmd_signal() ? STATUS_SIGNAL + cmd_signal() : -1;
+	if (err == -ETIMEDOUT && sub->quiet)
+		return STATUS_TIMEOUT;
+	return sub_report(sub, action, err);
 }
 
-static int sub_write(struct sub *sub)
+void sub_note_place(struct sub *sub)
+{
+	if (sub->placed && !sub->quiet)
+		error_say(&sub->subject, "goes on where it was: -o is for new groups (group seek)");
+}
+
+void sub_print(struct sub *sub, const struct format_source *from, const struct mqbus_record *r)
+{
+	if (sub->json)
+		format_json(from, r, &sub->out);
+	else
+		format_record(sub->format, from, r, &sub->out);
+}
+
+int sub_write(struct sub *sub, const char *fate)
 {
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < sub->out.len) {
 		n = write(STDOUT_FILENO, sub->out.data + done, sub->out.len - done);
+		/* A signal in the middle of a write is told by its being short */
+		if (n >= 0 && (size_t)n < sub->out.len - done && cmd_signal()) {
+			n = -1;
+			errno = EINTR;
+		}
 		if (n < 0 && (errno != EINTR || cmd_signal())) {
 			n = -errno;
 			sub->out.len = 0;
@@ -114,9 +104,8 @@ static int sub_write(struct sub *sub)
 				return STATUS_SIGNAL + cmd_signal();
 			if (n == -EPIPE && sub->quiet)
 				return STATUS_FAILED;
-			return error_say(&sub->subject,
-					 "stdout: %s: the last records are not committed",
-					 strerror(-n));
+			return error_say(&sub->subject, "stdout: %s: the last records are %s",
+					 strerror(-n), fate);
 		}
 		if (n > 0)
 			done += n;
@@ -125,83 +114,45 @@ static int sub_write(struct sub *sub)
 	return STATUS_OK;
 }
 
-static void sub_tell_lost(struct sub *sub)
+enum { OPT_NO_CREATE = 256, OPT_TYPE, OPT_ACK, OPT_LEASE_TIME };
+
+static int sub_ack_option(struct sub *sub)
 {
-	__u64 lost = mqbus_consumer_lost(sub->consumer);
+	static const char * const words[] = {
+		[SUB_ACK_AUTO] = "auto",
+		[SUB_ACK_ON_EXIT] = "on-exit",
+		[SUB_ACK_MANUAL] = "manual",
+	};
+	size_t i;
 
-	if (lost != sub->lost && !sub->quiet)
-		error_say(&sub->subject, "%llu records lost: evicted before they were read",
-			  lost - sub->lost);
-	sub->lost = lost;
-}
-
-/* Write first, then commit: a record may be seen twice, but not never. */
-static int sub_flush(struct sub *sub)
-{
-	int ret;
-
-	ret = sub_write(sub);
-	if (ret)
-		return ret;
-	ret = mqbus_consumer_commit(sub->consumer);
-	if (ret)
-		return sub_report(sub, DO_COMMIT, ret);
-	sub_tell_lost(sub);
-	return STATUS_OK;
-}
-
-/* Print what the last fetch brought. */
-static int sub_drain(struct sub *sub)
-{
-	const struct mqbus_record *r;
-	__u32 partition;
-	int ret;
-
-	while (sub->left) {
-		r = mqbus_consumer_next(sub->consumer, &partition);
-		if (!r)
-			break;
-		if (sub->json)
-			format_json(sub->subject.topic, partition, r, &sub->out);
-		else
-			format_record(sub->format, sub->subject.topic, partition, r, &sub->out);
-		sub->left--;
-		if (sub->out.len < OUTPUT_SIZE)
-			continue;
-		ret = sub_flush(sub);
-		if (ret)
-			return ret;
-	}
-	return sub_flush(sub);
-}
-
-static int sub_run(struct sub *sub)
-{
-	int ret;
-
-	while (sub->left) {
-		if (cmd_signal())
-			return STATUS_SIGNAL + cmd_signal();
-		ret = mqbus_consumer_fetch(sub->consumer, 0, sub->exit ? 0 : sub->timeout);
-		if (ret == -EAGAIN && sub->exit)
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!strcmp(words[i], optarg)) {
+			sub->ack = i;
 			return STATUS_OK;
-		/* A timeout of 0 is one, too */
-		if (ret == -EAGAIN)
-			ret = -ETIMEDOUT;
-		if (ret == -EINTR)
-			continue;
-		if (ret == -ETIMEDOUT && sub->quiet)
-			return STATUS_TIMEOUT;
-		if (ret < 0)
-			return sub_report(sub, DO_FETCH, ret);
-		ret = sub_drain(sub);
-		if (ret)
-			return ret;
+		}
+	}
+	return cmd_bad_value("--ack", optarg, "auto, on-exit or manual");
+}
+
+/* One option of queue groups; returns the exit status. */
+static int sub_queue_option(struct sub *sub, int opt)
+{
+	sub->leasing = true;
+	switch (opt) {
+	case OPT_ACK:
+		return sub_ack_option(sub);
+	case OPT_LEASE_TIME:
+		if (parse_timeout(optarg, &sub->lease) || !sub->lease ||
+		    sub->lease > (__s64)MQBUS_DELAY_MAX)
+			return cmd_bad_value("--lease", optarg, "a time up to 30 days such as 30s");
+		break;
+	case 'b':
+		if (parse_u32(optarg, MQBUS_LEASE_MAX, &sub->batch) || !sub->batch)
+			return cmd_bad_value("--batch", optarg, "1 to 4096");
+		break;
 	}
 	return STATUS_OK;
 }
-
-enum { OPT_NO_CREATE = 256 };
 
 /* One option; returns the exit status. */
 static int sub_option(struct sub *sub, int opt, const char **format)
@@ -209,6 +160,10 @@ static int sub_option(struct sub *sub, int opt, const char **format)
 	switch (opt) {
 	case 'g':
 		sub->subject.group = optarg;
+		break;
+	case OPT_TYPE:
+		if (names_group_type_parse(optarg, &sub->type))
+			return cmd_bad_value("--type", optarg, "stream or queue");
 		break;
 	case 'o':
 		if (parse_place(optarg, &sub->place))
@@ -226,7 +181,9 @@ static int sub_option(struct sub *sub, int opt, const char **format)
 		sub->exit = true;
 		break;
 	case 't':
-		if (parse_timeout(optarg, &sub->timeout))
+		/* What it means for a group is no time, so it can mean both */
+		if (names_group_type_parse(optarg, &sub->type) &&
+		    parse_timeout(optarg, &sub->timeout))
 			return cmd_bad_value("--timeout", optarg, "a time such as 10s or 500ms");
 		break;
 	case 'f':
@@ -238,29 +195,27 @@ static int sub_option(struct sub *sub, int opt, const char **format)
 	case 'q':
 		sub->quiet = true;
 		break;
+	default:
+		return sub_queue_option(sub, opt);
 	}
 	return STATUS_OK;
 }
 
-static int sub_start(struct sub *sub)
+/* What the options say together; returns the exit status. */
+static int sub_check(struct sub *sub)
 {
-	int ret;
-
-	ret = sub_join(sub);
-	if (ret)
-		return ret;
-	ret = sub_run(sub);
-	sub_tell_lost(sub);
-	if (sub->lost && !sub->quiet)
-		error_say(&sub->subject, "%llu records lost in all", sub->lost);
-	mqbus_consumer_close(sub->consumer);
-	return ret;
+	if (!sub->subject.group)
+		return cmd_usage_error("sub: which group? (-g GROUP)");
+	if (sub->type != MQBUS_GROUP_QUEUE && sub->leasing)
+		return cmd_usage_error("sub: --ack, --lease and --batch are for -t queue");
+	return STATUS_OK;
 }
 
 int cmd_sub(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "group", required_argument, NULL, 'g' },
+		{ "type", required_argument, NULL, OPT_TYPE },
 		{ "offset", required_argument, NULL, 'o' },
 		{ "no-create", no_argument, NULL, OPT_NO_CREATE },
 		{ "count", required_argument, NULL, 'c' },
@@ -269,15 +224,18 @@ int cmd_sub(int argc, char **argv)
 		{ "format", required_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "quiet", no_argument, NULL, 'q' },
+		{ "ack", required_argument, NULL, OPT_ACK },
+		{ "lease", required_argument, NULL, OPT_LEASE_TIME },
+		{ "batch", required_argument, NULL, 'b' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct sub sub = { .create = true, .timeout = -1, .left = ULLONG_MAX };
-	const char *format = "%s\\n";
+	const char *format = NULL;
 	const char *bad;
 	int opt, ret;
 
-	while ((opt = getopt_long(argc, argv, "g:o:c:et:f:jqh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "g:o:c:et:f:jqb:h", options, NULL)) != -1) {
 		if (opt == 'h')
 			return cmd_help(help);
 		if (opt == '?')
@@ -288,15 +246,18 @@ int cmd_sub(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return cmd_usage_error("sub takes one TOPIC");
-	if (!sub.subject.group)
-		return cmd_usage_error("sub: which group? (-g GROUP)");
+	ret = sub_check(&sub);
+	if (ret)
+		return ret;
 	sub.subject.topic = argv[optind];
+	if (!format)
+		format = sub.ack == SUB_ACK_MANUAL ? "%L\\t%s\\n" : "%s\\n";
 	sub.format = format_compile(format, &bad);
 	if (!sub.format)
 		return cmd_bad_value("--format", bad, "a letter of --help behind the % or \\");
 	cmd_catch_signals();
 	signal(SIGPIPE, SIG_IGN);
-	ret = sub_start(&sub);
+	ret = sub.type == MQBUS_GROUP_QUEUE ? sub_queue(&sub) : sub_stream(&sub);
 	text_free(&sub.out);
 	format_free(sub.format);
 	return ret;

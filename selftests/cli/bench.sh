@@ -26,6 +26,19 @@ for size in 1 7 8 15 24 100 4096 262144; do
 	bench "messages of $size bytes" pair -n 300 -s $size
 done
 bench "a ring of 4 KiB" pair -n 5000 -r 4K -b 4096
+bench "queue" queue -n 20000
+same "JSON of a queue" "queue 64 20000 64 4 True" "$(json "$tmp/out" \
+	'" ".join(str(j[k]) for k in ("mode", "size", "msgs", "batch", "workers", "verified"))')"
+bench "queue, one settlement for each" queue -n 20000 -w 8 --ack each
+bench "queue, one record a call" queue -n 2000 -w 2 -b 1
+bench "queue, large messages" queue -n 300 -s 262144
+bench "queue, large batches" queue -n 30000 -w 16 -b 4096 --ack each
+run mqbus bench queue -n 5000 -w 1
+[[ $status = 0 && $out == "queue over mqbus: 5000 messages of 64 bytes, batch 64, 1 worker, verified"* ]]
+result "the text of a queue" $?
+run mqbus bench queue --inflight 1000 -n 3000 -j
+[ "$status" = 0 ] && [ "$(json "$tmp/out" 'j["inflight"] == 1000 and j["settle_ns_per_msg"] > 0')" = True ]
+result "settling in random order" $?
 for peer in posix-mq pipe; do
 	bench "pair against $peer" pair -n 2000 --against $peer
 	bench "fanout against $peer" fanout -n 500 -s 1000 --against $peer
@@ -49,6 +62,10 @@ sysctl -qw net.mqbus.max_bytes=100000
 fails "a refused topic" 1 "are over the limit of this network namespace" mqbus bench pair
 fails "unknown mode" 2 "there is no mode 'trio'" mqbus bench trio
 fails "bad peer" 2 "--against 'x': expected posix-mq or pipe" mqbus bench pair --against x
+fails "workers of a queue only" 2 "only a queue has workers and acks" mqbus bench pair -w 2
+fails "which has no consumers" 2 "a queue has workers (-w)" mqbus bench queue -c 2
+fails "and no peers" 2 "nothing else has a queue with acks" mqbus bench queue --against pipe
+fails "bad ack" 2 "--ack 'some': expected all or each" mqbus bench queue --ack some
 fails "pair has one consumer" 2 "a pair has one consumer" mqbus bench pair -c 2
 sysctl -qw net.mqbus.max_bytes=10000000
 prints "the example of the library" "offset 0: Hello, world" \

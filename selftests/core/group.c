@@ -75,7 +75,7 @@ static void record_fill(struct mqbus_record *rec, u32 lane, u64 offset, u32 size
 	rec_body(rec, size, offset * GROUP_LANES + lane, 0, size / 8);
 	if (len) {
 		memset(end - len, 'a', len);
-		end[-1] += key % 4;
+		end[-1] += key % 4 * 4;	/* in the same bucket */
 	}
 }
 

@@ -22,6 +22,9 @@ alone=$figure
 cost "1 to 4, batches of 64" 1500 fanout --consumers 4 --msgs 50000 --batch 64
 # What posix-mq takes when each message wakes its reader
 cost "1 to 1, one at a time, blocking" 6300 pair --msgs 20000 --batch 1
+# From publish to settled ack
+cost "queue, 4 workers, batches of 64" 1200 queue --workers 4 --msgs 100000 --batch 64
+cost "queue, a settlement for each" 1200 queue --workers 4 --msgs 100000 --batch 64 --ack each
 # For comparison, nothing is asked of them
 for peer in posix-mq pipe; do
 	run mqbus bench pair --size 64 --msgs 20000 --batch 1 --against $peer --json
@@ -29,6 +32,32 @@ for peer in posix-mq pipe; do
 	run mqbus bench fanout --consumers 4 --size 64 --msgs 5000 --batch 1 --against $peer --json
 	note "$peer, 1 to 4: $(json "$tmp/out" 'round(j["ns_per_msg"])')"
 done
+
+# settle COUNT: instructions to settle a message at random while COUNT are in flight
+settle() {
+	run mqbus bench queue --inflight "$1" --msgs 100000 --batch 10 --size 64 --json
+	[ "$status" = 0 ] || note "$err"
+	json "$tmp/out" 'round(j["settle_ns_per_msg"])'
+}
+few=$(settle 10)
+many=$(settle 10000)
+note "settling at random: $few instructions a message with 10 in flight, $many with 10000"
+[ "$many" -le $((few * 3 / 2)) ]
+result "settling among 10000 in flight: not half as much again as among 10" $?
+
+# charged COUNT: bytes of a queue group that may have COUNT records in flight
+charged() {
+	local before
+	before=$(mqbus info -j | awk -F '[:,]' '/"used_bytes"/ { print $2 + 0 }')
+	mqbus group create inflight "g$1" -t queue --max-inflight "$1" || return
+	echo $(($(mqbus info -j | awk -F '[:,]' '/"used_bytes"/ { print $2 + 0 }') - before))
+}
+mqbus topic create -q inflight
+bytes=$((($(charged 10000) - $(charged 1000)) / 9000))
+note "state of a record in flight: $bytes bytes"
+[ "$bytes" -gt 0 ] && [ "$bytes" -le 64 ]
+result "a record in flight takes 64 bytes at most" $?
+mqbus topic delete inflight
 
 free_kb() { awk '$1 == "MemFree:" { print $2 }' /proc/meminfo; }
 

@@ -115,9 +115,9 @@ void ring_consumer_make(struct mqbus_consumer *c, struct ring *r, int evict)
 	c->copy = evict ? malloc(c->copy_size) : NULL;
 	if (!c->parts || !c->entries || (evict && !c->copy))
 		die("malloc");
-	c->parts[0].map = &r->page;
-	c->parts[0].data = r->data;
-	c->parts[0].mask = r->size - 1;
+	c->parts[0].map.page = &r->page;
+	c->parts[0].map.data = r->data;
+	c->parts[0].map.mask = r->size - 1;
 	c->parts[0].entry = MQBUS_ANY;
 }
 

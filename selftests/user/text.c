@@ -60,6 +60,38 @@ static void test_numbers(void)
 	}
 }
 
+static void test_backoffs(void)
+{
+	static const struct {
+		const char *text;
+		__u64 min;
+		__u64 max;
+		__u32 factor;
+		__u32 jitter;
+	} cases[] = {
+		{ "0", 0, 30000000000, 200, 0 },
+		{ "100ms", 100000000, 30000000000, 200, 0 },
+		{ "1m", 60000000000, 60000000000, 200, 0 },
+		{ "1:5", 1000000000, 5000000000, 200, 0 },
+		{ "1s:1s:1", 1000000000, 1000000000, 100, 0 },
+		{ "1s:2m:1.5:20%", 1000000000, 120000000000, 150, 20 },
+		{ "1s:2m:10.25:7", 1000000000, 120000000000, 1025, 7 },
+	};
+	static const char * const wrong[] = {
+		"", ":", "1:", "2s:1s", "1:2:", "1:2:0", "1:2:x", "1:2:3:", "1:2:3:%", "1:2:3:4:5",
+		"-1", "1:2:3:4%%", "1:2:99999999999", "1:2:3:00000000000000000000000000000000001",
+	};
+	struct mqbus_queue queue;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		TEST(!parse_backoff(cases[i].text, &queue) && queue.backoff_min == cases[i].min &&
+		     queue.backoff_max == cases[i].max && queue.backoff_factor == cases[i].factor &&
+		     queue.backoff_jitter == cases[i].jitter, "backoff '%s'", cases[i].text);
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		TEST(parse_backoff(wrong[i], &queue), "no backoff: '%s'", wrong[i]);
+}
+
 static void test_modes(void)
 {
 	__u32 mode = 1, uid, gid;
@@ -162,8 +194,10 @@ static void test_format(void)
 		{ "%t/%p/%o/%k/%r/%S/%K/%T", "topic/3/7/kk/r/3/2/1234", 23 },
 		{ "%h", "a=1,b=", 6 },
 		{ "100%%\\n\\t\\\\\\x41\\0", "100%\n\t\\A\0", 9 },
+		{ "%L %a", "0 1", 3 },
 		{ "", "", 0 },
 	};
+	static const struct mqbus_leased lease = { .lease = 12, .offset = 5, .attempt = 2 };
 	static const char * const wrong[] = { "%", "a%q", "\\", "\\q", "\\x4", "\\xg0", "%-5s" };
 	static const char * const json[] = {
 		"{\"topic\":\"topic\",\"partition\":3,\"offset\":7,\"time_ns\":1234567890,",
@@ -171,6 +205,7 @@ static void test_format(void)
 		"\"headers\":[{\"name\":\"a\",\"value\":\"1\"},{\"name\":\"b\",\"value\":\"\"}],",
 		"\"value_base64\":true,\"value\":\"dgD/\"}\n",
 	};
+	struct format_source from = { .topic = "topic", .partition = 3 };
 	const struct mqbus_record *r = make_record();
 	struct text out = { 0 };
 	struct format *f;
@@ -181,7 +216,7 @@ static void test_format(void)
 		out.len = 0;
 		f = format_compile(cases[i].format, &bad);
 		if (f)
-			format_record(f, "topic", 3, r, &out);
+			format_record(f, &from, r, &out);
 		TEST(f && out.len == cases[i].len &&
 		     (!out.len || !memcmp(out.data, cases[i].text, out.len)),
 		     "format '%s'", cases[i].format);
@@ -191,10 +226,20 @@ static void test_format(void)
 		TEST(!format_compile(wrong[i], &bad) && strstr(wrong[i], bad) == bad,
 		     "no format: '%s'", wrong[i]);
 	out.len = 0;
-	format_json("topic", 3, r, &out);
+	format_json(&from, r, &out);
 	text_add(&out, "", 1);
 	for (i = 0; i < ARRAY_SIZE(json); i++)
 		TEST(strstr(out.data, json[i]), "a piece of JSON, number %zu", i);
+	out.len = 0;
+	from.lease = &lease;
+	f = format_compile("%o/%L/%a", &bad);
+	format_record(f, &from, r, &out);
+	format_json(&from, r, &out);
+	text_add(&out, "", 1);
+	TEST(!memcmp(out.data, "5/12/2{", 7), "a leased record: its lease tells its offset");
+	TEST(strstr(out.data, "\"offset\":5,") && strstr(out.data, "\"lease\":12,\"attempt\":2,"),
+	     "and in JSON");
+	format_free(f);
 	text_free(&out);
 }
 
@@ -221,6 +266,7 @@ int main(void)
 {
 	test_begin();
 	test_numbers();
+	test_backoffs();
 	test_modes();
 	test_places();
 	test_units();

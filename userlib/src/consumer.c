@@ -1,26 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "consumer.h"
-
-static int consumer_join(struct mqbus_consumer *c, const char *topic,
-			 const char *group)
-{
-	struct mqbus_join arg = { 0 };
-	int ret;
-
-	ret = mqbus_device_name(arg.topic, topic);
-	if (!ret)
-		ret = mqbus_device_name(arg.group, group);
-	if (!ret)
-		ret = mqbus_device_call(c->fd, MQBUS_IOC_JOIN, &arg);
-	if (!ret)
-		ret = mqbus_device_call(c->fd, MQBUS_IOC_GEOMETRY, &c->geometry);
-	return ret;
-}
 
 /* All memory that the handle will ever need, but for the mappings. */
 static int consumer_allocate(struct mqbus_consumer *c)
@@ -52,7 +35,7 @@ int mqbus_consumer_open(struct mqbus_consumer **out, const char *topic,
 	if (!c)
 		return -ENOMEM;
 	c->fd = mqbus_device_open();
-	ret = c->fd < 0 ? c->fd : consumer_join(c, topic, group);
+	ret = c->fd < 0 ? c->fd : mqbus_device_join(c->fd, topic, group, &c->geometry);
 	if (!ret)
 		ret = consumer_allocate(c);
 	if (ret) {
@@ -69,37 +52,14 @@ void mqbus_consumer_close(struct mqbus_consumer *c)
 
 	if (!c)
 		return;
-	for (i = 0; c->parts && i < c->geometry.partitions; i++) {
-		if (c->parts[i].map)
-			munmap((void *)c->parts[i].map, c->parts[i].map_len);
-	}
+	for (i = 0; c->parts && i < c->geometry.partitions; i++)
+		mqbus_map_close(&c->parts[i].map);
 	if (c->fd >= 0)
 		close(c->fd);
 	free(c->parts);
 	free(c->entries);
 	free(c->copy);
 	free(c);
-}
-
-static int consumer_map(struct mqbus_consumer *c, uint32_t partition)
-{
-	struct consumer_partition *part = &c->parts[partition];
-	struct mqbus_geometry geometry = { .partition = partition };
-	void *map;
-	int ret;
-
-	ret = mqbus_device_call(c->fd, MQBUS_IOC_GEOMETRY, &geometry);
-	if (ret)
-		return ret;
-	map = mmap(NULL, geometry.map_len, PROT_READ, MAP_SHARED, c->fd,
-		   geometry.map_offset);
-	if (map == MAP_FAILED)
-		return -errno;
-	part->map = map;
-	part->map_len = geometry.map_len;
-	part->data = (const char *)map + geometry.data_offset;
-	part->mask = geometry.size - 1;
-	return 0;
 }
 
 int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
@@ -129,8 +89,8 @@ int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 	c->nr_ranges = 0;
 	for (i = 0; i < arg.nr_ranges; i++) {
 		partition = c->ranges[i].partition;
-		if (!c->parts[partition].map)
-			ret = consumer_map(c, partition);
+		if (!c->parts[partition].map.page)
+			ret = mqbus_map_open(&c->parts[partition].map, c->fd, partition);
 		if (ret)
 			break;
 		c->lost += c->ranges[i].lost;

@@ -7,20 +7,15 @@
 #define MQBUS_CONSUMER_H
 
 #include "device.h"
+#include "map.h"
 
 /**
  * struct consumer_partition - one partition as this member sees it
- * @map: its mapping, or NULL until its first range
- * @map_len: bytes of @map
- * @data: first byte of the ring in @map
- * @mask: bytes of the ring, minus 1
+ * @map: its memory, from its first range on
  * @entry: its index in the consumer's commit entries, or MQBUS_ANY
  */
 struct consumer_partition {
-	const struct mqbus_ring_page *map;
-	size_t map_len;
-	const char *data;
-	uint64_t mask;
+	struct mqbus_map map;
 	uint32_t entry;
 };
 

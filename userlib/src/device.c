@@ -46,6 +46,31 @@ int mqbus_device_name(char field[MQBUS_NAME_SIZE], const char *name)
 	return 0;
 }
 
+int mqbus_device_names(char topic_field[MQBUS_NAME_SIZE], const char *topic,
+		       char group_field[MQBUS_NAME_SIZE], const char *group)
+{
+	int ret;
+
+	ret = mqbus_device_name(topic_field, topic);
+	if (ret)
+		return ret;
+	return mqbus_device_name(group_field, group);
+}
+
+int mqbus_device_join(int fd, const char *topic, const char *group,
+		      struct mqbus_geometry *geometry)
+{
+	struct mqbus_join arg = { 0 };
+	int ret;
+
+	ret = mqbus_device_names(arg.topic, topic, arg.group, group);
+	if (!ret)
+		ret = mqbus_device_call(fd, MQBUS_IOC_JOIN, &arg);
+	if (!ret)
+		ret = mqbus_device_call(fd, MQBUS_IOC_GEOMETRY, geometry);
+	return ret;
+}
+
 int mqbus_info(struct mqbus_info *info)
 {
 	memset(info, 0, sizeof(*info));

@@ -17,6 +17,12 @@ int mqbus_device_call(int fd, unsigned long request, void *arg);
 int mqbus_device_once(unsigned long request, void *arg);
 /* Copy @name into a field of the contract; -ENAMETOOLONG if it does not fit. */
 int mqbus_device_name(char field[MQBUS_NAME_SIZE], const char *name);
+/* The same for both names that a call about a group takes. */
+int mqbus_device_names(char topic_field[MQBUS_NAME_SIZE], const char *topic,
+		       char group_field[MQBUS_NAME_SIZE], const char *group);
+/* Make endpoint @fd a member of a group and learn about the topic. */
+int mqbus_device_join(int fd, const char *topic, const char *group,
+		      struct mqbus_geometry *geometry);
 
 /* The library's durations are signed, the kernel's are not */
 static inline uint64_t mqbus_device_timeout(int64_t timeout_ns)

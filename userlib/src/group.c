@@ -1,17 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "device.h"
 
-static int group_names(char topic_field[MQBUS_NAME_SIZE], const char *topic,
-		       char group_field[MQBUS_NAME_SIZE], const char *group)
-{
-	int ret;
-
-	ret = mqbus_device_name(topic_field, topic);
-	if (ret)
-		return ret;
-	return mqbus_device_name(group_field, group);
-}
-
 int mqbus_group_create(const char *topic, const char *group,
 		       enum mqbus_whence whence, uint64_t value, uint32_t mode)
 {
@@ -23,7 +12,7 @@ int mqbus_group_create(const char *topic, const char *group,
 	};
 	int ret;
 
-	ret = group_names(arg.topic, topic, arg.group, group);
+	ret = mqbus_device_names(arg.topic, topic, arg.group, group);
 	if (ret)
 		return ret;
 	return mqbus_device_once(MQBUS_IOC_GROUP_CREATE, &arg);
@@ -36,7 +25,7 @@ int mqbus_group_delete(const char *topic, const char *group, int force)
 	};
 	int ret;
 
-	ret = group_names(arg.topic, topic, arg.group, group);
+	ret = mqbus_device_names(arg.topic, topic, arg.group, group);
 	if (ret)
 		return ret;
 	return mqbus_device_once(MQBUS_IOC_GROUP_DELETE, &arg);
@@ -57,7 +46,7 @@ int mqbus_group_seek(const char *topic, const char *group, uint32_t partition,
 	};
 	int ret;
 
-	ret = group_names(arg.topic, topic, arg.group, group);
+	ret = mqbus_device_names(arg.topic, topic, arg.group, group);
 	if (ret)
 		return ret;
 	ret = mqbus_device_once(MQBUS_IOC_GROUP_SEEK, &arg);

@@ -21,7 +21,7 @@ void mqbus_consumer_enter(struct mqbus_consumer *c, uint32_t index)
 		c->offset = range->begin_offset;
 		return;
 	}
-	c->cursor.next = part->data + (range->begin & part->mask);
+	c->cursor.next = mqbus_map_at(&part->map, range->begin);
 	c->cursor.end = c->cursor.next + (range->end - range->begin);
 }
 
@@ -42,7 +42,7 @@ uint64_t mqbus_consumer_done(const struct mqbus_consumer *c)
 static uint64_t consumer_head(const struct consumer_partition *part)
 {
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return __atomic_load_n(&part->map->head, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&part->map.page->head, __ATOMIC_ACQUIRE);
 }
 
 /*
@@ -58,7 +58,7 @@ static int consumer_copy(struct mqbus_consumer *c)
 	uint64_t head;
 	uint32_t size;
 
-	r = (const void *)(part->data + (c->pos & part->mask));
+	r = (const void *)mqbus_map_at(&part->map, c->pos);
 	size = __atomic_load_n(&r->size, __ATOMIC_RELAXED);
 	if (size < sizeof(*r) || size % 8 || size > c->copy_size || size > end - c->pos)
 		size = 0;

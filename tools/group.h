@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * mqbus group is two files: group.c, and group_create.c for what has many options.
+ */
+#ifndef MQBUS_GROUP_H
+#define MQBUS_GROUP_H
+
+#include "error.h"
+
+int group_create(int argc, char **argv);
+int group_set(int argc, char **argv);
+
+/* The two names that most commands take; returns the exit status. */
+int group_names(int argc, char **argv, const char *command, struct error_subject *subject);
+
+#endif /* MQBUS_GROUP_H */

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nl.h"
+#include "output.h"
+#include "parse.h"
+#include "queue_option.h"
+
+#define TIME_EXPECTED "a time such as 30s or 500ms"
+
+static const struct option changeable[] = {
+	{ "max-inflight", required_argument, NULL, OPT_MAX_INFLIGHT },
+	{ "credit", required_argument, NULL, OPT_CREDIT },
+	{ "lease", required_argument, NULL, OPT_LEASE },
+	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "backoff", required_argument, NULL, OPT_BACKOFF },
+	{ "dlq", required_argument, NULL, OPT_DLQ },
+};
+
+static const struct option only_new[] = {
+	{ "at-most-once", no_argument, NULL, OPT_AT_MOST_ONCE },
+	{ "key-exclusive", no_argument, NULL, OPT_KEY_EXCLUSIVE },
+	{ "retry-size", required_argument, NULL, OPT_RETRY_SIZE },
+};
+
+void queue_option_append(struct option *table, bool fixed)
+{
+	while (table->name)
+		table++;
+	memcpy(table, changeable, sizeof(changeable));
+	if (fixed)
+		memcpy(table + ARRAY_SIZE(changeable), only_new, sizeof(only_new));
+}
+
+static int take_number(const char *option, __u32 *out)
+{
+	if (parse_u32(optarg, MQBUS_ANY - 1, out))
+		return cmd_bad_value(option, optarg, "a number");
+	return STATUS_OK;
+}
+
+static int take_limit(struct mqbus_queue *queue)
+{
+	if (!strcmp(optarg, "none"))
+		queue->limit = MQBUS_ANY;
+	else if (parse_u32(optarg, MQBUS_ANY - 1, &queue->limit) || !queue->limit)
+		return cmd_bad_value("--limit", optarg, "1 or more failures, or none");
+	return STATUS_OK;
+}
+
+static int take_dlq(struct mqbus_queue *queue)
+{
+	const char *name = strcmp(optarg, "none") ? optarg : "";
+
+	if (strlen(name) >= sizeof(queue->dlq))
+		return cmd_usage_error("--dlq: a name has at most %zu bytes",
+				       sizeof(queue->dlq) - 1);
+	memset(queue->dlq, 0, sizeof(queue->dlq));
+	memcpy(queue->dlq, name, strlen(name));
+	return STATUS_OK;
+}
+
+static int take_retry_size(struct mqbus_queue *queue)
+{
+	__u64 size;
+
+	if (parse_size(optarg, &size) || parse_round_up(&size))
+		return cmd_bad_value("--retry-size", optarg, "bytes such as 64K or 1M");
+	queue->retry_size = size;
+	return STATUS_OK;
+}
+
+int queue_option(struct queue_options *options, int opt)
+{
+	static const __u32 fields[] = {
+		[OPT_MAX_INFLIGHT - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_MAX_INFLIGHT,
+		[OPT_CREDIT - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_CREDIT,
+		[OPT_LEASE - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_LEASE,
+		[OPT_LIMIT - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_LIMIT,
+		[OPT_BACKOFF - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_BACKOFF,
+		[OPT_DLQ - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_DLQ,
+	};
+	struct mqbus_queue *queue = &options->queue;
+
+	if (opt < OPT_AT_MOST_ONCE)
+		options->fields |= fields[opt - OPT_MAX_INFLIGHT];
+	else
+		options->fixed = true;
+	switch (opt) {
+	case OPT_MAX_INFLIGHT:
+		return take_number("--max-inflight", &queue->max_inflight);
+	case OPT_CREDIT:
+		return take_number("--credit", &queue->credit);
+	case OPT_LEASE:
+		if (parse_duration(optarg, (__u64 *)&queue->lease))
+			return cmd_bad_value("--lease", optarg, TIME_EXPECTED);
+		break;
+	case OPT_LIMIT:
+		return take_limit(queue);
+	case OPT_BACKOFF:
+		if (parse_backoff(optarg, queue))
+			return cmd_bad_value("--backoff", optarg, BACKOFF_EXPECTED);
+		break;
+	case OPT_DLQ:
+		return take_dlq(queue);
+	case OPT_AT_MOST_ONCE:
+		queue->flags |= MQBUS_QUEUE_F_AT_MOST_ONCE;
+		break;
+	case OPT_KEY_EXCLUSIVE:
+		queue->flags |= MQBUS_QUEUE_F_KEY_EXCLUSIVE;
+		break;
+	case OPT_RETRY_SIZE:
+		return take_retry_size(queue);
+	}
+	return STATUS_OK;
+}
+
+/* ERANGE is one errno for many numbers: find the one that it is about. */
+static int report_range(const struct error_subject *s, const struct queue_options *options,
+			__u32 made)
+{
+	const struct mqbus_queue *q = &options->queue;
+	__u32 factor = q->backoff_factor ? q->backoff_factor : 200;
+
+	if (q->max_inflight > MQBUS_INFLIGHT_MAX)
+		return error_say(s, "up to %u records may be in flight, not %u (--max-inflight)",
+				 MQBUS_INFLIGHT_MAX, q->max_inflight);
+	if (q->credit > MQBUS_INFLIGHT_MAX)
+		return error_say(s, "a member may hold up to %u records, not %u (--credit)",
+				 MQBUS_INFLIGHT_MAX, q->credit);
+	if (q->limit > MQBUS_LIMIT_MAX && q->limit != MQBUS_ANY)
+		return error_say(s, "a limit is 1 to %u failures or none, not %u (--limit)",
+				 MQBUS_LIMIT_MAX, q->limit);
+	if (q->lease > MQBUS_DELAY_MAX)
+		return error_say(s, "a lease lasts up to 30 days (--lease)");
+	if (q->backoff_min > MQBUS_DELAY_MAX || q->backoff_max > MQBUS_DELAY_MAX)
+		return error_say(s, "a backoff is up to 30 days (--backoff)");
+	if (q->backoff_max < q->backoff_min)
+		return error_say(s, "a backoff's MAX is not less than its MIN (--backoff)");
+	if (factor < 100 || factor > 10000)
+		return error_say(s, "a backoff's factor is 1 to 100, not %g (--backoff)",
+				 factor / 100.0);
+	if (q->backoff_jitter > 100)
+		return error_say(s, "a backoff's jitter is 0 to 100%%, not %u%% (--backoff)",
+				 q->backoff_jitter);
+	if (made && q->max_inflight)
+		return error_say(s,
+				 "at most as many records may be in flight as the group was made with, not %u (--max-inflight; group delete, group create)",
+				 q->max_inflight);
+	return error_say(s, "a retry ring has %llu to %llu bytes, not %llu (--retry-size)",
+			 MQBUS_RING_MIN, MQBUS_RETRY_MAX, (__u64)q->retry_size);
+}
+
+static int report_error(struct error_subject *s, const struct queue_options *options, int err,
+			bool made)
+{
+	const struct mqbus_queue *q = &options->queue;
+
+	s->dlq = *q->dlq ? q->dlq : NULL;
+	s->bytes = q->max_inflight ? q->max_inflight : MQBUS_INFLIGHT_DEFAULT;
+	if (err == -ERANGE)
+		return report_range(s, options, made);
+	if (err == -EINVAL && q->limit && q->limit != MQBUS_ANY && !s->dlq)
+		return error_say(s,
+				 "after %u failures there would be nowhere for a record to go: name a topic of dead letters (--dlq), or no limit (--limit none)",
+				 q->limit);
+	if (err == -EMSGSIZE && !s->dlq)
+		return error_say(s,
+				 "two of the largest records would not fit into the retry ring (--retry-size; topic show: max record)");
+	return error_report(s, err);
+}
+
+int queue_option_create(struct error_subject *subject, enum mqbus_whence whence, __u64 value,
+			__u32 mode, const struct queue_options *options)
+{
+	int ret;
+
+	subject->action = DO_QUEUE_CREATE;
+	ret = mqbus_queue_create(subject->topic, subject->group, whence, value, mode,
+				 &options->queue);
+	return ret ? report_error(subject, options, ret, false) : STATUS_OK;
+}
+
+int queue_option_set(struct error_subject *subject, const struct queue_options *options)
+{
+	int ret;
+
+	subject->action = DO_QUEUE_SET;
+	ret = mqbus_queue_set(subject->topic, subject->group, options->fields,
+			      &options->queue);
+	return ret ? report_error(subject, options, ret, true) : STATUS_OK;
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "run.h"
+
+/* Of Linux 6.3 */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#endif
+
+/*
+ * The value as a file in memory. Unlike a pipe nobody has to feed it, and a command
+ * may leave it unread.
+ */
+static int value_file(const struct mqbus_record *r)
+{
+	const char *value;
+	size_t len;
+	ssize_t n;
+	int fd;
+
+	fd = memfd_create("mqbus-value", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("mqbus-value", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	value = mqbus_record_value(r, &len);
+	for (; len; len -= n, value += n) {
+		n = write(fd, value, len);
+		if (n < 0) {
+			n = -errno;
+			close(fd);
+			return n;
+		}
+	}
+	if (lseek(fd, 0, SEEK_SET) < 0) {
+		close(fd);
+		return -EIO;
+	}
+	return fd;
+}
+
+/*
+ * In the new process: become the command, or tell @report why not. It leads a group
+ * of its own, so that a terminal's Ctrl-C stops the run and not the command, and so
+ * that what it started can be ended with it. When its worker is killed it goes too,
+ * for the record is then handed out to another.
+ */
+static void exec_command(const struct run *run, char **env, int value, int report, pid_t worker)
+{
+	sigset_t none;
+	int err;
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != worker)
+		_exit(RUN_STATUS_CANNOT_EXECUTE);
+	if (dup2(value, STDIN_FILENO) >= 0) {
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execvpe(run->argv[0], run->argv, env);
+	}
+	err = errno;
+	if (write(report, &err, sizeof(err)) < 0)
+		_exit(RUN_STATUS_CANNOT_EXECUTE);
+	_exit(RUN_STATUS_NOT_FOUND);
+}
+
+static int say_cannot_execute(const struct run *run, int err)
+{
+	error_say(&run->subject, "%s: cannot be executed: %s: the record is released",
+		  run->argv[0], strerror(err));
+	return err == ENOENT || err == ENOTDIR ? RUN_STATUS_NOT_FOUND :
+						 RUN_STATUS_CANNOT_EXECUTE;
+}
+
+static int say_no_process(const struct run *run, int err)
+{
+	return error_say(&run->subject, "no process for the command: %s: the record is released",
+			 strerror(err));
+}
+
+/* Start the command with a file as its stdin; returns the exit status. */
+static int job_start(struct run_job *job, char **env, int value)
+{
+	pid_t worker = getpid();
+	int report[2], err = 0;
+	ssize_t n;
+
+	if (pipe2(report, O_CLOEXEC))
+		return say_no_process(job->run, errno);
+	job->pid = fork();
+	if (!job->pid)
+		exec_command(job->run, env, value, report[1], worker);
+	if (job->pid < 0)
+		err = errno;
+	close(report[1]);
+	if (err) {
+		close(report[0]);
+		return say_no_process(job->run, err);
+	}
+	/* The end of file is that the command has begun */
+	n = read(report[0], &err, sizeof(err));
+	close(report[0]);
+	if (n <= 0)
+		return STATUS_OK;
+	waitpid(job->pid, NULL, 0);
+	return say_cannot_execute(job->run, err);
+}
+
+/**
+ * struct job_times - when something is due, in ns of CLOCK_MONOTONIC
+ * @timeout: the command has taken too long
+ * @kill: it has not ended after SIGTERM
+ * @extend: its lease is half over
+ */
+struct job_times {
+	__u64 timeout;
+	__u64 kill;
+	__u64 extend;
+};
+
+static void job_end(struct run_job *job, struct job_times *times, enum run_end end)
+{
+	job->end = end;
+	kill(-job->pid, SIGTERM);
+	times->kill = run_after(cmd_now(), job->run->kill_after);
+}
+
+static void job_extend(struct run_job *job, struct job_times *times)
+{
+	__u64 lease = job->run->lease;
+	int ret;
+
+	ret = mqbus_worker_settle_one(job->worker, job->lease, MQBUS_EXTEND, lease);
+	times->extend = ret ? RUN_NEVER : run_after(cmd_now(), lease / 2);
+	/* Somebody else works on the record, or will: two at once is what a lease prevents */
+	if ((ret == -ETIMEDOUT || ret == -ESTALE) && !job->end)
+		job_end(job, times, RUN_END_LEASE);
+}
+
+/* Do what is due. */
+static void job_check(struct run_job *job, struct job_times *times)
+{
+	__u64 now = cmd_now();
+
+	if (!job->end && run_stop(job->run) == RUN_AT_ONCE)
+		job_end(job, times, RUN_END_STOP);
+	if (!job->end && now >= times->timeout)
+		job_end(job, times, RUN_END_TIMEOUT);
+	if (now >= times->kill) {
+		kill(-job->pid, SIGKILL);
+		times->kill = RUN_NEVER;
+	}
+	if (now >= times->extend)
+		job_extend(job, times);
+}
+
+/* Until something is due, a process ends, or the first process says something. */
+static void job_sleep(const struct job_times *times)
+{
+	__u64 now = cmd_now(), until = times->kill;
+	struct timespec ts;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1);
+	if (times->extend < until)
+		until = times->extend;
+	if (times->timeout < until)
+		until = times->timeout;
+	if (until == RUN_NEVER) {
+		sigwaitinfo(&set, NULL);
+		return;
+	}
+	until = until > now ? until - now : 0;
+	ts.tv_sec = until / 1000000000;
+	ts.tv_nsec = until % 1000000000;
+	sigtimedwait(&set, NULL, &ts);
+}
+
+/* Whether the command has ended; it can still be named by its number. */
+static bool job_ended(const struct run_job *job)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, job->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+static void job_wait(struct run_job *job, __u64 start)
+{
+	struct job_times times = {
+		.timeout = run_after(start, job->run->timeout),
+		.kill = RUN_NEVER,
+		.extend = job->run->lease ? run_after(start, job->run->lease / 2) : RUN_NEVER,
+	};
+
+	while (!job_ended(job)) {
+		job_check(job, &times);
+		if (job->end)
+			times.timeout = RUN_NEVER;
+		job_sleep(&times);
+	}
+	/* What it left behind was told to end, too */
+	if (job->end)
+		kill(-job->pid, SIGKILL);
+	waitpid(job->pid, &job->status, 0);
+}
+
+int run_job(struct run_job *job)
+{
+	const struct mqbus_record *record;
+	__u64 start = cmd_now();
+	int value, ret;
+	char **env;
+
+	record = mqbus_worker_record(job->worker, job->lease);
+	if (!record)
+		return say_no_process(job->run, errno);
+	value = value_file(record);
+	if (value < 0)
+		return say_no_process(job->run, -value);
+	env = run_env(job->run, job->lease, record);
+	ret = env ? job_start(job, env, value) : say_no_process(job->run, ENOMEM);
+	free(env);
+	close(value);
+	if (!ret)
+		job_wait(job, start);
+	job->took = cmd_now() - start;
+	return ret;
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "run.h"
+
+#define MS 1000000ULL
+/* Some send one signal to a process and to its group, which is not two */
+#define SECOND_SIGNAL (200 * MS)
+/* A command that always dies must not keep the machine busy with starting it */
+#define DEATHS_FREE 3
+#define DEATHS_DELAY (100 * MS)
+#define DEATHS_DELAY_MAX (1000 * MS)
+
+/**
+ * struct pool - the processes of a run
+ * @run: the options
+ * @pids: of the workers; 0 of those that have ended
+ * @start_at: when to start a worker, in ns of CLOCK_MONOTONIC, or RUN_NEVER
+ * @asked: when the first signal to stop came, or 0
+ * @status: what the run ends with
+ */
+struct pool {
+	struct run *run;
+	pid_t *pids;
+	__u64 *start_at;
+	__u64 asked;
+	int status;
+};
+
+/* Only wakes a worker: what it is about is in shared memory */
+static void wake_up(int sig)
+{
+	(void)sig;
+}
+
+static void pool_signals(sigset_t *set)
+{
+	struct sigaction sa = { .sa_handler = wake_up }, hup;
+
+	sigaction(SIGUSR1, &sa, NULL);
+	/* Or the end of a command could not be waited for */
+	sa.sa_handler = SIG_DFL;
+	sigaction(SIGCHLD, &sa, NULL);
+	sigemptyset(set);
+	sigaddset(set, SIGCHLD);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	/* Not of nohup */
+	sigaction(SIGHUP, NULL, &hup);
+	if (hup.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, set, NULL);
+	sigdelset(set, SIGUSR1);
+}
+
+static void pool_stop(struct pool *pool, enum run_stop stop)
+{
+	__u32 i;
+
+	if (stop <= run_stop(pool->run))
+		return;
+	__atomic_store_n(&pool->run->shared->stop, stop, __ATOMIC_RELEASE);
+	for (i = 0; i < pool->run->workers; i++) {
+		pool->start_at[i] = RUN_NEVER;
+		if (pool->pids[i])
+			kill(pool->pids[i], SIGUSR1);
+	}
+}
+
+static void pool_fail(struct pool *pool, int status)
+{
+	if (!pool->status)
+		pool->status = status;
+	pool_stop(pool, RUN_NO_MORE);
+}
+
+static void pool_start(struct pool *pool, __u32 i)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+	int status;
+
+	pool->start_at[i] = RUN_NEVER;
+	if (!pid) {
+		/* Nobody would start what is killed, or stop it */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(STATUS_FAILED);
+		status = run_worker(pool->run, i);
+		fflush(NULL);
+		_exit(status);
+	}
+	if (pid < 0) {
+		pool_fail(pool, error_say(&pool->run->subject, "no process for a worker: %s",
+					  strerror(errno)));
+		return;
+	}
+	pool->pids[i] = pid;
+}
+
+/* A worker has died, with its record or without. */
+static void pool_restart(struct pool *pool, __u32 i)
+{
+	struct run_slot *slot = &pool->run->shared->slots[i];
+	__u64 now = cmd_now(), delay = 0;
+
+	__atomic_store_n(&slot->idle_since, now, __ATOMIC_RELAXED);
+	if (slot->ticket)
+		__atomic_fetch_add(&pool->run->shared->tickets, 1, __ATOMIC_RELAXED);
+	slot->ticket = false;
+	if (run_stop(pool->run))
+		return;
+	if (slot->deaths > DEATHS_FREE) {
+		delay = DEATHS_DELAY * (slot->deaths - DEATHS_FREE);
+		if (delay > DEATHS_DELAY_MAX)
+			delay = DEATHS_DELAY_MAX;
+	}
+	pool->start_at[i] = now + delay;
+}
+
+static void pool_ended(struct pool *pool, pid_t pid, int status)
+{
+	__u32 i = 0;
+
+	while (i < pool->run->workers && pool->pids[i] != pid)
+		i++;
+	if (i == pool->run->workers)
+		return;
+	pool->pids[i] = 0;
+	if (WIFSIGNALED(status)) {
+		error_say(&pool->run->subject,
+			  "worker %d was killed by signal %d: what it held is handed out again",
+			  pid, WTERMSIG(status));
+		pool->run->shared->slots[i].deaths++;
+		pool_restart(pool, i);
+	} else if (WEXITSTATUS(status) == RUN_WORKER_DIED) {
+		pool_restart(pool, i);
+	} else if (WEXITSTATUS(status)) {
+		pool_fail(pool, WEXITSTATUS(status));
+	}
+}
+
+static void pool_signal(struct pool *pool)
+{
+	__u64 now = cmd_now();
+
+	if (!pool->asked) {
+		pool->asked = now;
+		pool_stop(pool, RUN_NO_MORE);
+	} else if (now - pool->asked >= SECOND_SIGNAL) {
+		pool_stop(pool, RUN_AT_ONCE);
+	}
+}
+
+/* Do what is due. Returns when the next thing is; 0: all workers have ended. */
+static __u64 pool_check(struct pool *pool)
+{
+	__u64 now = cmd_now(), next = RUN_NEVER, end;
+	bool any = false;
+	__u32 i;
+
+	for (i = 0; i < pool->run->workers; i++) {
+		if (pool->start_at[i] <= now)
+			pool_start(pool, i);
+		if (pool->start_at[i] < next)
+			next = pool->start_at[i];
+		any = any || pool->pids[i] || pool->start_at[i] != RUN_NEVER;
+	}
+	if (!any)
+		return 0;
+	if (pool->asked && run_stop(pool->run) < RUN_AT_ONCE) {
+		end = run_after(pool->asked, pool->run->grace);
+		if (end <= now)
+			pool_stop(pool, RUN_AT_ONCE);
+		else if (end < next)
+			next = end;
+	}
+	return next;
+}
+
+static void pool_watch(struct pool *pool, const sigset_t *set)
+{
+	struct timespec ts;
+	__u64 next, now;
+	int sig, status;
+	pid_t pid;
+
+	while ((next = pool_check(pool))) {
+		now = cmd_now();
+		/* A day is as good as for ever, and fits everywhere */
+		next = next > now ? next - now : 0;
+		if (next > 86400 * 1000 * MS)
+			next = 86400 * 1000 * MS;
+		ts.tv_sec = next / (1000 * MS);
+		ts.tv_nsec = next % (1000 * MS);
+		sig = sigtimedwait(set, NULL, &ts);
+		if (sig > 0 && sig != SIGCHLD)
+			pool_signal(pool);
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			pool_ended(pool, pid, status);
+	}
+}
+
+static void pool_say(const struct pool *pool)
+{
+	const __u64 *n = pool->run->shared->outcomes;
+
+	error_say(&pool->run->subject,
+		  "%llu acked, %llu nacked, %llu released, %llu rejected, %llu died, %llu lost",
+		  n[RUN_ACKED], n[RUN_NACKED],
+		  n[RUN_RELEASED], n[RUN_REJECTED],
+		  n[RUN_DIED], n[RUN_LOST]);
+}
+
+int run_pool(struct run *run)
+{
+	size_t size = sizeof(*run->shared) + run->workers * sizeof(run->shared->slots[0]);
+	struct pool pool = { .run = run };
+	sigset_t set;
+	__u32 i;
+
+	run->shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pool.pids = calloc(run->workers, sizeof(*pool.pids));
+	pool.start_at = calloc(run->workers, sizeof(*pool.start_at));
+	if (run->shared == MAP_FAILED || !pool.pids || !pool.start_at)
+		return error_say(&run->subject, "%s", strerror(ENOMEM));
+	run->shared->tickets = run->count;
+	for (i = 0; i < run->workers; i++)
+		run->shared->slots[i].idle_since = cmd_now();
+	/* Whole lines, for all workers write them */
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
+	pool_signals(&set);
+	pool_watch(&pool, &set);
+	if (run->verbose)
+		pool_say(&pool);
+	munmap(run->shared, size);
+	free(pool.pids);
+	free(pool.start_at);
+	return pool.status;
+}

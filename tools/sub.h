@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * mqbus sub: sub.c takes the options; the rest is how a member reads: of a stream
+ * group (sub_stream.c), of a queue group (sub_queue.c), and of one whose records
+ * somebody else settles (sub_manual.c).
+ */
+#ifndef MQBUS_SUB_H
+#define MQBUS_SUB_H
+
+#include "cmd.h"
+#include "error.h"
+#include "format.h"
+#include "mqbus.h"
+#include "parse.h"
+
+/* Written, and then committed, when this much has come together */
+#define SUB_OUTPUT_SIZE (256 * 1024)
+
+/* When a leased record is acked */
+enum sub_ack {
+	SUB_ACK_AUTO,		/* once it was written */
+	SUB_ACK_ON_EXIT,	/* once all has ended well */
+	SUB_ACK_MANUAL,		/* when stdin says so */
+};
+
+/**
+ * struct sub - a run of mqbus sub
+ * @subject: for messages
+ * @type: an &enum mqbus_group_type
+ * @format: of the output
+ * @json: JSON instead of @format
+ * @create: make the group if needed
+ * @place: where a new group begins
+ * @placed: whether @place was given
+ * @exit: end when there is no more
+ * @quiet: no notes
+ * @timeout: ns
+ * @left: records still to read
+ * @out: not written yet
+ * @ack: of a queue group
+ * @lease: ns that leases last; 0: as the group says
+ * @batch: records leased at a time, or held at a time if acked by hand; 0: the default
+ * @leasing: an option was given that only a queue group has
+ */
+struct sub {
+	struct error_subject subject;
+	__u32 type;
+	struct format *format;
+	bool json;
+	bool create;
+	struct place_spec place;
+	bool placed;
+	bool exit;
+	bool quiet;
+	__s64 timeout;
+	__u64 left;
+	struct text out;
+	enum sub_ack ack;
+	__s64 lease;
+	__u32 batch;
+	bool leasing;
+};
+
+/* Each returns the exit status. */
+int sub_stream(struct sub *sub);
+int sub_queue(struct sub *sub);
+/* Reads as @worker until all is settled, or stdin ends. */
+int sub_manual(struct sub *sub, struct mqbus_worker *worker);
+
+/* What has to be said when a call failed with @err; returns the exit status. */
+int sub_report(struct sub *sub, enum error_action action, int err);
+/* A call that waits for records returned @err: go on (-1), or end with a status. */
+int sub_wait_failed(struct sub *sub, enum error_action action, int err);
+/* The group is there already; where it is to begin was said for nothing. */
+void sub_note_place(struct sub *sub);
+/* Add a record to what will be written. */
+void sub_print(struct sub *sub, const struct format_source *from, const struct mqbus_record *r);
+/* Write it; @fate: what becomes of the records if that fails. */
+int sub_write(struct sub *sub, const char *fate);
+
+#endif /* MQBUS_SUB_H */

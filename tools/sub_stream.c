@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+
+#include "sub.h"
+
+/**
+ * struct stream - a member of a stream group
+ * @sub: what was asked for
+ * @consumer: the member
+ * @lost: lost records told so far
+ */
+struct stream {
+	struct sub *sub;
+	struct mqbus_consumer *consumer;
+	__u64 lost;
+};
+
+/* Join the group, making it first if it is not there. */
+static int stream_join(struct stream *s)
+{
+	struct sub *sub = s->sub;
+	const char *topic = sub->subject.topic;
+	const char *group = sub->subject.group;
+	int ret;
+
+	ret = mqbus_consumer_open(&s->consumer, topic, group);
+	if (!ret)
+		sub_note_place(sub);
+	if (ret != -ENOENT || !sub->create)
+		return ret ? sub_report(sub, DO_JOIN, ret) : STATUS_OK;
+	ret = mqbus_group_create(topic, group, sub->place.whence, sub->place.value,
+				 parse_default_mode());
+	/* Another reader may have been quicker */
+	if (ret && ret != -EEXIST)
+		return sub_report(sub, DO_GROUP_CREATE, ret);
+	ret = mqbus_consumer_open(&s->consumer, topic, group);
+	return ret ? sub_report(sub, DO_JOIN, ret) : STATUS_OK;
+}
+
+static void stream_tell_lost(struct stream *s)
+{
+	__u64 lost = mqbus_consumer_lost(s->consumer);
+
+	if (lost != s->lost && !s->sub->quiet)
+		error_say(&s->sub->subject, "%llu records lost: evicted before they were read",
+			  lost - s->lost);
+	s->lost = lost;
+}
+
+/* Write first, then commit: a record may be seen twice, but not never. */
+static int stream_flush(struct stream *s)
+{
+	int ret;
+
+	ret = sub_write(s->sub, "not committed");
+	if (ret)
+		return ret;
+	ret = mqbus_consumer_commit(s->consumer);
+	if (ret)
+		return sub_report(s->sub, DO_COMMIT, ret);
+	stream_tell_lost(s);
+	return STATUS_OK;
+}
+
+/* Print what the last fetch brought. */
+static int stream_drain(struct stream *s)
+{
+	struct format_source from = { .topic = s->sub->subject.topic };
+	const struct mqbus_record *r;
+	int ret;
+
+	while (s->sub->left) {
+		r = mqbus_consumer_next(s->consumer, &from.partition);
+		if (!r)
+			break;
+		sub_print(s->sub, &from, r);
+		s->sub->left--;
+		if (s->sub->out.len < SUB_OUTPUT_SIZE)
+			continue;
+		ret = stream_flush(s);
+		if (ret)
+			return ret;
+	}
+	return stream_flush(s);
+}
+
+static int stream_run(struct stream *s)
+{
+	struct sub *sub = s->sub;
+	int ret;
+
+	while (sub->left) {
+		if (cmd_signal())
+			return STATUS_SIGNAL + cmd_signal();
+		ret = mqbus_consumer_fetch(s->consumer, 0, sub->exit ? 0 : sub->timeout);
+		if (ret < 0) {
+			ret = sub_wait_failed(sub, DO_FETCH, ret);
+			if (ret >= 0)
+				return ret;
+			continue;
+		}
+		ret = stream_drain(s);
+		if (ret)
+			return ret;
+	}
+	return STATUS_OK;
+}
+
+int sub_stream(struct sub *sub)
+{
+	struct stream s = { .sub = sub };
+	int ret;
+
+	ret = stream_join(&s);
+	if (ret)
+		return ret;
+	ret = stream_run(&s);
+	stream_tell_lost(&s);
+	if (s.lost && !sub->quiet)
+		error_say(&sub->subject, "%llu records lost in all", s.lost);
+	mqbus_consumer_close(s.consumer);
+	return ret;
+}
