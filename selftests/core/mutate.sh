@@ -148,7 +148,6 @@ leave at once | settle.c | s/while (max-- && holder->nr) {/while (holder->nr) {/
 a tick too late | settle.c | s/while (mqbus_window_due(w) <= now->mono)/while (mqbus_window_due(w) < now->mono)/
 a tick without a bound | settle.c | s/if (!max-- || .*/if (0)/
 a tick copies what it likes | settle.c | s/!max-- || w->copied.*/!max--)/
-the uid of a dead letter is its slot | settle.c | s/mqbus_window_entry(w, i)->heap = MQBUS_NONE;.*//
 forget leaves the retry ring | settle.c | s/if (!lane->pending)/if (1)/
 forget empties the retry ring | settle.c | s/^\t\tif (mqbus_window_entry(w, i)->partition != partition)/\t\tif (0)/
 forget leaves what was ready | settle.c | s/mqbus_list_del(&w->table, &w->ready\[e->place\], MQBUS_LIST, i);/;/
