@@ -250,7 +250,7 @@ static inline struct mqbus_lane *mqbus_window_lane(const struct mqbus_window *w,
  * Return: the record, which stays there as long as the group's lock is held.
  */
 static inline const struct mqbus_record *mqbus_window_record(const struct mqbus_window *w,
-							      u32 i)
+							     u32 i)
 {
 	const struct mqbus_entry *e = mqbus_window_entry(w, i);
 
