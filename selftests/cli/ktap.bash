@@ -76,9 +76,9 @@ got:  $status: $err"
 	result "$name" $wrong
 }
 
-# within SECONDS COMMAND...: try until it succeeds
+# within SECONDS COMMAND...: try until it succeeds; MQ_SLOW=N times as long
 within() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${MQ_SLOW:-1}))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
