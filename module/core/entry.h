@@ -137,10 +137,8 @@ enum mqbus_through {
 };
 
 void mqbus_table_init(struct mqbus_table *t, struct mqbus_entry *entries, u32 nr);
-u32 mqbus_table_get(struct mqbus_table *t);
-void mqbus_table_put(struct mqbus_table *t, u32 i);
 void mqbus_heap_add(struct mqbus_table *t, u32 i, u64 time);
-void mqbus_heap_del(struct mqbus_table *t, u32 i);
+void mqbus_heap_remove(struct mqbus_table *t, u32 i);
 
 static inline void mqbus_list_init(struct mqbus_list *list)
 {
@@ -229,6 +227,52 @@ static inline void mqbus_list_del(struct mqbus_table *t, struct mqbus_list *list
 		list->last = l->prev;
 	else
 		mqbus_table_link(t, link, l->next)->prev = l->prev;
+}
+
+/**
+ * mqbus_table_get() - take a free entry into use
+ * @t: the table
+ *
+ * Return: the entry, zeroed but for the number of its last lease and how that ended,
+ * in no list and not in the heap; or %MQBUS_NONE.
+ */
+static inline u32 mqbus_table_get(struct mqbus_table *t)
+{
+	struct mqbus_entry *e;
+	u32 i = t->free.first;
+
+	if (i == MQBUS_NONE)
+		return i;
+	mqbus_list_del(t, &t->free, MQBUS_LIST, i);
+	t->used++;
+	e = &t->entries[i];
+	e->first = 0;
+	e->failures = 0;
+	e->heap = MQBUS_NONE;
+	return i;
+}
+
+/**
+ * mqbus_table_put() - give an entry back
+ * @t: the table
+ * @i: an entry that is in no list and not in the heap
+ */
+static inline void mqbus_table_put(struct mqbus_table *t, u32 i)
+{
+	t->entries[i].state = MQBUS_ENTRY_FREE;
+	t->used--;
+	mqbus_list_add(t, &t->free, MQBUS_LIST, i);
+}
+
+/**
+ * mqbus_heap_del() - let an entry wait no more
+ * @t: the table
+ * @i: an entry, in the heap or not
+ */
+static inline void mqbus_heap_del(struct mqbus_table *t, u32 i)
+{
+	if (t->entries[i].heap != MQBUS_NONE)
+		mqbus_heap_remove(t, i);
 }
 
 /**

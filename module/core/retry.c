@@ -75,6 +75,7 @@ void mqbus_retry_add(struct mqbus_window *w, u32 i)
 
 	if (e->place == MQBUS_PLACE_RETRY || w->retrying == w->max_retry)
 		return;
+	mqbus_window_flush(w);	/* the floor counts now */
 	spin_lock(&retry->ring->lock);
 	room = retry_reserve(w, retry, rec->size);
 	if (room) {

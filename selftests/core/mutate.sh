@@ -72,12 +72,12 @@ records of odd sizes | record.h | s/parts, 8/parts, 4/
 another seed | murmur.c | s/0x9747b28cU/0x9747b28dU/
 the tail of a key backwards | murmur.c | s/p\[2\] << 16;/p[2] << 8;/
 the sign bit | murmur.c | s/0x7fffffff/0xffffffff/
-what was freed last is used first | entry.c | /^void mqbus_table_put/,/^}/s/mqbus_list_add/mqbus_list_push/
-an entry forgets how its lease ended | entry.c | s/^\te->failures = 0;/&\n\te->flags = 0;/
-an entry keeps its failures | entry.c | s/^\te->failures = 0;//
-an entry keeps when it was handed out | entry.c | s/^\te->first = 0;//
-push forgets the last | entry.c | /^void mqbus_list_push/,/^}/s/list->last = i;/;/
-del forgets the last | entry.c | s/list->last = l->prev;/;/
+what was freed last is used first | entry.h | /^static inline void mqbus_table_put/,/^}/s/mqbus_list_add/mqbus_list_push/
+an entry forgets how its lease ended | entry.h | s/^\te->failures = 0;/&\n\te->flags = 0;/
+an entry keeps its failures | entry.h | s/^\te->failures = 0;//
+an entry keeps when it was handed out | entry.h | s/^\te->first = 0;//
+push forgets the last | entry.h | /^static inline void mqbus_list_push/,/^}/s/list->last = i;/;/
+del forgets the last | entry.h | s/list->last = l->prev;/;/
 the heap looks at one child | entry.c | s/heap_time(t, child + 1) < heap_time(t, child)/0/
 the heap's last one only sinks | entry.c | s/if (slot && heap_time.*/if (0)/
 the heap's last one leaves twice | entry.c | s/^\tif (last == i)/\tif (0)/

@@ -223,6 +223,7 @@ static void check_floors(struct sim *s)
 	bool moved = false;
 	u32 i;
 
+	mqbus_window_flush(&s->g.w);
 	for (i = 0; i <= s->o.lanes; i++)
 		oldest[i] = s->g.cursors[i].given.pos;
 	CHECK(oldest[s->o.lanes] == s->g.rings[s->o.lanes].tail.pos);

@@ -83,6 +83,7 @@ static struct mqbus_entry *entry(u64 lease)
 
 static u64 floor_of(u32 lane)
 {
+	mqbus_window_flush(&g.w);
 	return mqbus_cursor_floor(&g.cursors[lane]);
 }
 
