@@ -345,7 +345,8 @@ u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
  * @w: the window
  * @holder: the member
  *
- * Return: whether mqbus_window_take() would find something, or get further.
+ * Return: whether mqbus_window_take() would find something, or get further: hold
+ * back records, or see that what was settled is not what a partition waits for.
  */
 bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder *holder)
 {

@@ -31,7 +31,7 @@
  *
  * All functions are called with the group's lock held, and mqbus_window_flush() before
  * that is let go: until then writers do not know of all that they may reuse. A ring's
- * lock is taken only to copy into the retry ring.
+ * lock is taken to copy into the retry ring, and perhaps to see where a ring ends.
  */
 
 /**

@@ -148,15 +148,14 @@ leave at once | settle.c | s/while (max-- && holder->nr) {/while (holder->nr) {/
 a tick too late | settle.c | s/while (mqbus_window_due(w) <= now->mono)/while (mqbus_window_due(w) < now->mono)/
 a tick without a bound | settle.c | s/if (!max-- || .*/if (0)/
 a tick copies what it likes | settle.c | s/!max-- || w->copied.*/!max--)/
-the uid of a dead letter is its slot | settle.c | s/mqbus_window_entry(w, i)->heap = MQBUS_NONE;.*//
 forget leaves the retry ring | settle.c | s/if (!lane->pending)/if (1)/
 forget empties the retry ring | settle.c | s/^\t\tif (mqbus_window_entry(w, i)->partition != partition)/\t\tif (0)/
 forget leaves what was ready | settle.c | s/mqbus_list_del(&w->table, &w->ready\[e->place\], MQBUS_LIST, i);/;/
 what is leased is moved | retry.c | s/if (e->state == MQBUS_ENTRY_LEASED ||/if (/
 a moved record keeps its place in the order | retry.c | /^static bool retry_move_first/,/^}/s/mqbus_list_add/mqbus_list_push/
 a move does not free | retry.c | s/^\tmqbus_lane_settle(w, lane);//
-nothing is moved | retry.c | s/if (moves == RETRY_MOVES || .*/if (1)/
-one move only | retry.c | s/#define RETRY_MOVES	16/#define RETRY_MOVES	1/
+nothing is moved | retry.c | s/if (w->copied - begin >= MQBUS_WINDOW_HOLD || .*/if (1)/
+one move only | retry.c | s/if (w->copied - begin >= MQBUS_WINDOW_HOLD || /if (w->copied != begin || /
 no margin in the retry ring | retry.c | s/bytes + w->margin, lane/bytes, lane/
 the margin is not counted | retry.c | s/if (w->retry_live + bytes + w->margin > ring->size)/if (0)/
 one more in the retry ring | retry.c | s/ || w->retrying == w->max_retry)/)/

@@ -13,7 +13,6 @@
 #define RUN_RECORDS	(1 << 13)
 #define ENTRIES		256
 #define CREDIT		64
-#define RETRY_MOVES	16
 
 enum state { UNTAKEN, LEASED, READY, WAITING, DEAD, HELD, DONE };
 
@@ -372,7 +371,7 @@ static void model_retry(struct sim *s, struct rec *r)
 	fits = c.retrying < s->o.max_retry &&
 	       c.live + r->size + s->o.margin <= s->o.retry_size;
 	if (entry_of(s, r)->place != MQBUS_PLACE_RETRY) {
-		CHECK(!fits || c.retry_leased || c.retrying > RETRY_MOVES);
+		CHECK(!fits || c.retry_leased);
 		s->met[REFUSED]++;
 		return;
 	}
