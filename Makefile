@@ -6,6 +6,7 @@ SHELL := /bin/bash
 VERSION := $(shell cat VERSION)
 KERNEL ?= 6.1
 KERNELS ?= $(KERNEL)
+DEBUG_KERNELS ?= debug-a debug-b
 O := $(CURDIR)/build
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -74,9 +75,9 @@ demo: all
 check: deps
 	$(Q)KERNELS='$(KERNELS)' selftests/run
 
-## check-debug     the tests on kernels with KASAN, lockdep, kmemleak; KCSAN. Slow
+## check-debug     the tests on kernels with KASAN, lockdep, kmemleak; KCSAN
 check-debug: deps
-	$(Q)KERNELS='debug-a debug-b' selftests/run vm
+	$(Q)KERNELS='$(DEBUG_KERNELS)' selftests/run vm
 
 ## ynl             write the netlink code anew from uapi/mqbus.yaml
 ynl: deps

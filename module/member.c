@@ -446,8 +446,13 @@ static ssize_t member_read_locked(struct mqbus_member *member, struct iov_iter *
 			return -EMSGSIZE;
 		}
 		ring = member_ring(member, t.partition);
-		/* Not copy_to_iter(): see copy_part() of producers for what that would cost */
-		if (_copy_to_iter(mqbus_ring_record(ring, t.at.pos) + 1, t.len, to) != t.len) {
+		/*
+		 * Not copy_to_iter(): see copy_part() of producers for what that would
+		 * cost. A producer that evicts may write there meanwhile: that is noticed
+		 * below, and what was read then counts for nothing.
+		 */
+		if (data_race(_copy_to_iter(mqbus_ring_record(ring, t.at.pos) + 1, t.len,
+					    to)) != t.len) {
 			member_untake_one(member, &t);
 			return -EFAULT;
 		}

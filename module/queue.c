@@ -223,6 +223,7 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 			kref_get(&dlq->ref);
 		}
 		queue_arm(q);
+		mqbus_window_flush(&q->window);
 		freed = q->window.freed;
 		q->window.freed = false;
 		spin_unlock(&group->lock);

@@ -66,20 +66,31 @@ fetch_debs() {
 }
 
 # source_tar VERSION DIR SUITE...: the tar stream of linux-source-VERSION, from
-# the installed package or else from the suites, downloaded into DIR
+# the installed package or else from the suites, downloaded into DIR, where
+# "source" then says which revision it is
 source_tar() {
-	local version=$1 dir=$2 tarball=/usr/src/linux-source-$1.tar.xz deb
+	local version=$1 dir=$2 package=linux-source-$1 deb other
+	local tarball=/usr/src/$package.tar.xz
 	shift 2
 	if [ -e "$tarball" ]; then
+		dpkg-query -W -f '${Package} ${Version}\n' "$package" >"$dir/source" 2>/dev/null ||
+			echo "$tarball" >"$dir/source"
 		say "unpacking $tarball"
 		xz -T0 -dc "$tarball"
 	else
 		apt_setup "source-$version" "$@"
-		fetch_debs "$dir" "linux-source-$version"
-		say "unpacking linux-source-$version"
+		if [ -z "$(newest "$package" Version)" ]; then
+			other=$(apt-cache "${aptopts[@]}" search --names-only '^linux-source-[0-9.]+$' |
+				awk '{ print $1 }' | sort -V | tr '\n' ' ')
+			die "there is no $package in $* (any more), but ${other:-no other one}:" \
+				"change the version in ${0##*/}, and what tells it apart in the cache"
+		fi
+		fetch_debs "$dir" "$package"
 		deb=("$dir"/linux-source-*.deb)
+		dpkg-deb -W --showformat '${Package} ${Version}\n' "${deb[0]}" >"$dir/source"
+		say "unpacking $(<"$dir/source")"
 		dpkg --fsys-tarfile "${deb[0]}" |
-			tar -xO --wildcards "*/linux-source-$version.tar.xz" | xz -T0 -dc
+			tar -xO --wildcards "*/$package.tar.xz" | xz -T0 -dc
 		rm -f "${deb[@]}"
 	fi
 }

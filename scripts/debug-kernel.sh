@@ -29,7 +29,10 @@ fragments=("$configs/debug.config" "$configs/$name.config")
 
 # Bump when the layout below changes: caches filled by older versions are redone.
 layout=1
-# One directory for each configuration: checkouts that differ share a cache.
+# One directory for each configuration and version: checkouts that differ share a
+# cache. Debian's revision is written down ($dest/source) but makes no other
+# directory: a newer one must not turn a test run into a build of a kernel, nor
+# need the network. To take it, remove the directory.
 key=$(echo "$layout $version" | cat - "${fragments[@]}" | sha256sum | cut -c1-12)
 dest=$cache/kernels/$name-$key
 work=$cache/kernels/.build-$name-$key
@@ -38,7 +41,8 @@ describe() {
 	local krel
 	krel=$(cat "$dest/release")
 	printf '%s=%q\n' KREL "$krel" KDIR "$dest/build" KROOT "$dest" \
-		VMLINUZ "$dest/boot/vmlinuz-$krel" VMLINUX "$dest/vmlinux"
+		VMLINUZ "$dest/boot/vmlinuz-$krel" VMLINUX "$dest/vmlinux" \
+		SOURCE "$(cat "$dest/source" 2>/dev/null || true)"
 }
 
 # A module needs the compiler that built its kernel.
@@ -77,11 +81,12 @@ if [ ! -e "$work/.unpacked" ]; then
 			echo 'KCSAN_INSTRUMENT_BARRIERS := y' >>"$work/$dir/Makefile"
 		done
 	fi
+	mv "$work/deb/source" "$work/.source"
 	touch "$work/.unpacked"
 fi
 cd "$work"
 
-say "configuring"
+say "configuring $(<.source)"
 quiet "make tinyconfig" make tinyconfig
 cat "${fragments[@]}" >>.config
 quiet "make olddefconfig" make olddefconfig
@@ -136,6 +141,7 @@ if [ -e tools/objtool/objtool ]; then
 	cp -a tools/objtool/objtool "$new/build/tools/objtool"
 fi
 echo "$krel" >"$new/release"
+cp .source "$new/source"
 printf '%s\n' "$layout $compiler" "$dest" >"$new/stamp"
 rm -rf "$dest"
 mv -T "$new" "$dest"
@@ -144,5 +150,5 @@ rm -rf "$work"
 # what other versions of the configuration left here
 find "$cache/kernels" -mindepth 2 -maxdepth 2 -path "*/$name-*/stamp" -mtime +7 -printf '%h\0' |
 	xargs -0 -r rm -rf
-say "kernel $name ($krel) is ready in $dest"
+say "kernel $name ($krel, $(<"$dest/source")) is ready in $dest"
 describe

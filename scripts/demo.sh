@@ -95,6 +95,39 @@ cat narrow.err
 cmp "$input" narrow.out || fail "narrow differs"
 run mqbus topic list
 
+say "A work queue: any program is a worker. Some are killed in the middle of a job; one job is poison"
+run mqbus queue jobs --limit 3 --backoff 100ms:100ms
+cat >work <<'END'
+#!/bin/bash
+read -r job
+sleep 0.1
+[ "$job" != poison ] || [ -e repaired ] || kill -9 $$
+echo "$job" >>done
+END
+chmod +x work
+touch done
+{ seq 20; echo poison; seq 21 40; } | run mqbus pub jobs
+echo '$ mqbus run -t jobs -g workers -j 4 --idle-exit 1 -- ./work'
+mqbus run -t jobs -g workers -j 4 --idle-exit 1 -- ./work 2>run.err &
+jobs=$!
+for n in 5 15; do
+	wait_for "$n jobs" has_lines done $n
+	# Fewer times than --limit, so that no good job is given up
+	pkill -9 -P $jobs || fail "there are no workers"
+done
+wait $jobs || fail "the workers failed: $(cat run.err)"
+killed=$(grep -c 'was killed by signal 9' run.err) || fail "no worker was killed"
+[ "$(sort -n done | uniq | xargs)" = "$(seq 40 | xargs)" ] || fail "jobs are missing"
+echo "$killed workers were killed (SIGKILL), and every job is done, but for the poison:"
+run mqbus dlq list jobs.dlq
+[ "$(mqbus dlq show jobs.dlq | grep -c poison)" = 1 ] || fail "the poison is no dead letter"
+say "Somebody repairs the worker, and the dead letter goes back to where it came from"
+touch repaired
+run mqbus dlq redrive jobs.dlq
+run mqbus run -t jobs -g workers -c 1 -v -- ./work 2>&1
+grep -q poison done || fail "the poison is not done"
+run mqbus group show jobs workers
+
 say "Clean up: topics pin the module, so they go first"
 run mqbus topic delete --all
 run rmmod mqbus

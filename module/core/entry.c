@@ -4,75 +4,6 @@
  */
 #include "entry.h"
 
-static struct mqbus_link *entry_link(struct mqbus_table *t, enum mqbus_through link, u32 i)
-{
-	return link == MQBUS_ORDER ? &t->entries[i].order : &t->entries[i].list;
-}
-
-/**
- * mqbus_list_add() - put an entry behind all others
- * @t: the table
- * @list: the list
- * @link: which link it uses
- * @i: an entry whose link is in no list
- */
-void mqbus_list_add(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
-		    u32 i)
-{
-	struct mqbus_link *l = entry_link(t, link, i);
-
-	l->prev = list->last;
-	l->next = MQBUS_NONE;
-	if (list->last == MQBUS_NONE)
-		list->first = i;
-	else
-		entry_link(t, link, list->last)->next = i;
-	list->last = i;
-}
-
-/**
- * mqbus_list_push() - put an entry before all others
- * @t: the table
- * @list: the list
- * @link: which link it uses
- * @i: an entry whose link is in no list
- */
-void mqbus_list_push(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
-		     u32 i)
-{
-	struct mqbus_link *l = entry_link(t, link, i);
-
-	l->prev = MQBUS_NONE;
-	l->next = list->first;
-	if (list->first == MQBUS_NONE)
-		list->last = i;
-	else
-		entry_link(t, link, list->first)->prev = i;
-	list->first = i;
-}
-
-/**
- * mqbus_list_del() - take an entry out
- * @t: the table
- * @list: the list it is in
- * @link: which link that uses
- * @i: the entry
- */
-void mqbus_list_del(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
-		    u32 i)
-{
-	struct mqbus_link *l = entry_link(t, link, i);
-
-	if (l->prev == MQBUS_NONE)
-		list->first = l->next;
-	else
-		entry_link(t, link, l->prev)->next = l->next;
-	if (l->next == MQBUS_NONE)
-		list->last = l->prev;
-	else
-		entry_link(t, link, l->next)->prev = l->prev;
-}
-
 /**
  * mqbus_table_init() - make a table in which all entries are free
  * @t: to fill
@@ -90,41 +21,6 @@ void mqbus_table_init(struct mqbus_table *t, struct mqbus_entry *entries, u32 nr
 	mqbus_list_init(&t->free);
 	for (i = 0; i < nr; i++)
 		mqbus_list_add(t, &t->free, MQBUS_LIST, i);
-}
-
-/**
- * mqbus_table_get() - take a free entry into use
- * @t: the table
- *
- * Return: the entry, zeroed but for the number of its last lease and how that ended,
- * in no list and not in the heap; or %MQBUS_NONE.
- */
-u32 mqbus_table_get(struct mqbus_table *t)
-{
-	struct mqbus_entry *e;
-	u32 i = t->free.first;
-
-	if (i == MQBUS_NONE)
-		return i;
-	mqbus_list_del(t, &t->free, MQBUS_LIST, i);
-	t->used++;
-	e = &t->entries[i];
-	e->first = 0;
-	e->failures = 0;
-	e->heap = MQBUS_NONE;
-	return i;
-}
-
-/**
- * mqbus_table_put() - give an entry back
- * @t: the table
- * @i: an entry that is in no list and not in the heap
- */
-void mqbus_table_put(struct mqbus_table *t, u32 i)
-{
-	t->entries[i].state = MQBUS_ENTRY_FREE;
-	t->used--;
-	mqbus_list_add(t, &t->free, MQBUS_LIST, i);
 }
 
 static void heap_set(struct mqbus_table *t, u32 slot, u32 i)
@@ -181,17 +77,15 @@ void mqbus_heap_add(struct mqbus_table *t, u32 i, u64 time)
 }
 
 /**
- * mqbus_heap_del() - let an entry wait no more
+ * mqbus_heap_remove() - take an entry out
  * @t: the table
- * @i: an entry, in the heap or not
+ * @i: an entry in the heap
  */
-void mqbus_heap_del(struct mqbus_table *t, u32 i)
+void mqbus_heap_remove(struct mqbus_table *t, u32 i)
 {
 	u32 slot = t->entries[i].heap;
 	u32 last;
 
-	if (slot == MQBUS_NONE)
-		return;
 	t->entries[i].heap = MQBUS_NONE;
 	last = t->entries[--t->heap].slot;
 	if (last == i)

@@ -137,16 +137,8 @@ enum mqbus_through {
 };
 
 void mqbus_table_init(struct mqbus_table *t, struct mqbus_entry *entries, u32 nr);
-u32 mqbus_table_get(struct mqbus_table *t);
-void mqbus_table_put(struct mqbus_table *t, u32 i);
-void mqbus_list_add(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
-		    u32 i);
-void mqbus_list_push(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
-		     u32 i);
-void mqbus_list_del(struct mqbus_table *t, struct mqbus_list *list, enum mqbus_through link,
-		    u32 i);
 void mqbus_heap_add(struct mqbus_table *t, u32 i, u64 time);
-void mqbus_heap_del(struct mqbus_table *t, u32 i);
+void mqbus_heap_remove(struct mqbus_table *t, u32 i);
 
 static inline void mqbus_list_init(struct mqbus_list *list)
 {
@@ -157,6 +149,130 @@ static inline void mqbus_list_init(struct mqbus_list *list)
 static inline bool mqbus_list_empty(const struct mqbus_list *list)
 {
 	return list->first == MQBUS_NONE;
+}
+
+/**
+ * mqbus_table_link() - a link of an entry
+ * @t: the table
+ * @link: which; a constant, so that nothing of this is left
+ * @i: the entry
+ *
+ * Return: the link.
+ */
+static inline struct mqbus_link *mqbus_table_link(struct mqbus_table *t,
+						   enum mqbus_through link, u32 i)
+{
+	return link == MQBUS_ORDER ? &t->entries[i].order : &t->entries[i].list;
+}
+
+/**
+ * mqbus_list_add() - put an entry behind all others
+ * @t: the table
+ * @list: the list
+ * @link: which link it uses
+ * @i: an entry whose link is in no list
+ */
+static inline void mqbus_list_add(struct mqbus_table *t, struct mqbus_list *list,
+				   enum mqbus_through link, u32 i)
+{
+	struct mqbus_link *l = mqbus_table_link(t, link, i);
+
+	l->prev = list->last;
+	l->next = MQBUS_NONE;
+	if (list->last == MQBUS_NONE)
+		list->first = i;
+	else
+		mqbus_table_link(t, link, list->last)->next = i;
+	list->last = i;
+}
+
+/**
+ * mqbus_list_push() - put an entry before all others
+ * @t: the table
+ * @list: the list
+ * @link: which link it uses
+ * @i: an entry whose link is in no list
+ */
+static inline void mqbus_list_push(struct mqbus_table *t, struct mqbus_list *list,
+				   enum mqbus_through link, u32 i)
+{
+	struct mqbus_link *l = mqbus_table_link(t, link, i);
+
+	l->prev = MQBUS_NONE;
+	l->next = list->first;
+	if (list->first == MQBUS_NONE)
+		list->last = i;
+	else
+		mqbus_table_link(t, link, list->first)->prev = i;
+	list->first = i;
+}
+
+/**
+ * mqbus_list_del() - take an entry out
+ * @t: the table
+ * @list: the list it is in
+ * @link: which link that uses
+ * @i: the entry
+ */
+static inline void mqbus_list_del(struct mqbus_table *t, struct mqbus_list *list,
+				   enum mqbus_through link, u32 i)
+{
+	struct mqbus_link *l = mqbus_table_link(t, link, i);
+
+	if (l->prev == MQBUS_NONE)
+		list->first = l->next;
+	else
+		mqbus_table_link(t, link, l->prev)->next = l->next;
+	if (l->next == MQBUS_NONE)
+		list->last = l->prev;
+	else
+		mqbus_table_link(t, link, l->next)->prev = l->prev;
+}
+
+/**
+ * mqbus_table_get() - take a free entry into use
+ * @t: the table
+ *
+ * Return: the entry, zeroed but for the number of its last lease and how that ended,
+ * in no list and not in the heap; or %MQBUS_NONE.
+ */
+static inline u32 mqbus_table_get(struct mqbus_table *t)
+{
+	struct mqbus_entry *e;
+	u32 i = t->free.first;
+
+	if (i == MQBUS_NONE)
+		return i;
+	mqbus_list_del(t, &t->free, MQBUS_LIST, i);
+	t->used++;
+	e = &t->entries[i];
+	e->first = 0;
+	e->failures = 0;
+	e->heap = MQBUS_NONE;
+	return i;
+}
+
+/**
+ * mqbus_table_put() - give an entry back
+ * @t: the table
+ * @i: an entry that is in no list and not in the heap
+ */
+static inline void mqbus_table_put(struct mqbus_table *t, u32 i)
+{
+	t->entries[i].state = MQBUS_ENTRY_FREE;
+	t->used--;
+	mqbus_list_add(t, &t->free, MQBUS_LIST, i);
+}
+
+/**
+ * mqbus_heap_del() - let an entry wait no more
+ * @t: the table
+ * @i: an entry, in the heap or not
+ */
+static inline void mqbus_heap_del(struct mqbus_table *t, u32 i)
+{
+	if (t->entries[i].heap != MQBUS_NONE)
+		mqbus_heap_remove(t, i);
 }
 
 /**

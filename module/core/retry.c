@@ -4,9 +4,6 @@
  */
 #include "window.h"
 
-/* Records that are moved to the end for one that wants in */
-#define RETRY_MOVES	16
-
 static void retry_append(struct mqbus_ring *ring, const struct mqbus_record *rec, u64 *pos)
 {
 	u32 bytes = rec->size;
@@ -48,12 +45,12 @@ static bool retry_move_first(struct mqbus_window *w, struct mqbus_lane *lane)
 static bool retry_reserve(struct mqbus_window *w, struct mqbus_lane *lane, u32 bytes)
 {
 	struct mqbus_ring *ring = lane->ring;
-	unsigned int moves;
+	u64 begin = w->copied;
 
 	if (w->retry_live + bytes + w->margin > ring->size)
 		return false;
-	for (moves = 0; !mqbus_ring_reserve(ring, bytes + w->margin, lane->cursor->floor); moves++)
-		if (moves == RETRY_MOVES || !retry_move_first(w, lane))
+	while (!mqbus_ring_reserve(ring, bytes + w->margin, lane->cursor->floor))
+		if (w->copied - begin >= MQBUS_WINDOW_HOLD || !retry_move_first(w, lane))
 			return false;
 	return true;
 }
@@ -75,6 +72,7 @@ void mqbus_retry_add(struct mqbus_window *w, u32 i)
 
 	if (e->place == MQBUS_PLACE_RETRY || w->retrying == w->max_retry)
 		return;
+	mqbus_window_flush(w);	/* the floor counts now */
 	spin_lock(&retry->ring->lock);
 	room = retry_reserve(w, retry, rec->size);
 	if (room) {

@@ -111,8 +111,24 @@ void mqbus_lane_del(struct mqbus_window *w, struct mqbus_lane *lane, u32 i)
 	bool first = lane->order.first == i;
 
 	mqbus_list_del(&w->table, &lane->order, MQBUS_ORDER, i);
-	if (first)
-		mqbus_lane_settle(w, lane);
+	if (!first || w->moved == lane)
+		return;
+	/* Once for many of the same ring */
+	mqbus_window_flush(w);
+	w->moved = lane;
+}
+
+/**
+ * mqbus_window_flush() - tell writers what they may reuse now
+ * @w: the window
+ *
+ * To be called before the group's lock is let go.
+ */
+void mqbus_window_flush(struct mqbus_window *w)
+{
+	if (w->moved)
+		mqbus_lane_settle(w, w->moved);
+	w->moved = NULL;
 }
 
 /**
@@ -198,8 +214,7 @@ static void lease_begin(struct mqbus_window *w, u32 i, struct mqbus_holder *hold
 }
 
 /* Put the next record of a lane into the table. */
-static u32 lane_take(struct mqbus_window *w, u32 partition, const struct mqbus_record *rec,
-		     enum mqbus_entry_place place)
+static u32 lane_take(struct mqbus_window *w, u32 partition, const struct mqbus_record *rec)
 {
 	struct mqbus_lane *lane = &w->lanes[partition];
 	struct mqbus_cursor *c = lane->cursor;
@@ -208,7 +223,7 @@ static u32 lane_take(struct mqbus_window *w, u32 partition, const struct mqbus_r
 
 	e->pos = c->given.pos;
 	e->partition = partition;
-	e->place = place;
+	e->place = MQBUS_PLACE_RING;
 	mqbus_list_add(&w->table, &lane->order, MQBUS_ORDER, i);
 	lane->pending++;
 	c->given.pos += rec->size;
@@ -228,6 +243,7 @@ static u32 lane_next(struct mqbus_window *w, u32 partition, u32 *steps)
 	for (; *steps; --*steps) {
 		const struct mqbus_record *rec;
 		u32 head, i;
+		bool keyed;
 
 		if (c->given.pos == lane->end) {
 			struct mqbus_mark end;
@@ -238,21 +254,20 @@ static u32 lane_next(struct mqbus_window *w, u32 partition, u32 *steps)
 				return MQBUS_NONE;
 		}
 		rec = mqbus_ring_record(lane->ring, c->given.pos);
-		head = MQBUS_NONE;
-		if (w->keys && rec->key_len)
-			head = mqbus_keys_find(w->keys, rec);
-		if (head == MQBUS_NONE) {
-			i = lane_take(w, partition, rec, MQBUS_PLACE_RING);
-			w->inflight++;
-			if (w->keys && rec->key_len)
-				mqbus_keys_insert(w->keys, i);
-			return i;
-		}
-		if (w->held == w->max_held) {
+		keyed = w->keys && rec->key_len;
+		head = keyed ? mqbus_keys_find(w->keys, rec) : MQBUS_NONE;
+		if (head != MQBUS_NONE && w->held == w->max_held) {
 			lane->stuck = w->unheld;
 			return MQBUS_NONE;
 		}
-		i = lane_take(w, partition, rec, MQBUS_PLACE_HELD);
+		i = lane_take(w, partition, rec);
+		if (head == MQBUS_NONE) {
+			if (keyed)
+				mqbus_keys_insert(w->keys, i);
+			w->inflight++;
+			return i;
+		}
+		mqbus_window_entry(w, i)->place = MQBUS_PLACE_HELD;
 		mqbus_window_entry(w, i)->state = MQBUS_ENTRY_HELD;
 		mqbus_keys_hold(w->keys, &w->table, head, i);
 		w->held++;
@@ -330,7 +345,8 @@ u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
  * @w: the window
  * @holder: the member
  *
- * Return: whether mqbus_window_take() would find something, or get further.
+ * Return: whether mqbus_window_take() would find something, or get further: hold
+ * back records, or see that what was settled is not what a partition waits for.
  */
 bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder *holder)
 {

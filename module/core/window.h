@@ -29,8 +29,9 @@
  * key and the group is told to), nor does it look at clocks: times come from the
  * caller.
  *
- * All functions are called with the group's lock held. They take a ring's lock only
- * to copy into the retry ring.
+ * All functions are called with the group's lock held, and mqbus_window_flush() before
+ * that is let go: until then writers do not know of all that they may reuse. A ring's
+ * lock is taken to copy into the retry ring, and perhaps to see where a ring ends.
  */
 
 /**
@@ -139,6 +140,7 @@ struct mqbus_window_stats {
  * @nr_dead: length of @dead
  * @unheld: counts how often a record could be held back again; from 1, for ever
  * @retry_live: bytes of records in the retry ring
+ * @moved: the ring whose first entry went, for mqbus_window_flush()
  * @copied: bytes copied so far; how a caller bounds how long it holds the lock
  * @freed: a floor has moved: writers may have room now
  * @stats: for people
@@ -166,6 +168,7 @@ struct mqbus_window {
 	u32 nr_dead;
 	u64 unheld;
 	u64 retry_live;
+	struct mqbus_lane *moved;
 	u64 copied;
 	bool freed;
 	struct mqbus_window_stats stats;
@@ -207,6 +210,7 @@ bool mqbus_window_leave(struct mqbus_window *w, struct mqbus_holder *holder, u32
 bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now);
 void mqbus_window_buried(struct mqbus_window *w, u32 i);
 void mqbus_window_unburied(struct mqbus_window *w, u32 i);
+void mqbus_window_flush(struct mqbus_window *w);
 bool mqbus_window_forget(struct mqbus_window *w, u32 partition, u32 max);
 
 /* Between window.c, settle.c and retry.c */

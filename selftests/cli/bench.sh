@@ -13,35 +13,37 @@ bench() {
 	[ $bad = 0 ] || note "status $status: $err"
 	result "$name" $bad
 }
-bench "pair" pair -n 20000
-same "JSON" "pair 64 20000 64 1 True" "$(json "$tmp/out" \
+slow=${MQ_SLOW:-1}
+n=$((20000 / slow))
+bench "pair" pair -n $n
+same "JSON" "pair 64 $n 64 1 True" "$(json "$tmp/out" \
 	'" ".join(str(j[k]) for k in ("mode", "size", "msgs", "batch", "consumers", "verified"))')"
 same "the figures agree" "(1.0, 1.0)" "$(json "$tmp/out" \
 	'(round(j["msgs_per_second"] * j["seconds"] / j["msgs"], 3),
 	  round(j["ns_per_msg"] * j["msgs"] / j["seconds"] / 1e9, 3))')"
-bench "pair, one record a call" pair -n 2000 -b 1
-bench "fanout" fanout -n 10000
-bench "fanout to ten" fanout -n 2000 -c 10
+bench "pair, one record a call" pair -n $((2000 / slow)) -b 1
+bench "fanout" fanout -n $((10000 / slow))
+bench "fanout to ten" fanout -n $((2000 / slow)) -c 10
 for size in 1 7 8 15 24 100 4096 262144; do
-	bench "messages of $size bytes" pair -n 300 -s $size
+	bench "messages of $size bytes" pair -n $((300 / slow)) -s $size
 done
-bench "a ring of 4 KiB" pair -n 5000 -r 4K -b 4096
-bench "queue" queue -n 20000
-same "JSON of a queue" "queue 64 20000 64 4 True" "$(json "$tmp/out" \
+bench "a ring of 4 KiB" pair -n $((5000 / slow)) -r 4K -b 4096
+bench "queue" queue -n $((20000 / slow))
+same "JSON of a queue" "queue 64 $((20000 / slow)) 64 4 True" "$(json "$tmp/out" \
 	'" ".join(str(j[k]) for k in ("mode", "size", "msgs", "batch", "workers", "verified"))')"
-bench "queue, one settlement for each" queue -n 20000 -w 8 --ack each
-bench "queue, one record a call" queue -n 2000 -w 2 -b 1
-bench "queue, large messages" queue -n 300 -s 262144
-bench "queue, large batches" queue -n 30000 -w 16 -b 4096 --ack each
-run mqbus bench queue -n 5000 -w 1
-[[ $status = 0 && $out == "queue over mqbus: 5000 messages of 64 bytes, batch 64, 1 worker, verified"* ]]
+bench "queue, one settlement for each" queue -n $((20000 / slow)) -w 8 --ack each
+bench "queue, one record a call" queue -n $((2000 / slow)) -w 2 -b 1
+bench "queue, large messages" queue -n $((300 / slow)) -s 262144
+bench "queue, large batches" queue -n $((30000 / slow)) -w 16 -b 4096 --ack each
+run mqbus bench queue -n $((5000 / slow)) -w 1
+[[ $status = 0 && $out == "queue over mqbus: $((5000 / slow)) messages of 64 bytes, batch 64, 1 worker, verified"* ]]
 result "the text of a queue" $?
 run mqbus bench queue --inflight 1000 -n 3000 -j
 [ "$status" = 0 ] && [ "$(json "$tmp/out" 'j["inflight"] == 1000 and j["settle_ns_per_msg"] > 0')" = True ]
 result "settling in random order" $?
 for peer in posix-mq pipe; do
-	bench "pair against $peer" pair -n 2000 --against $peer
-	bench "fanout against $peer" fanout -n 500 -s 1000 --against $peer
+	bench "pair against $peer" pair -n $((2000 / slow)) --against $peer
+	bench "fanout against $peer" fanout -n $((500 / slow)) -s 1000 --against $peer
 done
 run mqbus bench pair -n 1000
 [[ $status = 0 && $out == *"1 consumer, verified"*" ns/msg "* ]]

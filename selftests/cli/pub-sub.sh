@@ -164,7 +164,7 @@ same "a reader of a deleted topic ends" 1 $?
 result "and says why" $?
 
 mqbus topic create -q order -n 4 -s 64K
-each=5000
+each=$((5000 / ${MQ_SLOW:-1}))
 for p in 1 2 3 4; do
 	seq -f "key$p=$p %.0f" $each | mqbus pub order -q -K = &
 done

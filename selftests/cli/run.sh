@@ -139,12 +139,12 @@ result "what the command started goes too" $?
 same "it is nacked" "1 0 0" "$(figures slow nacked died released)"
 same "and at the limit a dead letter" "x 1 nack" "$(dead dead)"
 echo x | mqbus pub -q slow
-succeeds "one that ignores SIGTERM" mqbus run -t slow -g w -c 1 -v --timeout 0.1 --kill-after 0.1 -- \
+succeeds "one that ignores SIGTERM" mqbus run -t slow -g w -c 1 -v --timeout 2 --kill-after 0.1 -- \
 	sh -c 'trap "" TERM; while :; do sleep 0.02; done'
 [[ $err == *"nacked (signal 9, over --timeout, "* ]]
 result "is killed" $?
 echo x | mqbus pub -q slow
-succeeds "one that ends with 0 then" mqbus run -t slow -g w -c 1 --timeout 0.1 -- \
+succeeds "one that ends with 0 then" mqbus run -t slow -g w -c 1 --timeout 2 -- \
 	sh -c 'trap "exit 0" TERM; while :; do sleep 0.02; done'
 same "is nacked too" "3 0" "$(figures slow nacked acked)"
 
@@ -239,7 +239,7 @@ same "keeps its record" "1 0 1" "$(figures lease acked expired delivered)"
 
 queue lost
 echo x | mqbus pub -q lost
-start -t lost -g w -c 1 --lease 0.2 -v -- sh -c \
+start -t lost -g w -c 2 --lease 2 -v -- sh -c \
 	'echo $$ >>log; [ $MQBUS_ATTEMPT -gt 1 ] || exec sleep 1000'
 within 20 begun 1
 victim=$(workers_of "$pid")

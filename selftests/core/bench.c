@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * How long core takes for a record whose value has 64 bytes, from making room to
- * having read it: one thread, so no lock is contended and nothing is woken.
+ * having read it, or from leasing it to its ack: one thread, so no lock is
+ * contended and nothing is woken.
  */
 #include "cursor.h"
+#include "group.h"
 #include "murmur.h"
 #include "record.h"
 #include "test.h"
@@ -33,7 +35,7 @@ static void append(const char *value, u64 n)
 			.value_len = VALUE,
 		};
 		memcpy(rec + 1, value, VALUE);
-		mqbus_ring_stage(&ring);
+		mqbus_ring_stage(&ring, size);
 	}
 	mqbus_ring_publish(&ring);
 	spin_unlock(&ring.lock);
@@ -101,6 +103,67 @@ static void bench_murmur(u32 len)
 	       (double)ns / ROUNDS);
 }
 
+/* @nr leased, one by one, and then acked: in that order, or in any */
+static void bench_lease(u32 nr, bool shuffled, u64 lease, u32 keys)
+{
+	const struct group_options o = {
+		.lanes = 1,
+		.size = 4 << 20,
+		.retry_size = 65536,
+		.max_inflight = nr,
+		.max_held = keys ? nr : 0,
+	};
+	struct mqbus_leased *out = calloc(nr, sizeof(*out));
+	u64 rounds = ROUNDS / nr, i, t, begin, ns = U64_MAX;
+	struct mqbus_now now = { .mono = 1, .real = 1 };
+	struct mqbus_holder holder = {};
+	static struct group g;
+	struct rng rng;
+	bool more;
+	u32 k;
+
+	rng_init(&rng, nr);
+	group_make(&g, &o);
+	CHECK(!mqbus_window_sit(&g.w, &holder));
+	for (t = 0; t < TIMES; t++) {
+		u64 sum_ns = 0;
+
+		for (i = 0; i < rounds; i++) {
+			for (k = 0; k < nr; k++)
+				CHECK(group_publish(&g, 0, mqbus_record_bytes(VALUE),
+						    keys ? 1 + k % keys : 0));
+			now.mono++;
+			begin = now_ns();
+			for (k = 0; k < nr; k++) {
+				u64 end = lease ? now.mono + lease + k : 0;
+
+				CHECK(mqbus_window_take(&g.w, &holder, &out[k], 1, end, 1, &more));
+			}
+			sum_ns += now_ns() - begin;
+			for (k = nr; shuffled && k > 1; k--) {
+				u32 other = rng_below(&rng, k);
+				struct mqbus_leased l = out[k - 1];
+
+				out[k - 1] = out[other];
+				out[other] = l;
+			}
+			begin = now_ns();
+			for (k = 0; k < nr; k++) {
+				struct mqbus_settle s = { .lease = out[k].lease };
+
+				CHECK(!mqbus_window_settle(&g.w, &holder, &s, &now));
+			}
+			sum_ns += now_ns() - begin;
+		}
+		ns = min(ns, sum_ns);
+	}
+	printf("%5u in flight, %s, %s%s: %6.1f ns for lease and ack\n", nr,
+	       shuffled ? "out of order" : "in order    ", lease ? "timed" : "no end",
+	       keys ? ", keys" : "      ", (double)ns / (rounds * nr));
+	group_free(&g);
+	free(out);
+}
+
 int main(void)
 {
 	static const u64 batches[] = { 1, 16, 256 };
@@ -112,6 +175,11 @@ int main(void)
 		bench_ring(1 << 20, true, batches[i]);
 	}
 	bench_murmur(16);
+	for (i = 0; i < 8; i++)
+		bench_lease(i & 1 ? 10000 : 10, i & 2, i & 4 ? 1000000 : 0, 0);
+	/* Each of a key of its own: what looking for it costs */
+	bench_lease(10, false, 0, GROUP_KEYS - 1);
+	bench_lease(10, true, 0, GROUP_KEYS - 1);
 	/* So that the reading is not optimized away */
 	return sum == 1;
 }

@@ -75,7 +75,7 @@ static void record_fill(struct mqbus_record *rec, u32 lane, u64 offset, u32 size
 	rec_body(rec, size, offset * GROUP_LANES + lane, 0, size / 8);
 	if (len) {
 		memset(end - len, 'a', len);
-		end[-1] += key % 4;
+		end[-1] += key % 4 * 4;	/* in the same bucket */
 	}
 }
 
@@ -84,6 +84,7 @@ bool group_publish(struct group *g, u32 lane, u32 size, u32 key)
 	struct mqbus_ring *ring = &g->rings[lane];
 	bool room;
 
+	mqbus_window_flush(&g->w);
 	spin_lock(&ring->lock);
 	room = mqbus_ring_reserve(ring, size, mqbus_cursor_floor(&g->cursors[lane]));
 	if (room) {
@@ -99,6 +100,7 @@ void group_scribble(struct group *g)
 {
 	u32 i;
 
+	mqbus_window_flush(&g->w);
 	for (i = 0; i <= g->lanes; i++) {
 		struct mqbus_ring *ring = &g->rings[i];
 		u64 floor = mqbus_cursor_floor(&g->cursors[i]);

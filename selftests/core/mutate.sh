@@ -8,7 +8,8 @@ cd "$(dirname "$0")"
 build=${1:?build directory}/mutate
 only=${2:-}
 # Those that tell at once come first; TESTS= asks others
-read -ra tests <<<"${TESTS:-unit fuzz interleave model threads-tsan threads}"
+ring_tests=${TESTS:-unit fuzz interleave model threads-tsan threads}
+window_tests=${TESTS:-window_unit window_model}
 survived=0
 
 # name | file | sed script
@@ -71,12 +72,107 @@ records of odd sizes | record.h | s/parts, 8/parts, 4/
 another seed | murmur.c | s/0x9747b28cU/0x9747b28dU/
 the tail of a key backwards | murmur.c | s/p\[2\] << 16;/p[2] << 8;/
 the sign bit | murmur.c | s/0x7fffffff/0xffffffff/
+what was freed last is used first | entry.h | /^static inline void mqbus_table_put/,/^}/s/mqbus_list_add/mqbus_list_push/
+an entry forgets how its lease ended | entry.h | s/^\te->failures = 0;/&\n\te->flags = 0;/
+an entry keeps its failures | entry.h | s/^\te->failures = 0;//
+an entry keeps when it was handed out | entry.h | s/^\te->first = 0;//
+push forgets the last | entry.h | /^static inline void mqbus_list_push/,/^}/s/list->last = i;/;/
+del forgets the last | entry.h | s/list->last = l->prev;/;/
+the heap looks at one child | entry.c | s/heap_time(t, child + 1) < heap_time(t, child)/0/
+the heap's last one only sinks | entry.c | s/if (slot && heap_time.*/if (0)/
+the heap's last one leaves twice | entry.c | s/^\tif (last == i)/\tif (0)/
+keys of different lengths are one | keys.c | s/a->key_len == b->key_len && //
+keys of one length are one | keys.c | s/ && !memcmp(.*/;/
+only the first of a bucket is found | keys.c | s/^\t\ti = k->heads\[i\].chain;/\t\ti = MQBUS_NONE;/
+a bucket loses what is behind a head | keys.c | s/\*at = k->heads\[i\].chain;/*at = MQBUS_NONE;/
+the next head loses those behind it | keys.c | s/k->heads\[next\] = k->heads\[i\];/k->heads[next].chain = k->heads[i].chain; mqbus_list_init(\&k->heads[next].held);/
+backoff: one step too many | backoff.c | s/for (i = 1; b/for (i = 0; b/
+backoff: above the most | backoff.c | s/wait = min(mul_u64_u32_div(wait, b->factor, 100), b->max);/wait = mul_u64_u32_div(wait, b->factor, 100);/
+backoff: the least above the most | backoff.c | s/u64 wait = min(b->min, b->max);/u64 wait = b->min;/
+backoff: jitter makes it longer | backoff.c | s/return wait - div/return wait + div/
+backoff: no jitter | backoff.c | s/ \* b->jitter, 100)/ * 0, 100)/
+backoff: 64 bits are not enough | backoff.c | s/mul_u64_u32_div(wait, b->factor, 100)/wait * 1000 * b->factor \/ 100000/
+the floor is what was taken | window.c | s/if (!mqbus_list_empty(&lane->order)) {/if (0) {/
+the floor stays | window.c | s/^\tif (first)$/\tif (0)/
+nobody hears of a floor | window.c | s/^\tw->freed = true;//
+a lease is not counted in the retry ring | window.c | /^void mqbus_window_unlease/,/^}/s/w->inflight--;/;/
+what was held back counts on | window.c | /^void mqbus_window_unhold/,/^}/s/w->held--;//
+what was held back keeps its place | window.c | s/e->place = MQBUS_PLACE_RING;/;/
+lease number 0 | window.c | s/if (!++e->lease)/++e->lease; if (0)/
+the same lease number again | window.c | s/if (!++e->lease)/if (!e->lease)/
+a lease does not end | window.c | /^static void lease_begin/,/^}/s/^\tif (end)$/\tif (0)/
+attempts count from 0 | window.c | s/.attempt = e->failures + 1/.attempt = e->failures/
+a redelivery is the first | window.c | s/e->flags = e->first ? MQBUS_ENTRY_AGAIN : 0;/e->flags = 0;/
+keys are not looked at | window.c | s/head = mqbus_keys_find(w->keys, rec);/;/
+one more is held back | window.c | s/if (w->held == w->max_held) {/if (w->held == w->max_held + 1) {/
+nobody knows that a partition is stuck | window.c | s/lane->stuck = w->unheld;//
+a partition stays stuck | settle.c | s/^\t\tw->unheld++;.*//
+a partition stays stuck where it was put | window.c | s/lane->stuck = 0;//
+what is stuck is counted with 32 bits | window.h | s/^\tu64 unheld;/\tu32 unheld;/;s/^\tu64 stuck;/\tu32 stuck;/
+what is held back is no step | window.c | s/for (; \*steps; --\*steps) {/for (; *steps;) {/
+a new record before one that came back | window.c | s/^\ti = ready_pop(w, MQBUS_PLACE_RETRY);/\ti = MQBUS_NONE;/
+one more in flight | window.c | s/i != MQBUS_NONE || w->inflight >= w/i != MQBUS_NONE || w->inflight > w/
+one more than the credit | window.c | s/n < max && holder->nr < w->conf.credit/n < max \&\& holder->nr <= w->conf.credit/
+always the same partition first | window.c | s/if (fresh && ++w->next/if (0 \&\& ++w->next/
+what came back ends a turn | window.c | s/if (fresh && ++w->next/if (n \&\& ++w->next/
+ready does not look at what is in flight | window.c | /^bool mqbus_window_ready/,/^}/s/if (w->inflight >= w->conf.max_inflight)/if (0)/
+ready does not look at what was held back | window.c | /^bool mqbus_window_ready/,/^}/s/!mqbus_list_empty(&w->ready\[MQBUS_PLACE_HELD\]))/0)/
+ready in vain | window.c | s/w->lanes\[i\].stuck != w->unheld)/1)/
+untake of another's lease | window.c | s/ || e->seat != holder->seat ||/ ||/
+untake of an old lease | window.c | s/^\t    e->lease != lease >> 32)/\t    0)/
+untake puts it last | window.c | /^void mqbus_window_untake/,/^}/s/mqbus_list_push/mqbus_list_add/
+untake remembers | window.c | /^void mqbus_window_untake/,/^}/s/^\t\te->first = 0;/\t\t;/
+untake counts as delivered | window.c | s/w->stats.delivered--;//
+a settled record keeps its bytes | settle.c | s/w->retry_live -= mqbus_window_record(w, i)->size;//
+a settled record is pending | settle.c | s/w->lanes\[e->partition\].pending--;//
+the next of a key is forgotten | settle.c | s/if (next != MQBUS_NONE)/if (0)/
+a wait begins at 0 | settle.c | s/mqbus_heap_add(&w->table, i, now->mono + wait);/mqbus_heap_add(\&w->table, i, wait);/
+what waits stays where it is | settle.c | /^static void window_wait/,/^}/s/mqbus_retry_add(w, i);//
+once is twice | settle.c | s/^\tif (w->once) {/\tif (0) {/
+once released is twice | settle.c | s/^\t\tif (w->once)$/\t\tif (0)/
+a failure too many | settle.c | s/e->failures >= w->conf.limit/e->failures > w->conf.limit/
+a death waits | settle.c | s/if (reason == MQBUS_REASON_DIED)/if (0)/
+all wait alike | settle.c | s/now->chance = now->chance \*.*//
+nobody had it last | settle.c | s/e->pid = holder->pid;//
+the wrong reason | settle.c | s/^\te->reason = reason;//
+any entry has leases | settle.c | s/if (\*i >= w->table.nr)/if (0)/
+a lease that was never given is old | settle.c | s/if (ago < 0 ||/if (/
+an old lease is this one | settle.c | s/^\tif (ago)$/\tif (0)/
+a lease that ran out was settled | settle.c | s/e->flags |= MQBUS_ENTRY_EXPIRED;//
+another's lease is settled | settle.c | s/return e->seat == holder->seat ? 0 : -EPERM;/return 0;/
+any delay | settle.c | s/s->delay > MQBUS_DELAY_MAX ? -ERANGE : 0/0/
+an ack with a delay | settle.c | s/(s->delay && (s->what == MQBUS_ACK ||/(s->delay \&\& (/
+extend adds up | settle.c | /^static void lease_extend/,/^}/s/mqbus_heap_del(&w->table, i);//
+extend to the group's time | settle.c | s/settle->delay ?: w->conf.lease/w->conf.lease/
+leave at once | settle.c | s/while (max-- && holder->nr) {/while (holder->nr) {/
+a tick too late | settle.c | s/while (mqbus_window_due(w) <= now->mono)/while (mqbus_window_due(w) < now->mono)/
+a tick without a bound | settle.c | s/if (!max-- || .*/if (0)/
+a tick copies what it likes | settle.c | s/!max-- || w->copied.*/!max--)/
+forget leaves the retry ring | settle.c | s/if (!lane->pending)/if (1)/
+forget empties the retry ring | settle.c | s/^\t\tif (mqbus_window_entry(w, i)->partition != partition)/\t\tif (0)/
+forget leaves what was ready | settle.c | s/mqbus_list_del(&w->table, &w->ready\[e->place\], MQBUS_LIST, i);/;/
+what is leased is moved | retry.c | s/if (e->state == MQBUS_ENTRY_LEASED ||/if (/
+a moved record keeps its place in the order | retry.c | /^static bool retry_move_first/,/^}/s/mqbus_list_add/mqbus_list_push/
+a move does not free | retry.c | s/^\tmqbus_lane_settle(w, lane);//
+nothing is moved | retry.c | s/if (w->copied - begin >= MQBUS_WINDOW_HOLD || .*/if (1)/
+one move only | retry.c | s/if (w->copied - begin >= MQBUS_WINDOW_HOLD || /if (w->copied != begin || /
+no margin in the retry ring | retry.c | s/bytes + w->margin, lane/bytes, lane/
+the margin is not counted | retry.c | s/if (w->retry_live + bytes + w->margin > ring->size)/if (0)/
+one more in the retry ring | retry.c | s/ || w->retrying == w->max_retry)/)/
+twice in the retry ring | retry.c | s/if (e->place == MQBUS_PLACE_RETRY || /if (/
+in flight in the retry ring | retry.c | s/^\tw->inflight--;//
+the old place is not given back | retry.c | s/^\tmqbus_lane_del(w, mqbus_window_lane(w, e), i);/\tmqbus_list_del(\&w->table, \&mqbus_window_lane(w, e)->order, MQBUS_ORDER, i);/
+the retry ring's end is not told | retry.c | s/retry->cursor->given = retry->ring->tail;//
 EOF
 }
 
 try() {
-	local name=$1 file=$2 script=$3 t
+	local name=$1 file=$2 script=$3 t tests
 
+	case $file in
+	entry.* | keys.* | backoff.* | window.* | settle.* | retry.*) read -ra tests <<<"$window_tests" ;;
+	*) read -ra tests <<<"$ring_tests" ;;
+	esac
 	rm -rf "$build"
 	mkdir -p "$build"
 	cp -r ../../module/core "$build/src"

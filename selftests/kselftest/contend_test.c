@@ -217,21 +217,21 @@ static bool crowd_agrees(FIXTURE_DATA(queue) *self, const struct crowd *c)
 
 TEST_F_TIMEOUT(queue, crowd_of_members, 120)
 {
-	struct crowd c;
+	struct crowd c = { .fd = -1, .nacks = 10, .releases = 10 };
 
 	begin(self, .max_inflight = 50);
-	c = run_crowd(self->topic, (struct crowd){ .fd = -1, .nacks = 10, .releases = 10 });
+	c = run_crowd(self->topic, c);
 	EXPECT_EQ(0, c.error);
 	EXPECT_TRUE(crowd_agrees(self, &c));
 }
 
 TEST_F_TIMEOUT(queue, crowd_on_one_endpoint, 120)
 {
-	struct crowd c;
+	struct crowd c = { .nacks = 10, .releases = 10 };
 
 	begin(self, .max_inflight = 50);
-	c = run_crowd(self->topic, (struct crowd){ .fd = self->worker[0].fd, .nacks = 10,
-						   .releases = 10 });
+	c.fd = self->worker[0].fd;
+	c = run_crowd(self->topic, c);
 	EXPECT_EQ(0, c.error);
 	EXPECT_TRUE(crowd_agrees(self, &c));
 }
@@ -239,11 +239,10 @@ TEST_F_TIMEOUT(queue, crowd_on_one_endpoint, 120)
 /* Leases that run out just when they are settled: the one or the other happens */
 TEST_F_TIMEOUT(queue, crowd_against_the_clock, 120)
 {
-	struct crowd c;
+	struct crowd c = { .fd = -1, .releases = 5, .lease = MQ_MS, .nap = 50 };
 
 	begin(self);
-	c = run_crowd(self->topic, (struct crowd){ .fd = -1, .releases = 5, .lease = MQ_MS,
-						   .nap = 50 });
+	c = run_crowd(self->topic, c);
 	EXPECT_EQ(0, c.error);
 	EXPECT_TRUE(crowd_agrees(self, &c));
 	EXPECT_EQ(c.late > 0, FIGURE(self, EXPIRED) > 0);
@@ -252,13 +251,13 @@ TEST_F_TIMEOUT(queue, crowd_against_the_clock, 120)
 
 TEST_F_TIMEOUT(queue, crowd_with_keys_and_dead_letters, 120)
 {
+	struct crowd c = { .fd = -1, .nacks = 40 };
 	struct mq_reader dead;
-	struct crowd c;
 	unsigned int n = 0;
 
 	begin_dlq(self, .limit = 2, .max_inflight = 50, .retry_size = 1 << 17,
 		  .flags = MQBUS_QUEUE_F_KEY_EXCLUSIVE);
-	c = run_crowd(self->topic, (struct crowd){ .fd = -1, .nacks = 40 });
+	c = run_crowd(self->topic, c);
 	EXPECT_EQ(0, c.error);
 	EXPECT_TRUE(crowd_agrees(self, &c));
 	ASSERT_EQ(0, mq_reader_open(&dead, self->dlq, "dead"));
@@ -270,8 +269,9 @@ TEST_F_TIMEOUT(queue, crowd_with_keys_and_dead_letters, 120)
 }
 
 struct changer {
-	FIXTURE_DATA(queue) *self;
-	char other[MQBUS_NAME_SIZE];	/* another topic of dead letters */
+	int ctl;
+	const char *topic;
+	char dlq[2][MQBUS_NAME_SIZE];
 	bool stop;
 	int error;
 };
@@ -280,44 +280,43 @@ struct changer {
 static void *keep_changing(void *arg)
 {
 	struct changer *c = arg;
-	FIXTURE_DATA(queue) *self = c->self;
 	unsigned int seed = 1;
 
 	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
 		unsigned int dice = rand_r(&seed);
 
 		c->error = c->error ?:
-			mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_INFLIGHT |
+			mq_set(c->ctl, c->topic, "g", MQBUS_GROUP_SET_MAX_INFLIGHT |
 			       MQBUS_GROUP_SET_CREDIT | MQBUS_GROUP_SET_LIMIT, NULL,
 			       .max_inflight = 1 + dice % 50, .credit = dice / 50 % 20,
 			       .limit = 1 + dice / 1000 % 5) ?:
-			mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LEASE |
+			mq_set(c->ctl, c->topic, "g", MQBUS_GROUP_SET_LEASE |
 			       MQBUS_GROUP_SET_BACKOFF, NULL, .lease = dice % 2 * HOUR,
 			       .backoff_min = dice % 200 * 1000, .backoff_max = MQ_MS,
 			       .backoff_jitter = dice % 101) ?:
-			mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ,
-			       dice % 2 ? self->dlq : c->other);
+			mq_set(c->ctl, c->topic, "g", MQBUS_GROUP_SET_DLQ, c->dlq[dice % 2]);
 	}
 	return NULL;
 }
 
 TEST_F_TIMEOUT(queue, changed_under_load, 120)
 {
-	struct changer changer = { .self = self };
+	struct crowd c = { .fd = -1, .nacks = 30, .releases = 10 };
+	struct changer changer = { .ctl = self->ctl, .topic = self->topic };
 	pthread_t thread;
-	struct crowd c;
 
-	mq_name(changer.other, "other");
-	ASSERT_EQ(0, mq_create(self->ctl, changer.other, .size = 1 << 20));
+	mq_name(changer.dlq[0], "other");
+	mq_set_name(changer.dlq[1], self->dlq);
+	ASSERT_EQ(0, mq_create(self->ctl, changer.dlq[0], .size = 1 << 20));
 	begin_dlq(self, .limit = 2, .max_inflight = 50);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_changing, &changer));
-	c = run_crowd(self->topic, (struct crowd){ .fd = -1, .nacks = 30, .releases = 10 });
+	c = run_crowd(self->topic, c);
 	__atomic_store_n(&changer.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, changer.error);
 	EXPECT_EQ(0, c.error);
 	EXPECT_TRUE(crowd_agrees(self, &c));
-	EXPECT_EQ(0, mq_delete(self->ctl, changer.other));
+	EXPECT_EQ(0, mq_delete(self->ctl, changer.dlq[0]));
 }
 
 TEST_HARNESS_MAIN

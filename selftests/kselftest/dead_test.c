@@ -296,6 +296,9 @@ TEST_F(queue, deleted_and_replaced)
 	ASSERT_EQ(2, take_one(w, &l, 0));
 	EXPECT_EQ(0, ack(w, &l));
 
+	/* They have to go somewhere */
+	EXPECT_EQ(-EBUSY, mq_set(self->ctl, self->topic, "g",
+				 MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_LIMIT, NULL));
 	ASSERT_EQ(0, mq_create(self->ctl, other, .size = 1 << 20));
 	ASSERT_EQ(0, mq_group(self->ctl, other, "dead"));
 	ASSERT_EQ(0, mq_reader_open(&dead, other, "dead"));
@@ -313,6 +316,27 @@ TEST_F(queue, deleted_and_replaced)
 	EXPECT_EQ(-EAGAIN, take_one(w, &l, 0));
 	mq_reader_close(&dead);
 	EXPECT_EQ(0, mq_delete(self->ctl, other));
+}
+
+/* Whoever waits for dead letters is told of each */
+TEST_F(queue, wakes_its_reader)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+	struct mq_reader dead;
+	pid_t pid;
+
+	begin_dlq(self);
+	put_numbers(self->fd, 3, 4);
+	ASSERT_EQ(3, take_one(w, &l, 0));
+	mq_fork(pid) {
+		if (mq_reader_open(&dead, self->dlq, "dead"))
+			_exit(1);
+		_exit(record_number(mq_next(&dead, MQBUS_WAIT_FOREVER)) == 3 ? 0 : 2);
+	}
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	EXPECT_EQ(0, reject(w, &l));
+	EXPECT_EQ(0, mq_wait(pid));
 }
 
 /* Another process' number is as that process sees itself */

@@ -251,11 +251,12 @@ TEST_F(fault, handler_of_user_faults_only)
 /* Producers that die anywhere leave whole records, in their order, or none */
 TEST_F(fault, producers_are_killed)
 {
+	const unsigned int rounds = 40 / mq_slow();
 	unsigned int round, seed = 3, records = 0, i;
 	const struct mqbus_record *rec;
 	__u64 last_producer = 0, last_seq = 0, offset = 0;
 
-	for (round = 0; round < 40; round++) {
+	for (round = 0; round < rounds; round++) {
 		pid_t pid[2];
 
 		for (i = 0; i < 2; i++)
@@ -302,6 +303,7 @@ TEST_F(fault, producers_are_killed)
 /* Members that die anywhere: each record is settled once, and none is skipped */
 TEST_F(fault, members_are_killed)
 {
+	const unsigned int rounds = 40 / mq_slow();
 	unsigned int round, seed = 5, i;
 	__u64 *settled = mq_shared(MQ_PAGE), stored = 0;
 	struct mqbus_range range;
@@ -310,7 +312,7 @@ TEST_F(fault, members_are_killed)
 	mq_group_delete(self->ctl, self->topic, "stuck", 0);
 	mq_reader_close(&self->reader);
 	self->reader.parts = 0;
-	for (round = 0; round < 40; round++) {
+	for (round = 0; round < rounds; round++) {
 		pid_t pid;
 
 		/* If many die before they settle anything there is no more room */

@@ -281,64 +281,60 @@ TEST_F(queue, similar_keys)
 #define KEYS	100
 #define OF_EACH	8
 
+struct fire {
+	unsigned int done[KEYS];	/* how many of the key are settled */
+	unsigned int wrong;
+};
+
+/* Fail at times, and go on until killed. */
+static int work_under_fire(struct fire *s, const char *topic, unsigned int seed)
+{
+	struct mqbus_leased l;
+	struct worker w;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (worker_open(&w, topic, "g", 0))
+		return 1;
+	for (;;) {
+		__s64 v = take_one(&w, &l, MQBUS_WAIT_FOREVER);
+		unsigned int key = v / 1000, nth = v % 1000, n;
+
+		if (v < 0 || key >= KEYS)
+			return 2;
+		/* Time for it to be killed with this in its hands */
+		mq_sleep(MQ_MS / 10);
+		/* Killed between the mark and the ack it comes again and is marked already */
+		n = __atomic_load_n(&s->done[key], __ATOMIC_SEQ_CST);
+		if (n != nth && n != nth + 1)
+			__atomic_add_fetch(&s->wrong, 1, __ATOMIC_SEQ_CST);
+		if (n == nth && rand_r(&seed) % 4 == 0) {
+			if (nack(&w, &l))
+				return 3;
+			continue;
+		}
+		__atomic_store_n(&s->done[key], nth + 1, __ATOMIC_SEQ_CST);
+		if (ack(&w, &l))
+			return 4;
+	}
+}
+
 /* Workers who fail and die at random: each key's records are settled in order */
 TEST_F_TIMEOUT(queue, order_under_fire, 120)
 {
-	struct shared {
-		unsigned int done[KEYS];	/* how many of the key are settled */
-		unsigned int wrong;
-		unsigned int total;
-	} *s = mq_shared(sizeof(*s));
+	struct fire *s = mq_shared(sizeof(*s));
 	unsigned int i, k, seed = 11, round;
-	pid_t pid[3];
+	pid_t pid[3] = {};
 
 	begin(self, keyed_queue(.max_inflight = 64, .backoff_min = MQ_MS / 10,
 				.backoff_max = MQ_MS));
 	for (i = 0; i < OF_EACH; i++)
 		for (k = 0; k < KEYS; k++)
 			ASSERT_EQ(1, put_key(self->fd, k, i));
-	for (i = 0; i < 3; i++)
-		pid[i] = 0;
 	for (round = 0; round < 2000; round++) {
-		for (i = 0; i < 3; i++) {
-			if (pid[i])
-				continue;
-			mq_fork(pid[i]) {
-				unsigned int mine = seed + i;
-				struct mqbus_leased l;
-				struct worker w;
-
-				prctl(PR_SET_PDEATHSIG, SIGKILL);
-				if (worker_open(&w, self->topic, "g", 0))
-					_exit(1);
-				for (;;) {
-					__s64 v = take_one(&w, &l, MQBUS_WAIT_FOREVER);
-					unsigned int key = v / 1000, nth = v % 1000, n;
-
-					if (v < 0 || key >= KEYS)
-						_exit(2);
-					/* Time for it to be killed with this in its hands */
-					mq_sleep(MQ_MS / 10);
-					/*
-					 * Killed between the mark and the ack it comes
-					 * again and is marked already.
-					 */
-					n = __atomic_load_n(&s->done[key], __ATOMIC_SEQ_CST);
-					if (n != nth && n != nth + 1)
-						__atomic_add_fetch(&s->wrong, 1, __ATOMIC_SEQ_CST);
-					if (rand_r(&mine) % 4 == 0) {
-						if (n == nth && nack(&w, &l))
-							_exit(3);
-						if (n == nth)
-							continue;
-					}
-					__atomic_store_n(&s->done[key], nth + 1,
-							 __ATOMIC_SEQ_CST);
-					if (ack(&w, &l))
-						_exit(4);
-				}
-			}
-		}
+		for (i = 0; i < 3; i++)
+			if (!pid[i])
+				mq_fork(pid[i])
+					_exit(work_under_fire(s, self->topic, seed + i));
 		mq_sleep(rand_r(&seed) % (4 * MQ_MS));
 		i = rand_r(&seed) % 3;
 		EXPECT_EQ(128 + SIGKILL, mq_kill(pid[i]));

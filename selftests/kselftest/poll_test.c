@@ -255,11 +255,6 @@ TEST_F(poll, wakes_sleepers)
 	}
 }
 
-#define ROUNDS 20000
-
-/* Rounds in which the two are not held on one processor */
-#define FREE_ROUNDS 2000
-
 static void hold_on_cpu(int cpu)
 {
 	cpu_set_t set;
@@ -278,6 +273,8 @@ TEST_F_TIMEOUT(poll, ping_pong, 120)
 {
 	char back[MQBUS_NAME_SIZE];
 	struct mqbus_range range;
+	/* In some the two are not held on one processor */
+	const int rounds = 20000 / mq_slow(), free_rounds = rounds / 10;
 	int ping, pong, i;
 	__u64 begun = mq_clock(CLOCK_MONOTONIC);
 	pid_t pid;
@@ -289,8 +286,8 @@ TEST_F_TIMEOUT(poll, ping_pong, 120)
 	mq_fork(pid) {
 		int in = mq_member(self->topic, "g", 0), out = mq_producer(back, 0);
 
-		for (i = 0; i < ROUNDS; i++) {
-			if (i == FREE_ROUNDS)
+		for (i = 0; i < rounds; i++) {
+			if (i == free_rounds)
 				hold_on_cpu(0);
 			if (mq_fetch(in, &range, 1, MQBUS_FETCH_F_COMMIT,
 				     MQBUS_WAIT_FOREVER) != 1 ||
@@ -300,15 +297,15 @@ TEST_F_TIMEOUT(poll, ping_pong, 120)
 	}
 	ping = mq_producer(self->topic, 0);
 	pong = mq_member(back, "g", 0);
-	for (i = 0; i < ROUNDS; i++) {
-		if (i == FREE_ROUNDS)
+	for (i = 0; i < rounds; i++) {
+		if (i == free_rounds)
 			hold_on_cpu(0);
 		ASSERT_EQ(1, mq_put(ping, "x", 1, MQBUS_WAIT_FOREVER));
 		ASSERT_EQ(1, mq_fetch(pong, &range, 1, MQBUS_FETCH_F_COMMIT, MQBUS_WAIT_FOREVER));
 		ASSERT_EQ(i + 1, range.end_offset);
 	}
 	EXPECT_EQ(0, mq_wait(pid));
-	TH_LOG("%d rounds in %llu ms", ROUNDS, (mq_clock(CLOCK_MONOTONIC) - begun) / MQ_MS);
+	TH_LOG("%d rounds in %llu ms", rounds, (mq_clock(CLOCK_MONOTONIC) - begun) / MQ_MS);
 	close(ping);
 	close(pong);
 	self->member = -1;
@@ -320,16 +317,17 @@ TEST_F_TIMEOUT(poll, ping_pong, 120)
  * each through poll: nothing is lost, nothing comes twice, everybody ends.
  */
 #define WRITERS	3
-#define EACH	2000
+#define EACH	(2000 / mq_slow())
 
 static int write_many(const char *topic, unsigned int who)
 {
+	const int each = EACH;
 	bool polls = who % 2;
 	int fd = mq_producer(topic, polls ? O_NONBLOCK : 0), n = 0, ret;
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	__u32 value[2] = { who };
 
-	while (n < EACH) {
+	while (n < each) {
 		value[1] = n;
 		ret = mq_put_in(fd, n % 2, value, sizeof(value));
 		if (ret == -EAGAIN && polls)
@@ -345,6 +343,7 @@ static int write_many(const char *topic, unsigned int who)
 
 static int read_many(const char *topic, const char *group, bool polls)
 {
+	const unsigned int each = EACH;
 	unsigned int last[WRITERS][2] = {}, seen[WRITERS] = {}, total = 0;
 	struct mq_reader r;
 	struct pollfd p = { .events = POLLIN };
@@ -352,7 +351,7 @@ static int read_many(const char *topic, const char *group, bool polls)
 	if (mq_reader_open(&r, topic, group))
 		return 1;
 	p.fd = r.fd;
-	while (total < WRITERS * EACH) {
+	while (total < WRITERS * each) {
 		const struct mqbus_record *rec = mq_next(&r, polls ? 0 : MQBUS_WAIT_FOREVER);
 		__u32 value[2];
 
@@ -362,7 +361,7 @@ static int read_many(const char *topic, const char *group, bool polls)
 			continue;
 		}
 		memcpy(value, mq_value(rec), sizeof(value));
-		if (value[0] >= WRITERS || value[1] >= EACH)
+		if (value[0] >= WRITERS || value[1] >= each)
 			return 3;
 		/* Each writer's order inside a partition */
 		if (last[value[0]][r.partition] > value[1])
@@ -372,7 +371,7 @@ static int read_many(const char *topic, const char *group, bool polls)
 		total++;
 	}
 	for (total = 0; total < WRITERS; total++)
-		if (seen[total] != EACH)
+		if (seen[total] != each)
 			return 5;
 	mq_fetch(r.fd, r.ranges, 1, MQBUS_FETCH_F_COMMIT, 0);
 	mq_reader_close(&r);

@@ -451,4 +451,24 @@ TEST_F(queue, space)
 	EXPECT_EQ(-EAGAIN, mq_put(self->fd, &v, sizeof(v), 0));
 }
 
+TEST_F(queue, ack_wakes_the_producer)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l[56];
+	pid_t pid;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
+	begin(self);
+	put_numbers(self->fd, 0, 56);
+	ASSERT_EQ(56, take(w->fd, l, 56, 0));
+	mq_fork(pid)
+		_exit(mq_put(self->fd, "x", 1, MQBUS_WAIT_FOREVER) != 1);
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	EXPECT_EQ(0, ack(w, &l[1]));
+	mq_sleep(5 * MQ_MS);
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	EXPECT_EQ(0, ack(w, &l[0]));
+	EXPECT_EQ(0, mq_wait(pid));
+}
+
 TEST_HARNESS_MAIN

@@ -488,4 +488,37 @@ TEST_F_TIMEOUT(stress, key_exclusive, 1200)
 	stress(_metadata, self, setting("LINES_COUNT", 200000) / 4, MQBUS_QUEUE_F_KEY_EXCLUSIVE);
 }
 
+/* One that waits, and one that is killed: nothing else is between them. */
+TEST_F_TIMEOUT(stress, from_kill_to_redelivery, 300)
+{
+	struct stress *s = mq_shared(sizeof(*s));
+	struct mqbus_leased leased;
+	struct worker worker;
+	int i, producer;
+	__u64 number;
+	pid_t pid;
+
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", NULL));
+	ASSERT_EQ(0, worker_open(&worker, self->topic, "g", 0));
+	producer = mq_producer(self->topic, 0);
+	for (i = 1; i <= 200 && _metadata->passed; i++) {
+		number = i;
+		ASSERT_EQ(1, mq_put(producer, &number, sizeof(number), 0));
+		pid = hold(self->topic, "g", 1);
+		ASSERT_LT(0, pid);
+		s->killed_at[i] = mq_clock(CLOCK_MONOTONIC);
+		kill(pid, SIGKILL);
+		EXPECT_EQ(i, take_one(&worker, &leased, MQ_LONG));
+		sample(s, WORD(i, HELD));
+		EXPECT_EQ(2, leased.attempt);
+		EXPECT_EQ(0, ack(&worker, &leased));
+		mq_wait(pid);
+	}
+	tell_samples(_metadata, s);
+	close(producer);
+	worker_close(&worker);
+	munmap(s, sizeof(*s));
+}
+
 TEST_HARNESS_MAIN

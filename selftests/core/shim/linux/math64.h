@@ -11,12 +11,12 @@ static inline u64 div_u64(u64 a, u32 b)
 
 static inline u64 mul_u64_u32_shr(u64 a, u32 mul, unsigned int shift)
 {
-	return (u64)((unsigned __int128)a * mul >> shift);
+	return (u64)((__uint128_t)a * mul >> shift);
 }
 
 static inline u64 mul_u64_u32_div(u64 a, u32 mul, u32 b)
 {
-	return (u64)((unsigned __int128)a * mul / b);
+	return (u64)((__uint128_t)a * mul / b);
 }
 
 #endif

@@ -1,0 +1,1157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Random operations on a window, each compared with a model that is nothing but
+ * lists of records with their state. What the model leaves open - which partition
+ * comes next, whether the retry ring had room - is taken from the window, after it
+ * was checked that it may be so.
+ */
+#include <errno.h>
+
+#include "group.h"
+
+#define RUN_OPS		1500
+#define RUN_RECORDS	(1 << 13)
+#define ENTRIES		256
+#define CREDIT		64
+
+enum state { UNTAKEN, LEASED, READY, WAITING, DEAD, HELD, DONE };
+
+static const enum state states[] = {
+	[MQBUS_ENTRY_FREE] = DONE,
+	[MQBUS_ENTRY_LEASED] = LEASED,
+	[MQBUS_ENTRY_READY] = READY,
+	[MQBUS_ENTRY_WAITING] = WAITING,
+	[MQBUS_ENTRY_DEAD] = DEAD,
+	[MQBUS_ENTRY_HELD] = HELD,
+};
+
+struct rec {
+	u32 lane;
+	u32 size;
+	u32 key;
+	u32 entry;	/* in the window's table, while it is neither UNTAKEN nor DONE */
+	u64 offset;
+	u64 begin;	/* in its partition */
+	u64 pos;	/* in the ring where it lies */
+	enum state state;
+	enum mqbus_entry_place place;
+	u32 holder;
+	u32 failures;
+	u64 lease;
+	u64 due;	/* 0: never */
+	u64 first;
+	enum mqbus_reason reason;
+	u32 got;	/* times handed out, but for those that were taken back */
+	u64 seen;	/* the check that has met it */
+};
+
+/* What is counted, to see that it was met */
+enum met {
+	RETRIED, REFUSED, MOVED, HELD_BACK, BURIED, DISCARDED, UNTAKEN_AGAIN, FORGOTTEN, IN_VAIN,
+	MET,
+};
+
+/* Records in some order */
+struct list {
+	struct rec *recs[2 * ENTRIES];
+	u32 n;
+};
+
+/* What became of the last lease of an entry */
+struct last {
+	u32 number;
+	u32 holder;
+	bool leased;
+	bool expired;
+};
+
+struct sim {
+	struct group g;
+	struct rng rng;
+	struct group_options o;
+	u32 most;	/* bytes of a record's parts */
+	bool bad;	/* a flow in which nearly all fails, and waits */
+	struct mqbus_now now;
+	u64 checks;
+	u64 copied;
+	u64 floors[GROUP_LANES + 1];
+	bool full;	/* the topic for dead letters */
+	struct mqbus_holder holders[GROUP_SEATS];
+	bool seated[GROUP_SEATS];
+
+	/* the model */
+	struct rec *recs[GROUP_LANES];
+	u64 published[GROUP_LANES];
+	u64 taken[GROUP_LANES];
+	struct list ready[MQBUS_PLACES];
+	struct list dead;
+	struct list leases[GROUP_SEATS];
+	struct rec *heads[GROUP_KEYS];
+	struct list held[GROUP_KEYS];
+	u64 key_seen[GROUP_LANES][GROUP_KEYS];	/* the next offset that a key may show */
+	u32 outstanding;
+	struct last last[ENTRIES];
+	struct mqbus_window_stats stats;
+
+	/* the last take, to be taken back */
+	struct mqbus_leased got[CREDIT];
+	u32 nr_got;
+	u32 got_by;
+
+	u64 met[MET];
+};
+
+static void list_add(struct list *l, struct rec *r)
+{
+	CHECK(l->n < ARRAY_SIZE(l->recs));
+	l->recs[l->n++] = r;
+}
+
+static void list_push(struct list *l, struct rec *r)
+{
+	memmove(&l->recs[1], &l->recs[0], l->n++ * sizeof(r));
+	l->recs[0] = r;
+}
+
+static void list_del(struct list *l, const struct rec *r)
+{
+	u32 i;
+
+	for (i = 0; i < l->n && l->recs[i] != r; i++)
+		;
+	CHECK(i < l->n);
+	memmove(&l->recs[i], &l->recs[i + 1], (--l->n - i) * sizeof(r));
+}
+
+static const struct mqbus_entry *entry_of(struct sim *s, const struct rec *r)
+{
+	return mqbus_window_entry(&s->g.w, r->entry);
+}
+
+static struct rec *rec_of(struct sim *s, u32 entry)
+{
+	u32 lane = mqbus_window_entry(&s->g.w, entry)->partition;
+	u64 offset = mqbus_window_record(&s->g.w, entry)->offset;
+
+	CHECK(lane < s->o.lanes && offset < s->published[lane]);
+	return &s->recs[lane][offset];
+}
+
+/* What the window counts, counted again */
+struct counts {
+	u32 inflight;
+	u32 retrying;
+	u32 held;
+	u32 leased;
+	u32 dead;
+	u32 due;
+	u64 live;
+	u32 pending[GROUP_LANES];
+	u32 retry_leased;
+};
+
+/* Every record of the model that is outstanding is asked for in the window */
+static void count(struct sim *s, struct counts *c)
+{
+	u32 lane;
+	u64 i;
+
+	memset(c, 0, sizeof(*c));
+	for (lane = 0; lane < s->o.lanes; lane++)
+		for (i = 0; i < s->taken[lane]; i++) {
+			const struct rec *r = &s->recs[lane][i];
+			bool leased = r->state == LEASED, retry = r->place == MQBUS_PLACE_RETRY;
+
+			if (r->state == DONE)
+				continue;
+			c->pending[lane]++;
+			c->leased += leased;
+			c->retrying += retry;
+			c->retry_leased += retry && leased;
+			c->live += retry ? r->size : 0;
+			c->held += r->place == MQBUS_PLACE_HELD;
+			c->inflight += r->place == MQBUS_PLACE_RING || (retry && leased);
+			c->dead += r->state == DEAD;
+			c->due += r->due != 0;
+		}
+}
+
+static void check_order(struct sim *s, const struct mqbus_list *list, const struct list *want)
+{
+	u32 at = list->first, i;
+
+	for (i = 0; i < want->n; i++) {
+		CHECK(at == want->recs[i]->entry);
+		at = mqbus_window_entry(&s->g.w, at)->list.next;
+	}
+	CHECK(at == MQBUS_NONE);
+}
+
+static void check_entry(struct sim *s, u32 i)
+{
+	const struct mqbus_entry *e = mqbus_window_entry(&s->g.w, i);
+	struct rec *r = rec_of(s, i);
+
+	CHECK(r->state != UNTAKEN && r->state != DONE && r->entry == i && r->seen != s->checks);
+	r->seen = s->checks;
+	CHECK(states[e->state] == r->state && e->place == r->place);
+	CHECK(e->failures == r->failures && e->first == r->first);
+	if (r->pos != e->pos) {
+		/* Moved to the end of the retry ring; a member reads where it was told */
+		CHECK(r->place == MQBUS_PLACE_RETRY && r->state != LEASED && e->pos > r->pos);
+		r->pos = e->pos;
+		s->copied += r->size;
+		s->met[MOVED]++;
+	}
+	CHECK(group_whole(mqbus_window_record(&s->g.w, i), r->lane, r->offset, r->size, r->key));
+	if (r->state == LEASED)
+		CHECK(e->seat == r->holder && e->lease == r->lease >> 32);
+	if (r->state == DEAD)
+		CHECK(e->pid == 100 + r->holder && e->uid == 200 + r->holder &&
+		      e->reason == r->reason);
+	else
+		CHECK((e->heap != MQBUS_NONE) == (r->due != 0));
+	if (r->due)
+		CHECK(e->time == r->due);
+}
+
+/* The floor is where the oldest record begins that still lies there */
+static void check_floors(struct sim *s)
+{
+	u64 oldest[GROUP_LANES + 1];
+	bool moved = false;
+	u32 i;
+
+	mqbus_window_flush(&s->g.w);
+	for (i = 0; i <= s->o.lanes; i++)
+		oldest[i] = s->g.cursors[i].given.pos;
+	CHECK(oldest[s->o.lanes] == s->g.rings[s->o.lanes].tail.pos);
+	for (i = 0; i < s->g.w.table.nr; i++) {
+		const struct mqbus_entry *e = mqbus_window_entry(&s->g.w, i);
+		u32 lane = e->place == MQBUS_PLACE_RETRY ? s->o.lanes : e->partition;
+
+		if (e->state != MQBUS_ENTRY_FREE)
+			oldest[lane] = min(oldest[lane], e->pos);
+	}
+	for (i = 0; i <= s->o.lanes; i++) {
+		CHECK(mqbus_cursor_floor(&s->g.cursors[i]) == oldest[i]);
+		moved |= oldest[i] != s->floors[i];
+		s->floors[i] = oldest[i];
+		if (i < s->o.lanes)
+			CHECK(s->g.cursors[i].given.offset == s->taken[i]);
+	}
+	CHECK(s->g.w.freed == moved);
+	s->g.w.freed = false;
+}
+
+static bool key_busy(struct sim *s, const struct rec *r)
+{
+	return s->o.max_held && r->key && s->heads[r->key];
+}
+
+/* Whether a take would hand out something, or hold back */
+static bool would_take(struct sim *s, const struct counts *c, u32 holder)
+{
+	const struct mqbus_window_conf *conf = &s->g.w.conf;
+	u32 i;
+
+	if (s->leases[holder].n >= conf->credit)
+		return false;
+	if (s->ready[MQBUS_PLACE_RING].n)
+		return true;
+	if (c->inflight >= conf->max_inflight)
+		return false;
+	if (s->ready[MQBUS_PLACE_RETRY].n || s->ready[MQBUS_PLACE_HELD].n)
+		return true;
+	for (i = 0; i < s->o.lanes; i++)
+		if (s->taken[i] < s->published[i] &&
+		    (c->held < s->o.max_held || !key_busy(s, &s->recs[i][s->taken[i]])))
+			return true;
+	return false;
+}
+
+static void check_ready(struct sim *s, const struct counts *c)
+{
+	struct mqbus_leased none;
+	bool more;
+	u32 i;
+
+	for (i = 0; i < GROUP_SEATS; i++) {
+		const struct mqbus_window *w = &s->g.w;
+
+		if (!s->seated[i])
+			continue;
+		if (would_take(s, c, i)) {
+			CHECK(mqbus_window_ready(w, &s->holders[i]));
+		} else if (mqbus_window_ready(w, &s->holders[i])) {
+			/* Something was settled, but not what a partition waits for */
+			CHECK(s->o.max_held && c->held == s->o.max_held);
+			s->met[IN_VAIN]++;
+			CHECK(!mqbus_window_take(&s->g.w, &s->holders[i], &none, 1, 0, 1, &more));
+			CHECK(!more && !mqbus_window_ready(w, &s->holders[i]));
+		}
+	}
+}
+
+static void check_stats(struct sim *s, const struct counts *c)
+{
+	const struct mqbus_window_stats *t = &s->g.w.stats;
+
+	CHECK(!memcmp(t, &s->stats, sizeof(*t)));
+	CHECK(t->delivered == t->acked + t->nacked + t->released + t->rejected + t->expired +
+			      t->died + c->leased);
+	CHECK(t->redelivered <= t->delivered && !t->deaths);
+}
+
+static void check_keys(struct sim *s)
+{
+	u32 k, i;
+
+	for (k = 1; s->o.max_held && k < GROUP_KEYS; k++) {
+		const struct list *held = &s->held[k];
+
+		CHECK(s->heads[k] || !held->n);
+		if (!s->heads[k])
+			continue;
+		CHECK(s->heads[k]->state != HELD && s->heads[k]->state != DONE);
+		check_order(s, &s->g.keys.heads[s->heads[k]->entry].held, held);
+		CHECK(mqbus_keys_find(&s->g.keys,
+				      mqbus_window_record(&s->g.w, s->heads[k]->entry)) ==
+		      s->heads[k]->entry);
+		for (i = 0; i < held->n; i++)
+			CHECK(held->recs[i]->state == HELD && held->recs[i]->key == k);
+	}
+}
+
+static void check_all(struct sim *s)
+{
+	struct mqbus_window *w = &s->g.w;
+	struct counts c;
+	u32 used = 0, i;
+
+	s->checks++;
+	for (i = 0; i < w->table.nr; i++)
+		if (mqbus_window_entry(w, i)->state != MQBUS_ENTRY_FREE) {
+			check_entry(s, i);
+			used++;
+		}
+	/* Each is one of the model's, none is there twice, and so none is lost */
+	CHECK(used == s->outstanding && w->table.used == used);
+	count(s, &c);
+	CHECK(w->inflight == c.inflight && w->retrying == c.retrying && w->held == c.held);
+	CHECK(w->leased == c.leased && w->nr_dead == c.dead && w->retry_live == c.live);
+	CHECK(w->table.heap == c.due && w->copied == s->copied);
+	CHECK(w->retrying <= w->max_retry && w->held <= w->max_held);
+	for (i = 0; i < s->o.lanes; i++)
+		CHECK(s->g.lane[i].pending == c.pending[i]);
+	check_floors(s);
+	for (i = 0; i < MQBUS_PLACES; i++)
+		check_order(s, &w->ready[i], &s->ready[i]);
+	check_order(s, &w->dead, &s->dead);
+	for (i = 0; i < GROUP_SEATS; i++)
+		if (s->seated[i]) {
+			CHECK(s->holders[i].nr == s->leases[i].n);
+			check_order(s, &s->holders[i].leases, &s->leases[i]);
+		}
+	check_keys(s);
+	check_stats(s, &c);
+	check_ready(s, &c);
+}
+
+/* The retry ring had room, or it had none for a reason */
+static void model_retry(struct sim *s, struct rec *r)
+{
+	u32 lane = s->o.lanes;
+	struct counts c;
+	bool fits;
+
+	if (r->place == MQBUS_PLACE_RETRY)
+		return;
+	count(s, &c);
+	fits = c.retrying < s->o.max_retry &&
+	       c.live + r->size + s->o.margin <= s->o.retry_size;
+	if (entry_of(s, r)->place != MQBUS_PLACE_RETRY) {
+		CHECK(!fits || c.retry_leased);
+		s->met[REFUSED]++;
+		return;
+	}
+	CHECK(fits);
+	s->met[RETRIED]++;
+	s->copied += r->size;
+	r->place = MQBUS_PLACE_RETRY;
+	r->pos = entry_of(s, r)->pos;
+	CHECK(r->pos == s->g.rings[lane].tail.pos - r->size);
+}
+
+static void model_again(struct sim *s, struct rec *r)
+{
+	r->state = READY;
+	list_add(&s->ready[r->place], r);
+}
+
+static void model_finish(struct sim *s, struct rec *r)
+{
+	r->state = DONE;
+	r->due = 0;
+	s->outstanding--;
+	if (!s->o.max_held || !r->key)
+		return;
+	if (s->heads[r->key] != r) {
+		list_del(&s->held[r->key], r);
+		return;
+	}
+	s->heads[r->key] = NULL;
+	if (s->held[r->key].n) {
+		struct rec *next = s->held[r->key].recs[0];
+
+		list_del(&s->held[r->key], next);
+		s->heads[r->key] = next;
+		model_again(s, next);
+	}
+}
+
+static void model_wait(struct sim *s, struct rec *r, u64 wait)
+{
+	if (!wait) {
+		model_again(s, r);
+		return;
+	}
+	r->state = WAITING;
+	r->due = s->now.mono + wait;
+	model_retry(s, r);
+}
+
+static void model_discard(struct sim *s, struct rec *r)
+{
+	s->stats.discarded++;
+	s->met[DISCARDED]++;
+	model_finish(s, r);
+}
+
+static void model_bury(struct sim *s, struct rec *r, enum mqbus_reason reason)
+{
+	r->reason = reason;
+	if (!s->g.w.conf.dlq) {
+		model_discard(s, r);
+		return;
+	}
+	r->state = DEAD;
+	list_add(&s->dead, r);
+}
+
+static void model_unlease(struct sim *s, struct rec *r)
+{
+	CHECK(r->state == LEASED);
+	list_del(&s->leases[r->holder], r);
+	s->last[r->entry].leased = false;
+	r->due = 0;
+}
+
+/* @chance: as it was before */
+static void model_fail(struct sim *s, struct rec *r, enum mqbus_reason reason, u64 delay,
+		       u32 chance)
+{
+	const struct mqbus_window_conf *conf = &s->g.w.conf;
+
+	if (s->o.once) {
+		model_discard(s, r);
+		return;
+	}
+	r->failures++;
+	if (conf->limit && r->failures >= conf->limit)
+		model_bury(s, r, reason);
+	else if (reason == MQBUS_REASON_DIED)
+		model_wait(s, r, 0);
+	else
+		model_wait(s, r, delay ?: mqbus_backoff_wait(&conf->backoff, r->failures, chance));
+}
+
+static void model_settle(struct sim *s, struct rec *r, enum mqbus_settlement what, u64 delay,
+			 u32 chance)
+{
+	if (what == MQBUS_EXTEND) {
+		delay = delay ?: s->g.w.conf.lease;
+		r->due = delay ? s->now.mono + delay : 0;
+		s->stats.extended++;
+		return;
+	}
+	model_unlease(s, r);
+	switch (what) {
+	case MQBUS_ACK:
+		s->stats.acked++;
+		model_finish(s, r);
+		break;
+	case MQBUS_NACK:
+		s->stats.nacked++;
+		model_fail(s, r, MQBUS_REASON_NACK, delay, chance);
+		break;
+	case MQBUS_RELEASE:
+		s->stats.released++;
+		if (s->o.once)
+			model_discard(s, r);
+		else
+			model_wait(s, r, delay);
+		break;
+	default:
+		s->stats.rejected++;
+		model_bury(s, r, MQBUS_REASON_REJECTED);
+		break;
+	}
+}
+
+static void op_publish(struct sim *s)
+{
+	u32 n = rng_once(&s->rng, 16) ? 30 : 1 + rng_below(&s->rng, 4);
+	u32 lane = rng_below(&s->rng, s->o.lanes);
+
+	for (; n; n--) {
+		u64 offset = s->published[lane];
+		u32 key = rng_once(&s->rng, 4) ? 0 : 1 + rng_below(&s->rng, GROUP_KEYS - 1);
+		u32 size = sizeof(struct mqbus_record) + 8 +
+			   rng_below(&s->rng, rng_once(&s->rng, 8) ? s->o.margin - 71 :
+								     s->most + 1) / 8 * 8;
+		struct rec *r = &s->recs[lane][offset];
+		u64 pos = s->g.rings[lane].tail.pos;
+
+		/* Few keys at times, so that they are waited for */
+		if (key && rng_once(&s->rng, 2))
+			key = 1 + key % 2;
+		if (offset == RUN_RECORDS || !group_publish(&s->g, lane, size, key))
+			return;
+		*r = (struct rec) {
+			.lane = lane, .offset = offset, .size = size, .key = key, .begin = pos,
+		};
+		s->published[lane]++;
+	}
+}
+
+/* A record of a partition was reached: it is handed out, or held back */
+static void model_take(struct sim *s, struct rec *r, bool hold)
+{
+	CHECK(r->state == UNTAKEN && hold == key_busy(s, r));
+	r->place = hold ? MQBUS_PLACE_HELD : MQBUS_PLACE_RING;
+	r->state = hold ? HELD : READY;
+	r->entry = MQBUS_NONE;
+	r->pos = r->begin;
+	r->failures = 0;
+	r->first = 0;
+	r->got = 0;
+	r->due = 0;
+	s->taken[r->lane]++;
+	s->outstanding++;
+	if (hold)
+		list_add(&s->held[r->key], r);
+	else if (s->o.max_held && r->key)
+		s->heads[r->key] = r;
+}
+
+/* Everything of a partition before @to was busy */
+static u32 model_hold(struct sim *s, u32 lane, u64 to)
+{
+	u32 n = 0;
+
+	for (; s->taken[lane] < to; n++)
+		model_take(s, &s->recs[lane][s->taken[lane]], true);
+	s->met[HELD_BACK] += n;
+	return n;
+}
+
+static u32 model_inflight(struct sim *s)
+{
+	struct counts c;
+
+	count(s, &c);
+	return c.inflight;
+}
+
+static void model_lease(struct sim *s, const struct mqbus_leased *l, u32 holder, u64 end)
+{
+	struct rec *r = &s->recs[l->partition][l->offset];
+	u32 i = (u32)l->lease;
+
+	if (r->state == READY) {
+		/* What comes back goes first, in the order in which it came back */
+		for (i = 0; i < r->place; i++)
+			CHECK(!s->ready[i].n);
+		CHECK(s->ready[r->place].recs[0] == r);
+		list_del(&s->ready[r->place], r);
+		i = r->entry;
+		CHECK(r->place == MQBUS_PLACE_RING || model_inflight(s) < s->g.w.conf.max_inflight);
+	} else {
+		for (i = 0; i < MQBUS_PLACES; i++)
+			CHECK(!s->ready[i].n);
+		CHECK(model_inflight(s) < s->g.w.conf.max_inflight);
+		model_hold(s, r->lane, r->offset);
+		model_take(s, r, false);
+		i = (u32)l->lease;
+		r->entry = i;
+	}
+	CHECK((u32)l->lease == i && l->lease >> 32 > s->last[i].number);
+	if (r->place == MQBUS_PLACE_HELD)
+		r->place = MQBUS_PLACE_RING;
+	CHECK(l->pos == r->pos && l->attempt == r->failures + 1 && !l->__reserved);
+	CHECK(l->ring == (r->place == MQBUS_PLACE_RETRY ? MQBUS_RETRY : r->lane));
+	r->state = LEASED;
+	r->holder = holder;
+	r->lease = l->lease;
+	r->due = end;
+	list_add(&s->leases[holder], r);
+	s->last[i] = (struct last) { .number = l->lease >> 32, .holder = holder, .leased = true };
+	s->stats.delivered++;
+	s->stats.redelivered += r->first != 0;
+	r->first = r->first ?: s->now.real;
+	CHECK(!r->got++ || !s->o.once);
+
+	/* One of a key at a time, and each after the one before it */
+	if (s->o.max_held && r->key) {
+		CHECK(s->heads[r->key] == r && r->offset >= s->key_seen[r->lane][r->key]);
+		s->key_seen[r->lane][r->key] = r->offset;
+	}
+}
+
+/*
+ * Of those held back just now find the entries. Between partitions that one take
+ * went through the order is the window's.
+ */
+static void adopt_held(struct sim *s)
+{
+	u32 k, i, n;
+
+	for (k = 1; k < GROUP_KEYS; k++) {
+		struct list *held = &s->held[k];
+		u32 at = s->heads[k] ? s->g.keys.heads[s->heads[k]->entry].held.first : MQBUS_NONE;
+
+		for (i = 0; i < held->n; i++) {
+			struct rec *r;
+
+			CHECK(at != MQBUS_NONE);
+			r = rec_of(s, at);
+			if (held->recs[i]->entry == MQBUS_NONE) {
+				for (n = i; n < held->n && held->recs[n] != r; n++)
+					CHECK(held->recs[n]->lane != r->lane);
+				CHECK(n < held->n && r->entry == MQBUS_NONE);
+				memmove(&held->recs[i + 1], &held->recs[i], (n - i) * sizeof(r));
+				held->recs[i] = r;
+				r->entry = at;
+			}
+			CHECK(held->recs[i] == r);
+			at = mqbus_window_entry(&s->g.w, at)->list.next;
+		}
+	}
+}
+
+static void op_take(struct sim *s, u32 holder)
+{
+	u32 max = rng_once(&s->rng, 8) ? CREDIT : 1 + rng_below(&s->rng, 6), n, i;
+	u64 lease = s->g.w.conf.lease, end = lease ? s->now.mono + lease : 0;
+	u64 held = s->met[HELD_BACK];
+	struct counts c;
+	bool more;
+
+	n = mqbus_window_take(&s->g.w, &s->holders[holder], s->got, max, end, s->now.real, &more);
+	CHECK(n <= max);
+	for (i = 0; i < n; i++)
+		model_lease(s, &s->got[i], holder, end);
+	for (i = 0; i < s->o.lanes; i++)
+		model_hold(s, i, s->g.cursors[i].given.offset);
+	adopt_held(s);
+	CHECK(more == (s->met[HELD_BACK] - held >= MQBUS_WINDOW_STEP));
+	CHECK(s->leases[holder].n <= s->g.w.conf.credit || !n);
+	count(s, &c);
+	if (n < max && !more)
+		CHECK(!would_take(s, &c, holder));
+	s->nr_got = n;
+	s->got_by = holder;
+}
+
+/* Some of the last ones did not arrive, perhaps too late to say so */
+static void op_untake(struct sim *s)
+{
+	u32 keep = s->nr_got ? rng_below(&s->rng, s->nr_got) : 0;
+	u32 holder = rng_once(&s->rng, 16) ? rng_below(&s->rng, GROUP_SEATS) : s->got_by;
+
+	if (!s->seated[holder])
+		return;
+	for (; s->nr_got > keep; s->nr_got--) {
+		const struct mqbus_leased *l = &s->got[s->nr_got - 1];
+		struct rec *r = &s->recs[l->partition][l->offset];
+
+		mqbus_window_untake(&s->g.w, &s->holders[holder], l->lease);
+		if (r->state != LEASED || r->lease != l->lease || r->holder != holder)
+			continue;
+		model_unlease(s, r);
+		r->state = READY;
+		list_push(&s->ready[r->place], r);
+		s->stats.delivered--;
+		if (--r->got)
+			s->stats.redelivered--;
+		else
+			r->first = 0;
+		s->met[UNTAKEN_AGAIN]++;
+	}
+}
+
+/* What settling a lease has to say, as far as that hangs on the lease */
+static int model_result(struct sim *s, u64 lease, u32 holder)
+{
+	u32 i = (u32)lease, number = lease >> 32;
+
+	if (i >= s->g.w.table.nr || !number || number > s->last[i].number)
+		return -ENOENT;
+	if (number < s->last[i].number)
+		return -ESTALE;
+	if (!s->last[i].leased)
+		return s->last[i].expired ? -ETIMEDOUT : -EALREADY;
+	return s->last[i].holder == holder ? 0 : -EPERM;
+}
+
+static u64 some_lease(struct sim *s, u32 holder)
+{
+	u64 i, number;
+
+	if (s->leases[holder].n && !rng_once(&s->rng, 4))
+		return s->leases[holder].recs[rng_below(&s->rng, s->leases[holder].n)]->lease;
+	/* Of anybody, old, not given yet, of no entry */
+	i = rng_below(&s->rng, s->g.w.table.nr + 1);
+	number = i < ENTRIES ? s->last[i].number + 1 : 1;
+	return (number - rng_below(&s->rng, min(number + 1, 3ULL))) << 32 | i;
+}
+
+static u64 some_delay(struct sim *s)
+{
+	switch (rng_below(&s->rng, 4)) {
+	case 0:
+		return 1 + rng_below(&s->rng, 20);
+	case 1:
+		return rng_once(&s->rng, 4) ? MQBUS_DELAY_MAX + rng_below(&s->rng, 2) :
+					      1 + rng_below(&s->rng, 2000);
+	default:
+		return 0;
+	}
+}
+
+static void op_settle(struct sim *s, u32 holder)
+{
+	static const enum mqbus_settlement what[] = {
+		MQBUS_ACK, MQBUS_ACK, MQBUS_ACK, MQBUS_NACK, MQBUS_NACK, MQBUS_RELEASE,
+		MQBUS_REJECT, MQBUS_EXTEND,
+	};
+	struct mqbus_settle settle = {
+		.lease = some_lease(s, holder),
+		.what = rng_once(&s->rng, 50) ? 5 : what[rng_below(&s->rng, ARRAY_SIZE(what))],
+		.error = rng_once(&s->rng, 50),
+	};
+	bool plain;
+	int want;
+	u32 chance = s->now.chance;
+	struct rec *r = NULL;
+
+	if (s->bad && settle.what == MQBUS_ACK && !rng_once(&s->rng, 8))
+		settle.what = MQBUS_NACK;
+	plain = settle.what == MQBUS_ACK || settle.what == MQBUS_REJECT;
+	if (!plain || rng_once(&s->rng, 20))
+		settle.delay = some_delay(s);
+	if (settle.what > MQBUS_EXTEND)
+		want = -EOPNOTSUPP;
+	else if (settle.error || (plain && settle.delay))
+		want = -EINVAL;
+	else if (settle.delay > MQBUS_DELAY_MAX)
+		want = -ERANGE;
+	else
+		want = model_result(s, settle.lease, holder);
+	if (!want)
+		r = rec_of(s, (u32)settle.lease);
+	CHECK(mqbus_window_settle(&s->g.w, &s->holders[holder], &settle, &s->now) == want);
+	if (r)
+		model_settle(s, r, settle.what, settle.delay, chance);
+}
+
+static void op_settle_held(struct sim *s, u32 holder)
+{
+	enum mqbus_settlement what = rng_once(&s->rng, 2) ? MQBUS_ACK : MQBUS_RELEASE;
+	u32 max = 1 + rng_below(&s->rng, 10), n = min(max, s->leases[holder].n), i;
+
+	CHECK(mqbus_window_settle_held(&s->g.w, &s->holders[holder], what, max, &s->now) == n);
+	for (i = 0; i < n; i++)
+		model_settle(s, s->leases[holder].recs[0], what, 0, 0);
+}
+
+static void op_leave(struct sim *s, u32 holder)
+{
+	while (s->seated[holder]) {
+		u32 max = rng_below(&s->rng, 4), n = min(max, s->leases[holder].n), i;
+		bool more = mqbus_window_leave(&s->g.w, &s->holders[holder], max, &s->now);
+
+		for (i = 0; i < n; i++) {
+			struct rec *r = s->leases[holder].recs[0];
+
+			model_unlease(s, r);
+			s->stats.died++;
+			model_fail(s, r, MQBUS_REASON_DIED, 0, 0);
+		}
+		CHECK(more == (s->leases[holder].n != 0));
+		check_all(s);
+		if (!more) {
+			mqbus_window_stand(&s->g.w, &s->holders[holder]);
+			s->seated[holder] = false;
+		}
+	}
+}
+
+static void op_sit(struct sim *s, u32 holder)
+{
+	struct mqbus_holder *h = &s->holders[holder];
+	u32 i;
+
+	if (s->seated[holder])
+		return;
+	/* So that a member's seat has its number: the others' are taken */
+	for (i = 0; i < holder; i++)
+		if (!s->seated[i])
+			return;
+	h->pid = 100 + holder;
+	h->uid = 200 + holder;
+	CHECK(!mqbus_window_sit(&s->g.w, h) && h->seat == holder);
+	s->seated[holder] = true;
+}
+
+/* One at a time, since those of one time come in any order */
+static void op_tick(struct sim *s)
+{
+	s->now.mono += rng_once(&s->rng, 10) ? rng_below(&s->rng, 3000) : rng_below(&s->rng, 10);
+	s->now.real = s->now.mono + 1000000;
+	s->now.chance += rng_next(&s->rng);
+	do {
+		u64 due = mqbus_window_due(&s->g.w), least = U64_MAX;
+		u32 chance = s->now.chance, lane, late = 0;
+		struct rec *r = NULL;
+		bool more;
+		u64 i;
+
+		for (lane = 0; lane < s->o.lanes; lane++)
+			for (i = 0; i < s->taken[lane]; i++) {
+				const struct rec *any = &s->recs[lane][i];
+
+				if (any->state == DONE || !any->due)
+					continue;
+				least = min(least, any->due);
+				late += any->due <= s->now.mono;
+			}
+		CHECK(due == least);
+		if (late)
+			r = rec_of(s, mqbus_heap_top(&s->g.w.table));
+		more = mqbus_window_tick(&s->g.w, 1, &s->now);
+		if (!late) {
+			CHECK(!more);
+			return;
+		}
+		CHECK(r->due == least);
+		if (r->state == LEASED) {
+			model_unlease(s, r);
+			s->last[r->entry].expired = true;
+			s->stats.expired++;
+			model_fail(s, r, MQBUS_REASON_EXPIRED, 0, chance);
+		} else {
+			CHECK(r->state == WAITING);
+			r->due = 0;
+			model_again(s, r);
+		}
+		CHECK(more == (late > 1));
+		check_all(s);
+	} while (!rng_once(&s->rng, 20));
+}
+
+/* Take dead letters to their topic, if that has room */
+static void op_bury(struct sim *s)
+{
+	u32 n = rng_below(&s->rng, 4);
+
+	if (rng_once(&s->rng, 8))
+		s->full = !s->full;
+	while (s->dead.n && n--) {
+		struct rec *r = s->dead.recs[0];
+
+		CHECK(s->g.w.dead.first == r->entry);
+		if (s->full) {
+			mqbus_window_unburied(&s->g.w, r->entry);
+			model_retry(s, r);
+			return;
+		}
+		mqbus_window_buried(&s->g.w, r->entry);
+		list_del(&s->dead, r);
+		s->stats.buried++;
+		s->met[BURIED]++;
+		model_finish(s, r);
+	}
+}
+
+static void op_conf(struct sim *s)
+{
+	struct mqbus_window_conf *conf = &s->g.w.conf;
+
+	switch (rng_below(&s->rng, 6)) {
+	case 0:
+		conf->max_inflight = s->o.max_inflight;
+		if (rng_once(&s->rng, 2))
+			conf->max_inflight = 1 + rng_below(&s->rng, s->o.max_inflight);
+		break;
+	case 1:
+		conf->credit = 1 + rng_below(&s->rng, rng_once(&s->rng, 2) ? 4 : CREDIT);
+		break;
+	case 2:
+		conf->limit = rng_once(&s->rng, 2) ? 0 : 1 + rng_below(&s->rng, 5);
+		break;
+	case 3:
+		conf->lease = rng_once(&s->rng, 4) ? 0 : 10 + rng_below(&s->rng, 200);
+		break;
+	case 4:
+		conf->backoff = (struct mqbus_backoff) {
+			.min = rng_once(&s->rng, 3) ? 0 : 1 + rng_below(&s->rng, 100),
+			.max = 1 + rng_below(&s->rng, 1000),
+			.factor = 100 + rng_below(&s->rng, 300),
+			.jitter = rng_below(&s->rng, 101),
+		};
+		break;
+	default:
+		conf->dlq = !rng_once(&s->rng, 3);
+		break;
+	}
+}
+
+static void model_forget(struct sim *s, struct rec *r)
+{
+	if (r->state == READY)
+		list_del(&s->ready[r->place], r);
+	else if (r->state == DEAD)
+		list_del(&s->dead, r);
+	model_finish(s, r);
+}
+
+/* In which order records are forgotten */
+static bool lies_before(const struct rec *a, const struct rec *b)
+{
+	bool retry = a->place == MQBUS_PLACE_RETRY;
+
+	return retry == (b->place == MQBUS_PLACE_RETRY) ? a->pos < b->pos : !retry;
+}
+
+/* All members go, and a partition begins somewhere else */
+static void op_forget(struct sim *s)
+{
+	u32 lane = rng_below(&s->rng, s->o.lanes), i;
+	struct mqbus_seek seek = { .whence = MQBUS_WHENCE_OFFSET };
+	struct mqbus_ring *ring = &s->g.rings[lane];
+	bool more;
+	u64 k;
+
+	for (i = 0; i < GROUP_SEATS; i++)
+		op_leave(s, i);
+	s->nr_got = 0;
+	do {
+		u32 max = 1 + rng_below(&s->rng, 5);
+
+		more = mqbus_window_forget(&s->g.w, lane, max);
+		/* First those that lie in it, in order, then those of the retry ring */
+		while (max) {
+			struct rec *r = NULL;
+
+			for (k = 0; k < s->taken[lane]; k++) {
+				struct rec *any = &s->recs[lane][k];
+
+				if (any->state != DONE && (!r || lies_before(any, r)))
+					r = any;
+			}
+			if (!r)
+				break;
+			model_forget(s, r);
+			s->met[FORGOTTEN]++;
+			max--;
+		}
+		for (k = 0; k < s->taken[lane] && s->recs[lane][k].state == DONE; k++)
+			;
+		CHECK(more || k == s->taken[lane]);
+		check_all(s);
+	} while (more);
+
+	seek.value = rng_below(&s->rng, s->published[lane] + 1);
+	spin_lock(&ring->lock);
+	CHECK(mqbus_ring_seek_step(ring, &seek) || s->published[lane] > MQBUS_RING_STEP);
+	mqbus_cursor_place(&s->g.cursors[lane], ring, &seek.at);
+	spin_unlock(&ring->lock);
+	mqbus_window_place(&s->g.w, lane);
+	s->floors[lane] = seek.at.pos;
+	s->taken[lane] = seek.at.offset;
+	for (k = 0; k < s->published[lane]; k++)
+		s->recs[lane][k].state = k < seek.at.offset ? DONE : UNTAKEN;
+	memset(s->key_seen[lane], 0, sizeof(s->key_seen[lane]));
+	for (i = 0; i < GROUP_SEATS; i++)
+		op_sit(s, i);
+}
+
+static void op_any(struct sim *s)
+{
+	u32 holder = rng_below(&s->rng, GROUP_SEATS);
+
+	switch (rng_below(&s->rng, 64)) {
+	case 0 ... 11:
+		op_publish(s);
+		break;
+	case 12 ... 25:
+		if (s->seated[holder])
+			op_take(s, holder);
+		break;
+	case 26 ... 45:
+		if (s->seated[holder])
+			op_settle(s, holder);
+		break;
+	case 46 ... 47:
+		if (s->seated[holder])
+			op_settle_held(s, holder);
+		break;
+	case 48 ... 49:
+		op_untake(s);
+		break;
+	case 50 ... 54:
+		op_tick(s);
+		break;
+	case 55 ... 57:
+		op_bury(s);
+		break;
+	case 58 ... 59:
+		op_conf(s);
+		break;
+	case 60:
+		if (rng_once(&s->rng, 3))
+			op_leave(s, holder);
+		break;
+	case 61:
+		if (rng_once(&s->rng, 12))
+			op_forget(s);
+		break;
+	default:
+		op_sit(s, holder);
+		break;
+	}
+}
+
+/* In the end all that was published is settled, and nothing is left of it */
+static void drain(struct sim *s)
+{
+	struct mqbus_window_conf *conf = &s->g.w.conf;
+	u32 i;
+
+	conf->max_inflight = s->o.max_inflight;
+	conf->credit = CREDIT;
+	conf->limit = 0;
+	s->full = false;
+	for (i = 0; i < GROUP_SEATS; i++)
+		op_sit(s, i);
+	do {
+		op_take(s, 0);
+		for (i = 0; i < GROUP_SEATS; i++) {
+			u32 n = s->leases[i].n;
+
+			CHECK(mqbus_window_settle_held(&s->g.w, &s->holders[i], MQBUS_ACK, ~0U,
+						       &s->now) == n);
+			while (s->leases[i].n)
+				model_settle(s, s->leases[i].recs[0], MQBUS_ACK, 0, 0);
+		}
+		check_all(s);
+		op_bury(s);
+		check_all(s);
+		s->full = false;
+		s->now.mono += MQBUS_DELAY_MAX / 4;
+		op_tick(s);
+		for (i = 0; i < s->o.lanes && s->taken[i] == s->published[i]; i++)
+			;
+	} while (s->outstanding || i < s->o.lanes);
+	CHECK(!s->g.w.table.used && !s->g.w.inflight && !s->g.w.retry_live);
+	for (i = 0; s->o.max_held && i <= s->g.keys.mask; i++)
+		CHECK(s->g.keys.buckets[i] == MQBUS_NONE);
+}
+
+/* One group from its making to its end. Return: operations. */
+static u64 run(u64 number, const struct group_options *o, u64 *met)
+{
+	static struct sim s;
+	u32 i, ops;
+
+	memset(&s, 0, sizeof(s));
+	s.o = *o;
+	rng_init(&s.rng, number);
+	s.o.lanes = 1 + rng_below(&s.rng, GROUP_LANES);
+	s.most = rng_once(&s.rng, 2) ? 40 : 300;
+	s.bad = rng_once(&s.rng, 3);
+	s.now = (struct mqbus_now) { .mono = 1000, .real = 1001000, .chance = number };
+	group_make(&s.g, &s.o);
+	CHECK(s.g.w.table.nr <= ENTRIES);
+	for (i = 0; i < s.o.lanes; i++)
+		s.recs[i] = calloc(RUN_RECORDS, sizeof(*s.recs[i]));
+	for (i = 0; i < GROUP_SEATS; i++)
+		op_sit(&s, i);
+	op_conf(&s);
+	for (ops = 0; ops < RUN_OPS; ops++) {
+		op_any(&s);
+		check_all(&s);
+		if (rng_once(&s.rng, 2))
+			group_scribble(&s.g);
+	}
+	drain(&s);
+	for (i = 0; i < MET; i++)
+		met[i] += s.met[i];
+	for (i = 0; i < s.o.lanes; i++)
+		free(s.recs[i]);
+	group_free(&s.g);
+	return ops;
+}
+
+static void test_model(const char *name, const struct group_options *o, u64 runs)
+{
+	static const char *const names[MET] = {
+		"retried", "no room to", "moved", "held back", "buried", "discarded",
+		"untaken", "forgotten", "ready in vain",
+	};
+	u64 met[MET] = {}, ops = 0, i;
+
+	test_begin(name);
+	for (i = 0; i < runs; i++)
+		ops += run(i << 24 | o->retry_size << 4 | o->max_retry, o, met);
+	test_note("%llu operations", (unsigned long long)ops);
+	for (i = 0; i < MET; i++)
+		if (met[i])
+			test_note("  %s: %llu", names[i], (unsigned long long)met[i]);
+	test_end();
+}
+
+int main(void)
+{
+	struct group_options o = {
+		.size = 16384, .retry_size = 65536, .margin = 512,
+		.max_inflight = 32, .max_retry = 64,
+	};
+	u64 runs = 40;
+
+	test_init(8);
+	test_model("plain", &o, runs);
+	o.max_held = 32;
+	test_model("keys", &o, runs);
+	o.max_held = 3;
+	test_model("keys, few places behind them", &o, runs);
+	o.once = true;
+	test_model("keys, once", &o, runs / 2);
+	o.max_held = 0;
+	test_model("once", &o, runs / 2);
+
+	o = (struct group_options) {
+		.size = 4096, .retry_size = 4096, .margin = 512,
+		.max_inflight = 12, .max_retry = 24,
+	};
+	test_model("small rings", &o, runs);
+	o.max_held = 12;
+	test_model("small rings, keys", &o, runs);
+	o.max_retry = 3;
+	test_model("small rings, keys, few places to wait", &o, runs);
+	o.max_retry = 0;
+	test_model("small rings, no place to wait", &o, runs / 2);
+	return test_done();
+}
