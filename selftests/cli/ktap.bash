@@ -105,6 +105,24 @@ has_member() {
 	mqbus group show "$1" "$2" 2>/dev/null | grep -q '^members  *[1-9]'
 }
 
+# figures TOPIC GROUP NAME...: of the queue in group show -j, with spaces between them
+figures() {
+	local topic=$1 group=$2
+	shift 2
+	mqbus group show "$topic" "$group" -j | awk -v names="$*" -F '[ ":,]+' '
+		{ value[$2] = $3 }
+		END {
+			n = split(names, name, " ")
+			for (i = 1; i <= n; i++)
+				printf "%s%s", value[name[i]], i < n ? " " : "\n"
+		}'
+}
+
+# is_figure TOPIC GROUP NAME VALUE
+is_figure() {
+	[ "$(figures "$1" "$2" "$3")" = "$4" ]
+}
+
 finish() {
 	echo "1..$ktap_n"
 	exit $ktap_failed
