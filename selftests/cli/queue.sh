@@ -98,4 +98,20 @@ fails "bad limit" 2 "--limit '0': expected" mqbus group create t g -t queue --li
 fails "bad type" 2 "--type 'topic': expected stream or queue" mqbus group create t g -t topic
 fails "options of a queue on a stream" 2 "are for -t queue" mqbus group create t g --credit 3
 fails "the name is taken" 1 "exists already" mqbus group create t full -t queue
+same "list: in flight, retrying, dead, lag" "queue 0 0 0 0|stream - - - 0|" \
+	"$(mqbus group list t | awk 'NR > 1 { print $5, $8, $9, $10, $11 }' | tr '\n' '|')"
+
+mqbus topic create -q open --mode 0666
+fails "no permission for dead letters" 1 \
+	"the mode of 'dead' does not let this user publish dead letters (topic show: w)" \
+	setpriv --reuid 65534 --regid 65534 --clear-groups mqbus group create open g -t queue --dlq dead
+fails "no permission to change it" 1 "only the owner of the group or of the topic, or root" \
+	setpriv --reuid 65534 --regid 65534 --clear-groups mqbus group set t full --credit 1
+used=$(mqbus info -j | awk -F '[:,]' '/"used_bytes"/ { print $2 + 0 }')
+sysctl -qw net.mqbus.max_bytes=$((used + 100000))
+fails "bytes of a namespace" 1 \
+	"room for 1024 records in flight and the retry ring is over the limit of this network namespace" \
+	mqbus group create t g -t queue
+succeeds "what --max-inflight and --retry-size help against" \
+	mqbus group create tiny g -t queue --max-inflight 10 --retry-size 4K
 finish
