@@ -196,7 +196,9 @@ TEST_F(queue, nobody_waits_for_the_stuck)
 				_exit(77);
 			if (fork() == 0) {
 				prctl(PR_SET_PDEATHSIG, SIGKILL);
-				/* Keeps the handler, and none of the endpoints */
+				/* Keeps the handler, and none of the endpoints, mapped or not */
+				mq_unmap(&w->map[0]);
+				mq_unmap(&w->retry);
 				uffd = dup2(uffd, 1000);
 				ready[1] = dup2(ready[1], 1001);
 				syscall(SYS_close_range, 3, 999, 0);
