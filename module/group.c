@@ -75,7 +75,7 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 	u32 i;
 	int err;
 
-	group = kvzalloc(size, GFP_KERNEL_ACCOUNT);
+	group = kvzalloc(size, MQBUS_GFP);
 	if (!group)
 		return ERR_PTR(-ENOMEM);
 	if (args->type == MQBUS_GROUP_QUEUE)

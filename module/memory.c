@@ -3,16 +3,12 @@
  * The pages of a ring and their mapping twice in a row. Every page is charged to
  * the memory cgroup of whoever makes the topic, and nothing is allocated later.
  */
-#include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "memory.h"
-
-/* Fail rather than let the OOM killer make room for a topic */
-#define MEMORY_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN | __GFP_ZERO)
 
 static void pages_free(struct page **pages, unsigned long n)
 {
@@ -34,11 +30,11 @@ int mqbus_memory_alloc(struct mqbus_memory *mem, u64 size, int node)
 	struct page *first, **pages;
 	int err = -ENOMEM;
 
-	pages = kvmalloc_array(2 * n, sizeof(*pages), GFP_KERNEL);
+	pages = kvmalloc_array(2 * n, sizeof(*pages), MQBUS_GFP);
 	if (!pages)
 		return -ENOMEM;
 
-	first = alloc_pages_node(node, MEMORY_GFP, 0);
+	first = alloc_pages_node(node, MQBUS_GFP | __GFP_ZERO, 0);
 	if (!first)
 		goto free_array;
 
@@ -48,7 +44,7 @@ int mqbus_memory_alloc(struct mqbus_memory *mem, u64 size, int node)
 			goto free_pages;
 		}
 		cond_resched();
-		pages[i] = alloc_pages_node(node, MEMORY_GFP, 0);
+		pages[i] = alloc_pages_node(node, MQBUS_GFP | __GFP_ZERO, 0);
 		if (!pages[i])
 			goto free_pages;
 		pages[n + i] = pages[i];

@@ -2,11 +2,15 @@
 #ifndef _MQBUS_MEMORY_H
 #define _MQBUS_MEMORY_H
 
+#include <linux/gfp.h>
 #include <linux/types.h>
 
 struct mqbus_ring_page;
 struct page;
 struct vm_area_struct;
+
+/* As much as a user asks for: fail rather than let the OOM killer make room, and be quiet */
+#define MQBUS_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
  * struct mqbus_memory - the pages of one partition

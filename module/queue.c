@@ -273,14 +273,14 @@ static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
 	struct mqbus_window *w = &q->window;
 	struct mqbus_entry *entries;
 
-	w->lanes = kvcalloc(topic->nr_parts + 1, sizeof(*w->lanes), GFP_KERNEL_ACCOUNT);
-	entries = kvcalloc(nr, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	w->lanes = kvcalloc(topic->nr_parts + 1, sizeof(*w->lanes), MQBUS_GFP);
+	entries = kvcalloc(nr, sizeof(*entries), MQBUS_GFP);
 	w->table.entries = entries;
 	if (!w->lanes || !entries)
 		return -ENOMEM;
 	if (o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE) {
-		q->keys.heads = kvcalloc(nr, sizeof(*q->keys.heads), GFP_KERNEL_ACCOUNT);
-		q->keys.buckets = kvcalloc(buckets, sizeof(u32), GFP_KERNEL_ACCOUNT);
+		q->keys.heads = kvcalloc(nr, sizeof(*q->keys.heads), MQBUS_GFP);
+		q->keys.buckets = kvcalloc(buckets, sizeof(u32), MQBUS_GFP);
 		if (!q->keys.heads || !q->keys.buckets)
 			return -ENOMEM;
 		q->keys.mask = buckets - 1;
@@ -461,7 +461,7 @@ int mqbus_queue_make_seat(struct mqbus_group_queue *q)
 	if (READ_ONCE(q->group->nr_members) < nr)
 		return 0;
 	nr = nr ? 2 * nr : 8;
-	seats = kvcalloc(nr, sizeof(*seats), GFP_KERNEL_ACCOUNT);
+	seats = kvcalloc(nr, sizeof(*seats), MQBUS_GFP);
 	if (!seats)
 		return -ENOMEM;
 	spin_lock(&q->group->lock);

@@ -169,7 +169,7 @@ static struct mqbus_topic *topic_new(const struct mqbus_who *who,
 	struct mqbus_topic *topic;
 	int err;
 
-	topic = kvzalloc(struct_size(topic, parts, parts), GFP_KERNEL_ACCOUNT);
+	topic = kvzalloc(struct_size(topic, parts, parts), MQBUS_GFP);
 	if (!topic)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&topic->ref);

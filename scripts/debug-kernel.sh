@@ -7,7 +7,7 @@
 #   b   KCSAN; oldest kernel
 #
 # The configuration is tinyconfig with selftests/vm/debug.config and
-# debug-a.config or debug-b.config. A build takes 10 to 15 minutes on two
+# debug-a.config or debug-b.config. A build takes 10 to 20 minutes on two
 # processors; one that was interrupted goes on where it was.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
@@ -115,7 +115,7 @@ progress() {
 }
 
 : >build.log
-say "building, 10 to 15 minutes on two processors; log: $work/build.log"
+say "building, 10 to 20 minutes on two processors; log: $work/build.log"
 nice -n 10 make -j"$(nproc)" "${vars[@]}" bzImage modules >build.log 2>&1 9>&- &
 make=$!
 trap 'kill $make 2>/dev/null || true' EXIT

@@ -76,9 +76,9 @@ got:  $status: $err"
 	result "$name" $wrong
 }
 
-# within SECONDS COMMAND...: try until it succeeds
+# within SECONDS COMMAND...: try until it succeeds; MQ_SLOW=N times as long
 within() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${MQ_SLOW:-1}))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
@@ -103,6 +103,24 @@ group_sum() {
 # has_member TOPIC GROUP: whether somebody reads it
 has_member() {
 	mqbus group show "$1" "$2" 2>/dev/null | grep -q '^members  *[1-9]'
+}
+
+# figures TOPIC GROUP NAME...: of the queue in group show -j, with spaces between them
+figures() {
+	local topic=$1 group=$2
+	shift 2
+	mqbus group show "$topic" "$group" -j | awk -v names="$*" -F '[ ":,]+' '
+		{ value[$2] = $3 }
+		END {
+			n = split(names, name, " ")
+			for (i = 1; i <= n; i++)
+				printf "%s%s", value[name[i]], i < n ? " " : "\n"
+		}'
+}
+
+# is_figure TOPIC GROUP NAME VALUE
+is_figure() {
+	[ "$(figures "$1" "$2" "$3")" = "$4" ]
 }
 
 finish() {

@@ -6,8 +6,8 @@ umask 022
 
 prints "version" "mqbus $(cat "$(dirname "$0")/../../VERSION")" mqbus --version
 for words in "" topic group "topic create" "topic list" "topic show" "topic delete" \
-	"group create" "group list" "group show" "group delete" "group seek" \
-	pub sub bench info; do
+	"group create" "group set" "group list" "group show" "group delete" "group seek" \
+	queue dlq "dlq list" "dlq show" "dlq redrive" "dlq purge" pub sub bench info; do
 	run mqbus $words --help
 	[ "$status" = 0 ] && [[ $out == "Usage: mqbus"* ]]
 	result "help of: mqbus $words" $?

@@ -35,7 +35,7 @@
 #include <kselftest_harness.h>
 #include <linux/mqbus.h>
 
-/* The kernel may check a lot, and be emulated on a busy machine; what hangs is found all the same */
+/* A kernel that checks a lot may be emulated on a busy machine; what hangs is found as well */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 120
 
