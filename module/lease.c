@@ -233,7 +233,7 @@ static void settle_held(struct mqbus_member *member, struct mqbus_lease *args)
 		mqbus_queue_unlock(q);
 		args->settled += n;
 		cond_resched();
-	} while (n == MQBUS_WINDOW_STEP);
+	} while (n == MQBUS_WINDOW_STEP && !fatal_signal_pending(current));
 }
 
 static int lease_check(const struct mqbus_lease *args)

@@ -160,7 +160,7 @@ static inline bool mqbus_list_empty(const struct mqbus_list *list)
  * Return: the link.
  */
 static inline struct mqbus_link *mqbus_table_link(struct mqbus_table *t,
-						   enum mqbus_through link, u32 i)
+						  enum mqbus_through link, u32 i)
 {
 	return link == MQBUS_ORDER ? &t->entries[i].order : &t->entries[i].list;
 }
@@ -173,7 +173,7 @@ static inline struct mqbus_link *mqbus_table_link(struct mqbus_table *t,
  * @i: an entry whose link is in no list
  */
 static inline void mqbus_list_add(struct mqbus_table *t, struct mqbus_list *list,
-				   enum mqbus_through link, u32 i)
+				  enum mqbus_through link, u32 i)
 {
 	struct mqbus_link *l = mqbus_table_link(t, link, i);
 
@@ -215,7 +215,7 @@ static inline void mqbus_list_push(struct mqbus_table *t, struct mqbus_list *lis
  * @i: the entry
  */
 static inline void mqbus_list_del(struct mqbus_table *t, struct mqbus_list *list,
-				   enum mqbus_through link, u32 i)
+				  enum mqbus_through link, u32 i)
 {
 	struct mqbus_link *l = mqbus_table_link(t, link, i);
 

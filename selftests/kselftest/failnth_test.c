@@ -40,12 +40,10 @@ static int knob(const char *capability, const char *name, const char *value)
 /* Faults where memory may be waited for, at once, and without a word in the log */
 static int inject_init(void)
 {
-	static const char *const capabilities[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
-	int err = 0, i;
-
-	for (i = 0; i < 3; i++)
-		err = err ?: knob(capabilities[i], "verbose", "0");
-	return err ?: knob("failslab", "ignore-gfp-wait", "N") ?:
+	return knob("failslab", "verbose", "0") ?:
+	       knob("fail_page_alloc", "verbose", "0") ?:
+	       knob("fail_usercopy", "verbose", "0") ?:
+	       knob("failslab", "ignore-gfp-wait", "N") ?:
 	       knob("fail_page_alloc", "ignore-gfp-wait", "N") ?:
 	       knob("fail_page_alloc", "min-order", "0");
 }
@@ -59,8 +57,9 @@ static void arm(unsigned int nth)
 
 	if (nth_fd < 0)
 		nth_fd = open("/proc/thread-self/fail-nth", O_RDWR);
-	if (pwrite(nth_fd, text, n, 0) != n)
-		perror("fail-nth");
+	/* The fault that is still to come may strike here */
+	while (pwrite(nth_fd, text, n, 0) < 0 && errno == EFAULT)
+		;
 }
 
 /* Return: whether a fault was injected */

@@ -502,7 +502,7 @@ TEST_F_TIMEOUT(stress, from_kill_to_redelivery, 300)
 	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", NULL));
 	ASSERT_EQ(0, worker_open(&worker, self->topic, "g", 0));
 	producer = mq_producer(self->topic, 0);
-	for (i = 1; i <= 200 && _metadata->passed; i++) {
+	for (i = 1; i <= self->kills && _metadata->passed; i++) {
 		number = i;
 		ASSERT_EQ(1, mq_put(producer, &number, sizeof(number), 0));
 		pid = hold(self->topic, "g", 1);

@@ -50,7 +50,8 @@
  * EAGAIN        would have to wait, and waiting was not allowed
  * EALREADY      the lease was settled before
  * EBADFD        the endpoint is in the wrong state for this call
- * EBUSY         the group still has members
+ * EBUSY         the group still has members; or dead letters that wait for the topic
+ *               that it shall not have any more
  * ECHRNG        there is no partition of that number
  * EDQUOT        the limit of bytes of the uid that pays is reached
  * EEXIST        the name is taken
@@ -339,7 +340,7 @@ enum mqbus_group_type {
  *	ever, since nothing else could be done without losing it.
  * @lease: ns that a member has for a record; 0: as long as its file is open
  * @backoff_min: ns until a record that failed once is tried again; 0: at once
- * @backoff_max: ns that it may become
+ * @backoff_max: ns that it may become; not less (ERANGE)
  * @backoff_factor: what each further failure multiplies it by, in hundredths, 100
  *	to 10000; 0: 200
  * @backoff_jitter: each wait is made shorter by up to so many percent, at random
@@ -357,7 +358,8 @@ enum mqbus_group_type {
  * **Attempts.** A nack, a lease that ran out, and the death of a member (the last
  * close of a file that held leases) are failures and count; a release does not.
  * The first two wait for the backoff, in the retry ring; after a death the record
- * is handed out again at once. If the retry ring is full, it waits where it is,
+ * is handed out again at once. If the retry ring is full (of bytes, or of a record for
+ * each 256 of them; room for the largest record is kept free), it waits where it is,
  * counts as in flight and holds its space: so a flow that fails becomes slow
  * instead of losing anything.
  *
@@ -456,8 +458,9 @@ struct mqbus_group_create {
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. Holds for
  * what happens from then on: a lease that is running keeps its time, a record that
  * waits keeps its due time. @max_inflight may become at most what the group was made
- * with. Errors as of %MQBUS_IOC_GROUP_CREATE; EBADFD for a stream group; nothing is
- * changed then.
+ * with. Errors as of %MQBUS_IOC_GROUP_CREATE; EBADFD for a stream group; EBUSY if @dlq is
+ * taken away while dead letters wait for it; EINVAL if @fields is 0. Nothing is changed
+ * then.
  */
 struct mqbus_group_set {
 	__u32 flags;
@@ -528,7 +531,8 @@ struct mqbus_seek_result {
  *
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. EBUSY while
  * the group has members (not for a dry run). @results are zeroed first, so that a
- * bad address moves nothing.
+ * bad address moves nothing. What a queue group had taken of the partition and not
+ * settled is forgotten, also what waits in its retry ring or as a dead letter.
  */
 struct mqbus_group_seek {
 	__u32 flags;
@@ -790,8 +794,8 @@ enum mqbus_settlement {
  * @delay: ns; 0: as the group says; must be 0 for ACK and REJECT
  *
  * Each is done by itself. Errors: ENOENT (no such lease was given), EPERM (another
- * member has it), EALREADY (settled already), ETIMEDOUT (it ran out, and the record
- * waits to be handed out again), ESTALE (it ended, and the record has gone on),
+ * member has it), EALREADY (settled already), ETIMEDOUT (it ran out, and nobody was
+ * given the record since), ESTALE (it ended, and somebody was),
  * EINVAL, ERANGE (@delay), EOPNOTSUPP (@what).
  */
 struct mqbus_settle {
@@ -820,7 +824,8 @@ struct mqbus_settle {
  * Settles what is done, then hands out what comes next, as many as there are but at
  * least one. When something was to be settled the call succeeds, and @error tells
  * of what came after; else it fails with that errno: EAGAIN, ETIMEDOUT, EINTR, EIDRM,
- * EFAULT (what could not be told is handed out again, free of charge). It
+ * EFAULT (what could not be told is handed out again, free of charge), E2BIG (an element
+ * of @settles; those before it are settled). It
  * fails too with the errno of the first settlement if none succeeded and @nr_leases
  * is 0. EBADFD: not a member of a queue group.
  */
