@@ -196,6 +196,11 @@ static void sweep(struct __test_metadata *_metadata, struct point *p, const stru
 	TH_LOG("%s: %u places, %u of them failed the call", step->name, nth - 2, failed);
 }
 
+#define NEED_INJECTION do {							\
+	if (access("/proc/self/fail-nth", F_OK) || inject_init())		\
+		SKIP(return, "this kernel has no fault injection");		\
+} while (0)
+
 FIXTURE(failnth) {
 	struct point p;
 };
@@ -204,8 +209,6 @@ FIXTURE_SETUP(failnth)
 {
 	struct point *p = &self->p;
 
-	if (access("/proc/self/fail-nth", F_OK) || inject_init())
-		SKIP(return, "this kernel has no fault injection");
 	p->ctl = mq_open(0);
 	ASSERT_LE(0, p->ctl);
 	mq_name(p->topic, "failnth");
@@ -223,6 +226,7 @@ TEST_F(failnth, topic)
 {
 	static const struct step create = { "topic create", topic_create, topic_delete };
 
+	NEED_INJECTION;
 	sweep(_metadata, &self->p, &create);
 }
 
@@ -237,6 +241,7 @@ TEST_F(failnth, groups)
 	struct point *p = &self->p;
 	size_t i;
 
+	NEED_INJECTION;
 	ASSERT_EQ(0, topic_create(p));
 	ASSERT_EQ(0, mq_create(p->ctl, p->dlq));
 	ASSERT_EQ(0, mq_queue(p->ctl, p->topic, "g", NULL));
@@ -255,6 +260,7 @@ TEST_F(failnth, endpoints)
 	struct point *p = &self->p;
 	size_t i;
 
+	NEED_INJECTION;
 	ASSERT_EQ(0, topic_create(p));
 	ASSERT_EQ(0, mq_queue(p->ctl, p->topic, "g", NULL));
 	ASSERT_EQ(0, mq_group(p->ctl, p->topic, "s"));
@@ -275,6 +281,7 @@ TEST_F(failnth, publish)
 	__u64 next = 0;
 	int fd, ret, i;
 
+	NEED_INJECTION;
 	memset(value, 'v', sizeof(value));
 	ASSERT_EQ(0, mq_create(p->ctl, p->topic));
 	ASSERT_EQ(0, mq_group(p->ctl, p->topic, "s"));
@@ -317,6 +324,7 @@ TEST_F(failnth, lease)
 	bool injected = true;
 	int fd, w, ret, i;
 
+	NEED_INJECTION;
 	ASSERT_EQ(0, mq_create(p->ctl, p->topic));
 	ASSERT_EQ(0, mq_queue(p->ctl, p->topic, "g", NULL));
 	fd = mq_producer(p->topic, 0);

@@ -349,29 +349,39 @@ static void kill_one(FIXTURE_DATA(stress) *self)
 	spawn(self, i);
 }
 
+/* Somewhere in the middle of the next records, however fast they are; else after a tick */
+static void wait_for_middle(FIXTURE_DATA(stress) *self, __u32 share)
+{
+	__u64 tick = TICK * setting("MQ_SLOW", 1), begin = mq_clock(CLOCK_MONOTONIC);
+	__u64 target = get(&self->s->first) + draw(&self->random, share);
+
+	do
+		mq_sleep(MQ_MS / 4);
+	while (get(&self->s->first) < target && mq_clock(CLOCK_MONOTONIC) - begin < tick);
+}
+
 /*
  * Kill, while the producer publishes a share of its records between any two kills,
  * and on until all is acked. Returns how many kills that were, or -ETIMEDOUT.
  */
 static int stress_run(FIXTURE_DATA(stress) *self)
 {
-	__u64 tick = TICK * setting("MQ_SLOW", 1), end = mq_patience();
-	__u64 acked = 0, now;
+	__u64 acked = 0, now, next, end = mq_patience();
 	struct stress *s = self->s;
-	__u32 kills = 0;
+	__u32 share = s->count / self->kills + 1, kills = 0;
 	int i;
 
 	for (i = 0; i < PROCS; i++)
 		spawn(self, i);
 	while (acked != s->count) {
-		mq_sleep(tick);
+		next = (__u64)share * (kills + 1);
+		put(&s->allowed, next < s->count ? next : s->count);
+		wait_for_middle(self, share);
 		/* Nobody is killed for ever, so that an end is possible in any case */
 		if (kills < 5 * self->kills && self->lives < LIVES_MAX - PROCS) {
 			kill_one(self);
 			kills++;
 		}
-		put(&s->allowed, kills < self->kills ?
-				 (__u64)s->count * kills / self->kills : s->count);
 		now = figure(self->topic, "g", MQBUS_A_QUEUE_ACKED);
 		if (now != acked)
 			end = mq_patience();
