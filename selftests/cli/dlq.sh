@@ -12,8 +12,13 @@ decide() {
 }
 # letters TOPIC [OPTION]...: the values of its dead letters, sorted
 letters() {
-	mqbus dlq show "$@" -j >"$tmp/letters"
-	json "$tmp/letters" '" ".join(sorted(l["value"] for l in j))'
+	mqbus dlq show "$@" | awk '
+		$1 == "value" {
+			for (i = ++n; i > 1 && value[i - 1] > $2; i--)
+				value[i] = value[i - 1]
+			value[i] = $2
+		}
+		END { for (i = 1; i <= n; i++) printf "%s%s", value[i], i < n ? " " : "\n" }'
 }
 lag() {
 	group_sum "$1" "$2" LAG
