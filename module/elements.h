@@ -58,7 +58,7 @@ static inline int mqbus_elements_read(void *to, size_t known, u64 from, u32 size
  * @to: address of the user's
  * @size: bytes of one
  * @from: @n elements as this kernel knows them
- * @known: bytes of one, at most @size
+ * @known: bytes of one; what an older program does not know of is left out
  * @n: how many
  *
  * Return: 0 or -EFAULT.
@@ -67,12 +67,13 @@ static inline int mqbus_elements_write(u64 to, u32 size, const void *from, size_
 				       u32 n)
 {
 	void __user *user = u64_to_user_ptr(to);
+	size_t told = min_t(size_t, size, known);
 	u32 i;
 
 	if (size == known)
 		return copy_to_user(user, from, n * known) ? -EFAULT : 0;
 	for (i = 0; i < n; i++, user += size, from += known)
-		if (copy_to_user(user, from, known) || clear_user(user + known, size - known))
+		if (copy_to_user(user, from, told) || clear_user(user + told, size - told))
 			return -EFAULT;
 	return 0;
 }

@@ -153,6 +153,8 @@ static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, 
 		if (slot->owner == member &&
 		    mqbus_cursor_take(&slot->cursor, member_ring(member, p), &ranges[n])) {
 			ranges[n].partition = p;
+			ranges[n].flags = 0;
+			ranges[n].generation = group->generation;
 			ranges[n].__reserved = 0;
 			n++;
 		}
@@ -207,7 +209,8 @@ int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 		return -EOPNOTSUPP;
 	if (args->__reserved)
 		return -EINVAL;
-	err = mqbus_elements_check(args->range_size, sizeof(ranges[0]));
+	err = mqbus_elements_check(args->range_size,
+				   offsetof(struct mqbus_range, generation));
 	if (err)
 		return err;
 	if (!args->nr_ranges)
@@ -351,7 +354,8 @@ int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args)
 		member_commit_given(member);
 		spin_unlock(&group->lock);
 	} else {
-		err = mqbus_elements_check(args->entry_size, sizeof(struct mqbus_commit_entry));
+		err = mqbus_elements_check(args->entry_size,
+					   offsetof(struct mqbus_commit_entry, generation));
 		if (err)
 			return err;
 		if (!args->nr_entries || args->nr_entries > MQBUS_PARTITIONS_MAX)

@@ -254,7 +254,8 @@ static void fill_header(struct mqbus_record *rec, const struct mqbus_producer *p
 	rec->key_len = m->key_len;
 	rec->routing_key_len = m->routing_key_len;
 	rec->schema = m->schema;
-	rec->__reserved = 0;
+	rec->epoch = 0;
+	rec->__owner = 0;
 }
 
 /*

@@ -122,7 +122,7 @@ static int topic_check(const struct mqbus_topic_create *args, u64 *bytes)
 
 	if (args->flags)
 		return -EOPNOTSUPP;
-	if (args->__reserved || args->full > MQBUS_FULL_EVICT || args->mode & ~0666 ||
+	if (args->fields || args->full > MQBUS_FULL_EVICT || args->mode & ~0666 ||
 	    !args->size || !is_power_of_2(args->size))
 		return -EINVAL;
 	err = mqbus_name_check(args->name);

@@ -70,7 +70,7 @@ TEST_F(publish, all_parts_arrive)
 		EXPECT_EQ(produce.producer, rec->producer);
 		EXPECT_EQ(i + 1, rec->seq);
 		EXPECT_EQ(0xfeedf00d + i, rec->schema);
-		EXPECT_EQ(0, rec->__reserved);
+		EXPECT_EQ(0, rec->epoch);
 		ASSERT_EQ(sizeof(value) - i, rec->value_len);
 		ASSERT_EQ(sizeof(key) - i, rec->key_len);
 		ASSERT_EQ(17 - i % 3, rec->routing_key_len);

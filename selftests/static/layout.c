@@ -26,7 +26,8 @@ OFFSET(mqbus_record, headers_len, 44);
 OFFSET(mqbus_record, key_len, 48);
 OFFSET(mqbus_record, routing_key_len, 50);
 OFFSET(mqbus_record, schema, 52);
-OFFSET(mqbus_record, __reserved, 56);
+OFFSET(mqbus_record, epoch, 56);
+OFFSET(mqbus_record, __owner, 60);
 
 SIZE(mqbus_header, 4);
 OFFSET(mqbus_header, name_len, 0);
@@ -57,7 +58,7 @@ OFFSET(mqbus_info, max_groups, 44);
 OFFSET(mqbus_info, page_size, 48);
 OFFSET(mqbus_info, cpus, 52);
 
-SIZE(mqbus_topic_create, 176);
+SIZE(mqbus_topic_create, 232);
 OFFSET(mqbus_topic_create, flags, 0);
 OFFSET(mqbus_topic_create, partitions, 4);
 OFFSET(mqbus_topic_create, size, 8);
@@ -67,8 +68,16 @@ OFFSET(mqbus_topic_create, full, 28);
 OFFSET(mqbus_topic_create, mode, 32);
 OFFSET(mqbus_topic_create, uid, 36);
 OFFSET(mqbus_topic_create, gid, 40);
-OFFSET(mqbus_topic_create, __reserved, 44);
+OFFSET(mqbus_topic_create, fields, 44);
 OFFSET(mqbus_topic_create, name, 48);
+OFFSET(mqbus_topic_create, retention_size, 176);
+OFFSET(mqbus_topic_create, rate, 184);
+OFFSET(mqbus_topic_create, rate_bytes, 192);
+OFFSET(mqbus_topic_create, user_rate, 200);
+OFFSET(mqbus_topic_create, user_rate_bytes, 208);
+OFFSET(mqbus_topic_create, burst, 216);
+OFFSET(mqbus_topic_create, share, 224);
+OFFSET(mqbus_topic_create, over, 228);
 
 SIZE(mqbus_topic_delete, 136);
 OFFSET(mqbus_topic_delete, flags, 0);
@@ -89,7 +98,12 @@ OFFSET(mqbus_queue, retry_size, 48);
 OFFSET(mqbus_queue, __reserved, 56);
 OFFSET(mqbus_queue, dlq, 64);
 
-SIZE(mqbus_group_create, 472);
+SIZE(mqbus_stream, 24);
+OFFSET(mqbus_stream, rebalance_timeout, 0);
+OFFSET(mqbus_stream, grace, 8);
+OFFSET(mqbus_stream, __reserved, 16);
+
+SIZE(mqbus_group_create, 496);
 OFFSET(mqbus_group_create, flags, 0);
 OFFSET(mqbus_group_create, type, 4);
 OFFSET(mqbus_group_create, whence, 8);
@@ -98,13 +112,17 @@ OFFSET(mqbus_group_create, value, 16);
 OFFSET(mqbus_group_create, topic, 24);
 OFFSET(mqbus_group_create, group, 152);
 OFFSET(mqbus_group_create, queue, 280);
+OFFSET(mqbus_group_create, stream, 472);
 
-SIZE(mqbus_group_set, 456);
+SIZE(mqbus_group_set, 488);
 OFFSET(mqbus_group_set, flags, 0);
 OFFSET(mqbus_group_set, fields, 4);
 OFFSET(mqbus_group_set, topic, 8);
 OFFSET(mqbus_group_set, group, 136);
 OFFSET(mqbus_group_set, queue, 264);
+OFFSET(mqbus_group_set, stream, 456);
+OFFSET(mqbus_group_set, paused, 480);
+OFFSET(mqbus_group_set, __reserved, 484);
 
 SIZE(mqbus_group_delete, 264);
 OFFSET(mqbus_group_delete, flags, 0);
@@ -131,17 +149,22 @@ OFFSET(mqbus_group_seek, __reserved, 36);
 OFFSET(mqbus_group_seek, topic, 40);
 OFFSET(mqbus_group_seek, group, 168);
 
-SIZE(mqbus_produce, 144);
+SIZE(mqbus_produce, 288);
 OFFSET(mqbus_produce, flags, 0);
 OFFSET(mqbus_produce, __reserved, 4);
 OFFSET(mqbus_produce, producer, 8);
 OFFSET(mqbus_produce, topic, 16);
+OFFSET(mqbus_produce, name, 144);
+OFFSET(mqbus_produce, last_seq, 272);
+OFFSET(mqbus_produce, epoch, 280);
+OFFSET(mqbus_produce, __reserved2, 284);
 
-SIZE(mqbus_join, 264);
+SIZE(mqbus_join, 392);
 OFFSET(mqbus_join, flags, 0);
 OFFSET(mqbus_join, __reserved, 4);
 OFFSET(mqbus_join, topic, 8);
 OFFSET(mqbus_join, group, 136);
+OFFSET(mqbus_join, member, 264);
 
 SIZE(mqbus_msg, 64);
 OFFSET(mqbus_msg, value, 0);
@@ -162,7 +185,7 @@ OFFSET(mqbus_place, partition, 0);
 OFFSET(mqbus_place, __reserved, 4);
 OFFSET(mqbus_place, offset, 8);
 
-SIZE(mqbus_publish, 48);
+SIZE(mqbus_publish, 64);
 OFFSET(mqbus_publish, flags, 0);
 OFFSET(mqbus_publish, count, 4);
 OFFSET(mqbus_publish, msgs, 8);
@@ -172,15 +195,20 @@ OFFSET(mqbus_publish, places, 24);
 OFFSET(mqbus_publish, timeout, 32);
 OFFSET(mqbus_publish, published, 40);
 OFFSET(mqbus_publish, error, 44);
+OFFSET(mqbus_publish, seq, 48);
+OFFSET(mqbus_publish, duplicates, 56);
+OFFSET(mqbus_publish, __reserved, 60);
 
-SIZE(mqbus_range, 48);
+SIZE(mqbus_range, 56);
 OFFSET(mqbus_range, partition, 0);
-OFFSET(mqbus_range, __reserved, 4);
+OFFSET(mqbus_range, flags, 4);
 OFFSET(mqbus_range, begin, 8);
 OFFSET(mqbus_range, end, 16);
 OFFSET(mqbus_range, begin_offset, 24);
 OFFSET(mqbus_range, end_offset, 32);
 OFFSET(mqbus_range, lost, 40);
+OFFSET(mqbus_range, generation, 48);
+OFFSET(mqbus_range, __reserved, 52);
 
 SIZE(mqbus_fetch, 32);
 OFFSET(mqbus_fetch, flags, 0);
@@ -190,10 +218,12 @@ OFFSET(mqbus_fetch, range_size, 16);
 OFFSET(mqbus_fetch, __reserved, 20);
 OFFSET(mqbus_fetch, timeout, 24);
 
-SIZE(mqbus_commit_entry, 16);
+SIZE(mqbus_commit_entry, 24);
 OFFSET(mqbus_commit_entry, partition, 0);
 OFFSET(mqbus_commit_entry, error, 4);
 OFFSET(mqbus_commit_entry, offset, 8);
+OFFSET(mqbus_commit_entry, generation, 16);
+OFFSET(mqbus_commit_entry, __reserved, 20);
 
 SIZE(mqbus_commit, 24);
 OFFSET(mqbus_commit, flags, 0);
@@ -231,6 +261,39 @@ OFFSET(mqbus_lease, time, 48);
 OFFSET(mqbus_lease, error, 56);
 OFFSET(mqbus_lease, __reserved, 60);
 
+SIZE(mqbus_act, 48);
+OFFSET(mqbus_act, fd, 0);
+OFFSET(mqbus_act, kind, 4);
+OFFSET(mqbus_act, elements, 8);
+OFFSET(mqbus_act, count, 16);
+OFFSET(mqbus_act, size, 20);
+OFFSET(mqbus_act, places, 24);
+OFFSET(mqbus_act, seq, 32);
+OFFSET(mqbus_act, place_size, 40);
+OFFSET(mqbus_act, flags, 44);
+
+SIZE(mqbus_transact, 48);
+OFFSET(mqbus_transact, flags, 0);
+OFFSET(mqbus_transact, count, 4);
+OFFSET(mqbus_transact, acts, 8);
+OFFSET(mqbus_transact, act_size, 16);
+OFFSET(mqbus_transact, __reserved, 20);
+OFFSET(mqbus_transact, timeout, 24);
+OFFSET(mqbus_transact, failed_act, 32);
+OFFSET(mqbus_transact, failed_element, 36);
+OFFSET(mqbus_transact, duplicates, 40);
+OFFSET(mqbus_transact, __reserved2, 44);
+
+SIZE(mqbus_wait, 288);
+OFFSET(mqbus_wait, flags, 0);
+OFFSET(mqbus_wait, count, 4);
+OFFSET(mqbus_wait, places, 8);
+OFFSET(mqbus_wait, place_size, 16);
+OFFSET(mqbus_wait, __reserved, 20);
+OFFSET(mqbus_wait, timeout, 24);
+OFFSET(mqbus_wait, topic, 32);
+OFFSET(mqbus_wait, group, 160);
+
 SIZE(mqbus_geometry, 56);
 OFFSET(mqbus_geometry, flags, 0);
 OFFSET(mqbus_geometry, partition, 4);
@@ -244,16 +307,18 @@ OFFSET(mqbus_geometry, max_record, 48);
 OFFSET(mqbus_geometry, __reserved, 52);
 
 NUMBER(MQBUS_IOC_INFO, 0xc038e900);
-NUMBER(MQBUS_IOC_TOPIC_CREATE, 0xc0b0e901);
+NUMBER(MQBUS_IOC_TOPIC_CREATE, 0xc0e8e901);
 NUMBER(MQBUS_IOC_TOPIC_DELETE, 0xc088e902);
-NUMBER(MQBUS_IOC_GROUP_CREATE, 0xc1d8e903);
+NUMBER(MQBUS_IOC_GROUP_CREATE, 0xc1f0e903);
 NUMBER(MQBUS_IOC_GROUP_DELETE, 0xc108e904);
 NUMBER(MQBUS_IOC_GROUP_SEEK, 0xc128e905);
-NUMBER(MQBUS_IOC_PRODUCE, 0xc090e906);
-NUMBER(MQBUS_IOC_JOIN, 0xc108e907);
-NUMBER(MQBUS_IOC_PUBLISH, 0xc030e908);
+NUMBER(MQBUS_IOC_PRODUCE, 0xc120e906);
+NUMBER(MQBUS_IOC_JOIN, 0xc188e907);
+NUMBER(MQBUS_IOC_PUBLISH, 0xc040e908);
 NUMBER(MQBUS_IOC_FETCH, 0xc020e909);
 NUMBER(MQBUS_IOC_COMMIT, 0xc018e90a);
 NUMBER(MQBUS_IOC_GEOMETRY, 0xc038e90b);
-NUMBER(MQBUS_IOC_GROUP_SET, 0xc1c8e90c);
+NUMBER(MQBUS_IOC_GROUP_SET, 0xc1e8e90c);
 NUMBER(MQBUS_IOC_LEASE, 0xc040e90d);
+NUMBER(MQBUS_IOC_TRANSACT, 0xc030e90e);
+NUMBER(MQBUS_IOC_WAIT, 0xc120e90f);

@@ -49,6 +49,7 @@
  *               asked to be writable or executable
  * EAGAIN        would have to wait, and waiting was not allowed
  * EALREADY      the lease was settled before
+ * EBADF         a number in a transaction is not an open endpoint of this namespace
  * EBADFD        the endpoint is in the wrong state for this call
  * EBUSY         the group still has members; or dead letters that wait for the topic
  *               that it shall not have any more
@@ -64,14 +65,17 @@
  *               formed, an empty name, a mapping that is private or of a wrong
  *               length, options of a queue that exclude each other
  * ELOOP         dead letters of the topic would come back to it
- * EMFILE        the topic has all the groups, or the namespace all the topics,
- *               that are allowed
+ * EMFILE        the topic has all the groups or all the live named producers, the group
+ *               all the members, or the namespace all the topics, that are allowed
  * EMSGSIZE      a record (or one part of it) is over the maximum, or a buffer
  *               is too small for the record
  * ENAMETOOLONG  a name does not end within its field
  * ENOBUFS       a topic of %MQBUS_FULL_REJECT is full
  * ENOENT        there is no topic or group of that name; no lease of that number
  *               was ever given
+ * ENOLINK       fenced: the producer's name was opened again, the member's id joined
+ *               again, or a partition was taken away from a member that did not let go
+ *               of it in time
  * ENOMEM        the machine or the memory cgroup has no memory left
  * ENOSPC        the limit of bytes of the network namespace is reached
  * ENOTTY        not an mqbus ioctl, or shorter than its first version
@@ -79,10 +83,15 @@
  * EOVERFLOW     sizes whose sum or product does not fit
  * EPERM         only the owner, or a capability, may do this; the lease is
  *               another member's
+ * EPROTO        a sequence number is not the one behind the producer's last
  * ERANGE        a number outside the limits that %MQBUS_IOC_INFO tells
  * ESTALE        the partition is not, or no longer, assigned to this member; the
  *               lease ended long ago
  * ETIMEDOUT     the timeout passed; the lease ended before it was settled
+ * EUSERS        a topic with limits for each uid has producers or records of as many
+ *               uids as it can tell apart (%MQBUS_USERS_MAX)
+ * EXFULL        a rate, or the uid's share of the topic, is used up
+ *               (%MQBUS_OVER_REJECT)
  * ============  ==============================================================
  */
 
@@ -120,6 +129,21 @@
 /* Leases and settlements in one %MQBUS_IOC_LEASE */
 #define MQBUS_LEASE_MAX		4096
 
+/* Members of a stream group, those included that are away for their grace time */
+#define MQBUS_MEMBERS_MAX	4096
+/* ns: without saying, what a member has to let go of a partition */
+#define MQBUS_REBALANCE_DEFAULT	(60ULL * 1000000000)
+/* Names of producers that a topic remembers */
+#define MQBUS_PRODUCERS_MAX	1024
+/* uids that a topic with limits for each uid can tell apart */
+#define MQBUS_USERS_MAX		255
+/* Highest rate: records or bytes a second */
+#define MQBUS_RATE_MAX		1000000000000ULL
+/* Acts of a transaction; their elements together; bytes of its records as they lie in rings */
+#define MQBUS_ACTS_MAX		64
+#define MQBUS_TRANSACT_MAX	1024
+#define MQBUS_TRANSACT_BYTES	(320 * 1024)
+
 /* "No number": the default partition, owner, group, partition of a seek */
 #define MQBUS_ANY		(~0U)
 /* In place of a partition: the retry ring of a queue group */
@@ -132,13 +156,15 @@
  * @offset: dense number in the partition, from 0
  * @time: ns of CLOCK_REALTIME at which it was stored
  * @producer: identifies the producer within the namespace
- * @seq: number of the record from its producer, from 1
+ * @seq: number of the record from its producer, from 1; of a named producer it goes on
+ *	where the name's last holder ended
  * @value_len: bytes of the value
  * @headers_len: bytes of the headers
  * @key_len: bytes of the key; 0: no key
  * @routing_key_len: bytes of the routing key
  * @schema: what the producer said its schema is
- * @__reserved: 0
+ * @epoch: of a named producer: how often its name had been opened, from 1; else 0
+ * @__owner: the kernel's own: whose space it takes
  *
  * The parts follow without padding: value, key, routing key, headers. So the
  * value starts at a multiple of 8. Headers are a sequence of &struct
@@ -157,7 +183,8 @@ struct mqbus_record {
 	__u16 key_len;
 	__u16 routing_key_len;
 	__u32 schema;
-	__u64 __reserved;
+	__u32 epoch;
+	__u32 __owner;
 };
 
 /**
@@ -195,7 +222,9 @@ struct mqbus_header {
  *
  * To read position and offset as a pair, read @next_offset, @tail and
  * @next_begun in this order, each with acquire: they belong together if the
- * first and the last are equal. @head_offset, @head, @head_begun likewise.
+ * first and the last are equal. @head_offset, @head, @head_begun likewise. Whoever
+ * reads ends in this way sees a transaction's records in all partitions or in none:
+ * if an end that covers one of them was read, every end read after it covers its own.
  */
 struct mqbus_ring_page {
 	__u64 tail;
@@ -254,8 +283,18 @@ enum mqbus_full {
 };
 
 /**
+ * enum mqbus_over - what becomes of a record over a rate or a share
+ * @MQBUS_OVER_BLOCK: the producer waits
+ * @MQBUS_OVER_REJECT: EXFULL at once
+ */
+enum mqbus_over {
+	MQBUS_OVER_BLOCK,
+	MQBUS_OVER_REJECT,
+};
+
+/**
  * struct mqbus_topic_create - ioctl(MQBUS_IOC_TOPIC_CREATE)
- * @flags: must be 0
+ * @flags: bits of MQBUS_TOPIC_F_*
  * @partitions: number of rings; 0: one for each possible CPU, without order
  * @size: bytes of each ring, a power of two
  * @retention: ns after which records go although there is space; 0: never.
@@ -267,8 +306,31 @@ enum mqbus_full {
  * @uid: owner in the opener's user namespace, or MQBUS_ANY for the opener;
  *	another than the opener needs CAP_CHOWN
  * @gid: group likewise
- * @__reserved: must be 0
+ * @fields: with %MQBUS_TOPIC_F_SET bits of MQBUS_TOPIC_SET_*, else 0
  * @name: the topic's name
+ * @retention_size: bytes of records that a partition keeps although there is space;
+ *	0: no limit. As @retention: without %MQBUS_FULL_EVICT only what all groups have
+ *	settled goes.
+ * @rate: records a second, of all producers together; 0: no limit
+ * @rate_bytes: bytes a second (records as they lie in the ring), likewise
+ * @user_rate: as @rate, of the producers of one uid
+ * @user_rate_bytes: as @rate_bytes, of the producers of one uid
+ * @burst: ns for which a rate may be saved up, at most %MQBUS_DELAY_MAX; 0: one second
+ * @share: percent of each partition that records of one uid may take, 1 to 100;
+ *	0: no limit. Not with %MQBUS_FULL_EVICT (EOPNOTSUPP), which lets nobody wait.
+ * @over: an &enum mqbus_over: what happens over a rate or a share
+ *
+ * Rates are token buckets (as Kafka's quotas, but exact): one that is idle may
+ * send a burst. A record that is larger than a bucket goes when the bucket is full, and
+ * is paid for afterwards. With a share, what one uid has stored and nobody has settled
+ * leaves room for the others; its settled records go first when it needs space.
+ *
+ * **Changing a topic.** With %MQBUS_TOPIC_F_SET an existing topic is changed: what
+ * @fields names gets the new values, and the rest of the structure is ignored. For the
+ * owner or CAP_DAC_OVERRIDE; a new owner needs CAP_CHOWN. @full may not become, nor stop
+ * being, %MQBUS_FULL_EVICT (EOPNOTSUPP). Endpoints that are open keep their rights. A
+ * share counts what is stored from then on. ENOENT, EPERM, EINVAL (no @fields),
+ * EOPNOTSUPP, ERANGE; nothing is changed then.
  *
  * The bytes of all rings are charged to the opener's uid, namespace and memory
  * cgroup at once. Errors: EEXIST, EINVAL, ERANGE, EOVERFLOW, EDQUOT, ENOSPC,
@@ -284,9 +346,37 @@ struct mqbus_topic_create {
 	__u32 mode;
 	__u32 uid;
 	__u32 gid;
-	__u32 __reserved;
+	__u32 fields;
 	char name[MQBUS_NAME_SIZE];
+	__u64 retention_size;
+	__u64 rate;
+	__u64 rate_bytes;
+	__u64 user_rate;
+	__u64 user_rate_bytes;
+	__u64 burst;
+	__u32 share;
+	__u32 over;
 };
+
+/* Change an existing topic */
+#define MQBUS_TOPIC_F_SET		(1U << 0)
+#define __MQBUS_TOPIC_F_ALL		MQBUS_TOPIC_F_SET
+
+#define MQBUS_TOPIC_SET_RETENTION	(1U << 0)
+#define MQBUS_TOPIC_SET_RETENTION_SIZE	(1U << 1)
+#define MQBUS_TOPIC_SET_FULL		(1U << 2)
+#define MQBUS_TOPIC_SET_MODE		(1U << 3)
+#define MQBUS_TOPIC_SET_UID		(1U << 4)
+#define MQBUS_TOPIC_SET_GID		(1U << 5)
+/* One bit for each of the rates */
+#define MQBUS_TOPIC_SET_RATE		(1U << 6)
+#define MQBUS_TOPIC_SET_RATE_BYTES	(1U << 7)
+#define MQBUS_TOPIC_SET_USER_RATE	(1U << 8)
+#define MQBUS_TOPIC_SET_USER_RATE_BYTES	(1U << 9)
+#define MQBUS_TOPIC_SET_BURST		(1U << 10)
+#define MQBUS_TOPIC_SET_SHARE		(1U << 11)
+#define MQBUS_TOPIC_SET_OVER		(1U << 12)
+#define __MQBUS_TOPIC_SET_ALL		((1U << 13) - 1)
 
 /**
  * struct mqbus_topic_delete - ioctl(MQBUS_IOC_TOPIC_DELETE)
@@ -309,12 +399,15 @@ struct mqbus_topic_delete {
  * @MQBUS_WHENCE_LATEST: behind the last record
  * @MQBUS_WHENCE_OFFSET: an offset, moved into what is kept
  * @MQBUS_WHENCE_TIME: the first record stored at that time or later
+ * @MQBUS_WHENCE_SHIFT: so many records (a signed number) on from what the group has
+ *	committed, moved into what is kept; only to seek
  */
 enum mqbus_whence {
 	MQBUS_WHENCE_EARLIEST,
 	MQBUS_WHENCE_LATEST,
 	MQBUS_WHENCE_OFFSET,
 	MQBUS_WHENCE_TIME,
+	MQBUS_WHENCE_SHIFT,
 };
 
 /**
@@ -419,6 +512,22 @@ struct mqbus_queue {
 #define __MQBUS_QUEUE_F_ALL	(MQBUS_QUEUE_F_AT_MOST_ONCE | MQBUS_QUEUE_F_KEY_EXCLUSIVE)
 
 /**
+ * struct mqbus_stream - how a stream group shares out its partitions
+ * @rebalance_timeout: ns that a member has to let go of a partition which is to go to
+ *	another one, before it is fenced; 0: 60 s; %MQBUS_WAIT_FOREVER: it is never
+ * @grace: ns for which the partitions of a member that joined with an id are kept
+ *	for it when it has gone; 0: not at all
+ * @__reserved: must be 0
+ *
+ * At most %MQBUS_DELAY_MAX each (ERANGE). See &struct mqbus_join for what they do.
+ */
+struct mqbus_stream {
+	__u64 rebalance_timeout;
+	__u64 grace;
+	__u64 __reserved;
+};
+
+/**
  * struct mqbus_group_create - ioctl(MQBUS_IOC_GROUP_CREATE)
  * @flags: must be 0
  * @type: an &enum mqbus_group_type
@@ -428,6 +537,7 @@ struct mqbus_queue {
  * @topic: the topic's name; needs r on it
  * @group: the new group's name
  * @queue: options of a queue group; all zero for a stream group
+ * @stream: options of a stream group; all zero for a queue group
  *
  * The group belongs to the opener. Dead letters need w on their topic. Errors:
  * EEXIST, ENOENT (the topic, or that of dead letters), EACCES, EMFILE, ELOOP (the
@@ -445,20 +555,25 @@ struct mqbus_group_create {
 	char topic[MQBUS_NAME_SIZE];
 	char group[MQBUS_NAME_SIZE];
 	struct mqbus_queue queue;
+	struct mqbus_stream stream;
 };
 
 /**
  * struct mqbus_group_set - ioctl(MQBUS_IOC_GROUP_SET)
  * @flags: must be 0
- * @fields: bits of MQBUS_GROUP_SET_*: what of @queue to change
+ * @fields: bits of MQBUS_GROUP_SET_*: what to change
  * @topic: the topic's name
- * @group: a queue group's name
- * @queue: the new values; the rest is ignored
+ * @group: the group's name
+ * @queue: new values of a queue group's options
+ * @stream: new values of a stream group's options
+ * @paused: whether the group hands out nothing: its members wait as if there were no
+ *	records, but settle, commit and leave as always, and it holds its space
+ * @__reserved: must be 0
  *
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. Holds for
  * what happens from then on: a lease that is running keeps its time, a record that
  * waits keeps its due time. @max_inflight may become at most what the group was made
- * with. Errors as of %MQBUS_IOC_GROUP_CREATE; EBADFD for a stream group; EBUSY if @dlq is
+ * with. Errors as of %MQBUS_IOC_GROUP_CREATE; EBADFD for an option of the other type of group; EBUSY if @dlq is
  * taken away while dead letters wait for it; EINVAL if @fields is 0. Nothing is changed
  * then.
  */
@@ -468,6 +583,9 @@ struct mqbus_group_set {
 	char topic[MQBUS_NAME_SIZE];
 	char group[MQBUS_NAME_SIZE];
 	struct mqbus_queue queue;
+	struct mqbus_stream stream;
+	__u32 paused;
+	__u32 __reserved;
 };
 
 #define MQBUS_GROUP_SET_MAX_INFLIGHT	(1U << 0)
@@ -477,7 +595,11 @@ struct mqbus_group_set {
 /* All four of the backoff */
 #define MQBUS_GROUP_SET_BACKOFF		(1U << 4)
 #define MQBUS_GROUP_SET_DLQ		(1U << 5)
-#define __MQBUS_GROUP_SET_ALL		((1U << 6) - 1)
+#define MQBUS_GROUP_SET_REBALANCE_TIMEOUT (1U << 6)
+#define MQBUS_GROUP_SET_GRACE		(1U << 7)
+/* Of any group */
+#define MQBUS_GROUP_SET_PAUSED		(1U << 8)
+#define __MQBUS_GROUP_SET_ALL		((1U << 9) - 1)
 
 /**
  * struct mqbus_group_delete - ioctl(MQBUS_IOC_GROUP_DELETE)
@@ -522,7 +644,7 @@ struct mqbus_seek_result {
  * @whence: an &enum mqbus_whence
  * @partition: number of a partition, or MQBUS_ANY for all
  * @result_size: bytes of one element of @results
- * @value: offset or time that @whence needs, else 0
+ * @value: offset, time or signed shift that @whence needs, else 0
  * @results: address of &struct mqbus_seek_result elements, or 0
  * @nr_results: in: room at @results; out: number of partitions concerned
  * @__reserved: must be 0
@@ -530,7 +652,10 @@ struct mqbus_seek_result {
  * @group: the group's name
  *
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. EBUSY while
- * the group has members (not for a dry run). @results are zeroed first, so that a
+ * the group has members, unless %MQBUS_GROUP_SEEK_F_FORCE is given (not for a dry run).
+ * With it the members of a stream group are fenced (their commits of what they had fail
+ * with ENOLINK, and their next fetch lets them in again), and leases of a queue group end
+ * (ESTALE). @results are zeroed first, so that a
  * bad address moves nothing. What a queue group had taken of the partition and not
  * settled is forgotten, also what waits in its retry ring or as a dead letter.
  */
@@ -549,7 +674,9 @@ struct mqbus_group_seek {
 
 /* Tell only what the seek would do */
 #define MQBUS_GROUP_SEEK_F_DRY_RUN	(1U << 0)
-#define __MQBUS_GROUP_SEEK_F_ALL	MQBUS_GROUP_SEEK_F_DRY_RUN
+/* Also if the group has members */
+#define MQBUS_GROUP_SEEK_F_FORCE	(1U << 1)
+#define __MQBUS_GROUP_SEEK_F_ALL	(MQBUS_GROUP_SEEK_F_DRY_RUN | MQBUS_GROUP_SEEK_F_FORCE)
 
 /**
  * struct mqbus_produce - ioctl(MQBUS_IOC_PRODUCE)
@@ -557,14 +684,30 @@ struct mqbus_group_seek {
  * @__reserved: must be 0
  * @producer: out: the id that the records will carry
  * @topic: the topic's name; needs w on it
+ * @name: the producer's name, or ""
+ * @last_seq: out: sequence number of the last record stored under that name; 0: none
+ * @epoch: out: how often the name was opened, this time included; 0 without a name
+ * @__reserved2: must be 0
  *
  * Binds an unbound endpoint as a producer.
+ *
+ * **Named producers** (Kafka's transactional.id, the publisher name of RabbitMQ streams).
+ * Opening a name again fences the endpoint that had it: when the call returns, that one
+ * stores nothing any more (ENOLINK), and @last_seq is final. So a program that was killed
+ * goes on behind @last_seq and neither loses nor repeats. The name belongs to the uid
+ * that opened it first (EPERM for others without CAP_DAC_OVERRIDE). A topic remembers
+ * %MQBUS_PRODUCERS_MAX names, each charged to that uid; for a new one the name goes that
+ * was closed longest ago, but never one that is open (EMFILE if all are).
  */
 struct mqbus_produce {
 	__u32 flags;
 	__u32 __reserved;
 	__u64 producer;
 	char topic[MQBUS_NAME_SIZE];
+	char name[MQBUS_NAME_SIZE];
+	__u64 last_seq;
+	__u32 epoch;
+	__u32 __reserved2;
 };
 
 /**
@@ -573,17 +716,38 @@ struct mqbus_produce {
  * @__reserved: must be 0
  * @topic: the topic's name; needs r on it
  * @group: the group's name; needs w on it
+ * @member: an id that is the member's own in this group, or ""; "" for a queue group
  *
- * Binds an unbound endpoint as a member of a group. Of a stream group one member
- * at a time is given all partitions; the others stand by, and the one that waits
- * longest takes over when it leaves or dies. All members of a queue group are
- * served alike.
+ * Binds an unbound endpoint as a member of a group. All members of a queue group are
+ * served alike. EMFILE: a stream group has %MQBUS_MEMBERS_MAX.
+ *
+ * **Assignment.** The members of a stream group share its partitions: each has as many as
+ * the others, or one more, and keeps what it has as far as that allows (as Kafka's sticky
+ * assignor). Members beyond the number of partitions stand by; the one that waits longest
+ * takes over. A partition goes to another member as soon as
+ *
+ * - its owner has committed all that it fetched of it: at once if there was nothing, and
+ *   no more is handed out meanwhile. It is told by POLLPRI and by a range with
+ *   %MQBUS_RANGE_F_REVOKED;
+ * - its owner lets go of it without that (%MQBUS_COMMIT_F_RELEASE);
+ * - its owner leaves or dies;
+ * - the group's rebalance timeout passes. Then the owner is *fenced*: all that it has goes
+ *   to others, its commits fail with ENOLINK, and it gets nothing until its next fetch.
+ *
+ * What was fetched and not committed is handed out again to the new owner. Each time that
+ * a partition gets an owner it gets a new generation, see &struct mqbus_range.
+ *
+ * **Static members.** When a member with an id goes, its partitions are kept for the
+ * group's grace time; if it joins again before that, it has them at once and nobody
+ * else's change (Kafka's group.instance.id). An id that joins while it is a member fences
+ * the one that was: its calls fail with ENOLINK.
  */
 struct mqbus_join {
 	__u32 flags;
 	__u32 __reserved;
 	char topic[MQBUS_NAME_SIZE];
 	char group[MQBUS_NAME_SIZE];
+	char member[MQBUS_NAME_SIZE];
 };
 
 /**
@@ -622,7 +786,7 @@ struct mqbus_msg {
 
 /**
  * struct mqbus_place - where a record was stored
- * @partition: the partition
+ * @partition: the partition; MQBUS_ANY: it was a duplicate, and not stored
  * @__reserved: 0
  * @offset: the offset in it
  */
@@ -641,13 +805,18 @@ struct mqbus_place {
  * @place_size: bytes of one element of @places
  * @places: address of @count &struct mqbus_place elements to fill, or 0
  * @timeout: ns to wait for space in a topic of %MQBUS_FULL_BLOCK
- * @published: out: how many were stored, from the first on
+ * @published: out: how many were stored, from the first on; duplicates count as stored
  * @error: out: why the next one was not (a positive errno), or 0
+ * @seq: sequence number of the first; the others follow; 0: behind the producer's last
+ * @duplicates: out: how many of @published were not stored because their sequence number
+ *	was not above the producer's last: they had been stored before
+ * @__reserved: must be 0
  *
  * Records are stored in the order given, each wholly or not at all. The call
  * fails with an errno only if none was stored; otherwise @published and @error
- * tell. Errors: EAGAIN, ETIMEDOUT, EINTR, ENOBUFS, EMSGSIZE, ECHRNG, EINVAL,
- * EFAULT, EIDRM, ERANGE (@count), EBADFD.
+ * tell. Errors: EAGAIN, ETIMEDOUT, EINTR, ENOBUFS, EXFULL, EUSERS, EMSGSIZE, ECHRNG,
+ * EINVAL (@seq without a name), EFAULT, EIDRM, ENOLINK, EPROTO (@seq leaves a gap), ERANGE
+ * (@count), EBADFD.
  */
 struct mqbus_publish {
 	__u32 flags;
@@ -659,28 +828,42 @@ struct mqbus_publish {
 	__u64 timeout;
 	__u32 published;
 	__u32 error;
+	__u64 seq;
+	__u32 duplicates;
+	__u32 __reserved;
 };
 
 /**
  * struct mqbus_range - records of one partition, to be read in its mapping
  * @partition: the partition
- * @__reserved: 0
+ * @flags: bits of MQBUS_RANGE_F_*
  * @begin: position of the first record
  * @end: position behind the last record
  * @begin_offset: offset of the first record
  * @end_offset: offset behind the last record
  * @lost: records evicted before @begin since the last range, which this group
  *	will not see
+ * @generation: counts the owners of partitions of this group: another number than before
+ *	says that the partition was somebody else's meanwhile
+ * @__reserved: 0
  */
 struct mqbus_range {
 	__u32 partition;
-	__u32 __reserved;
+	__u32 flags;
 	__u64 begin;
 	__u64 end;
 	__u64 begin_offset;
 	__u64 end_offset;
 	__u64 lost;
+	__u32 generation;
+	__u32 __reserved;
 };
+
+/*
+ * The partition is to go to another member: the range is empty, told once; finish and
+ * commit what was fetched of it, or let go of it with %MQBUS_COMMIT_F_RELEASE.
+ */
+#define MQBUS_RANGE_F_REVOKED	(1U << 0)
 
 /**
  * struct mqbus_fetch - ioctl(MQBUS_IOC_FETCH)
@@ -694,8 +877,10 @@ struct mqbus_range {
  *	partitions
  *
  * Hands out what was published behind the last fetch. What was fetched and not
- * committed is handed out again to the member that takes over. Errors: EAGAIN,
- * ETIMEDOUT, EINTR, EFAULT (nothing is handed out then), EIDRM, EBADFD.
+ * committed is handed out again to the member that takes over. A member that was fenced
+ * is let in again; with %MQBUS_FETCH_F_COMMIT the call fails once with ENOLINK then,
+ * because it could not commit. Errors: EAGAIN, ETIMEDOUT, EINTR, EFAULT (nothing is
+ * handed out then), EIDRM, ENOLINK, EBADFD.
  */
 struct mqbus_fetch {
 	__u32 flags;
@@ -715,11 +900,16 @@ struct mqbus_fetch {
  * @partition: the partition
  * @error: out: 0, or why it failed (a positive errno)
  * @offset: the offset to be read next: that of the last record done, plus 1
+ * @generation: of the range that the records came with: ESTALE or ENOLINK if the
+ *	partition has changed hands since, even if it came back; 0: any
+ * @__reserved: must be 0
  */
 struct mqbus_commit_entry {
 	__u32 partition;
 	__u32 error;
 	__u64 offset;
+	__u32 generation;
+	__u32 __reserved;
 };
 
 /**
@@ -732,8 +922,8 @@ struct mqbus_commit_entry {
  *
  * Each entry is done by itself, and its @error written. An offset below what
  * was committed or above what was fetched is ERANGE; a partition that is not
- * this member's ESTALE. The call fails with the errno of the first failed
- * entry if none succeeded.
+ * this member's ESTALE, or ENOLINK if it was taken away by force. The call fails with the
+ * errno of the first failed entry if none succeeded.
  */
 struct mqbus_commit {
 	__u32 flags;
@@ -745,7 +935,12 @@ struct mqbus_commit {
 
 /* Commit all that this member has fetched; @nr_entries must be 0 */
 #define MQBUS_COMMIT_F_FETCHED	(1U << 0)
-#define __MQBUS_COMMIT_F_ALL	MQBUS_COMMIT_F_FETCHED
+/*
+ * Then let go of the partitions that are to go to other members; what was fetched of them
+ * and not committed they get again. With this alone @nr_entries may be 0.
+ */
+#define MQBUS_COMMIT_F_RELEASE	(1U << 1)
+#define __MQBUS_COMMIT_F_ALL	(MQBUS_COMMIT_F_FETCHED | MQBUS_COMMIT_F_RELEASE)
 
 /**
  * struct mqbus_leased - a record handed out under a lease
@@ -851,6 +1046,113 @@ struct mqbus_lease {
 #define __MQBUS_LEASE_F_ALL	(MQBUS_LEASE_F_ACK | MQBUS_LEASE_F_RELEASE)
 
 /**
+ * enum mqbus_act_kind - what one act of a transaction does
+ * @MQBUS_ACT_PUBLISH: publish &struct mqbus_msg elements to a producer's topic
+ * @MQBUS_ACT_COMMIT: commit &struct mqbus_commit_entry elements of a stream group's member
+ * @MQBUS_ACT_SETTLE: settle &struct mqbus_settle elements of a queue group's member: ACK,
+ *	REJECT, or RELEASE without a delay (else EOPNOTSUPP)
+ */
+enum mqbus_act_kind {
+	MQBUS_ACT_PUBLISH,
+	MQBUS_ACT_COMMIT,
+	MQBUS_ACT_SETTLE,
+};
+
+/**
+ * struct mqbus_act - one act of a transaction
+ * @fd: an endpoint that the caller has open: a producer or a member
+ * @kind: an &enum mqbus_act_kind
+ * @elements: address of the elements
+ * @count: number of elements, at least 1
+ * @size: bytes of one element
+ * @places: PUBLISH: address of @count &struct mqbus_place elements to fill, or 0
+ * @seq: PUBLISH: as @seq of &struct mqbus_publish
+ * @place_size: bytes of one element of @places
+ * @flags: must be 0
+ *
+ * The @error of commit entries and settlements must be 0, and stays so.
+ */
+struct mqbus_act {
+	__s32 fd;
+	__u32 kind;
+	__aligned_u64 elements;
+	__u32 count;
+	__u32 size;
+	__aligned_u64 places;
+	__u64 seq;
+	__u32 place_size;
+	__u32 flags;
+};
+
+/**
+ * struct mqbus_transact - ioctl(MQBUS_IOC_TRANSACT)
+ * @flags: must be 0
+ * @count: number of elements at @acts, 1 to %MQBUS_ACTS_MAX
+ * @acts: address of &struct mqbus_act elements
+ * @act_size: bytes of one element of @acts
+ * @__reserved: must be 0
+ * @timeout: ns to wait for space in topics of %MQBUS_FULL_BLOCK, for rates and for shares
+ * @failed_act: out, also when the call fails: index of the act that was the reason
+ * @failed_element: out, likewise: index of the element in it, or MQBUS_ANY
+ * @duplicates: out: records that were not stored because they had been before
+ * @__reserved2: must be 0
+ *
+ * All acts happen or none, for everybody: no reader ever sees a record of it without all
+ * the others being there, nor is a record settled whose results are not published; also
+ * if the caller is killed at any moment. On any endpoint, in any order of topics. While it
+ * waits for space it holds nothing; it waits for its own settlements too if they are of
+ * the topic that it publishes to, so leave room there.
+ *
+ * Together at most %MQBUS_TRANSACT_MAX elements, and records of %MQBUS_TRANSACT_BYTES and
+ * of half a ring in each partition (EMSGSIZE). An element may not be named twice
+ * (EALREADY, or ERANGE). Errors: those of %MQBUS_IOC_PUBLISH, of the entries of
+ * %MQBUS_IOC_COMMIT and of &struct mqbus_settle, for the first element that stands in the
+ * way; EBADF, EBADFD (@fd is not what @kind needs), ERANGE, E2BIG, EFAULT (a bad @places
+ * too).
+ */
+struct mqbus_transact {
+	__u32 flags;
+	__u32 count;
+	__aligned_u64 acts;
+	__u32 act_size;
+	__u32 __reserved;
+	__u64 timeout;
+	__u32 failed_act;
+	__u32 failed_element;
+	__u32 duplicates;
+	__u32 __reserved2;
+};
+
+/**
+ * struct mqbus_wait - ioctl(MQBUS_IOC_WAIT)
+ * @flags: must be 0
+ * @count: number of elements at @places, at most %MQBUS_BATCH_MAX; 0: all that is
+ *	published when the call begins
+ * @places: address of &struct mqbus_place elements
+ * @place_size: bytes of one element of @places
+ * @__reserved: must be 0
+ * @timeout: ns to wait
+ * @topic: the topic's name; needs r or w on it
+ * @group: the group's name; needs r on it
+ *
+ * Waits until the group has settled the records at all these places: committed, acked,
+ * rejected or given up. Places of duplicates (MQBUS_ANY) are settled as far as anybody
+ * can tell. If the group is a durable archive or a bridge, this is Kafka's acks=all.
+ * Errors: EAGAIN, ETIMEDOUT, EINTR, ENOENT, EACCES, EIDRM, ECHRNG, ERANGE (@count, or
+ * an offset that is not published yet), EFAULT.
+ */
+struct mqbus_wait {
+	__u32 flags;
+	__u32 count;
+	__aligned_u64 places;
+	__u32 place_size;
+	__u32 __reserved;
+	__u64 timeout;
+	char topic[MQBUS_NAME_SIZE];
+	char group[MQBUS_NAME_SIZE];
+};
+
+/**
  * struct mqbus_geometry - ioctl(MQBUS_IOC_GEOMETRY)
  * @flags: must be 0
  * @partition: in: a partition, or, of a member of a queue group, %MQBUS_RETRY
@@ -887,7 +1189,8 @@ struct mqbus_geometry {
  *
  * poll(): a producer is writable unless its last call met a full partition
  * that still has no room for that record; a member is readable when it has
- * something to fetch. A deleted topic or group is EPOLLHUP. Bind an endpoint
+ * something to fetch. EPOLLPRI: a partition is wanted back from a member of a stream
+ * group, or it was fenced. A deleted topic or group is EPOLLHUP. Bind an endpoint
  * before it is added to an epoll set: an unbound one is EPOLLERR and nothing wakes
  * it.
  *
@@ -909,5 +1212,7 @@ struct mqbus_geometry {
 #define MQBUS_IOC_GEOMETRY	_IOWR(MQBUS_IOC_MAGIC, 0x0b, struct mqbus_geometry)
 #define MQBUS_IOC_GROUP_SET	_IOWR(MQBUS_IOC_MAGIC, 0x0c, struct mqbus_group_set)
 #define MQBUS_IOC_LEASE		_IOWR(MQBUS_IOC_MAGIC, 0x0d, struct mqbus_lease)
+#define MQBUS_IOC_TRANSACT	_IOWR(MQBUS_IOC_MAGIC, 0x0e, struct mqbus_transact)
+#define MQBUS_IOC_WAIT		_IOWR(MQBUS_IOC_MAGIC, 0x0f, struct mqbus_wait)
 
 #endif /* _UAPI_LINUX_MQBUS_H */
