@@ -9,11 +9,13 @@
  * @sub: what was asked for
  * @consumer: the member
  * @lost: lost records told so far
+ * @wanted: the last fetch told that a partition is to go to another member
  */
 struct stream {
 	struct sub *sub;
 	struct mqbus_consumer *consumer;
 	__u64 lost;
+	bool wanted;
 };
 
 /* Join the group, making it first if it is not there. */
@@ -53,7 +55,19 @@ static bool stream_is_wanted(const struct stream *s)
 {
 	struct pollfd fd = { .fd = mqbus_consumer_fd(s->consumer), .events = POLLPRI };
 
-	return poll(&fd, 1, 0) > 0 && fd.revents & POLLPRI;
+	return s->wanted || (poll(&fd, 1, 0) > 0 && fd.revents & POLLPRI);
+}
+
+/* Told by a range, it is not told by poll() any more. */
+static void stream_note_wanted(struct stream *s)
+{
+	const struct mqbus_range *ranges;
+	unsigned int i, n;
+
+	ranges = mqbus_consumer_ranges(s->consumer, &n);
+	s->wanted = false;
+	for (i = 0; i < n; i++)
+		s->wanted = s->wanted || ranges[i].flags & MQBUS_RANGE_F_REVOKED;
 }
 
 /*
@@ -71,6 +85,7 @@ static int stream_flush(struct stream *s)
 		ret = mqbus_consumer_release(s->consumer);
 	else
 		ret = mqbus_consumer_commit(s->consumer);
+	s->wanted = false;
 	/* They are read again, but by others; here the next fetch goes on */
 	if (ret == -ENOLINK || ret == -ESTALE) {
 		if (!s->sub->quiet)
@@ -120,6 +135,7 @@ static int stream_run(struct stream *s)
 				return ret;
 			continue;
 		}
+		stream_note_wanted(s);
 		ret = stream_drain(s);
 		if (ret)
 			return ret;
