@@ -10,6 +10,7 @@
 #include "group.h"
 #include "lease.h"
 #include "ns.h"
+#include "publish.h"
 #include "queue.h"
 #include "topic.h"
 
@@ -126,7 +127,7 @@ static int do_publish(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 {
 	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_PRODUCER)
 		return -EBADFD;
-	return mqbus_producer_publish(&ep->producer, &args->publish, nonblock);
+	return mqbus_publish_batch(&ep->producer, &args->publish, nonblock);
 }
 
 static int do_group_set(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
@@ -191,7 +192,7 @@ static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		.data_offset = PAGE_SIZE,
 		.size = part->mem.size,
 		.partitions = topic->nr_parts,
-		.full = topic->full,
+		.full = READ_ONCE(topic->full),
 		.max_record = topic->max_record,
 	};
 	return 0;

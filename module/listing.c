@@ -23,8 +23,9 @@
  */
 bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct mqbus_who *who)
 {
-	return uid_eq(who->cred->fsuid, topic->uid) ||
-	       mqbus_who_may(who, topic->uid, topic->gid, topic->mode, MQBUS_MAY_READ);
+	return uid_eq(who->cred->fsuid, mqbus_topic_uid(topic)) ||
+	       mqbus_who_may(who, mqbus_topic_uid(topic), mqbus_topic_gid(topic),
+			     READ_ONCE(topic->mode), MQBUS_MAY_READ);
 }
 
 /**
@@ -37,7 +38,7 @@ bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct m
 bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_who *who)
 {
 	return uid_eq(who->cred->fsuid, group->uid) ||
-	       uid_eq(who->cred->fsuid, group->topic->uid) ||
+	       uid_eq(who->cred->fsuid, mqbus_topic_uid(group->topic)) ||
 	       mqbus_who_may(who, group->uid, group->gid, group->mode, MQBUS_MAY_READ);
 }
 
@@ -88,16 +89,16 @@ int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 		used += state.end.pos - state.head.pos;
 	}
 	if (nla_put_string(skb, MQBUS_A_TOPIC_NAME, topic->name) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_UID, from_kuid_munged(user_ns, topic->uid)) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_GID, from_kgid_munged(user_ns, topic->gid)) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_MODE, topic->mode) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_FULL, topic->full) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_UID, from_kuid_munged(user_ns, mqbus_topic_uid(topic))) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_GID, from_kgid_munged(user_ns, mqbus_topic_gid(topic))) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_MODE, READ_ONCE(topic->mode)) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_FULL, READ_ONCE(topic->full)) ||
 	    (topic->per_cpu && nla_put_flag(skb, MQBUS_A_TOPIC_PER_CPU)) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_PARTITIONS, topic->nr_parts) ||
 	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RING_SIZE, topic->ring_size,
 			      MQBUS_A_TOPIC_PAD) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_MAX_RECORD, topic->max_record) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RETENTION, topic->retention,
+	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RETENTION, READ_ONCE(topic->retention),
 			      MQBUS_A_TOPIC_PAD) ||
 	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_CHARGED, topic->charge.bytes,
 			      MQBUS_A_TOPIC_PAD) ||
