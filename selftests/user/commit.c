@@ -308,6 +308,14 @@ static void test_revoked(void)
 	teardown(c);
 
 	c = setup();
+	append(0, 1);
+	slots[1].revoked = 1;
+	mqbus_consumer_fetch(c, 0, 0);
+	TEST(walk(c, 100, 0) == 1 && !mqbus_consumer_next(c, NULL),
+	     "one that was never mapped is not looked at");
+	teardown(c);
+
+	c = setup();
 	append(0, 5);
 	append(1, 5);
 	append(2, 5);
@@ -321,6 +329,18 @@ static void test_revoked(void)
 	TEST(!mqbus_consumer_commit(c) && all_committed(2, 0, 5), "and committed");
 	TEST(!mqbus_consumer_release(c) && kernel.flags == MQBUS_COMMIT_F_RELEASE &&
 	     !kernel.nr_entries, "with nothing to commit it still lets go");
+	teardown(c);
+
+	c = setup();
+	append(0, 5);
+	append(1, 5);
+	append(2, 5);
+	mqbus_consumer_fetch(c, 0, 0);
+	walk(c, 2, 0);
+	slots[1].revoked = 1;
+	TEST(!mqbus_consumer_release(c) && walk(c, 3, 0) == 3 && walk(c, 100, 2) == 5 &&
+	     !mqbus_consumer_commit(c) && all_committed(5, 0, 5),
+	     "one that comes later is passed over when the walk gets there");
 	teardown(c);
 }
 
