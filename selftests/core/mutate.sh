@@ -186,15 +186,14 @@ assign: one more twice | assign.c | s/ && seat->quota == each)/)/
 assign: too many stay | assign.c | s/seat->nr <= seat->quota ||/seat->nr <= seat->quota + 1 ||/
 assign: what is worked on is given up | assign.c | s/(class == DRAINED && !slot_drained(slot))/0/
 assign: what one has is given up | assign.c | s/(class == NOT_YET_OWNED && slot->owner == seat) ||//
-assign: the owner is no better than others | assign.c | s/if (!slot->target && slot->owner && slot->owner->nr < slot->owner->quota)/if (0)/
-assign: the owner has too many | assign.c | s/ && slot->owner->nr < slot->owner->quota)/)/
+assign: the owner is no better than others | assign.c | s/slot->target = slot->owner;/slot->target = NULL;/
 assign: no time to let go | assign.c | s/U64_MAX : now + a->timeout;/U64_MAX : now;/
 assign: for ever comes round | assign.c | s/a->timeout > U64_MAX - now ? U64_MAX : now/now/
 assign: more time each time | assign.c | s/^\t\tif (!slot->deadline) {/\t\t{/
 assign: a deadline stays | assign.c | /^static void assign_settle/,/^}/s/^\t\t\tslot->deadline = 0;//
 assign: told before | assign.c | /^static void assign_settle/,/^}/s/slot->told = false;//
 assign: a deadline is never due | assign.c | s/a->due = min(a->due, slot->deadline);//
-assign: grace is never due | assign.c | s/a->due = min(a->due, seat->until);//
+assign: grace is never due | assign.c | s/a->due = min(a->due, seat->until);/;/
 assign: one member too many | assign.c | s/min_t(u32, a->room, MQBUS_MEMBERS_MAX)/a->room/
 assign: seats are not counted | assign.c | /^static void assign_remove/,/^}/s/a->nr_seats--;//
 assign: the place of who went stays taken | assign.c | s/a->seats\[seat->index\] = NULL;//
