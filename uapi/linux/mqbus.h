@@ -570,8 +570,8 @@ struct mqbus_group_create {
  * @group: the group's name
  * @queue: new values of a queue group's options
  * @stream: new values of a stream group's options
- * @paused: whether the group hands out nothing: its members wait as if there were no
- *	records, but settle, commit and leave as always, and it holds its space
+ * @paused: 1: the group hands out nothing: its members wait as if there were no
+ *	records, but settle, commit and leave as always, and it holds its space; 0: it does
  * @__reserved: must be 0
  *
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. Holds for
@@ -659,7 +659,7 @@ struct mqbus_seek_result {
  * the group has members, unless %MQBUS_GROUP_SEEK_F_FORCE is given (not for a dry run).
  * With it the members of a stream group are fenced (their commits of what they had fail
  * with ENOLINK, and their next fetch lets them in again), and leases of a queue group end
- * (ESTALE). @results are zeroed first, so that a
+ * (ESTALE; they count as released). @results are zeroed first, so that a
  * bad address moves nothing. What a queue group had taken of the partition and not
  * settled is forgotten, also what waits in its retry ring or as a dead letter.
  */
@@ -1190,13 +1190,15 @@ struct mqbus_geometry {
 /*
  * write() and writev() publish one record with that value, without a key;
  * read() takes the next record's value and commits (in a queue group: acks) the
- * one that the previous read() took. Both wait without limit unless O_NONBLOCK is
+ * one that the previous read() took; if that was taken away by force, it fails with
+ * ENOLINK once and takes nothing. Both wait without limit unless O_NONBLOCK is
  * set. A write() of 0 bytes stores an empty record.
  *
  * poll(): a producer is writable unless its last call met a full partition
  * that still has no room for that record; a member is readable when it has
  * something to fetch. EPOLLPRI: a partition is wanted back from a member of a stream
- * group, or it was fenced. A deleted topic or group is EPOLLHUP. Bind an endpoint
+ * group, until it was told by a range or let go, or it was fenced. A deleted topic or
+ * group, and a member whose id joined again, is EPOLLHUP. Bind an endpoint
  * before it is added to an epoll set: an unbound one is EPOLLERR and nothing wakes
  * it.
  *
