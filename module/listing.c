@@ -89,8 +89,10 @@ int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 		used += state.end.pos - state.head.pos;
 	}
 	if (nla_put_string(skb, MQBUS_A_TOPIC_NAME, topic->name) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_UID, from_kuid_munged(user_ns, mqbus_topic_uid(topic))) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_GID, from_kgid_munged(user_ns, mqbus_topic_gid(topic))) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_UID,
+			from_kuid_munged(user_ns, mqbus_topic_uid(topic))) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_GID,
+			from_kgid_munged(user_ns, mqbus_topic_gid(topic))) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_MODE, READ_ONCE(topic->mode)) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_FULL, READ_ONCE(topic->full)) ||
 	    (topic->per_cpu && nla_put_flag(skb, MQBUS_A_TOPIC_PER_CPU)) ||
