@@ -40,7 +40,7 @@ static int producer_name(struct mqbus_producer *producer, struct mqbus_ns *ns,
 	return 0;
 }
 
-/* What can fail, in an order that mqbus_producer_close() undoes half of, too. */
+/* What can fail, in an order that mqbus_producer_close() undoes from anywhere. */
 static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 			 const struct mqbus_who *who, struct mqbus_produce *args)
 {
@@ -70,6 +70,7 @@ static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
 			const struct mqbus_who *who, struct mqbus_produce *args)
 {
+	struct mqbus_topic *topic;
 	int err;
 
 	if (args->flags)
@@ -79,17 +80,18 @@ int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
 		return -EINVAL;
 	err = args->name[0] ? mqbus_name_check(args->name) : 0;
 	if (!err)
-		err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_WRITE, &producer->topic);
+		err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_WRITE, &topic);
 	if (err)
 		return err;
 
 	mutex_init(&producer->lock);
 	INIT_DELAYED_WORK(&producer->due, producer_due);
-	atomic_inc(&producer->topic->producers);
+	producer->topic = topic;
+	atomic_inc(&topic->producers);
 	err = producer_bind(producer, ns, who, args);
 	if (err) {
 		mqbus_producer_close(producer);
-		/* It may be tried again */
+		/* The endpoint may become something else */
 		memset(producer, 0, sizeof(*producer));
 	}
 	return err;

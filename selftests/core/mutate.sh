@@ -36,15 +36,36 @@ next begun after the tail | ring.c | /WRITE_ONCE(page->next_begun/d;s/smp_store_
 head begun after the head | ring.c | /WRITE_ONCE(page->head_begun/d;s/smp_store_release(&page->head_offset.*/WRITE_ONCE(page->head_begun, ring->head.offset); &/
 head without release | ring.c | s/smp_store_release(&page->head,/WRITE_ONCE(page->head,/
 reserve hides the new head | ring.c | s/^\tring_show_head(ring);//
-reserve without its barrier | ring.c | s/^\tsmp_wmb();.*//
+head without its barrier | ring.c | s/^\tsmp_wmb();.*//
 expire hides the new head | ring.c | s/^\t\tring_show_head(ring);//
-expire without its barrier | ring.c | s/^\t\tsmp_wmb();.*//
 passed without its barrier | ring.h | s/smp_rmb();.*//
 passed too late | ring.h | s/head) > pos;/head) > pos + 64;/
 passed too early | ring.h | s/head) > pos;/head) >= pos;/
 head above the tail | ring.c | s/if (ring->head.pos == ring->published)/if (0)/
 one byte too many in the ring | ring.h | s/head.pos <= ring->size/head.pos <= ring->size + 8/
-expire without a floor | ring.c | s/min(floor, ring->published)/ring->published/
+expire without a floor | ring.c | /^bool mqbus_ring_expire/,/^}/s/min(floor, ring->published)/ring->published/
+expire keeps one too many | ring.c | s/ring->tail.pos - ring->head.pos > keep/ring->tail.pos - ring->head.pos > keep + 64/
+expire drops one too many | ring.c | s/ring->tail.pos - ring->head.pos > keep/ring->tail.pos - ring->head.pos >= keep/
+what goes is not given back | ring.c | s/ring->used\[mqbus_ring_owner(rec)\] -= rec->size/(void)rec/
+what comes is not counted | ring.h | s/ring->used\[mqbus_ring_owner(mqbus_ring_slot(ring))\] += bytes/(void)bytes/
+the last owner is nobody | ring.h | s/rec->__owner < MQBUS_RING_OWNERS ?/rec->__owner < MQBUS_RING_OWNERS - 1 ?/
+a share without a floor | ring.c | /^int mqbus_ring_share/,/^}/s/min(floor, ring->published)/ring->published/
+a share that is never used up | ring.c | s/return ring->used\[owner\] && /return 0 \&\& /
+a share that is too small for one record | ring.c | s/return ring->used\[owner\] && /return /
+a share of one byte less | ring.c | s/ring->used\[owner\] + bytes > most/ring->used[owner] + bytes >= most/
+a share that drops without end | ring.c | /^int mqbus_ring_share/,/^}/s/steps--;//
+a share that does not show the head | ring.c | /^int mqbus_ring_share/,/^}/s/ring_show_head(ring);/;/
+a share that gives up too early | ring.c | s/return ring->head.pos < end ? -EAGAIN : -EXFULL/return -EXFULL/
+the end is shown before the tail | ring.c | /^void mqbus_ring_publish/,/^}/{s/mqbus_ring_show_tail(ring)/mqbus_ring_show_END(ring)/;s/mqbus_ring_show_end(ring)/mqbus_ring_show_tail(ring)/;s/END/end/}
+a rate is rounded down | rate.c | s/bucket->part + tokens \* NS_PER_SEC + rate->each - 1/bucket->part + tokens * NS_PER_SEC/
+a bucket is rounded down | rate.c | s/tokens \* NS_PER_SEC + rate->each - 1, rate->each);$/tokens * NS_PER_SEC, rate->each);/
+parts of a nanosecond are forgotten | rate.c | s/&bucket->part);/\&(u64){ 0 });/
+parts are not waited for | rate.c | s/bucket->full + !!bucket->part/bucket->full/
+what is large has to wait for more than a bucket | rate.c | s/if (cost > rate->burst)/if (0)/
+a bucket that overflows | rate.c | s/if (bucket->full < now)/if (0)/
+a bucket that forgets | rate.c | s/if (bucket->full < now)/if (1)/
+there is no burst | rate.c | s/return due > rate->burst ? due - rate->burst : 0/return due/
+no rate is one | rate.c | s/if (!rate->each)/if (0)/
 expire takes those of that time | ring.c | s/time < before/time <= before/
 end without looking twice | ring.c | s/if (likely(READ_ONCE(page->next_begun) == end->offset))/if (1)/
 end reads the tail first | ring.c | s/end->offset = smp_load_acquire(&page->next_offset);/end->pos = smp_load_acquire(\&page->tail);/;t;s/end->pos = smp_load_acquire(&page->tail);/end->offset = smp_load_acquire(\&page->next_offset);/
@@ -241,6 +262,7 @@ try() {
 	case $file in
 	assign.*) read -ra tests <<<"$assign_tests" ;;
 	entry.* | keys.* | backoff.* | window.* | settle.* | retry.*) read -ra tests <<<"$window_tests" ;;
+	rate.*) read -ra tests <<<"${TESTS:-rate_unit}" ;;
 	*) read -ra tests <<<"$ring_tests" ;;
 	esac
 	rm -rf "$build"

@@ -327,13 +327,15 @@ enum mqbus_over {
  * Rates are token buckets (as Kafka's quotas, but exact): one that is idle may
  * send a burst. A record that is larger than a bucket goes when the bucket is full, and
  * is paid for afterwards. With a share, what one uid has stored and nobody has settled
- * leaves room for the others; its settled records go first when it needs space.
+ * leaves room for the others; the oldest settled records go when it needs space. Who has
+ * nothing stored may store a record larger than the share.
  *
  * **Changing a topic.** With %MQBUS_TOPIC_F_SET an existing topic is changed: what
  * @fields names gets the new values, and the rest of the structure is ignored. For the
  * owner or CAP_DAC_OVERRIDE; a new owner needs CAP_CHOWN. @full may not become, nor stop
  * being, %MQBUS_FULL_EVICT (EOPNOTSUPP). Endpoints that are open keep their rights. A
- * share counts what is stored from then on. ENOENT, EPERM, EINVAL (no @fields),
+ * share counts what is stored from then on; a rate that is changed begins with a full
+ * bucket. ENOENT, EPERM, EINVAL (no @fields),
  * EOPNOTSUPP, ERANGE; nothing is changed then.
  *
  * The bytes of all rings are charged to the opener's uid, namespace and memory
@@ -808,7 +810,7 @@ struct mqbus_place {
  * @msg_size: bytes of one element of @msgs
  * @place_size: bytes of one element of @places
  * @places: address of @count &struct mqbus_place elements to fill, or 0
- * @timeout: ns to wait for space in a topic of %MQBUS_FULL_BLOCK
+ * @timeout: ns to wait for space in a topic of %MQBUS_FULL_BLOCK, for rates and for shares
  * @published: out: how many were stored, from the first on; duplicates count as stored
  * @error: out: why the next one was not (a positive errno), or 0
  * @seq: sequence number of the first; the others follow; 0: behind the producer's last
@@ -1195,7 +1197,8 @@ struct mqbus_geometry {
  * set. A write() of 0 bytes stores an empty record.
  *
  * poll(): a producer is writable unless its last call met a full partition
- * that still has no room for that record; a member is readable when it has
+ * that still has no room for that record, or a rate or a share that still does not let it
+ * go; EPOLLERR: it was fenced. A member is readable when it has
  * something to fetch. EPOLLPRI: a partition is wanted back from a member of a stream
  * group, until it was told by a range or let go, or it was fenced. A deleted topic or
  * group, and a member whose id joined again, is EPOLLHUP. Bind an endpoint
