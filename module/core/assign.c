@@ -144,7 +144,7 @@ static void assign_fill(struct mqbus_assign *a)
 			continue;
 		/* There is one: the quotas are as many as the partitions */
 		while (seat->nr >= seat->quota)
-			seat = list_next_entry(seat, node);
+			seat = list_entry(seat->node.next, struct mqbus_seat, node);
 		slot->target = seat;
 		seat->nr++;
 	}
