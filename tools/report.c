@@ -26,25 +26,28 @@ static json_t *limits_json(const struct nl_topic *t)
 
 static json_t *topic_json(const struct nl_topic *t)
 {
-	return json_pack("{s:s s:I s:I s:o s:s s:b s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:o}",
-			 "name", t->name,
-			 "uid", (json_int_t)t->uid,
-			 "gid", (json_int_t)t->gid,
-			 "mode", mode_json(t->mode),
-			 "full", names_full(t->full),
-			 "per_cpu", (int)t->per_cpu,
-			 "partitions", (json_int_t)t->partitions,
-			 "ring_size", (json_int_t)t->ring_size,
-			 "max_record", (json_int_t)t->max_record,
-			 "retention_ns", (json_int_t)t->retention,
-			 "charged", (json_int_t)t->charged,
-			 "producers", (json_int_t)t->producers,
-			 "groups", (json_int_t)t->groups,
-			 "records", (json_int_t)t->records,
-			 "published", (json_int_t)t->published,
-			 "used", (json_int_t)t->used,
-			 "retention_bytes", (json_int_t)t->retention_size,
-			 "limits", limits_json(t));
+	json_t *topic;
+
+	topic = json_pack("{s:s s:I s:I s:o s:s s:b s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}",
+			  "name", t->name,
+			  "uid", (json_int_t)t->uid,
+			  "gid", (json_int_t)t->gid,
+			  "mode", mode_json(t->mode),
+			  "full", names_full(t->full),
+			  "per_cpu", (int)t->per_cpu,
+			  "partitions", (json_int_t)t->partitions,
+			  "ring_size", (json_int_t)t->ring_size,
+			  "max_record", (json_int_t)t->max_record,
+			  "retention_ns", (json_int_t)t->retention,
+			  "charged", (json_int_t)t->charged,
+			  "producers", (json_int_t)t->producers,
+			  "groups", (json_int_t)t->groups,
+			  "records", (json_int_t)t->records,
+			  "published", (json_int_t)t->published,
+			  "used", (json_int_t)t->used);
+	json_object_set_new(topic, "retention_bytes", json_integer(t->retention_size));
+	json_object_set_new(topic, "limits", limits_json(t));
+	return topic;
 }
 
 static json_t *partition_json(const struct nl_partition *p)

@@ -48,8 +48,9 @@ static const struct op {
 	size_t first;
 } ops[] = {
 	{ "INFO", MQBUS_IOC_INFO, 0, NONE, true, ANY_STATE },
-	{ "TOPIC_CREATE", MQBUS_IOC_TOPIC_CREATE, 0, offsetof(struct mqbus_topic_create, fields),
-	  false, ANY_STATE, offsetof(struct mqbus_topic_create, retention_size) },
+	{ "TOPIC_CREATE", MQBUS_IOC_TOPIC_CREATE, MQBUS_TOPIC_F_SET,
+	  offsetof(struct mqbus_topic_create, fields), false, ANY_STATE,
+	  offsetof(struct mqbus_topic_create, retention_size) },
 	{ "TOPIC_DELETE", MQBUS_IOC_TOPIC_DELETE, 0, RESERVED(mqbus_topic_delete), false,
 	  ANY_STATE },
 	{ "GROUP_CREATE", MQBUS_IOC_GROUP_CREATE, 0, NONE, false, ANY_STATE,

@@ -48,7 +48,7 @@ static inline int list_empty(const struct list_head *list)
 	list_entry((list)->next, type, member)
 
 #define list_next_entry(pos, member) \
-	list_entry((pos)->member.next, __typeof__(*(pos)), member)
+	list_first_entry(&(pos)->member, __typeof__(*(pos)), member)
 
 #define list_for_each_entry(pos, list, member)					\
 	for (pos = list_entry((list)->next, __typeof__(*pos), member);		\
