@@ -31,7 +31,7 @@ mqbus pub t --name fenced -v <"$tmp/fifo" >"$tmp/report" 2>"$tmp/err1" &
 pub=$!
 exec 3>"$tmp/fifo"
 echo one >&3
-within 10 grep -q "stored 1" "$tmp/report"
+within 30 grep -q "stored 1" "$tmp/report"
 succeeds "the name is opened again" mqbus pub t --name fenced --seq-from next <(echo two)
 echo three >&3
 exec 3>&-
@@ -79,7 +79,7 @@ fails "without waiting" 1 "group 's': has not settled all that was published" \
 	mqbus pub w --wait-for s -t 0 "$tmp/20"
 mqbus pub w -q --wait-for s --wait-for q "$tmp/20" &
 pub=$!
-within 10 eval '[ "$(group_sum w s LAG)" = 60 ]'
+within 30 eval '[ "$(group_sum w s LAG)" = 60 ]'
 mqbus sub w -g s -e >/dev/null
 kill -0 $pub
 result "it waits for all groups" $?

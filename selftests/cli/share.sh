@@ -24,21 +24,21 @@ start() {
 lines=$((4000 / ${MQ_SLOW:-1}))
 members=()
 start
-within 10 member_count 1
+within 30 member_count 1
 for key in 1 2 3 4 5 6; do
 	seq -f "$key=$key %.0f" $lines | mqbus pub t -q -K = -b 8 &
 done
 for count in 2 3 4; do
 	start
-	within 10 member_count $count
+	within 30 member_count $count
 done
 for i in 0 2; do
 	kill -INT "${members[i]}"
 	wait "${members[i]}"
 done
-within 10 member_count 2
+within 30 member_count 2
 start
-within 10 member_count 3
+within 30 member_count 3
 within 60 eval '[ "$(group_sum t g LAG)" = 0 ] && [ "$(wc -l <"$tmp/read")" -ge '$((6 * lines))' ]'
 result "all is read while members come and go" $?
 kill -INT "${members[1]}" "${members[3]}" "${members[4]}"
@@ -67,15 +67,15 @@ for p in 0 1; do
 	seq -f "$p %.0f $value" 1500 | mqbus pub slow -q -p $p
 done
 stuck slow -g g
-within 10 eval '[ "$(group_sum slow g FETCHED)" = 3000 ]'
+within 30 eval '[ "$(group_sum slow g FETCHED)" = 3000 ]'
 mqbus sub slow -g g >"$tmp/other" 2>/dev/null &
 other=$!
-within 10 eval 'mqbus group members slow g | grep -q " $other "'
+within 30 eval 'mqbus group members slow g | grep -q " $other "'
 sleep 0.2
 same "as long as it is stuck nothing moves" 0 "$(wc -l <"$tmp/other")"
 # More than it writes at a time, and than the pipe holds
 head -c 400000 <&5 >"$tmp/first"
-within 20 eval '[ "$(cut -d" " -f1 "$tmp/other" | sort -u | wc -l)" = 1 ] && [ "$(wc -l <"$tmp/other")" -ge 1000 ]'
+within 60 eval '[ "$(cut -d" " -f1 "$tmp/other" | sort -u | wc -l)" = 1 ] && [ "$(wc -l <"$tmp/other")" -ge 1000 ]'
 result "in the middle of it, it lets go of what is wanted" $?
 moved=$(head -1 "$tmp/other" | cut -d' ' -f1)
 # What it had not read
@@ -83,7 +83,7 @@ exec 6<"$tmp/fifo"
 cat <&5 >>"$tmp/first" &
 cat=$!
 exec 5<&- 6<&-
-within 20 eval '[ "$(group_sum slow g LAG)" = 0 ]'
+within 60 eval '[ "$(group_sum slow g LAG)" = 0 ]'
 kill -INT $stuck $other
 wait $stuck $other $cat
 same "and nobody read twice what the other had committed" "1500 1500" \
@@ -99,21 +99,21 @@ for p in 0 1; do
 	seq -f "$p %.0f $value" 200 | mqbus pub fence -q -p $p
 done
 stuck fence -g g
-within 10 eval '[ "$(group_sum fence g FETCHED)" = 400 ]'
+within 30 eval '[ "$(group_sum fence g FETCHED)" = 400 ]'
 mqbus sub fence -g g >"$tmp/other" 2>/dev/null &
 other=$!
-within 20 eval '[ "$(wc -l <"$tmp/other")" = 400 ]'
+within 60 eval '[ "$(wc -l <"$tmp/other")" = 400 ]'
 result "one that does not let go in time is fenced: the other reads all" $?
 cat <&5 >"$tmp/first" &
 cat=$!
 exec 5<&-
-within 20 eval 'grep -q "fenced: partitions that were wanted back were taken away" "$tmp/stuck.err"'
+within 60 eval 'grep -q "fenced: partitions that were wanted back were taken away" "$tmp/stuck.err"'
 result "it says so" $?
-within 20 eval 'mqbus group members fence g | grep -q " active .* $stuck "' ||
+within 60 eval 'mqbus group members fence g | grep -q " active .* $stuck "' ||
 	mqbus group members fence g | sed 's/^/# /'
 seq -f "more %.0f" 10 | mqbus pub fence -q -p 0
 seq -f "more %.0f" 10 | mqbus pub fence -q -p 1
-within 20 eval '[ "$(cat "$tmp/first" "$tmp/other" | grep -c more)" = 20 ] && grep -q more "$tmp/first"'
+within 60 eval '[ "$(cat "$tmp/first" "$tmp/other" | grep -c more)" = 20 ] && grep -q more "$tmp/first"'
 result "and goes on with what it is given" $?
 kill -INT $stuck $other
 wait
@@ -124,10 +124,10 @@ mqbus topic create -q id -n 2
 mqbus group create id g --grace 1h
 mqbus sub id -g g --member a 2>"$tmp/a.err" >"$tmp/a" &
 a=$!
-within 10 has_member id g
+within 30 has_member id g
 same "--member: the group shows it" a "$(mqbus group members id g | awk 'NR > 1 { print $1 }')"
 echo 1 | mqbus pub id -q
-within 10 grep -q 1 "$tmp/a"
+within 30 grep -q 1 "$tmp/a"
 timeout 20 mqbus sub id -g g --member a -t 300ms >"$tmp/a2" 2>/dev/null
 same "the same id again: the new one waits for records" 124 $?
 wait $a
@@ -148,7 +148,7 @@ prints "pause" "" mqbus group pause p g
 fails "nothing is handed out" 124 "no record came" mqbus sub p -g g -t 100ms
 same "it is not lost" 5 "$(group_sum p g LAG)"
 mqbus sub p -g g -c 5 >"$tmp/read" &
-within 10 has_member p g
+within 30 has_member p g
 prints "resume" "" mqbus group resume p g
 wait $!
 same "who waits gets it" "1 2 3 4 5" "$(xargs <"$tmp/read")"
@@ -176,11 +176,11 @@ same "+N" "2>3" "$(seek p g -o +1 --execute)"
 same "moved it" "4 5" "$(mqbus sub p -g g -e | xargs)"
 mqbus sub p -g g >"$tmp/read" 2>"$tmp/sub.err" &
 sub=$!
-within 10 has_member p g
+within 30 has_member p g
 fails "not while it has members" 1 "--force takes it from them" \
 	mqbus group seek p g -o earliest --execute
 same "but by force" "5>1" "$(seek p g -o -4 --execute --force)"
-within 10 eval '[ "$(xargs <"$tmp/read")" = "2 3 4 5" ]'
+within 30 eval '[ "$(xargs <"$tmp/read")" = "2 3 4 5" ]'
 result "its member reads from there" $?
 kill -INT $sub
 wait $sub
