@@ -158,7 +158,9 @@ int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 cou
  */
 int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes)
 {
-	return mqbus_topic_reserve(producer->topic, partition, bytes, mqbus_producer_owner(producer));
+	u32 owner = mqbus_producer_owner(producer);
+
+	return mqbus_topic_reserve(producer->topic, partition, bytes, owner);
 }
 
 /**
