@@ -120,11 +120,13 @@ static int call_commit(struct mqbus_commit *arg)
 		if (!first)
 			first = entries[i].error;
 	}
+	if (arg->nr_entries && !arg->committed)
+		return -first;
 	for (i = 0; i < PARTITIONS && arg->flags & MQBUS_COMMIT_F_RELEASE; i++) {
 		if (slots[i].revoked)
 			slots[i].generation = 0;
 	}
-	return arg->nr_entries && !arg->committed ? -first : 0;
+	return 0;
 }
 
 static int call_fetch(struct mqbus_fetch *arg)
@@ -342,6 +344,16 @@ static void test_revoked(void)
 	TEST(!mqbus_consumer_release(c) && walk(c, 3, 0) == 3 && walk(c, 100, 2) == 5 &&
 	     !mqbus_consumer_commit(c) && all_committed(5, 0, 5),
 	     "one that comes later is passed over when the walk gets there");
+	teardown(c);
+
+	c = setup();
+	append(0, 5);
+	mqbus_consumer_fetch(c, 0, 0);
+	walk(c, 2, 0);
+	slots[0].generation = 0;
+	slots[2].revoked = 1;
+	TEST(mqbus_consumer_release(c) == -ESTALE && !slots[2].generation,
+	     "also when nothing can be committed");
 	teardown(c);
 }
 

@@ -92,6 +92,71 @@ static void test_backoffs(void)
 		TEST(parse_backoff(wrong[i], &queue), "no backoff: '%s'", wrong[i]);
 }
 
+static void test_limits(void)
+{
+	static const struct {
+		const char *text;
+		__u64 records;
+		__u64 bytes;
+		__u64 share;
+	} cases[] = {
+		{ "none", 0, 0, 0 },
+		{ "0", 0, 0, REFUSED },
+		{ "10", 10, 10, 10 },
+		{ "100%", REFUSED, REFUSED, 100 },
+		{ "101", 101, 101, REFUSED },
+		{ "1000/s", 1000, 1000, REFUSED },
+		{ "1M/s", REFUSED, 1048576, REFUSED },
+		{ "1000000000000/s", 1000000000000, 1000000000000, REFUSED },
+		{ "1000000000001", REFUSED, REFUSED, REFUSED },
+		{ "", REFUSED, REFUSED, REFUSED },
+		{ "/s", REFUSED, REFUSED, REFUSED },
+		{ "%", REFUSED, REFUSED, REFUSED },
+		{ "1/m", REFUSED, REFUSED, REFUSED },
+		{ "1/s/s", REFUSED, REFUSED, REFUSED },
+		{ "-1", REFUSED, REFUSED, REFUSED },
+		{ "5:5", REFUSED, REFUSED, REFUSED },
+		{ "00000000000000000000000000000000001", REFUSED, REFUSED, REFUSED },
+	};
+	size_t i;
+	__u32 share;
+	__u64 v;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		v = REFUSED;
+		ret = parse_rate(cases[i].text, false, &v);
+		TEST(v == cases[i].records && !ret == (v != REFUSED), "rate '%s'", cases[i].text);
+		v = REFUSED;
+		ret = parse_rate(cases[i].text, true, &v);
+		TEST(v == cases[i].bytes && !ret == (v != REFUSED), "rate of bytes '%s'",
+		     cases[i].text);
+		share = MQBUS_ANY;
+		ret = parse_share(cases[i].text, &share);
+		TEST(share == (__u32)cases[i].share && !ret == (share != MQBUS_ANY), "share '%s'",
+		     cases[i].text);
+	}
+}
+
+static void test_moves(void)
+{
+	static const char * const wrong[] = {
+		"+", "-", "+-1", "--1", "+ 1", "+1.5", "+x", "-9223372036854775808", "",
+	};
+	struct place_spec place;
+	size_t i;
+
+	TEST(!parse_move("+3", &place) && place.whence == MQBUS_WHENCE_SHIFT && place.value == 3,
+	     "so many on");
+	TEST(!parse_move("-3", &place) && place.whence == MQBUS_WHENCE_SHIFT &&
+	     (__s64)place.value == -3, "so many back");
+	TEST(!parse_move("3", &place) && place.whence == MQBUS_WHENCE_OFFSET && place.value == 3,
+	     "else a place");
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		TEST(parse_move(wrong[i], &place) == -EINVAL, "no move: '%s'", wrong[i]);
+	TEST(parse_place("+3", &place) && parse_place("-3", &place), "a move is no place");
+}
+
 static void test_modes(void)
 {
 	__u32 mode = 1, uid, gid;
@@ -267,6 +332,8 @@ int main(void)
 	test_begin();
 	test_numbers();
 	test_backoffs();
+	test_limits();
+	test_moves();
 	test_modes();
 	test_places();
 	test_units();

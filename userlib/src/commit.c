@@ -116,6 +116,9 @@ int mqbus_consumer_release(struct mqbus_consumer *c)
 
 	mqbus_consumer_note(c);
 	ret = consumer_commit(c, MQBUS_COMMIT_F_RELEASE);
+	/* When nothing could be committed nothing was let go of, either */
+	if (ret)
+		commit_entries(c->fd, MQBUS_COMMIT_F_RELEASE, NULL, 0);
 	for (i = c->range; i < c->nr_ranges; i++) {
 		range = &c->ranges[i];
 		done = i == c->range ? c->noted : range->begin_offset;
