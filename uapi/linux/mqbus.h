@@ -139,9 +139,13 @@
 #define MQBUS_USERS_MAX		255
 /* Highest rate: records or bytes a second */
 #define MQBUS_RATE_MAX		1000000000000ULL
-/* Acts of a transaction; their elements together; bytes of its records as they lie in rings */
-#define MQBUS_ACTS_MAX		64
+/*
+ * Acts of a transaction; their elements together; partitions that it publishes to; bytes
+ * of its records as they lie in rings
+ */
+#define MQBUS_ACTS_MAX		32
 #define MQBUS_TRANSACT_MAX	1024
+#define MQBUS_TRANSACT_PARTITIONS	64
 #define MQBUS_TRANSACT_BYTES	(320 * 1024)
 
 /* "No number": the default partition, owner, group, partition of a seek */
@@ -1103,9 +1107,11 @@ struct mqbus_act {
  * waits for space it holds nothing; it waits for its own settlements too if they are of
  * the topic that it publishes to, so leave room there.
  *
- * Together at most %MQBUS_TRANSACT_MAX elements, and records of %MQBUS_TRANSACT_BYTES and
- * of half a ring in each partition (EMSGSIZE). An element may not be named twice
- * (EALREADY, or ERANGE). Errors: those of %MQBUS_IOC_PUBLISH, of the entries of
+ * An endpoint may be named once (EINVAL), with all its elements in one act, and so may a
+ * lease (EALREADY) and a partition to commit (ERANGE). Together at most
+ * %MQBUS_TRANSACT_MAX elements (ERANGE), records for %MQBUS_TRANSACT_PARTITIONS
+ * partitions, of %MQBUS_TRANSACT_BYTES, and in each partition of half its ring
+ * (EMSGSIZE). Errors: those of %MQBUS_IOC_PUBLISH, of the entries of
  * %MQBUS_IOC_COMMIT and of &struct mqbus_settle, for the first element that stands in the
  * way; EBADF, EBADFD (@fd is not what @kind needs), ERANGE, E2BIG, EFAULT (a bad @places
  * too).
