@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Groups: named readers with a progress of their own, which outlives their
- * members, and which member reads which partition.
+ * members.
  */
 #include <linux/capability.h>
 #include <linux/overflow.h>
@@ -13,6 +13,7 @@
 #include "member.h"
 #include "ns.h"
 #include "queue.h"
+#include "stream.h"
 #include "topic.h"
 #include "who.h"
 
@@ -32,6 +33,7 @@ static void group_release(struct kref *ref)
 	struct mqbus_group *group = container_of(ref, struct mqbus_group, ref);
 
 	mqbus_queue_free(group);
+	mqbus_stream_free(group);
 	mqbus_uncharge(&group->charge);
 	/* A writer may still be looking at our floors */
 	kvfree_rcu(group, rcu);
@@ -89,7 +91,6 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 	kref_init(&group->ref);
 	spin_lock_init(&group->lock);
 	INIT_LIST_HEAD(&group->node);
-	INIT_LIST_HEAD(&group->members);
 	group->topic = topic;
 	strscpy(group->name, args->group, sizeof(group->name));
 	group->uid = who->cred->fsuid;
@@ -97,6 +98,7 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 	group->mode = args->mode;
 	for (i = 0; i < topic->nr_parts; i++)
 		mqbus_cursor_init(&group->slots[i].cursor);
+	mqbus_stream_new(group, &args->stream);
 	if (args->type != MQBUS_GROUP_QUEUE)
 		return group;
 	err = mqbus_queue_new(group, &args->queue);
@@ -216,10 +218,11 @@ int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (args->flags || args->type > MQBUS_GROUP_QUEUE)
 		return -EOPNOTSUPP;
 	if (args->mode & ~0666 || !mqbus_whence_valid(args->whence, args->value) ||
-	    (args->type == MQBUS_GROUP_STREAM &&
-	     memchr_inv(&args->queue, 0, sizeof(args->queue))))
+	    (args->type == MQBUS_GROUP_STREAM ?
+	     !!memchr_inv(&args->queue, 0, sizeof(args->queue)) :
+	     !!memchr_inv(&args->stream, 0, sizeof(args->stream))))
 		return -EINVAL;
-	err = mqbus_name_check(args->group) ?:
+	err = mqbus_stream_check(&args->stream) ?: mqbus_name_check(args->group) ?:
 	      mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
 		return err;
@@ -343,6 +346,26 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	return err;
 }
 
+#define GROUP_SET_STREAM	(MQBUS_GROUP_SET_REBALANCE_TIMEOUT | MQBUS_GROUP_SET_GRACE)
+#define GROUP_SET_QUEUE		(__MQBUS_GROUP_SET_ALL & ~GROUP_SET_STREAM & \
+				 ~MQBUS_GROUP_SET_PAUSED)
+
+/* Let members see that the group hands out nothing, or something again. */
+static void group_hold(struct mqbus_group *group, bool *what, bool value)
+{
+	if (group->queue) {
+		mqbus_queue_lock(group->queue);
+		*what = value;
+		mqbus_queue_configure(group->queue);
+		mqbus_queue_unlock(group->queue);
+	} else {
+		spin_lock(&group->lock);
+		*what = value;
+		mqbus_stream_changed(group);
+		mqbus_stream_unlock(group);
+	}
+}
+
 /* As the name says, with @dlq, which is replaced by what is to be put. */
 static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 			    const struct mqbus_group_set *args, struct mqbus_topic **dlq)
@@ -354,7 +377,7 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
 	if (err)
 		return err;
-	if (!group->queue)
+	if (args->fields & (group->queue ? GROUP_SET_STREAM : GROUP_SET_QUEUE))
 		err = -EBADFD;
 	kref_get(&group->ref);
 	mutex_unlock(&topic->lock);
@@ -364,15 +387,19 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 	mutex_lock(&topic->lock);
 	if (!err && group->dead)
 		err = -ENOENT;
-	if (!err)
+	if (!err && group->queue)
 		err = mqbus_queue_set(group->queue, &args->queue, args->fields, dlq);
+	else if (!err)
+		err = mqbus_stream_set(group, &args->stream, args->fields);
+	if (!err && args->fields & MQBUS_GROUP_SET_PAUSED)
+		group_hold(group, &group->paused, args->paused);
 	mqbus_group_put(group);
 	mqbus_group_unlock(topic);
 	return err;
 }
 
 /**
- * mqbus_group_set() - change options of a queue group
+ * mqbus_group_set() - change options of a group
  * @ns: in which namespace
  * @who: on whose behalf
  * @args: which, and how
@@ -388,7 +415,8 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 
 	if (args->flags || args->fields & ~__MQBUS_GROUP_SET_ALL)
 		return -EOPNOTSUPP;
-	if (!args->fields)
+	if (!args->fields || args->__reserved || args->stream.__reserved ||
+	    (args->fields & MQBUS_GROUP_SET_PAUSED && args->paused > 1))
 		return -EINVAL;
 	if (connect && args->queue.dlq[0])
 		err = mqbus_topic_open(ns, who, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
@@ -444,59 +472,71 @@ void mqbus_group_wake_queues(struct mqbus_topic *topic)
 	rcu_read_unlock();
 }
 
-/*
- * Give every partition to the member that joined first. Sharing them out among
- * all members changes this function alone: whoever loses a partition has its
- * uncommitted records handed out again by the next owner.
+/**
+ * mqbus_group_shut() - keep a group still while it is moved
+ * @group: the group; its topic's lock is held
+ * @shut: nothing is handed out, and all that was is taken back; or go on
  */
-static void group_assign(struct mqbus_group *group)
+void mqbus_group_shut(struct mqbus_group *group, bool shut)
 {
-	struct mqbus_member *owner;
-	u32 i;
+	lockdep_assert_held(&group->topic->lock);
 
-	lockdep_assert_held(&group->lock);
+	group_hold(group, &group->shut, shut);
+	if (shut && !group->queue)
+		mqbus_stream_fence(group);
+}
 
-	group->generation++;
-	/* Any member may have anything */
-	if (group->queue)
-		return;
-	owner = list_first_entry_or_null(&group->members, struct mqbus_member, node);
-	for (i = 0; i < group->topic->nr_parts; i++) {
-		struct mqbus_slot *slot = &group->slots[i];
+/**
+ * mqbus_group_make_seat() - have a place for one more member in a table of pointers
+ * @group: the group; its topic's lock is held, so that nobody else comes
+ * @used: places that are taken
+ * @seats: the table, guarded by the group's lock
+ * @room: its length
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int mqbus_group_make_seat(struct mqbus_group *group, u32 used, void ***seats, u32 *room)
+{
+	u32 nr = *room ? 2 * *room : 8;
+	void **new, **old;
 
-		if (slot->owner == owner)
-			continue;
-		slot->owner = owner;
-		mqbus_cursor_rewind(&slot->cursor);
-	}
+	lockdep_assert_held(&group->topic->lock);
+
+	if (used < *room)
+		return 0;
+	new = kvcalloc(nr, sizeof(*new), MQBUS_GFP);
+	if (!new)
+		return -ENOMEM;
+	spin_lock(&group->lock);
+	old = *seats;
+	if (old)
+		memcpy(new, old, *room * sizeof(*new));
+	*seats = new;
+	*room = nr;
+	spin_unlock(&group->lock);
+	kvfree(old);
+	return 0;
 }
 
 /**
  * mqbus_group_enter() - let a member in
  * @group: the group
  * @member: the member, of no group yet
+ * @id: what it calls itself, terminated, or ""
  *
- * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM.
+ * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM, -EMFILE.
  */
-int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member)
+int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member,
+		      const char *id)
 {
-	int err = 0;
+	int err;
 
 	/* Whoever deletes or seeks holds this and relies on nobody coming in */
 	mutex_lock(&group->topic->lock);
 	if (group->queue)
-		err = mqbus_queue_make_seat(group->queue);
-	spin_lock(&group->lock);
-	if (!err && group->dead)
-		err = -ENOENT;
-	if (!err && group->queue)
-		err = mqbus_window_sit(&group->queue->window, &member->holder);
-	if (!err) {
-		list_add_tail(&member->node, &group->members);
-		WRITE_ONCE(group->nr_members, group->nr_members + 1);
-		group_assign(group);
-	}
-	spin_unlock(&group->lock);
+		err = mqbus_queue_enter(group->queue, member);
+	else
+		err = mqbus_stream_enter(group, member, id);
 	mutex_unlock(&group->topic->lock);
 	return err;
 }
@@ -510,14 +550,8 @@ int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member)
  */
 void mqbus_group_leave(struct mqbus_group *group, struct mqbus_member *member)
 {
-	if (group->queue) {
+	if (group->queue)
 		mqbus_queue_leave(group->queue, member);
-		return;
-	}
-	spin_lock(&group->lock);
-	list_del(&member->node);
-	WRITE_ONCE(group->nr_members, group->nr_members - 1);
-	group_assign(group);
-	spin_unlock(&group->lock);
-	mqbus_topic_wake_readers(group->topic);
+	else
+		mqbus_stream_leave(group, member);
 }

@@ -8,23 +8,14 @@
 #include <linux/mqbus.h>
 
 #include "account.h"
-#include "core/cursor.h"
+#include "core/assign.h"
+#include "timer.h"
 
 struct mqbus_group_queue;
 struct mqbus_member;
 struct mqbus_ns;
 struct mqbus_topic;
 struct mqbus_who;
-
-/**
- * struct mqbus_slot - a group's share in one partition
- * @cursor: its progress
- * @owner: the member that the partition is assigned to, or NULL
- */
-struct mqbus_slot {
-	struct mqbus_cursor cursor;
-	struct mqbus_member *owner;
-};
 
 /**
  * struct mqbus_group - a named reader of a topic
@@ -40,9 +31,13 @@ struct mqbus_slot {
  * @queue: what makes it a queue group, or NULL
  * @dead: deleted; set under @lock, read anywhere
  * @lock: everything below; taken inside the topic's lock, outside a ring's
- * @members: in the order in which they joined
- * @nr_members: how many; members come under the topic's lock too
- * @generation: counts changes of assignment
+ * @nr_members: endpoints that are members; they come under the topic's lock too
+ * @paused: nothing is handed out, as the owner wants it
+ * @shut: nor now, and nobody is let in again, because the group is being moved
+ * @assign: which member of a stream group reads what; of a queue group only the
+ *	generation counts, namely who came and went
+ * @stream: options of a stream group
+ * @timer: of a stream group: does what is due
  * @slots: one for each partition; floors are read by writers without the lock
  */
 struct mqbus_group {
@@ -61,9 +56,12 @@ struct mqbus_group {
 	bool dead;
 
 	spinlock_t lock;	/* guards what follows, and stores to dead */
-	struct list_head members;
 	u32 nr_members;
-	u32 generation;
+	bool paused;
+	bool shut;
+	struct mqbus_assign assign;
+	struct mqbus_stream stream;
+	struct mqbus_timer timer;
 	struct mqbus_slot slots[];
 };
 
@@ -86,8 +84,22 @@ void mqbus_group_unlock(struct mqbus_topic *topic);
 bool mqbus_group_busy(struct mqbus_group *group);
 struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name);
 void mqbus_group_put(struct mqbus_group *group);
-int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member);
+int mqbus_group_make_seat(struct mqbus_group *group, u32 used, void ***seats, u32 *room);
+int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member,
+		      const char *id);
+void mqbus_group_shut(struct mqbus_group *group, bool shut);
 void mqbus_group_wake_queues(struct mqbus_topic *topic);
 void mqbus_group_leave(struct mqbus_group *group, struct mqbus_member *member);
+
+/**
+ * mqbus_group_holds() - whether nothing is handed out
+ * @group: the group; its lock is held
+ *
+ * Return: whether it is paused, or being moved.
+ */
+static inline bool mqbus_group_holds(const struct mqbus_group *group)
+{
+	return group->paused || group->shut;
+}
 
 #endif /* _MQBUS_GROUP_H */

@@ -159,11 +159,12 @@ static void group_state(struct mqbus_group *group, u32 partition, struct group_s
 
 	spin_lock(&group->lock);
 	state->members = group->nr_members;
-	state->generation = group->generation;
+	state->generation = group->assign.generation;
 	state->cursor = slot->cursor;
-	state->pid = slot->owner ? pid_vnr(slot->owner->pid) : 0;
+	/* Who owns something is there */
+	state->pid = slot->owner ? pid_vnr(slot->owner->member->pid) : 0;
 	if (slot->owner)
-		memcpy(state->comm, slot->owner->comm, sizeof(state->comm));
+		memcpy(state->comm, slot->owner->member->comm, sizeof(state->comm));
 	state->pending = group->queue ? group->queue->window.lanes[partition].pending : 0;
 	spin_unlock(&group->lock);
 }

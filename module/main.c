@@ -8,7 +8,7 @@
 #include "endpoint.h"
 #include "netlink.h"
 #include "ns.h"
-#include "queue.h"
+#include "timer.h"
 
 static struct miscdevice mqbus_device = {
 	.minor = MISC_DYNAMIC_MINOR,
@@ -22,12 +22,12 @@ static int __init mqbus_init(void)
 {
 	int err;
 
-	err = mqbus_queue_init();
+	err = mqbus_timer_setup();
 	if (err)
 		return err;
 	err = mqbus_ns_init();
 	if (err)
-		goto uninit_queue;
+		goto cleanup_timer;
 	err = mqbus_netlink_init();
 	if (err)
 		goto uninit_ns;
@@ -40,8 +40,8 @@ uninit_netlink:
 	mqbus_netlink_uninit();
 uninit_ns:
 	mqbus_ns_uninit();
-uninit_queue:
-	mqbus_queue_uninit();
+cleanup_timer:
+	mqbus_timer_cleanup();
 	return err;
 }
 
@@ -51,7 +51,7 @@ static void __exit mqbus_exit(void)
 	misc_deregister(&mqbus_device);
 	mqbus_netlink_uninit();
 	mqbus_ns_uninit();
-	mqbus_queue_uninit();
+	mqbus_timer_cleanup();
 }
 
 module_init(mqbus_init);

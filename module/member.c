@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members: fetching, committing, reading, and what is left when they go.
+ * Members: fetching, reading, and what is left when they go.
  */
 #include <linux/pid.h>
 #include <linux/uaccess.h>
@@ -10,6 +10,7 @@
 #include "lease.h"
 #include "member.h"
 #include "ns.h"
+#include "stream.h"
 #include "topic.h"
 #include "wait.h"
 #include "who.h"
@@ -35,6 +36,7 @@ int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
 	if (args->__reserved)
 		return -EINVAL;
 	err = mqbus_name_check(args->group) ?:
+	      (args->member[0] ? mqbus_name_check(args->member) : 0) ?:
 	      mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
 		return err;
@@ -45,6 +47,9 @@ int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
 	err = -EACCES;
 	if (!mqbus_who_may(who, group->uid, group->gid, group->mode, MQBUS_MAY_WRITE))
 		goto put_group;
+	err = -EINVAL;
+	if (group->queue && args->member[0])
+		goto put_group;
 
 	mutex_init(&member->read_lock);
 	member->topic = topic;
@@ -53,7 +58,7 @@ int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
 	get_task_comm(member->comm, current);
 	member->holder.pid = task_tgid_vnr(current);
 	member->holder.uid = from_kuid_munged(ns->net->user_ns, who->cred->fsuid);
-	err = mqbus_group_enter(group, member);
+	err = mqbus_group_enter(group, member, args->member);
 	if (!err)
 		return 0;
 
@@ -93,55 +98,41 @@ static struct mqbus_ring *member_ring(struct mqbus_member *member, u32 partition
 	return &member->topic->parts[partition]->ring;
 }
 
-/* Whether there is something to fetch, or an end to be told of. */
-static bool member_ready(struct mqbus_member *member)
+/*
+ * Whether there is something to fetch, or an end to be told of. @tell: a partition that
+ * is wanted back is something too.
+ */
+static bool member_ready(struct mqbus_member *member, bool tell)
 {
 	struct mqbus_group *group = member->group;
-	bool ready = mqbus_member_dead(member);
+	bool holds, ready;
 	u32 i;
 
 	spin_lock(&group->lock);
+	holds = mqbus_group_holds(group);
+	ready = mqbus_member_dead(member) || !member->seat ||
+		(member->seat->state == MQBUS_SEAT_FENCED && !group->shut);
 	for (i = 0; !ready && i < member->topic->nr_parts; i++) {
 		struct mqbus_slot *slot = &group->slots[i];
 
-		ready = slot->owner == member &&
-			READ_ONCE(member_ring(member, i)->page->tail) !=
-			slot->cursor.given.pos;
+		ready = slot->owner == member->seat &&
+			(tell || !mqbus_slot_revoked(slot)) &&
+			mqbus_slot_ready(slot, member_ring(member, i), holds);
 	}
 	spin_unlock(&group->lock);
 	return ready;
 }
 
-static int member_wait(struct mqbus_member *member, ktime_t deadline)
+static int member_wait(struct mqbus_member *member, bool tell, ktime_t deadline)
 {
-	return mqbus_wait(member->topic->readers, member_ready(member), deadline);
-}
-
-/* Commit what was handed out. Return: whether that made any room. */
-static bool member_commit_given(struct mqbus_member *member)
-{
-	struct mqbus_group *group = member->group;
-	bool moved = false;
-	u32 i;
-
-	lockdep_assert_held(&group->lock);
-
-	for (i = 0; i < member->topic->nr_parts; i++) {
-		struct mqbus_slot *slot = &group->slots[i];
-
-		if (slot->owner != member ||
-		    slot->cursor.done.pos == slot->cursor.given.pos)
-			continue;
-		mqbus_cursor_commit(&slot->cursor, &slot->cursor.given);
-		moved = true;
-	}
-	return moved;
+	return mqbus_wait(member->topic->readers, member_ready(member, tell), deadline);
 }
 
 /* Take what there is, of up to @max partitions. Return: how many ranges. */
 static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, u32 max)
 {
 	struct mqbus_group *group = member->group;
+	bool holds = mqbus_group_holds(group);
 	u32 parts = member->topic->nr_parts;
 	u32 n = 0, i, p = member->next;
 
@@ -150,14 +141,9 @@ static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, 
 	for (i = 0; n < max && i < parts; i++) {
 		struct mqbus_slot *slot = &group->slots[p];
 
-		if (slot->owner == member &&
-		    mqbus_cursor_take(&slot->cursor, member_ring(member, p), &ranges[n])) {
-			ranges[n].partition = p;
-			ranges[n].flags = 0;
-			ranges[n].generation = group->generation;
-			ranges[n].__reserved = 0;
-			n++;
-		}
+		if (slot->owner == member->seat &&
+		    mqbus_slot_take(slot, member_ring(member, p), holds, &ranges[n]))
+			ranges[n++].partition = p;
 		if (++p == parts)
 			p = 0;
 	}
@@ -173,15 +159,40 @@ static void member_untake(struct mqbus_member *member,
 	u32 i;
 
 	spin_lock(&group->lock);
-	for (i = 0; i < n; i++) {
-		struct mqbus_slot *slot = &group->slots[ranges[i].partition];
-
-		if (slot->owner == member)
-			mqbus_cursor_untake(&slot->cursor, &ranges[i]);
-	}
-	spin_unlock(&group->lock);
+	for (i = 0; member->seat && i < n; i++)
+		mqbus_slot_untake(&group->assign, &group->slots[ranges[i].partition],
+				  member->seat, &ranges[i]);
 	/* Another thread of this member may have gone to sleep meanwhile */
-	mqbus_topic_wake_readers(member->topic);
+	mqbus_stream_changed(group);
+	mqbus_stream_unlock(group);
+}
+
+/*
+ * Commit all if @commit, then take. Return: how many ranges, or -ENOLINK; what was to be
+ * committed was, unless @commit stays set.
+ */
+static int member_commit_and_take(struct mqbus_member *member, bool *commit,
+				  struct mqbus_range *ranges, u32 max)
+{
+	struct mqbus_group *group = member->group;
+	bool moved = false;
+	int n;
+
+	spin_lock(&group->lock);
+	n = mqbus_stream_admit(group, member);
+	/* Let in again, but what it had is lost, and not committed */
+	if (n > 0)
+		n = *commit ? -ENOLINK : 0;
+	if (!n && member->seat->state != MQBUS_SEAT_FENCED) {
+		if (*commit)
+			moved = mqbus_member_commit_given(member);
+		*commit = false;
+		n = member_take(member, ranges, max);
+	}
+	mqbus_stream_unlock(group);
+	if (moved)
+		mqbus_topic_wake_writers(member->topic);
+	return n;
 }
 
 /**
@@ -199,11 +210,9 @@ int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 		       bool nonblock)
 {
 	struct mqbus_range ranges[MQBUS_FETCH_MAX];
-	struct mqbus_group *group = member->group;
 	bool commit = args->flags & MQBUS_FETCH_F_COMMIT;
 	ktime_t deadline;
-	u32 n;
-	int err;
+	int err, n;
 
 	if (args->flags & ~__MQBUS_FETCH_F_ALL)
 		return -EOPNOTSUPP;
@@ -218,21 +227,15 @@ int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 	deadline = mqbus_deadline(args->timeout, nonblock);
 
 	for (;;) {
-		bool moved = false;
-
 		if (mqbus_member_dead(member))
 			return -EIDRM;
-		spin_lock(&group->lock);
-		if (commit)
-			moved = member_commit_given(member);
-		n = member_take(member, ranges, min_t(u32, args->nr_ranges, MQBUS_FETCH_MAX));
-		spin_unlock(&group->lock);
-		if (moved)
-			mqbus_topic_wake_writers(member->topic);
+		n = member_commit_and_take(member, &commit, ranges,
+					   min_t(u32, args->nr_ranges, MQBUS_FETCH_MAX));
+		if (n < 0)
+			return n;
 		if (n)
 			break;
-		commit = false;
-		err = member_wait(member, deadline);
+		err = member_wait(member, true, deadline);
 		if (err)
 			return err;
 	}
@@ -245,173 +248,54 @@ int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 	return 0;
 }
 
-/* Settle a partition up to an offset. Return: 0, -ECHRNG, -ESTALE, -ERANGE, -EINTR. */
-static int member_commit_to(struct mqbus_member *member, u32 partition, u64 offset)
-{
-	struct mqbus_group *group = member->group;
-	struct mqbus_seek seek = { .whence = MQBUS_WHENCE_OFFSET, .value = offset };
-	struct mqbus_cursor *cursor;
-	struct mqbus_slot *slot;
-	struct mqbus_ring *ring;
-	bool found = false;
-	int err = 0;
-
-	if (partition >= member->topic->nr_parts)
-		return -ECHRNG;
-	slot = &group->slots[partition];
-	cursor = &slot->cursor;
-	ring = member_ring(member, partition);
-
-	/* A position is looked up here, never taken from the user */
-	while (!found && !err) {
-		spin_lock(&group->lock);
-		if (slot->owner != member) {
-			err = -ESTALE;
-		} else if (offset < cursor->done.offset || offset > cursor->given.offset) {
-			err = -ERANGE;
-		} else if (offset == cursor->given.offset) {
-			seek.at = cursor->given;
-			found = true;
-		} else {
-			/* Mostly it is not far from where the last commit was */
-			if (!seek.from && offset - cursor->done.offset < MQBUS_RING_STEP) {
-				seek.at = cursor->done;
-				seek.from = true;
-			}
-			spin_lock(&ring->lock);
-			found = mqbus_ring_seek_step(ring, &seek);
-			spin_unlock(&ring->lock);
-		}
-		/*
-		 * Evicted: the head is further on than what was settled, and
-		 * perhaps than what was handed out. Any position below the head
-		 * makes the next look count what was missed from the offset.
-		 */
-		if (found && seek.at.offset != offset) {
-			seek.at.pos = cursor->done.pos;
-			seek.at.offset = offset;
-		}
-		if (found)
-			mqbus_cursor_commit(cursor, &seek.at);
-		spin_unlock(&group->lock);
-		cond_resched();
-		if (fatal_signal_pending(current) && !found && !err)
-			err = -EINTR;
-	}
-	return err;
-}
-
-static int member_commit_entries(struct mqbus_member *member, struct mqbus_commit *args)
-{
-	u32 i, done = 0;
-	int first = 0;
-
-	for (i = 0; i < args->nr_entries; i++) {
-		struct mqbus_commit_entry __user *user =
-			u64_to_user_ptr(args->entries + (u64)i * args->entry_size);
-		struct mqbus_commit_entry entry;
-		u32 one = 1;
-		int err;
-
-		err = mqbus_elements_read(&entry, sizeof(entry), (uintptr_t)user,
-					  args->entry_size, &one);
-		if (err == -EFAULT)
-			return done ? 0 : -EFAULT;
-		if (!err)
-			err = member_commit_to(member, entry.partition, entry.offset);
-		if (put_user((u32)-err, &user->error) && !err)
-			err = -EFAULT;
-		if (err == -EINTR)
-			return done ? 0 : err;
-		first = first ?: err;
-		done += !err;
-		args->committed = done;
-	}
-	return done ? 0 : first;
-}
-
-/**
- * mqbus_member_commit() - settle records
- * @member: the member
- * @args: what the user asks for; the number of entries done is written back
- *
- * Return: 0 or a negative errno as of &struct mqbus_commit.
- */
-int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args)
-{
-	struct mqbus_group *group = member->group;
-	int err = 0;
-
-	if (args->flags & ~__MQBUS_COMMIT_F_ALL)
-		return -EOPNOTSUPP;
-	args->committed = 0;
-	if (args->flags & MQBUS_COMMIT_F_FETCHED) {
-		if (args->nr_entries)
-			return -EINVAL;
-		if (mqbus_member_dead(member))
-			return -EIDRM;
-		spin_lock(&group->lock);
-		member_commit_given(member);
-		spin_unlock(&group->lock);
-	} else {
-		err = mqbus_elements_check(args->entry_size,
-					   offsetof(struct mqbus_commit_entry, generation));
-		if (err)
-			return err;
-		if (!args->nr_entries || args->nr_entries > MQBUS_PARTITIONS_MAX)
-			return -ERANGE;
-		if (mqbus_member_dead(member))
-			return -EIDRM;
-		err = member_commit_entries(member, args);
-	}
-	mqbus_topic_wake_writers(member->topic);
-	return err;
-}
-
 /**
  * struct taken - the record that a read() takes
  * @partition: where it is
+ * @generation: the partition's
  * @at: where it begins
  * @end: where it ends
  * @len: bytes of its value
  */
 struct taken {
 	u32 partition;
+	u32 generation;
 	struct mqbus_mark at;
 	struct mqbus_mark end;
 	u32 len;
 };
 
-/* The next record of any partition, handed out. Return: whether there is one. */
-static bool member_take_one(struct mqbus_member *member, struct taken *t)
+/* The next record of any partition, handed out. Return: 1, 0 if there is none, -ENOLINK. */
+static int member_take_one(struct mqbus_member *member, struct taken *t)
 {
 	struct mqbus_group *group = member->group;
 	u32 parts = member->topic->nr_parts;
-	bool got = false;
+	int ret;
 	u32 i;
 
 	spin_lock(&group->lock);
-	for (i = 0; i < parts; i++) {
+	ret = min(mqbus_stream_admit(group, member), 0);
+	for (i = 0; !ret && !mqbus_group_holds(group) && i < parts; i++) {
 		u32 p = (member->next + i) % parts;
 		struct mqbus_slot *slot = &group->slots[p];
 
-		if (slot->owner != member ||
+		if (slot->owner != member->seat || mqbus_slot_revoked(slot) ||
 		    !mqbus_cursor_step(&slot->cursor, member_ring(member, p), &t->at, &t->len))
 			continue;
 		t->partition = p;
+		t->generation = slot->generation;
 		t->end = slot->cursor.given;
 		member->next = (p + 1) % parts;
-		got = true;
-		break;
+		ret = 1;
 	}
-	spin_unlock(&group->lock);
-	return got;
+	mqbus_stream_unlock(group);
+	return ret;
 }
 
 static void member_untake_one(struct mqbus_member *member, const struct taken *t)
 {
 	struct mqbus_range range = {
 		.partition = t->partition,
+		.generation = t->generation,
 		.begin = t->at.pos,
 		.begin_offset = t->at.offset,
 		.end = t->end.pos,
@@ -431,16 +315,22 @@ static ssize_t member_read_locked(struct mqbus_member *member, struct iov_iter *
 	lockdep_assert_held(&member->read_lock);
 
 	if (member->read_offset) {
-		/* It may have moved to another member meanwhile: then it is not ours */
-		member_commit_to(member, member->read_part, member->read_offset);
+		err = mqbus_member_commit_to(member, member->read_part, member->read_offset,
+					     member->read_generation);
 		member->read_offset = 0;
-		mqbus_topic_wake_writers(member->topic);
+		mqbus_member_committed(member);
+		/* Let go of it is the member's own will; the next one goes on, this tells */
+		if (err == -ENOLINK)
+			return err;
 	}
 	for (;;) {
 		if (mqbus_member_dead(member))
 			return -EIDRM;
-		if (!member_take_one(member, &t)) {
-			err = member_wait(member, deadline);
+		err = member_take_one(member, &t);
+		if (err < 0)
+			return err;
+		if (!err) {
+			err = member_wait(member, false, deadline);
 			if (err)
 				return err;
 			continue;
@@ -469,6 +359,7 @@ static ssize_t member_read_locked(struct mqbus_member *member, struct iov_iter *
 			return -EINTR;
 	}
 	member->read_part = t.partition;
+	member->read_generation = t.generation;
 	member->read_offset = t.end.offset;
 	return t.len;
 }
@@ -480,7 +371,7 @@ static ssize_t member_read_locked(struct mqbus_member *member, struct iov_iter *
  * @nonblock: do not wait
  *
  * Return: bytes, or a negative errno: EMSGSIZE (the record stays), EFAULT (too),
- * EAGAIN, EIDRM, or of a signal.
+ * EAGAIN, EIDRM, ENOLINK (the previous one could not be settled), or of a signal.
  */
 ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,
 			  bool nonblock)
@@ -496,14 +387,37 @@ ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,
 	return ret;
 }
 
+/* What poll() says beyond whether there is something to fetch. */
+static __poll_t member_events(struct mqbus_member *member)
+{
+	struct mqbus_group *group = member->group;
+	__poll_t events = 0;
+	u32 i;
+
+	spin_lock(&group->lock);
+	if (!member->seat)
+		events = EPOLLHUP | EPOLLPRI;
+	else if (member->seat->state == MQBUS_SEAT_FENCED)
+		events = EPOLLPRI;
+	for (i = 0; !events && i < member->topic->nr_parts; i++) {
+		struct mqbus_slot *slot = &group->slots[i];
+
+		if (slot->owner == member->seat && mqbus_slot_revoked(slot) && !slot->told)
+			events = EPOLLPRI;
+	}
+	spin_unlock(&group->lock);
+	return events;
+}
+
 /**
  * mqbus_member_poll() - readiness
  * @member: the member
  * @file: its file
  * @wait: poll table
  *
- * Return: EPOLLIN when there is something to fetch, EPOLLHUP when the topic or
- * the group is gone.
+ * Return: EPOLLIN when there is something to fetch, EPOLLPRI when a partition is wanted
+ * back (until a range or a commit has dealt with that) or the member was fenced, EPOLLHUP
+ * when the topic or the group is gone or somebody joined with the member's id.
  */
 __poll_t mqbus_member_poll(struct mqbus_member *member, struct file *file,
 			   struct poll_table_struct *wait)
@@ -513,5 +427,6 @@ __poll_t mqbus_member_poll(struct mqbus_member *member, struct file *file,
 	poll_wait(file, &member->topic->readers, wait);
 	if (mqbus_member_dead(member))
 		return EPOLLHUP | EPOLLIN | EPOLLRDNORM;
-	return member_ready(member) ? EPOLLIN | EPOLLRDNORM : 0;
+	return member_events(member) |
+	       (member_ready(member, true) ? EPOLLIN | EPOLLRDNORM : 0);
 }

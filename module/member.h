@@ -2,7 +2,6 @@
 #ifndef _MQBUS_MEMBER_H
 #define _MQBUS_MEMBER_H
 
-#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
@@ -15,35 +14,39 @@
 
 struct mqbus_group;
 struct mqbus_ns;
+struct mqbus_seat;
 struct mqbus_topic;
 struct mqbus_who;
 struct pid;
 
 /**
  * struct mqbus_member - an endpoint that joined a group
- * @node: in the group's list, under its lock
  * @topic: the topic, with a reference
  * @group: the group, with a reference
  * @pid: process that opened the endpoint, with a reference
  * @comm: its name at that time
  * @next: partition with which the next fetch begins, so that none starves
+ * @seat: of a stream group: its place there, under the group's lock; NULL: somebody
+ *	joined with its id
  * @holder: what it has leased of a queue group, under the group's lock
  * @read_lock: one read() at a time
  * @read_part: partition of the record that the last read() took
+ * @read_generation: the partition's at that time
  * @read_offset: the offset behind it; 0: nothing to commit
  * @read_lease: of a queue group: its lease; 0: nothing to ack
  */
 struct mqbus_member {
-	struct list_head node;
 	struct mqbus_topic *topic;
 	struct mqbus_group *group;
 	struct pid *pid;
 	char comm[TASK_COMM_LEN];
 	u32 next;		/* guarded by the group's lock */
+	struct mqbus_seat *seat;
 	struct mqbus_holder holder;
 
 	struct mutex read_lock;	/* guards what follows */
 	u32 read_part;
+	u32 read_generation;
 	u64 read_offset;
 	u64 read_lease;
 };
@@ -54,10 +57,22 @@ bool mqbus_member_dead(const struct mqbus_member *member);
 void mqbus_member_close(struct mqbus_member *member);
 int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 		       bool nonblock);
-int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args);
 ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,
 			  bool nonblock);
 __poll_t mqbus_member_poll(struct mqbus_member *member, struct file *file,
 			   struct poll_table_struct *wait);
+
+/* commit.c */
+int mqbus_member_find(struct mqbus_member *member, u32 partition, u64 offset, u32 generation,
+		      struct mqbus_mark *at);
+int mqbus_member_check_commit(struct mqbus_member *member, u32 partition, u32 generation,
+			      const struct mqbus_mark *at);
+void mqbus_member_commit_at(struct mqbus_member *member, u32 partition,
+			    const struct mqbus_mark *at);
+void mqbus_member_committed(struct mqbus_member *member);
+int mqbus_member_commit_to(struct mqbus_member *member, u32 partition, u64 offset,
+			   u32 generation);
+bool mqbus_member_commit_given(struct mqbus_member *member);
+int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args);
 
 #endif /* _MQBUS_MEMBER_H */

@@ -35,8 +35,6 @@
 #define QUEUE_FACTOR_DEFAULT	200
 #define QUEUE_FACTOR_MAX	10000
 
-static struct workqueue_struct *queue_wq;
-
 static u32 queue_max_inflight(const struct mqbus_queue *o)
 {
 	return o->max_inflight ?: MQBUS_INFLIGHT_DEFAULT;
@@ -132,6 +130,7 @@ void mqbus_queue_configure(struct mqbus_group_queue *q)
 			.jitter = o->backoff_jitter,
 		},
 		.dlq = q->dlq,
+		.paused = mqbus_group_holds(q->group),
 	};
 }
 
@@ -166,29 +165,13 @@ void mqbus_queue_wake(struct mqbus_group_queue *q)
 		wake_up_interruptible_poll(&q->waiters, EPOLLIN | EPOLLRDNORM);
 }
 
-/* Run the work when something will be due, if it would not run before. */
-static void queue_arm(struct mqbus_group_queue *q)
-{
-	u64 due = mqbus_window_due(&q->window), now;
-
-	lockdep_assert_held(&q->group->lock);
-
-	if (due >= q->armed || q->group->dead)
-		return;
-	q->armed = due;
-	now = ktime_get_ns();
-	/* Never before it is due: a jiffy that has begun does not count */
-	mod_delayed_work(queue_wq, &q->work,
-			 due > now ? nsecs_to_jiffies(due - now) + 1 : 0);
-}
-
 /**
  * mqbus_queue_kick() - run the work now; from any context
  * @q: the queue
  */
 void mqbus_queue_kick(struct mqbus_group_queue *q)
 {
-	mod_delayed_work(queue_wq, &q->work, 0);
+	mqbus_timer_kick(&q->timer);
 }
 
 /**
@@ -222,7 +205,8 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 			dlq = q->dlq;
 			kref_get(&dlq->ref);
 		}
-		queue_arm(q);
+		if (!group->dead)
+			mqbus_timer_arm(&q->timer, mqbus_window_due(&q->window));
 		mqbus_window_flush(&q->window);
 		freed = q->window.freed;
 		q->window.freed = false;
@@ -250,14 +234,14 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 static void queue_run(struct work_struct *work)
 {
 	struct mqbus_group_queue *q = container_of(to_delayed_work(work),
-						   struct mqbus_group_queue, work);
+						   struct mqbus_group_queue, timer.work);
 	struct mqbus_now now;
 	bool more = true;
 
 	while (more) {
 		mqbus_queue_now(q, &now);
 		mqbus_queue_lock(q);
-		q->armed = U64_MAX;
+		q->timer.armed = U64_MAX;
 		q->blocked = false;	/* look again whether there is room */
 		more = !q->group->dead &&
 		       mqbus_window_tick(&q->window, MQBUS_WINDOW_STEP, &now);
@@ -330,10 +314,9 @@ int mqbus_queue_new(struct mqbus_group *group, const struct mqbus_queue *o)
 	group->queue = q;
 	q->group = group;
 	q->options = *o;
-	q->armed = U64_MAX;
 	q->producer = atomic64_inc_return(&group->charge.ns->producers);
 	init_waitqueue_head(&q->waiters);
-	INIT_DELAYED_WORK(&q->work, queue_run);
+	mqbus_timer_init(&q->timer, queue_run);
 	mqbus_dlq_init(q);
 	err = queue_alloc(q, o);
 	if (err)
@@ -360,7 +343,7 @@ void mqbus_queue_free(struct mqbus_group *group)
 
 	if (!q)
 		return;
-	cancel_delayed_work_sync(&q->work);
+	mqbus_timer_end(&q->timer);
 	if (!IS_ERR_OR_NULL(q->retry))
 		mqbus_part_free(q->retry);
 	kvfree(q->window.seats);
@@ -445,34 +428,29 @@ int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *o,
 }
 
 /**
- * mqbus_queue_make_seat() - have a seat for one more member
- * @q: the queue; its topic's lock is held, so that nobody else comes
+ * mqbus_queue_enter() - let a member in
+ * @q: the queue; its topic's lock is held
+ * @member: the member
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM.
  */
-int mqbus_queue_make_seat(struct mqbus_group_queue *q)
+int mqbus_queue_enter(struct mqbus_group_queue *q, struct mqbus_member *member)
 {
-	struct mqbus_window *w = &q->window;
-	struct mqbus_holder **seats, **old;
-	u32 nr = w->nr_seats;
+	struct mqbus_group *group = q->group;
+	int err;
 
-	lockdep_assert_held(&q->group->topic->lock);
-
-	if (READ_ONCE(q->group->nr_members) < nr)
-		return 0;
-	nr = nr ? 2 * nr : 8;
-	seats = kvcalloc(nr, sizeof(*seats), MQBUS_GFP);
-	if (!seats)
-		return -ENOMEM;
-	spin_lock(&q->group->lock);
-	old = w->seats;
-	if (old)
-		memcpy(seats, old, w->nr_seats * sizeof(*seats));
-	w->seats = seats;
-	w->nr_seats = nr;
-	spin_unlock(&q->group->lock);
-	kvfree(old);
-	return 0;
+	err = mqbus_group_make_seat(group, group->nr_members, (void ***)&q->window.seats,
+				    &q->window.nr_seats);
+	if (err)
+		return err;
+	spin_lock(&group->lock);
+	err = group->dead ? -ENOENT : mqbus_window_sit(&q->window, &member->holder);
+	if (!err) {
+		WRITE_ONCE(group->nr_members, group->nr_members + 1);
+		group->assign.generation++;
+	}
+	spin_unlock(&group->lock);
+	return err;
 }
 
 /**
@@ -490,9 +468,8 @@ void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
 
 	mqbus_queue_now(q, &now);
 	mqbus_queue_lock(q);
-	list_del(&member->node);
 	WRITE_ONCE(group->nr_members, group->nr_members - 1);
-	group->generation++;
+	group->assign.generation++;
 	if (member->holder.nr)
 		q->window.stats.deaths++;
 	do {
@@ -511,7 +488,8 @@ void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
 
 /**
  * mqbus_queue_forget() - forget what was taken of a partition
- * @q: a queue without members; its topic's lock is held, so none comes
+ * @q: the queue; it has no members, and its topic's lock is held, so none comes, or
+ *	nothing is handed out to them
  * @partition: the partition
  */
 void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition)
@@ -524,23 +502,4 @@ void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition)
 		mqbus_queue_unlock(q);
 		cond_resched();
 	} while (more);
-}
-
-/**
- * mqbus_queue_init() - be ready for queues
- *
- * Return: 0 or -ENOMEM.
- */
-int __init mqbus_queue_init(void)
-{
-	queue_wq = alloc_workqueue("mqbus", WQ_UNBOUND, 0);
-	return queue_wq ? 0 : -ENOMEM;
-}
-
-/**
- * mqbus_queue_uninit() - undo mqbus_queue_init()
- */
-void mqbus_queue_uninit(void)
-{
-	destroy_workqueue(queue_wq);
 }

@@ -3,10 +3,10 @@
 #define _MQBUS_QUEUE_H
 
 #include <linux/wait.h>
-#include <linux/workqueue.h>
 #include <linux/mqbus.h>
 
 #include "core/window.h"
+#include "timer.h"
 
 struct mqbus_group;
 struct mqbus_member;
@@ -26,10 +26,9 @@ struct mqbus_who;
  * @keys: the keys, if they are exclusive
  * @producer: what dead letters carry as their producer
  * @waiters: members that wait for records; each is woken by itself
- * @work: does what is due
+ * @timer: does what is due
  * @window: what was taken and not settled
  * @options: as the owner gave them
- * @armed: when @work will run, ns of CLOCK_MONOTONIC; U64_MAX: it is not set
  * @seq: number of the last dead letter
  * @dlq: where those go, with a reference, or NULL; changed under the namespace's
  *	dlq_lock
@@ -46,13 +45,12 @@ struct mqbus_group_queue {
 	u64 producer;
 
 	wait_queue_head_t waiters;
-	struct delayed_work work;
+	struct mqbus_timer timer;
 
 	/* guarded by the group's lock */
 	struct mqbus_window window;
 	struct mqbus_cursor retry_cursor;
 	struct mqbus_queue options;
-	u64 armed;
 	u64 seq;
 	struct mqbus_topic *dlq;
 	struct wait_queue_entry dlq_wait;
@@ -70,7 +68,7 @@ void mqbus_queue_free(struct mqbus_group *group);
 struct mqbus_topic *mqbus_queue_end(struct mqbus_group_queue *q);
 int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *options,
 		    u32 fields, struct mqbus_topic **dlq);
-int mqbus_queue_make_seat(struct mqbus_group_queue *q);
+int mqbus_queue_enter(struct mqbus_group_queue *q, struct mqbus_member *member);
 void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member);
 void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition);
 void mqbus_queue_lock(struct mqbus_group_queue *q) __acquires(&q->group->lock);
@@ -78,8 +76,6 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q) __releases(&q->group->lock)
 void mqbus_queue_wake(struct mqbus_group_queue *q);
 void mqbus_queue_kick(struct mqbus_group_queue *q);
 void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);
-int mqbus_queue_init(void);
-void mqbus_queue_uninit(void);
 
 /* dlq.c */
 int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);

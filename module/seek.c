@@ -13,7 +13,7 @@
 #include "topic.h"
 
 /**
- * mqbus_whence_valid() - whether a place can be asked for
+ * mqbus_whence_valid() - whether a place can be asked for, also of a new group
  * @whence: an &enum mqbus_whence
  * @value: its number
  *
@@ -70,6 +70,16 @@ int mqbus_group_place(struct mqbus_group *group, u32 partition,
 	return 0;
 }
 
+/* So many on from an offset, as far as there are numbers. */
+static u64 seek_shift(u64 offset, s64 shift)
+{
+	u64 to = offset + shift;
+
+	if (shift < 0)
+		return to > offset ? 0 : to;
+	return to < offset ? U64_MAX : to;
+}
+
 static int seek_one(struct mqbus_group *group, u32 partition,
 		    const struct mqbus_group_seek *args,
 		    struct mqbus_seek_result *res)
@@ -79,10 +89,14 @@ static int seek_one(struct mqbus_group *group, u32 partition,
 	int err;
 
 	res->partition = partition;
-	/* Members are kept out by the topic's lock, or it is only a dry run */
+	/* Members are kept out by the topic's lock, or still, or it is only a dry run */
 	spin_lock(&group->lock);
 	res->old_offset = group->slots[partition].cursor.done.offset;
 	spin_unlock(&group->lock);
+	if (args->whence == MQBUS_WHENCE_SHIFT) {
+		seek.whence = MQBUS_WHENCE_OFFSET;
+		seek.value = seek_shift(res->old_offset, args->value);
+	}
 	if (!dry && group->queue)
 		mqbus_queue_forget(group->queue, partition);
 	err = mqbus_group_place(group, partition, &seek, !dry, &res->end_offset);
@@ -96,8 +110,10 @@ static int group_seek_locked(struct mqbus_group *group,
 			     struct mqbus_seek_result *res, u32 room)
 {
 	struct mqbus_topic *topic = group->topic;
+	bool dry = args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
+	bool force = args->flags & MQBUS_GROUP_SEEK_F_FORCE && !dry;
 	u32 first = 0, last = topic->nr_parts - 1, i;
-	int err;
+	int err = 0;
 
 	if (args->partition != MQBUS_ANY) {
 		if (args->partition >= topic->nr_parts)
@@ -105,22 +121,24 @@ static int group_seek_locked(struct mqbus_group *group,
 		first = args->partition;
 		last = first;
 	}
-	if (!(args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN) && mqbus_group_busy(group))
+	if (!dry && !force && mqbus_group_busy(group))
 		return -EBUSY;
-	for (i = first; i <= last; i++) {
+	if (force)
+		mqbus_group_shut(group, true);
+	for (i = first; !err && i <= last; i++) {
 		struct mqbus_seek_result spare = {};
 
 		err = seek_one(group, i, args, i - first < room ? &res[i - first] : &spare);
-		if (err)
-			return err;
 	}
+	if (force)
+		mqbus_group_shut(group, false);
 	args->nr_results = last - first + 1;
 	mqbus_topic_wake_writers(topic);
-	return 0;
+	return err;
 }
 
 /**
- * mqbus_group_seek() - move a group that has no members
+ * mqbus_group_seek() - move a group
  * @ns: in which namespace
  * @who: on whose behalf
  * @args: where to; the number of partitions is written back
@@ -142,7 +160,8 @@ int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
 
 	if (args->flags & ~__MQBUS_GROUP_SEEK_F_ALL)
 		return -EOPNOTSUPP;
-	if (args->__reserved || !mqbus_whence_valid(args->whence, args->value))
+	if (args->__reserved || (args->whence != MQBUS_WHENCE_SHIFT &&
+				 !mqbus_whence_valid(args->whence, args->value)))
 		return -EINVAL;
 	err = args->nr_results ? mqbus_elements_check(args->result_size, sizeof(*res)) : 0;
 	if (err)

@@ -149,12 +149,13 @@ void mqbus_cursor_rewind(struct mqbus_cursor *c)
  * @c: the cursor; the group's lock is held
  * @range: what mqbus_cursor_take() filled
  *
- * If more was handed out meanwhile, only what was lost is told again.
+ * If more was handed out meanwhile, or some of it was committed, only what was lost is
+ * told again.
  */
 void mqbus_cursor_untake(struct mqbus_cursor *c, const struct mqbus_range *range)
 {
 	c->untold += range->lost;
-	if (c->given.pos != range->end)
+	if (c->given.pos != range->end || c->done.offset > range->begin_offset)
 		return;
 	c->given.pos = range->begin;
 	c->given.offset = range->begin_offset;

@@ -37,9 +37,10 @@ enum mqbus_entry_place {
 	MQBUS_PLACES,
 };
 
-/* The last lease ran out; it was not the record's first */
+/* The last lease ran out; it was not the record's first; it was ended by a seek */
 #define MQBUS_ENTRY_EXPIRED	1
 #define MQBUS_ENTRY_AGAIN	2
+#define MQBUS_ENTRY_FORGOTTEN	4
 
 enum mqbus_reason {
 	MQBUS_REASON_NACK,

@@ -118,7 +118,7 @@ int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *h
 	ago = (s32)(e->lease - (u32)(lease >> 32));
 	if (ago < 0 || !(lease >> 32))
 		return -ENOENT;
-	if (ago)
+	if (ago || e->flags & MQBUS_ENTRY_FORGOTTEN)
 		return -ESTALE;
 	if (e->state != MQBUS_ENTRY_LEASED)
 		return e->flags & MQBUS_ENTRY_EXPIRED ? -ETIMEDOUT : -EALREADY;
@@ -316,6 +316,10 @@ static void entry_unlink(struct mqbus_window *w, u32 i)
 	case MQBUS_ENTRY_DEAD:
 		dead_del(w, i);
 		break;
+	case MQBUS_ENTRY_LEASED:
+		mqbus_window_unlease(w, i, w->seats[e->seat]);
+		e->flags |= MQBUS_ENTRY_FORGOTTEN;
+		break;
 	default:
 		/* WAITING; HELD is dealt with by its key */
 		mqbus_heap_del(&w->table, i);
@@ -325,9 +329,11 @@ static void entry_unlink(struct mqbus_window *w, u32 i)
 
 /**
  * mqbus_window_forget() - forget the records of a partition
- * @w: the window; there are no members
+ * @w: the window; nothing is handed out meanwhile
  * @partition: the partition
  * @max: look at no more than so many
+ *
+ * Leases of them end.
  *
  * Return: whether there are more.
  */

@@ -327,7 +327,7 @@ u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
 	u32 steps = MQBUS_WINDOW_STEP, n, i;
 	bool fresh = false;
 
-	for (n = 0; n < max && holder->nr < w->conf.credit; n++) {
+	for (n = 0; !w->conf.paused && n < max && holder->nr < w->conf.credit; n++) {
 		i = window_next(w, &steps, &fresh);
 		if (i == MQBUS_NONE)
 			break;
@@ -352,7 +352,7 @@ bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder 
 {
 	u32 i;
 
-	if (holder->nr >= w->conf.credit)
+	if (w->conf.paused || holder->nr >= w->conf.credit)
 		return false;
 	if (!mqbus_list_empty(&w->ready[MQBUS_PLACE_RING]))
 		return true;

@@ -76,6 +76,7 @@ struct mqbus_lane {
  * @lease: ns; 0: none
  * @backoff: after a failure
  * @dlq: there is a place for dead letters
+ * @paused: nothing is handed out
  */
 struct mqbus_window_conf {
 	u32 max_inflight;
@@ -84,6 +85,7 @@ struct mqbus_window_conf {
 	u64 lease;
 	struct mqbus_backoff backoff;
 	bool dlq;
+	bool paused;
 };
 
 /**

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: Stream groups
+ *
+ * The rules are in core/assign.h; here are the memory, the clock and who is woken.
+ *
+ * Whoever changes the assignment lets go of the group's lock with
+ * mqbus_stream_unlock(), which sets the timer for what is due next and wakes the
+ * members if anything changed for one of them. Who cannot, because it holds more locks,
+ * calls mqbus_stream_wake() afterwards.
+ */
+#include <linux/ktime.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+
+#include "group.h"
+#include "member.h"
+#include "stream.h"
+#include "topic.h"
+
+/**
+ * mqbus_stream_check() - whether a stream group may have such options
+ * @o: as the user gave them
+ *
+ * Return: 0, -EINVAL, -ERANGE.
+ */
+int mqbus_stream_check(const struct mqbus_stream *o)
+{
+	if (o->__reserved)
+		return -EINVAL;
+	if ((o->rebalance_timeout > MQBUS_DELAY_MAX &&
+	     o->rebalance_timeout != MQBUS_WAIT_FOREVER) || o->grace > MQBUS_DELAY_MAX)
+		return -ERANGE;
+	return 0;
+}
+
+static void stream_configure(struct mqbus_group *group)
+{
+	group->assign.timeout = group->stream.rebalance_timeout ?: MQBUS_REBALANCE_DEFAULT;
+}
+
+/* Seats that are in no table any more. */
+static void stream_free_seats(struct list_head *gone)
+{
+	struct mqbus_seat *seat, *next;
+
+	list_for_each_entry_safe(seat, next, gone, node)
+		kfree(seat);
+}
+
+static void stream_run(struct work_struct *work)
+{
+	struct mqbus_group *group = container_of(to_delayed_work(work), struct mqbus_group,
+						 timer.work);
+	LIST_HEAD(gone);
+
+	spin_lock(&group->lock);
+	group->timer.armed = U64_MAX;
+	if (!group->dead)
+		mqbus_assign_tick(&group->assign, ktime_get_ns(), &gone);
+	mqbus_stream_unlock(group);
+	stream_free_seats(&gone);
+}
+
+/**
+ * mqbus_stream_new() - have an assignment, in which nobody has anything
+ * @group: a group that nobody sees yet
+ * @options: checked
+ */
+void mqbus_stream_new(struct mqbus_group *group, const struct mqbus_stream *options)
+{
+	group->stream = *options;
+	mqbus_assign_init(&group->assign, group->slots, group->topic->nr_parts);
+	mqbus_timer_init(&group->timer, stream_run);
+	stream_configure(group);
+}
+
+/**
+ * mqbus_stream_free() - undo mqbus_stream_new()
+ * @group: a group without members that is not in its topic's list any more
+ */
+void mqbus_stream_free(struct mqbus_group *group)
+{
+	mqbus_timer_end(&group->timer);
+	stream_free_seats(&group->assign.order);
+	kvfree(group->assign.seats);
+}
+
+/**
+ * mqbus_stream_set() - change options
+ * @group: a stream group
+ * @o: the new values
+ * @fields: which of them
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_set.
+ */
+int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_stream *o, u32 fields)
+{
+	struct mqbus_stream merged;
+	int err;
+
+	spin_lock(&group->lock);
+	merged = group->stream;
+	if (fields & MQBUS_GROUP_SET_REBALANCE_TIMEOUT)
+		merged.rebalance_timeout = o->rebalance_timeout;
+	if (fields & MQBUS_GROUP_SET_GRACE)
+		merged.grace = o->grace;
+	err = mqbus_stream_check(&merged);
+	if (!err) {
+		group->stream = merged;
+		stream_configure(group);
+	}
+	spin_unlock(&group->lock);
+	return err;
+}
+
+/**
+ * mqbus_stream_changed() - members are to look again
+ * @group: a stream group; its lock is held, until mqbus_stream_unlock()
+ */
+void mqbus_stream_changed(struct mqbus_group *group)
+{
+	WRITE_ONCE(group->assign.changed, true);
+}
+
+/**
+ * mqbus_stream_wake() - let members go on, if anything changed for one of them
+ * @group: a stream group; its lock was let go of after the change
+ */
+void mqbus_stream_wake(struct mqbus_group *group)
+{
+	wait_queue_head_t *readers = &group->topic->readers;
+
+	/* Who takes the note is behind the change, and wakes for all */
+	if (!READ_ONCE(group->assign.changed) || !xchg(&group->assign.changed, false))
+		return;
+	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
+	if (wq_has_sleeper(readers))
+		wake_up_interruptible_poll(readers, EPOLLIN | EPOLLRDNORM | EPOLLPRI);
+}
+
+/**
+ * mqbus_stream_unlock() - let go of the group's lock, and see to what has to follow
+ * @group: a stream group
+ */
+void mqbus_stream_unlock(struct mqbus_group *group)
+	__releases(&group->lock)
+{
+	lockdep_assert_held(&group->lock);
+	if (!group->dead)
+		mqbus_timer_arm(&group->timer, group->assign.due);
+	spin_unlock(&group->lock);
+	mqbus_stream_wake(group);
+}
+
+/* A seat of that id, for a new member; who had it is out for good. */
+static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id)
+{
+	struct mqbus_seat *seat = *id ? mqbus_assign_find(&group->assign, id) : NULL;
+
+	if (seat && seat->member) {
+		seat->member->seat = NULL;
+		WRITE_ONCE(group->nr_members, group->nr_members - 1);
+	}
+	return seat;
+}
+
+/**
+ * mqbus_stream_enter() - let a member in
+ * @group: a stream group; its topic's lock is held
+ * @member: the member
+ * @id: what it calls itself, terminated, or ""
+ *
+ * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM, -EMFILE.
+ */
+int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
+		       const char *id)
+{
+	struct mqbus_assign *a = &group->assign;
+	struct mqbus_seat *seat, *old = NULL;
+	int err;
+
+	seat = kzalloc(sizeof(*seat), MQBUS_GFP);
+	if (!seat)
+		return -ENOMEM;
+	strscpy(seat->id, id, sizeof(seat->id));
+	seat->member = member;
+	err = mqbus_group_make_seat(group, READ_ONCE(a->nr_seats), (void ***)&a->seats,
+				    &a->room);
+	if (err)
+		goto free;
+
+	spin_lock(&group->lock);
+	if (group->dead) {
+		err = -ENOENT;
+	} else {
+		old = stream_claim(group, id);
+		if (old) {
+			old->member = member;
+			mqbus_assign_take_over(a, old, ktime_get_ns());
+		} else {
+			err = mqbus_assign_sit(a, seat, ktime_get_ns());
+		}
+	}
+	if (!err) {
+		member->seat = old ?: seat;
+		WRITE_ONCE(group->nr_members, group->nr_members + 1);
+		mqbus_stream_changed(group);
+	}
+	mqbus_stream_unlock(group);
+	if (!err && !old)
+		return 0;
+free:
+	kfree(seat);
+	return err;
+}
+
+/**
+ * mqbus_stream_leave() - a member goes, of its own will or by death
+ * @group: a stream group
+ * @member: the member
+ */
+void mqbus_stream_leave(struct mqbus_group *group, struct mqbus_member *member)
+{
+	struct mqbus_seat *seat;
+	u64 now = ktime_get_ns();
+	bool gone = false;
+
+	spin_lock(&group->lock);
+	seat = member->seat;
+	/* Else somebody joined with its id */
+	if (seat) {
+		bool keep = *seat->id && group->stream.grace && !group->dead;
+
+		WRITE_ONCE(group->nr_members, group->nr_members - 1);
+		gone = mqbus_assign_stand(&group->assign, seat,
+					  keep ? now + group->stream.grace : 0, now);
+	}
+	mqbus_stream_unlock(group);
+	if (gone)
+		kfree(seat);
+}
+
+/**
+ * mqbus_stream_fence() - take everything from all members
+ * @group: a stream group
+ */
+void mqbus_stream_fence(struct mqbus_group *group)
+{
+	spin_lock(&group->lock);
+	mqbus_assign_fence_all(&group->assign, ktime_get_ns());
+	mqbus_stream_unlock(group);
+}
+
+/**
+ * mqbus_stream_admit() - a member wants to go on
+ * @group: a stream group; its lock is held, until mqbus_stream_unlock()
+ * @member: the member
+ *
+ * Return: 0; 1: it was fenced and is let in again; -ENOLINK: it is out for good.
+ */
+int mqbus_stream_admit(struct mqbus_group *group, struct mqbus_member *member)
+{
+	if (!member->seat)
+		return -ENOLINK;
+	if (member->seat->state != MQBUS_SEAT_FENCED || group->shut)
+		return 0;
+	mqbus_assign_admit(&group->assign, member->seat, ktime_get_ns());
+	return 1;
+}

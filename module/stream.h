@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_STREAM_H
+#define _MQBUS_STREAM_H
+
+#include <linux/types.h>
+#include <linux/mqbus.h>
+
+struct mqbus_group;
+struct mqbus_member;
+
+int mqbus_stream_check(const struct mqbus_stream *options);
+void mqbus_stream_new(struct mqbus_group *group, const struct mqbus_stream *options);
+void mqbus_stream_free(struct mqbus_group *group);
+int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_stream *options,
+		     u32 fields);
+int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
+		       const char *id);
+void mqbus_stream_leave(struct mqbus_group *group, struct mqbus_member *member);
+void mqbus_stream_fence(struct mqbus_group *group);
+int mqbus_stream_admit(struct mqbus_group *group, struct mqbus_member *member);
+void mqbus_stream_changed(struct mqbus_group *group);
+void mqbus_stream_wake(struct mqbus_group *group);
+void mqbus_stream_unlock(struct mqbus_group *group) __releases(&group->lock);
+
+#endif /* _MQBUS_STREAM_H */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_TIMER_H
+#define _MQBUS_TIMER_H
+
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+/**
+ * struct mqbus_timer - runs a function of a group when something is due
+ * @work: runs it, in process context
+ * @armed: when it will run, ns of CLOCK_MONOTONIC; U64_MAX: it is not set; under the
+ *	group's lock
+ */
+struct mqbus_timer {
+	struct delayed_work work;
+	u64 armed;
+};
+
+void mqbus_timer_init(struct mqbus_timer *timer, work_func_t fn);
+void mqbus_timer_arm(struct mqbus_timer *timer, u64 due);
+void mqbus_timer_kick(struct mqbus_timer *timer);
+void mqbus_timer_end(struct mqbus_timer *timer);
+int mqbus_timer_setup(void);
+void mqbus_timer_cleanup(void);
+
+#endif /* _MQBUS_TIMER_H */
