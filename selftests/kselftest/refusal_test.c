@@ -124,8 +124,8 @@ static const struct fault faults[] = {
 	{ "unknown kind", ANY_ACT, -EOPNOTSUPP, unknown_kind, true },
 	{ "flags of an act", ANY_ACT, -EOPNOTSUPP, act_flags, true },
 	{ "no elements", ANY_ACT, -ERANGE, no_elements, true },
-	{ "too many elements", ANY_ACT, -EMSGSIZE, many_elements, true },
-	{ "most elements", ANY_ACT, -EMSGSIZE, most_elements, true },
+	{ "too many elements", ANY_ACT, -ERANGE, many_elements, true },
+	{ "most elements", ANY_ACT, -ERANGE, most_elements, true },
 	{ "address of elements", ANY_ACT, -EFAULT, bad_elements, true },
 	{ "odd address of elements", ANY_ACT, -EFAULT, odd_elements, true },
 	{ "short elements", ANY_ACT, -EINVAL, short_elements, true },
@@ -310,10 +310,11 @@ TEST_F(exchange, elements_before_a_hole)
 	munmap(hole - MQ_PAGE, MQ_PAGE);
 }
 
-/* An element may be named once, in one act or in two */
+/* A lease, a partition to commit, an endpoint may be named once */
 TEST_F(exchange, named_twice)
 {
 	struct state before = state(self), after;
+	int again = dup(self->out[0]), fds[2];
 	struct mqbus_transact args;
 	int i, k;
 
@@ -324,33 +325,41 @@ TEST_F(exchange, named_twice)
 			EXPECT_EQ(-EALREADY, go(self, 0, &args));
 			EXPECT_EQ(SETTLE, args.failed_act);
 			EXPECT_EQ(i, args.failed_element);
+			/* Another number or another kind is no way out */
+			self->x.settles[i].what = MQBUS_RELEASE;
+			EXPECT_EQ(-EALREADY, go(self, 0, &args));
+			EXPECT_EQ(i, args.failed_element);
 			fill_in(self);
 			self->x.entries[i] = self->x.entries[k];
 			EXPECT_EQ(-ERANGE, go(self, 0, &args));
 			EXPECT_EQ(COMMIT, args.failed_act);
 			EXPECT_EQ(i, args.failed_element);
+			self->x.entries[i].offset++;
+			EXPECT_EQ(-ERANGE, go(self, 0, &args));
+			EXPECT_EQ(i, args.failed_element);
 		}
 	}
-	fill_in(self);
-	self->x.acts[FIRST_PUBLISH] = self->x.acts[SETTLE];
-	EXPECT_EQ(-EALREADY, go(self, 0, &args));
-	EXPECT_EQ(SETTLE, args.failed_act);
-	EXPECT_EQ(0, args.failed_element);
-	fill_in(self);
-	self->x.acts[SETTLE] = self->x.acts[COMMIT];
-	EXPECT_EQ(-ERANGE, go(self, 0, &args));
-	EXPECT_EQ(SETTLE, args.failed_act);
-	EXPECT_EQ(0, args.failed_element);
-	/* Another number for the same lease or partition is no way out */
-	fill_in(self);
-	self->x.settles[1].lease = self->x.settles[0].lease;
-	self->x.settles[1].what = MQBUS_RELEASE;
-	EXPECT_EQ(-EALREADY, go(self, 0, &args));
-	fill_in(self);
-	self->x.entries[1].partition = 0;
-	EXPECT_EQ(-ERANGE, go(self, 0, &args));
+	/* By the same number, or by another of the same file */
+	fds[0] = self->out[0];
+	fds[1] = again;
+	for (i = 0; i < 2; i++) {
+		fill_in(self);
+		self->x.acts[SECOND_PUBLISH].fd = fds[i];
+		EXPECT_EQ(-EINVAL, go(self, 0, &args));
+		EXPECT_EQ(SECOND_PUBLISH, args.failed_act);
+		EXPECT_EQ(MQBUS_ANY, args.failed_element);
+	}
+	for (i = COMMIT; i <= SETTLE; i++) {
+		fill_in(self);
+		self->x.acts[i].count = 1;
+		self->x.acts[FIRST_PUBLISH] = self->x.acts[i];
+		self->x.acts[FIRST_PUBLISH].elements += self->x.acts[i].size;
+		EXPECT_EQ(-EINVAL, go(self, 0, &args));
+		EXPECT_EQ(i, args.failed_act);
+	}
 	after = state(self);
 	EXPECT_TRUE(same_state(&before, &after));
+	close(again);
 }
 
 /* Below what is committed, not owned, or of another generation */
@@ -399,7 +408,7 @@ TEST_F(exchange, structure)
 	struct mqbus_transact good, args;
 	char *hole = mq_before_hole(1);
 	struct mqbus_msg msg = mq_msg("x", 1);
-	int i;
+	int fds[MQBUS_ACTS_MAX], i;
 
 	fill_in(self);
 	good = (struct mqbus_transact) { .count = ACTS, .acts = (uintptr_t)self->x.acts,
@@ -432,10 +441,14 @@ TEST_F(exchange, structure)
 	after = state(self);
 	EXPECT_TRUE(same_state(&before, &after));
 
-	for (i = 0; i < MQBUS_ACTS_MAX; i++)
-		acts[i] = act_publish(self->out[i % 2], &msg, 1);
+	for (i = 0; i < MQBUS_ACTS_MAX; i++) {
+		fds[i] = mq_producer(self->to[i % 2], 0);
+		acts[i] = act_publish(fds[i], &msg, 1);
+	}
 	EXPECT_EQ(0, mq_transact(self->ctl, acts, MQBUS_ACTS_MAX, 0, NULL));
 	EXPECT_EQ(before.end[0][0] + MQBUS_ACTS_MAX / 2, mq_end(self->ctl, self->to[0], "s", 0));
+	for (i = 0; i < MQBUS_ACTS_MAX; i++)
+		close(fds[i]);
 	munmap(hole - MQ_PAGE, MQ_PAGE);
 }
 

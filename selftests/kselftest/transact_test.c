@@ -546,7 +546,7 @@ TEST_F(exchange, sizes)
 	char topic[2][MQBUS_NAME_SIZE];
 	struct mqbus_act acts[2];
 	__u64 end[2];
-	int fd[2], i, n;
+	int fd[2], i, n, other;
 
 	for (i = 0; i < 2; i++) {
 		mq_name(topic[i], "large");
@@ -558,11 +558,11 @@ TEST_F(exchange, sizes)
 		msgs[i] = mq_msg(block, 8);
 	/* Elements, of one act and of two */
 	acts[0] = act_publish(fd[0], msgs, MQBUS_TRANSACT_MAX + 1);
-	EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, acts, 1, 0, &args));
+	EXPECT_EQ(-ERANGE, mq_transact(self->ctl, acts, 1, 0, &args));
 	EXPECT_EQ(0, args.failed_act);
 	acts[0].count = MQBUS_TRANSACT_MAX / 2;
 	acts[1] = act_publish(fd[1], msgs, MQBUS_TRANSACT_MAX / 2 + 1);
-	EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, acts, 2, 0, &args));
+	EXPECT_EQ(-ERANGE, mq_transact(self->ctl, acts, 2, 0, &args));
 	EXPECT_EQ(1, args.failed_act);
 	acts[1].count--;
 	EXPECT_EQ(0, mq_transact(self->ctl, acts, 2, 0, &args));
@@ -591,16 +591,50 @@ TEST_F(exchange, sizes)
 	EXPECT_EQ(0, args.failed_act);
 	EXPECT_EQ(2, args.failed_element);
 	EXPECT_EQ(0, mq_end(self->ctl, self->to[0], "s", 0));
+	/* By two producers together */
+	other = mq_producer(self->to[0], 0);
 	acts[0].count = 2;
-	acts[1] = act_publish(self->out[0], msgs, 1);
+	acts[1] = act_publish(other, msgs, 1);
 	EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, acts, 2, MQBUS_WAIT_FOREVER, &args));
 	EXPECT_EQ(1, args.failed_act);
+	close(other);
 	EXPECT_EQ(0, mq_transact(self->ctl, acts, 1, 0, &args));
 	EXPECT_EQ(2, mq_end(self->ctl, self->to[0], "s", 0));
 	for (i = 0; i < 2; i++) {
 		close(fd[i]);
 		mq_delete(self->ctl, topic[i]);
 	}
+}
+
+/* Records for so many partitions */
+TEST_F(exchange, many_partitions)
+{
+	struct mqbus_msg msgs[MQBUS_TRANSACT_PARTITIONS + 1];
+	char topic[MQBUS_NAME_SIZE];
+	struct mqbus_transact args;
+	struct mqbus_act act;
+	int fd, i;
+
+	mq_name(topic, "wide");
+	ASSERT_EQ(0, mq_create(self->ctl, topic, .size = 4096,
+			       .partitions = MQBUS_TRANSACT_PARTITIONS + 1));
+	ASSERT_EQ(0, mq_group(self->ctl, topic, "s"));
+	fd = mq_producer(topic, 0);
+	for (i = 0; i <= MQBUS_TRANSACT_PARTITIONS; i++) {
+		msgs[i] = mq_msg("x", 1);
+		msgs[i].partition = i;
+	}
+	act = act_publish(fd, msgs, MQBUS_TRANSACT_PARTITIONS + 1);
+	EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, &act, 1, 0, &args));
+	EXPECT_EQ(0, args.failed_act);
+	EXPECT_EQ(MQBUS_TRANSACT_PARTITIONS, args.failed_element);
+	EXPECT_EQ(0, mq_end(self->ctl, topic, "s", 0));
+	act.count--;
+	EXPECT_EQ(0, mq_transact(self->ctl, &act, 1, 0, &args));
+	for (i = 0; i <= MQBUS_TRANSACT_PARTITIONS; i++)
+		EXPECT_EQ(i < MQBUS_TRANSACT_PARTITIONS, mq_end(self->ctl, topic, "s", i));
+	close(fd);
+	mq_delete(self->ctl, topic);
 }
 
 /* Places that cannot be written: nothing is stored that nobody was told of */
