@@ -10,6 +10,7 @@
 #include "compat.h"
 #include "endpoint.h"
 #include "group.h"
+#include "publish.h"
 #include "queue.h"
 #include "topic.h"
 
@@ -73,7 +74,7 @@ static ssize_t chardev_write(struct kiocb *iocb, struct iov_iter *from)
 
 	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_PRODUCER)
 		return -EBADFD;
-	return mqbus_producer_write(&ep->producer, from, nonblock(iocb));
+	return mqbus_publish_value(&ep->producer, from, nonblock(iocb));
 }
 
 static __poll_t chardev_poll(struct file *file, struct poll_table_struct *wait)

@@ -233,7 +233,7 @@ static u32 dlq_append(struct mqbus_group_queue *q, u32 i)
 		return 0;
 	spin_lock(&ring->lock);
 	mqbus_topic_begin(dlq, partition, DLQ_EXPIRE);
-	if (!mqbus_topic_reserve(dlq, partition, bytes)) {
+	if (mqbus_topic_reserve(dlq, partition, bytes, 0)) {
 		spin_unlock(&ring->lock);
 		return 0;
 	}
@@ -244,6 +244,8 @@ static u32 dlq_append(struct mqbus_group_queue *q, u32 i)
 	to->time = ring->last_time;
 	to->producer = q->producer;
 	to->seq = ++q->seq;
+	to->epoch = 0;
+	to->__owner = 0;
 	to->headers_len = kept + made;
 	memcpy(to + 1, rec + 1, parts);
 	headers_keep((void *)(to + 1) + parts, rec);

@@ -277,7 +277,7 @@ int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (!*group)
 		err = -ENOENT;
 	else if (!mqbus_who_owns(who, (*group)->uid) &&
-		 !uid_eq(who->cred->fsuid, (*topic)->uid))
+		 !uid_eq(who->cred->fsuid, mqbus_topic_uid(*topic)))
 		err = -EPERM;
 	if (!err)
 		return 0;

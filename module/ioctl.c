@@ -10,8 +10,11 @@
 #include "group.h"
 #include "lease.h"
 #include "ns.h"
+#include "publish.h"
 #include "queue.h"
+#include "settled.h"
 #include "topic.h"
+#include "transact.h"
 
 union mqbus_args {
 	struct mqbus_info info;
@@ -28,6 +31,8 @@ union mqbus_args {
 	struct mqbus_geometry geometry;
 	struct mqbus_group_set group_set;
 	struct mqbus_lease lease;
+	struct mqbus_transact transact;
+	struct mqbus_wait wait;
 };
 
 static int do_info(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
@@ -126,7 +131,7 @@ static int do_publish(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 {
 	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_PRODUCER)
 		return -EBADFD;
-	return mqbus_producer_publish(&ep->producer, &args->publish, nonblock);
+	return mqbus_publish_batch(&ep->producer, &args->publish, nonblock);
 }
 
 static int do_group_set(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
@@ -166,6 +171,18 @@ static int do_lease(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 	return mqbus_lease(&ep->member, &args->lease, nonblock);
 }
 
+static int do_transact(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		       union mqbus_args *args, bool nonblock)
+{
+	return mqbus_transact(ns, &args->transact, nonblock);
+}
+
+static int do_wait(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		   union mqbus_args *args, bool nonblock)
+{
+	return mqbus_settled_wait(ns, &ep->who, &args->wait, nonblock);
+}
+
 static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		       union mqbus_args *args, bool nonblock)
 {
@@ -191,7 +208,7 @@ static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		.data_offset = PAGE_SIZE,
 		.size = part->mem.size,
 		.partitions = topic->nr_parts,
-		.full = topic->full,
+		.full = READ_ONCE(topic->full),
 		.max_record = topic->max_record,
 	};
 	return 0;
@@ -202,24 +219,31 @@ static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
  * @cmd: the ioctl's number with the size known here
  * @min_size: size of the structure in its first version
  * @out: where in the structure the part begins that is written back
+ * @always: it is written back also when the call fails, to tell more than an errno
  * @fn: takes and fills the structure
  */
 struct mqbus_ioctl_op {
 	unsigned int cmd;
 	unsigned int min_size;
 	unsigned int out;
+	bool always;
 	int (*fn)(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		  union mqbus_args *args, bool nonblock);
 };
 
 /* @_last: last member of the first version; @_out: bytes not to be written back */
-#define IOCTL_OP(_name, _fn, _struct, _last, _out)		\
+#define __IOCTL_OP(_name, _fn, _struct, _last, _out, _always)	\
 	[_IOC_NR(MQBUS_IOC_##_name)] = {			\
 		.cmd = MQBUS_IOC_##_name,			\
 		.min_size = offsetofend(_struct, _last),	\
 		.out = _out,					\
+		.always = _always,				\
 		.fn = _fn,					\
 	}
+#define IOCTL_OP(_name, _fn, _struct, _last, _out)		\
+	__IOCTL_OP(_name, _fn, _struct, _last, _out, false)
+#define IOCTL_OP_ALWAYS(_name, _fn, _struct, _last, _out)	\
+	__IOCTL_OP(_name, _fn, _struct, _last, _out, true)
 
 #define OUT_FROM(_struct, _member)	offsetof(_struct, _member)
 #define OUT_NOTHING			UINT_MAX
@@ -253,6 +277,10 @@ static const struct mqbus_ioctl_op ioctl_ops[] = {
 		 OUT_NOTHING),
 	IOCTL_OP(LEASE, do_lease, struct mqbus_lease, __reserved,
 		 OUT_FROM(struct mqbus_lease, nr_leases)),
+	IOCTL_OP_ALWAYS(TRANSACT, do_transact, struct mqbus_transact, __reserved2,
+			OUT_FROM(struct mqbus_transact, failed_act)),
+	IOCTL_OP(WAIT, do_wait, struct mqbus_wait, group,
+		 OUT_NOTHING),
 };
 
 /*
@@ -298,11 +326,11 @@ long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (op->out < size && !ioctl_writable(user, &args, op->out, size))
 		return -EFAULT;
 	err = op->fn(ep, mqbus_ns_get(ep->who.net), &args, file->f_flags & O_NONBLOCK);
-	if (err)
+	if (err && !op->always)
 		return err;
 	/* What this kernel does not know was zero, and stays so */
 	if (op->out < size && copy_to_user(user + op->out, (void *)&args + op->out,
 					   size - op->out))
-		return -EFAULT;
-	return 0;
+		return err ?: -EFAULT;
+	return err;
 }

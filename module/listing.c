@@ -23,8 +23,9 @@
  */
 bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct mqbus_who *who)
 {
-	return uid_eq(who->cred->fsuid, topic->uid) ||
-	       mqbus_who_may(who, topic->uid, topic->gid, topic->mode, MQBUS_MAY_READ);
+	return uid_eq(who->cred->fsuid, mqbus_topic_uid(topic)) ||
+	       mqbus_who_may(who, mqbus_topic_uid(topic), mqbus_topic_gid(topic),
+			     READ_ONCE(topic->mode), MQBUS_MAY_READ);
 }
 
 /**
@@ -37,7 +38,7 @@ bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct m
 bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_who *who)
 {
 	return uid_eq(who->cred->fsuid, group->uid) ||
-	       uid_eq(who->cred->fsuid, group->topic->uid) ||
+	       uid_eq(who->cred->fsuid, mqbus_topic_uid(group->topic)) ||
 	       mqbus_who_may(who, group->uid, group->gid, group->mode, MQBUS_MAY_READ);
 }
 
@@ -65,6 +66,32 @@ static struct part_state part_state(struct mqbus_topic *topic, u32 partition)
 	return state;
 }
 
+static int listing_limits(struct sk_buff *skb, struct mqbus_topic *topic)
+{
+	struct mqbus_limit *limit = &topic->limit;
+	struct mqbus_rate rates[MQBUS_LIMIT_RATES];
+
+	spin_lock(&limit->lock);
+	memcpy(rates, limit->rates, sizeof(rates));
+	spin_unlock(&limit->lock);
+	if (nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RETENTION_SIZE,
+			      READ_ONCE(topic->retention_size), MQBUS_A_TOPIC_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RATE, rates[MQBUS_LIMIT_RECORDS].each,
+			      MQBUS_A_TOPIC_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RATE_BYTES, rates[MQBUS_LIMIT_BYTES].each,
+			      MQBUS_A_TOPIC_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_USER_RATE,
+			      rates[MQBUS_LIMIT_USER_RECORDS].each, MQBUS_A_TOPIC_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_USER_RATE_BYTES,
+			      rates[MQBUS_LIMIT_USER_BYTES].each, MQBUS_A_TOPIC_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_BURST, rates[MQBUS_LIMIT_RECORDS].burst,
+			      MQBUS_A_TOPIC_PAD) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_SHARE, READ_ONCE(limit->share)) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_OVER, READ_ONCE(limit->over)))
+		return -EMSGSIZE;
+	return 0;
+}
+
 /**
  * mqbus_listing_topic() - describe a topic
  * @skb: message to put it into
@@ -88,16 +115,16 @@ int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 		used += state.end.pos - state.head.pos;
 	}
 	if (nla_put_string(skb, MQBUS_A_TOPIC_NAME, topic->name) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_UID, from_kuid_munged(user_ns, topic->uid)) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_GID, from_kgid_munged(user_ns, topic->gid)) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_MODE, topic->mode) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_FULL, topic->full) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_UID, from_kuid_munged(user_ns, mqbus_topic_uid(topic))) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_GID, from_kgid_munged(user_ns, mqbus_topic_gid(topic))) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_MODE, READ_ONCE(topic->mode)) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_FULL, READ_ONCE(topic->full)) ||
 	    (topic->per_cpu && nla_put_flag(skb, MQBUS_A_TOPIC_PER_CPU)) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_PARTITIONS, topic->nr_parts) ||
 	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RING_SIZE, topic->ring_size,
 			      MQBUS_A_TOPIC_PAD) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_MAX_RECORD, topic->max_record) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RETENTION, topic->retention,
+	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_RETENTION, READ_ONCE(topic->retention),
 			      MQBUS_A_TOPIC_PAD) ||
 	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_CHARGED, topic->charge.bytes,
 			      MQBUS_A_TOPIC_PAD) ||
@@ -107,7 +134,7 @@ int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_PUBLISHED, published, MQBUS_A_TOPIC_PAD) ||
 	    nla_put_u64_64bit(skb, MQBUS_A_TOPIC_USED, used, MQBUS_A_TOPIC_PAD))
 		return -EMSGSIZE;
-	return 0;
+	return listing_limits(skb, topic);
 }
 
 /**
@@ -143,6 +170,9 @@ int mqbus_listing_partition(struct sk_buff *skb, struct mqbus_topic *topic, u32 
  * @comm: its name
  * @pending: of a queue group: records of the partition that were taken and are not
  *	settled; they are behind @cursor
+ * @paused: nothing is handed out
+ * @revoking: the owner is to let go of the partition
+ * @stream: options of a stream group
  */
 struct group_state {
 	u32 members;
@@ -151,6 +181,9 @@ struct group_state {
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
 	u32 pending;
+	bool paused;
+	bool revoking;
+	struct mqbus_stream stream;
 };
 
 static void group_state(struct mqbus_group *group, u32 partition, struct group_state *state)
@@ -166,6 +199,9 @@ static void group_state(struct mqbus_group *group, u32 partition, struct group_s
 	if (slot->owner)
 		memcpy(state->comm, slot->owner->member->comm, sizeof(state->comm));
 	state->pending = group->queue ? group->queue->window.lanes[partition].pending : 0;
+	state->paused = group->paused;
+	state->revoking = mqbus_slot_revoked(slot);
+	state->stream = group->stream;
 	spin_unlock(&group->lock);
 }
 
@@ -325,5 +361,132 @@ int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
 	if (state.pid && (nla_put_u32(skb, MQBUS_A_GROUP_OWNER_PID, state.pid) ||
 			  nla_put_string(skb, MQBUS_A_GROUP_OWNER_COMM, state.comm)))
 		return -EMSGSIZE;
+	if ((state.paused && nla_put_flag(skb, MQBUS_A_GROUP_PAUSED)) ||
+	    (state.revoking && nla_put_flag(skb, MQBUS_A_GROUP_REVOKING)))
+		return -EMSGSIZE;
+	if (!group->queue &&
+	    (nla_put_u64_64bit(skb, MQBUS_A_GROUP_REBALANCE_TIMEOUT,
+			       state.stream.rebalance_timeout ?: MQBUS_REBALANCE_DEFAULT,
+			       MQBUS_A_GROUP_PAD) ||
+	     nla_put_u64_64bit(skb, MQBUS_A_GROUP_GRACE, state.stream.grace,
+			       MQBUS_A_GROUP_PAD)))
+		return -EMSGSIZE;
 	return listing_queue(skb, group);
+}
+
+/**
+ * struct member_state - a member at one moment
+ * @state: an &enum mqbus_member_state
+ * @id: what it joined as, or ""
+ * @pid: in the reader's namespace; 0: it is away, or in another one
+ * @comm: its name; "" if it is away
+ * @uid: who opened it
+ * @partitions: that it has
+ * @revoking: of these, that it is to let go of
+ * @leases: that it has
+ */
+struct member_state {
+	u32 state;
+	char id[MQBUS_NAME_SIZE];
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+	kuid_t uid;
+	u32 partitions;
+	u32 revoking;
+	u32 leases;
+};
+
+static void member_person(const struct mqbus_member *member, struct member_state *state)
+{
+	state->pid = pid_vnr(member->pid);
+	state->uid = member->uid;
+	memcpy(state->comm, member->comm, sizeof(state->comm));
+}
+
+static void seat_state(const struct mqbus_group *group, const struct mqbus_seat *seat,
+		       struct member_state *state)
+{
+	u32 i;
+
+	memcpy(state->id, seat->id, sizeof(state->id));
+	if (seat->member)
+		member_person(seat->member, state);
+	for (i = 0; i < group->topic->nr_parts; i++) {
+		const struct mqbus_slot *slot = &group->slots[i];
+
+		if (slot->owner != seat)
+			continue;
+		state->partitions++;
+		state->revoking += slot->target != seat;
+	}
+	if (seat->state == MQBUS_SEAT_AWAY)
+		state->state = MQBUS_MEMBER_STATE_AWAY;
+	else if (seat->state == MQBUS_SEAT_FENCED)
+		state->state = MQBUS_MEMBER_STATE_FENCED;
+	else
+		state->state = state->partitions || seat->nr ? MQBUS_MEMBER_STATE_ACTIVE :
+							       MQBUS_MEMBER_STATE_STANDBY;
+}
+
+/* Seats from @at on. Return: whether there is one; then @at is its index. */
+static bool member_state(struct mqbus_group *group, u32 *at, struct member_state *state)
+{
+	const struct mqbus_assign *a = &group->assign;
+	bool found = false;
+
+	memset(state, 0, sizeof(*state));
+	spin_lock(&group->lock);
+	if (group->queue) {
+		const struct mqbus_window *w = &group->queue->window;
+
+		while (*at < w->nr_seats && !w->seats[*at])
+			++*at;
+		found = *at < w->nr_seats;
+		if (found) {
+			member_person(container_of(w->seats[*at], struct mqbus_member, holder),
+				      state);
+			state->state = MQBUS_MEMBER_STATE_ACTIVE;
+			state->leases = w->seats[*at]->nr;
+		}
+	} else {
+		while (*at < a->room && !a->seats[*at])
+			++*at;
+		found = *at < a->room;
+		if (found)
+			seat_state(group, a->seats[*at], state);
+	}
+	spin_unlock(&group->lock);
+	return found;
+}
+
+/**
+ * mqbus_listing_member() - describe a member
+ * @skb: message to put it into
+ * @group: its group
+ * @at: look from this seat on; filled with the seat of the one that is described
+ * @who: for whom
+ *
+ * Return: 1 if there was one, 0 if there are no more, or -EMSGSIZE if there is no room.
+ */
+int mqbus_listing_member(struct sk_buff *skb, struct mqbus_group *group, u32 *at,
+			 const struct mqbus_who *who)
+{
+	struct member_state s;
+
+	if (!member_state(group, at, &s))
+		return 0;
+	if (nla_put_string(skb, MQBUS_A_MEMBER_TOPIC, group->topic->name) ||
+	    nla_put_string(skb, MQBUS_A_MEMBER_GROUP, group->name) ||
+	    (s.id[0] && nla_put_string(skb, MQBUS_A_MEMBER_ID, s.id)) ||
+	    nla_put_u32(skb, MQBUS_A_MEMBER_STATE, s.state))
+		return -EMSGSIZE;
+	if ((s.pid && nla_put_u32(skb, MQBUS_A_MEMBER_PID, s.pid)) ||
+	    (s.comm[0] && (nla_put_string(skb, MQBUS_A_MEMBER_COMM, s.comm) ||
+			   nla_put_u32(skb, MQBUS_A_MEMBER_UID,
+				       from_kuid_munged(who->cred->user_ns, s.uid)))))
+		return -EMSGSIZE;
+	if (group->queue)
+		return nla_put_u32(skb, MQBUS_A_MEMBER_LEASES, s.leases) ?: 1;
+	return nla_put_u32(skb, MQBUS_A_MEMBER_PARTITIONS, s.partitions) ?:
+	       nla_put_u32(skb, MQBUS_A_MEMBER_REVOKING, s.revoking) ?: 1;
 }

@@ -16,5 +16,7 @@ int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 int mqbus_listing_partition(struct sk_buff *skb, struct mqbus_topic *topic, u32 i);
 int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
 			const struct mqbus_who *who);
+int mqbus_listing_member(struct sk_buff *skb, struct mqbus_group *group, u32 *at,
+			 const struct mqbus_who *who);
 
 #endif /* _MQBUS_LISTING_H */

@@ -56,6 +56,7 @@ int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
 	member->group = group;
 	member->pid = get_pid(task_tgid(current));
 	get_task_comm(member->comm, current);
+	member->uid = who->cred->fsuid;
 	member->holder.pid = task_tgid_vnr(current);
 	member->holder.uid = from_kuid_munged(ns->net->user_ns, who->cred->fsuid);
 	err = mqbus_group_enter(group, member, args->member);

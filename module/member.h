@@ -25,6 +25,7 @@ struct pid;
  * @group: the group, with a reference
  * @pid: process that opened the endpoint, with a reference
  * @comm: its name at that time
+ * @uid: whose process it is
  * @next: partition with which the next fetch begins, so that none starves
  * @seat: of a stream group: its place there, under the group's lock; NULL: somebody
  *	joined with its id
@@ -40,6 +41,7 @@ struct mqbus_member {
 	struct mqbus_group *group;
 	struct pid *pid;
 	char comm[TASK_COMM_LEN];
+	kuid_t uid;
 	u32 next;		/* guarded by the group's lock */
 	struct mqbus_seat *seat;
 	struct mqbus_holder holder;

@@ -164,7 +164,7 @@ static int group_get_doit(struct sk_buff *skb, struct genl_info *info)
  * @bucket: of the namespace's table
  * @topic: number of the topic in the bucket
  * @group: number of the group in the topic
- * @part: number of the partition
+ * @part: number of the partition, or the seat of the next member
  */
 struct dump {
 	long bucket;
@@ -256,6 +256,26 @@ static int dump_one_partitions(struct dump_call *call, struct mqbus_topic *topic
 	return dump_parts(call, topic, NULL, at);
 }
 
+/* The members of a group. */
+static int dump_members(struct dump_call *call, struct mqbus_topic *topic,
+			struct mqbus_group *group, struct dump *at)
+{
+	int ret;
+
+	do {
+		u32 seat = at->part;
+		void *msg = dump_begin(call);
+
+		if (!msg)
+			return -EMSGSIZE;
+		ret = mqbus_listing_member(call->skb, group, &seat, &call->who);
+		dump_end(call, msg, ret == 1 ? 0 : -ENOENT);
+		if (ret == 1)
+			at->part = seat + 1;
+	} while (ret == 1);
+	return ret;
+}
+
 static int dump_one_groups(struct dump_call *call, struct mqbus_topic *topic,
 			   struct dump *at)
 {
@@ -269,7 +289,9 @@ static int dump_one_groups(struct dump_call *call, struct mqbus_topic *topic,
 			continue;
 		if (mqbus_listing_group_visible(group, &call->who) &&
 		    (!call->name || !strcmp(call->name, group->name)))
-			err = dump_parts(call, topic, group, at);
+			err = call->cmd == MQBUS_CMD_MEMBER_GET ?
+			      dump_members(call, topic, group, at) :
+			      dump_parts(call, topic, group, at);
 		if (err)
 			break;
 		at->group = i;
@@ -367,6 +389,15 @@ static int group_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	return dump_topics(&call, dump_one_groups);
 }
 
+static int member_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct dump_call call = dump_call(skb, cb, MQBUS_CMD_MEMBER_GET);
+
+	call.topic = dump_string(cb, MQBUS_A_MEMBER_TOPIC);
+	call.name = dump_string(cb, MQBUS_A_MEMBER_GROUP);
+	return dump_topics(&call, dump_one_groups);
+}
+
 /* As uapi/mqbus.yaml has them; dumping takes the same attributes as doing */
 #define NAME_POLICY	{ .type = NLA_NUL_STRING, .len = MQBUS_NAME_SIZE - 1 }
 
@@ -383,6 +414,11 @@ static const struct nla_policy group_policy[MQBUS_A_GROUP_PARTITION + 1] = {
 	[MQBUS_A_GROUP_TOPIC] = NAME_POLICY,
 	[MQBUS_A_GROUP_NAME] = NAME_POLICY,
 	[MQBUS_A_GROUP_PARTITION] = { .type = NLA_U32 },
+};
+
+static const struct nla_policy member_policy[MQBUS_A_MEMBER_GROUP + 1] = {
+	[MQBUS_A_MEMBER_TOPIC] = NAME_POLICY,
+	[MQBUS_A_MEMBER_GROUP] = NAME_POLICY,
 };
 
 static const struct genl_ops mqbus_ops[] = {
@@ -404,6 +440,11 @@ static const struct genl_ops mqbus_ops[] = {
 		.dumpit = group_get_dumpit,
 		.policy = group_policy,
 		.maxattr = ARRAY_SIZE(group_policy) - 1,
+	}, {
+		.cmd = MQBUS_CMD_MEMBER_GET,
+		.dumpit = member_get_dumpit,
+		.policy = member_policy,
+		.maxattr = ARRAY_SIZE(member_policy) - 1,
 	},
 };
 

@@ -73,6 +73,7 @@ static int __net_init ns_net_init(struct net *net)
 	ns->net = net;
 	mutex_init(&ns->lock);
 	mutex_init(&ns->dlq_lock);
+	mutex_init(&ns->transact_lock);
 	hash_init(ns->topics);
 	atomic_set(&ns->seq, 1);	/* a dump does not notice a change from 0 */
 	ns->max_bytes = min_t(u64, mqbus_ns_default_limit(), ULONG_MAX);

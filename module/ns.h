@@ -24,6 +24,7 @@ struct ctl_table_header;
  * @producers: last producer id given out
  * @dlq_lock: serialises new connections to topics of dead letters; taken before @lock
  * @dlq_mark: last search for circles of them, under @lock
+ * @transact_lock: one transaction at a time has its locks; taken before any group's
  * @table: sysctl table
  * @header: its registration
  */
@@ -40,6 +41,7 @@ struct mqbus_ns {
 	atomic64_t producers;
 	struct mutex dlq_lock;	/* no two new ways for dead letters at a time */
 	u32 dlq_mark;
+	struct mutex transact_lock;	/* for lockdep: several locks of a kind are held */
 	struct ctl_table *table;
 	struct ctl_table_header *header;
 };

@@ -5,42 +5,76 @@
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/types.h>
-#include <linux/uio.h>
+#include <linux/workqueue.h>
 #include <linux/mqbus.h>
 
+#include "sender.h"
+
 struct mqbus_ns;
+struct mqbus_record;
+struct mqbus_ring;
+struct mqbus_tenant;
 struct mqbus_topic;
 struct mqbus_who;
 
 /**
  * struct mqbus_producer - an endpoint bound to a topic for writing
  * @topic: the topic, with a reference
- * @id: what its records carry
+ * @sender: the author of its records: its own, or that of its name, with a reference
+ * @own: without a name
+ * @tenant: its uid in the topic; NULL: there were too many
  * @lock: one call at a time; not held while waiting for space
- * @seq: sequence number of its last record
  * @turn: counts calls: records without a key take partitions by turns
  * @msgs: a page for the descriptions of a batch
- * @full: partition and size of the record that last found no room, in the upper
- *	and lower half; 0: none; one word, so that poll() needs no lock
+ * @refused: what was not stored last, see producer_pack(); 0: nothing; one word, so
+ *	that poll() needs no lock
+ * @due: wakes who polls when a rate lets it go
  */
 struct mqbus_producer {
+	/* constant after binding */
 	struct mqbus_topic *topic;
-	u64 id;
-	struct mutex lock;	/* guards seq and msgs */
-	u64 seq;
+	struct mqbus_sender *sender;
+	struct mqbus_sender own;
+	struct mqbus_tenant *tenant;
+
+	struct mutex lock;	/* guards msgs */
 	atomic_t turn;
 	struct mqbus_msg *msgs;
-	u64 full;
+	u64 refused;
+	struct delayed_work due;
+};
+
+/**
+ * struct mqbus_refusal - why records were not stored, and what to wait for
+ * @why: -ENOBUFS (no room), -EXFULL (a rate, or the share), or another errno
+ * @partition: where they were to go
+ * @records: how many
+ * @bytes: what they take together
+ * @due: of a rate: when it lets them go; else 0
+ */
+struct mqbus_refusal {
+	int why;
+	u32 partition;
+	u32 records;
+	u32 bytes;
+	u64 due;
 };
 
 int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
 			const struct mqbus_who *who, struct mqbus_produce *args);
 void mqbus_producer_close(struct mqbus_producer *producer);
-int mqbus_producer_publish(struct mqbus_producer *producer,
-			   struct mqbus_publish *args, bool nonblock);
-ssize_t mqbus_producer_write(struct mqbus_producer *producer,
-			     struct iov_iter *from, bool nonblock);
 __poll_t mqbus_producer_poll(struct mqbus_producer *producer, struct file *file,
 			     struct poll_table_struct *wait);
+
+int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 count,
+			 u32 *duplicates);
+int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes);
+u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records, u32 bytes);
+void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u32 bytes);
+void mqbus_producer_sign(struct mqbus_producer *producer, struct mqbus_ring *ring);
+void mqbus_producer_stage(struct mqbus_producer *producer, struct mqbus_ring *ring,
+			  const struct mqbus_record *rec);
+int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
+			ktime_t deadline);
 
 #endif /* _MQBUS_PRODUCER_H */

@@ -72,7 +72,7 @@ static int queue_check_backoff(const struct mqbus_queue *o)
  */
 int mqbus_queue_check(const struct mqbus_queue *o, const struct mqbus_topic *topic)
 {
-	if (o->flags & ~__MQBUS_QUEUE_F_ALL || topic->full == MQBUS_FULL_EVICT)
+	if (o->flags & ~__MQBUS_QUEUE_F_ALL || mqbus_topic_evicts(topic))
 		return -EOPNOTSUPP;
 	if (o->__reserved || (o->retry_size && !is_power_of_2(o->retry_size)) ||
 	    (!o->dlq[0] && o->limit && o->limit != MQBUS_ANY))

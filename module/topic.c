@@ -13,8 +13,10 @@
 #include <linux/slab.h>
 #include <linux/topology.h>
 
+#include "config.h"
 #include "group.h"
 #include "ns.h"
+#include "sender.h"
 #include "topic.h"
 #include "who.h"
 
@@ -40,8 +42,10 @@ static struct mqbus_topic *topic_lookup(struct mqbus_ns *ns, const char *name)
  */
 void mqbus_part_free(struct mqbus_part *part)
 {
-	if (part)
-		mqbus_memory_free(&part->mem);
+	if (!part)
+		return;
+	kfree(part->ring.used);
+	mqbus_memory_free(&part->mem);
 	kfree(part);
 }
 
@@ -88,6 +92,8 @@ static void topic_free(struct mqbus_topic *topic)
 {
 	u32 i;
 
+	mqbus_sender_forget_all(topic);
+	mqbus_limit_free(&topic->limit);
 	for (i = 0; i < topic->nr_parts; i++)
 		mqbus_part_free(topic->parts[i]);
 	mqbus_uncharge(&topic->charge);
@@ -114,54 +120,6 @@ void mqbus_topic_put(struct mqbus_topic *topic)
 	kref_put(&topic->ref, topic_release);
 }
 
-static int topic_check(const struct mqbus_topic_create *args, u64 *bytes)
-{
-	u64 parts = args->partitions ?: nr_cpu_ids;
-	u64 each;
-	int err;
-
-	if (args->flags)
-		return -EOPNOTSUPP;
-	if (args->fields || args->full > MQBUS_FULL_EVICT || args->mode & ~0666 ||
-	    !args->size || !is_power_of_2(args->size))
-		return -EINVAL;
-	err = mqbus_name_check(args->name);
-	if (err)
-		return err;
-	if (args->partitions > MQBUS_PARTITIONS_MAX ||
-	    args->size < max_t(u64, MQBUS_RING_MIN, PAGE_SIZE) ||
-	    args->max_record > MQBUS_RECORD_MAX ||
-	    args->max_record > args->size / 2 - sizeof(struct mqbus_record))
-		return -ERANGE;
-	/* Charged as a whole, so first of all it has to be a number */
-	if (check_add_overflow(args->size, (u64)PAGE_SIZE + sizeof(struct mqbus_part), &each) ||
-	    check_mul_overflow(each, parts, bytes) ||
-	    check_add_overflow(*bytes, struct_size((struct mqbus_topic *)NULL, parts, parts),
-			       bytes))
-		return -EOVERFLOW;
-	if (args->size > MQBUS_RING_MAX)
-		return -ERANGE;
-	return 0;
-}
-
-static int topic_owner(struct mqbus_topic *topic, const struct mqbus_who *who,
-		       const struct mqbus_topic_create *args)
-{
-	topic->uid = who->cred->fsuid;
-	topic->gid = who->cred->fsgid;
-	if (args->uid != MQBUS_ANY)
-		topic->uid = make_kuid(who->cred->user_ns, args->uid);
-	if (args->gid != MQBUS_ANY)
-		topic->gid = make_kgid(who->cred->user_ns, args->gid);
-	if (!uid_valid(topic->uid) || !gid_valid(topic->gid))
-		return -EINVAL;
-	if ((!uid_eq(topic->uid, who->cred->fsuid) ||
-	     !gid_eq(topic->gid, who->cred->fsgid)) &&
-	    !mqbus_who_capable(who, CAP_CHOWN))
-		return -EPERM;
-	return 0;
-}
-
 static struct mqbus_topic *topic_new(const struct mqbus_who *who,
 				     const struct mqbus_topic_create *args)
 {
@@ -175,19 +133,18 @@ static struct mqbus_topic *topic_new(const struct mqbus_who *who,
 	kref_init(&topic->ref);
 	mutex_init(&topic->lock);
 	INIT_LIST_HEAD(&topic->groups);
+	INIT_LIST_HEAD(&topic->names);
+	mqbus_limit_init(&topic->limit);
 	init_waitqueue_head(&topic->readers);
 	init_waitqueue_head(&topic->writers);
 	strscpy(topic->name, args->name, sizeof(topic->name));
-	topic->mode = args->mode;
-	topic->full = args->full;
 	topic->per_cpu = !args->partitions;
 	topic->nr_parts = parts;
 	topic->ring_size = args->size;
-	topic->retention = args->retention;
 	topic->max_record = args->max_record ?:
 			    min_t(u64, MQBUS_RECORD_DEFAULT, args->size / 4);
 
-	err = topic_owner(topic, who, args);
+	err = mqbus_config_new(topic, who, args);
 	if (err) {
 		kvfree(topic);
 		return ERR_PTR(err);
@@ -212,7 +169,7 @@ static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 }
 
 /**
- * mqbus_topic_create() - make a topic
+ * mqbus_topic_create() - make a topic, or change one
  * @ns: in which namespace
  * @who: on whose behalf
  * @args: what the user asks for
@@ -228,7 +185,11 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	u32 i;
 	int err;
 
-	err = topic_check(args, &bytes);
+	if (args->flags & ~__MQBUS_TOPIC_F_ALL)
+		return -EOPNOTSUPP;
+	if (args->flags & MQBUS_TOPIC_F_SET)
+		return mqbus_config_set(ns, who, args);
+	err = mqbus_config_check(args, &bytes);
 	if (err)
 		return err;
 
@@ -248,6 +209,8 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
 	for (i = 0; !err && i < topic->nr_parts; i++)
 		err = topic_alloc_part(topic, i);
+	if (!err && args->share)
+		err = mqbus_limit_count(topic, ns, who);
 	if (!err) {
 		mutex_lock(&ns->lock);
 		err = topic_insert(ns, topic);
@@ -356,7 +319,8 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 	*topic = mqbus_topic_find(ns, name);
 	if (!*topic)
 		return -ENOENT;
-	if (mqbus_who_may(who, (*topic)->uid, (*topic)->gid, (*topic)->mode, want))
+	if (mqbus_who_may(who, mqbus_topic_uid(*topic), mqbus_topic_gid(*topic),
+			  READ_ONCE((*topic)->mode), want))
 		return 0;
 	mqbus_topic_put(*topic);
 	return -EACCES;
@@ -393,21 +357,55 @@ u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition)
 	return ring->floor;
 }
 
+static int topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u64 most = mqbus_limit_most(&topic->limit, ring->size);
+	int err;
+
+	if (!most || !ring->used)
+		return 0;
+	err = mqbus_ring_share(ring, owner, bytes, most, ring->floor);
+	if (err != -EXFULL)
+		return err;
+	return mqbus_ring_share(ring, owner, bytes, most, mqbus_topic_floor(topic, partition));
+}
+
 /**
  * mqbus_topic_reserve() - make room for a record
  * @topic: the topic
  * @partition: a partition, whose ring's lock is held
  * @bytes: the record's size
+ * @owner: index of the tenant whose share it takes; 0: of nobody's
  *
- * Return: whether there is room now.
+ * Return: 0, -ENOBUFS (full), -EXFULL (the share is used up), or -EAGAIN: enough was
+ * done under one hold of the lock, let go of it and come again.
  */
-bool mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes)
+int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	int err = owner ? topic_share(topic, partition, bytes, owner) : 0;
 
+	if (err)
+		return err;
 	/* Groups' floors are read only when what was last known is not enough */
-	return mqbus_ring_reserve(ring, bytes, ring->floor) ||
-	       mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition));
+	if (mqbus_ring_reserve(ring, bytes, ring->floor) ||
+	    mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition)))
+		return 0;
+	return -ENOBUFS;
+}
+
+/* Drop what the topic does not retain. Return: whether there may be more to drop. */
+static bool topic_expire(struct mqbus_topic *topic, u32 partition, u64 now, unsigned int looks)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u64 retention = READ_ONCE(topic->retention), keep = READ_ONCE(topic->retention_size);
+
+	if (!retention && !keep)
+		return false;
+	return mqbus_ring_expire(ring, mqbus_topic_floor(topic, partition),
+				 retention && now > retention ? now - retention : 0,
+				 keep ?: U64_MAX, looks);
 }
 
 /**
@@ -425,9 +423,7 @@ void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int lo
 	u64 now = ktime_get_real_ns();
 
 	ring->last_time = max(ring->last_time, now);
-	if (topic->retention && now > topic->retention)
-		mqbus_ring_expire(ring, mqbus_topic_floor(topic, partition),
-				  now - topic->retention, looks);
+	topic_expire(topic, partition, now, looks);
 }
 
 /**
@@ -435,22 +431,23 @@ void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int lo
  * @topic: the topic
  * @partition: a partition
  * @bytes: the record's size
+ * @owner: as mqbus_topic_reserve()
  *
- * Return: true if reserving would succeed. Takes the ring's lock.
+ * Return: as mqbus_topic_reserve(). Takes the ring's lock.
  */
-bool mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes)
+int mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	bool room;
+	int err;
 
 	spin_lock(&ring->lock);
-	room = mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition));
+	err = mqbus_topic_reserve(topic, partition, bytes, owner);
 	spin_unlock(&ring->lock);
-	return room;
+	return err;
 }
 
 /**
- * mqbus_topic_expire() - drop what is older than the topic's retention
+ * mqbus_topic_expire() - drop what the topic does not retain
  * @topic: the topic
  * @partition: a partition
  *
@@ -462,12 +459,11 @@ void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition)
 	u64 now = ktime_get_real_ns();
 	bool more;
 
-	if (!topic->retention || now < topic->retention)
+	if (!READ_ONCE(topic->retention) && !READ_ONCE(topic->retention_size))
 		return;
 	do {
 		spin_lock(&ring->lock);
-		more = mqbus_ring_expire(ring, mqbus_topic_floor(topic, partition),
-					 now - topic->retention, MQBUS_RING_STEP);
+		more = topic_expire(topic, partition, now, MQBUS_RING_STEP);
 		spin_unlock(&ring->lock);
 		cond_resched();
 	} while (more && !fatal_signal_pending(current));

@@ -10,6 +10,7 @@
 
 #include "account.h"
 #include "core/ring.h"
+#include "limit.h"
 #include "memory.h"
 
 struct mqbus_ns;
@@ -31,21 +32,26 @@ struct mqbus_part {
  * @node: in the namespace's table, under its lock
  * @charge: what its maker pays
  * @name: terminated
- * @uid: owner
- * @gid: owner's group
- * @mode: permissions
- * @full: an &enum mqbus_full
  * @per_cpu: a partition for each CPU
  * @nr_parts: number of partitions
  * @max_record: bytes of a record's parts together, at most
  * @ring_size: bytes of each ring
+ * @uid: owner
+ * @gid: owner's group
+ * @mode: permissions
+ * @full: an &enum mqbus_full; whether it is EVICT does not change
  * @retention: ns, or 0
+ * @retention_size: bytes of a partition, or 0
  * @dead: deleted; set once, read anywhere
  * @producers: endpoints bound as producers
  * @lock: the list of groups; taken inside the namespace's lock, outside a group's
  * @groups: RCU list, changed under @lock
  * @nr_groups: its length; stored under @lock, listings load it without
  * @nr_queues: how many of them are queue groups; likewise, for writers
+ * @names: of producers, under @lock; those that nobody holds in the order in which they
+ *	were closed
+ * @nr_names: how many
+ * @limit: rates and shares
  * @dlq_mark: the last search for circles of dead letters that was here; this and
  *	the next are the namespace's, under its lock
  * @dlq_todo: the next topic that it has to look at
@@ -59,15 +65,18 @@ struct mqbus_topic {
 	struct hlist_node node;
 	struct mqbus_charge charge;
 	char name[MQBUS_NAME_SIZE];
-	kuid_t uid;
-	kgid_t gid;
-	u16 mode;
-	u8 full;
 	bool per_cpu;
 	u32 nr_parts;
 	u32 max_record;
 	u64 ring_size;
+
+	/* marked, stored under the namespace's lock, loaded without */
+	kuid_t uid;
+	kgid_t gid;
+	u16 mode;
+	u8 full;
 	u64 retention;
+	u64 retention_size;
 
 	/* marked, without a lock */
 	bool dead;
@@ -77,6 +86,9 @@ struct mqbus_topic {
 	struct list_head groups;
 	unsigned int nr_groups;
 	unsigned int nr_queues;
+	struct list_head names;
+	unsigned int nr_names;
+	struct mqbus_limit limit;
 
 	u32 dlq_mark;
 	struct mqbus_topic *dlq_todo;
@@ -100,9 +112,9 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
 u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);
-bool mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes);
+int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks);
-bool mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes);
+int mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition);
 void mqbus_topic_wake_readers(struct mqbus_topic *topic);
 void mqbus_topic_wake_writers(struct mqbus_topic *topic);
@@ -116,6 +128,39 @@ void mqbus_topic_wake_writers(struct mqbus_topic *topic);
 static inline bool mqbus_topic_dead(const struct mqbus_topic *topic)
 {
 	return READ_ONCE(topic->dead);
+}
+
+/**
+ * mqbus_topic_uid() - whose topic it is
+ * @topic: the topic
+ *
+ * Return: its owner at the moment.
+ */
+static inline kuid_t mqbus_topic_uid(const struct mqbus_topic *topic)
+{
+	return READ_ONCE(topic->uid);
+}
+
+/**
+ * mqbus_topic_gid() - the owner's group
+ * @topic: the topic
+ *
+ * Return: the group at the moment.
+ */
+static inline kgid_t mqbus_topic_gid(const struct mqbus_topic *topic)
+{
+	return READ_ONCE(topic->gid);
+}
+
+/**
+ * mqbus_topic_evicts() - whether records may go that somebody needs
+ * @topic: the topic, which has its partitions
+ *
+ * Return: whether it is of %MQBUS_FULL_EVICT, which does not change.
+ */
+static inline bool mqbus_topic_evicts(const struct mqbus_topic *topic)
+{
+	return topic->parts[0]->ring.evict;
 }
 
 #endif /* _MQBUS_TOPIC_H */

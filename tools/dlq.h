@@ -76,7 +76,8 @@ struct dlq;
 /* What becomes of a letter that was looked at */
 enum dlq_verdict {
 	DLQ_KEEP,	/* it stays where it is */
-	DLQ_ACK,	/* it is settled */
+	DLQ_ACK,	/* it is to be settled */
+	DLQ_SETTLED,	/* it is settled already */
 	DLQ_STOP,	/* it stays, and so do all that follow */
 };
 
@@ -88,7 +89,7 @@ enum dlq_verdict {
  * @left: letters that match still to be taken
  * @json: print JSON
  * @take: called for each letter that matches
- * @prompt: settle each at once, not with its batch
+ * @worker: the member that holds the letters
  * @table: for people
  * @list: for programs
  * @seen: letters looked at
@@ -109,7 +110,7 @@ struct dlq {
 	__u64 left;
 	bool json;
 	enum dlq_verdict (*take)(struct dlq *d, const struct dlq_letter *l);
-	bool prompt;
+	struct mqbus_worker *worker;
 	struct table table;
 	json_t *list;
 	__u64 seen;

@@ -106,32 +106,51 @@ static bool wait_turn(struct dlq *d)
 	return !cmd_signal();
 }
 
-static enum dlq_verdict publish(struct dlq *d, struct dlq_target *t, const struct dlq_letter *l)
+/* Say why the letter stays where it is. */
+static enum dlq_verdict stays(struct dlq *d, const struct dlq_target *t,
+			      const struct dlq_letter *l, const struct mqbus_msg *msg,
+			      bool settling, int err)
 {
 	struct error_subject subject = { .action = DO_PUBLISH, .topic = t->topic };
-	char headers[MQBUS_HEADERS_MAX];
-	struct mqbus_msg msg;
 	char where[64];
+
+	snprintf(where, sizeof(where), "letter %u/%llu stays where it is", l->lease->partition,
+		 (__u64)l->lease->offset);
+	if (settling) {
+		subject = d->subject;
+		subject.action = DO_SETTLE;
+	}
+	subject.where = where;
+	subject.bytes = (__u64)msg->value_len + msg->headers_len + msg->key_len +
+			msg->routing_key_len;
+	subject.limit = mqbus_producer_geometry(t->producer)->max_record;
+	d->status = error_report(&subject, err);
+	return DLQ_KEEP;
+}
+
+/* Publish and settle in one step, so that a kill leaves it in one place, not in two. */
+static enum dlq_verdict publish(struct dlq *d, struct dlq_target *t, const struct dlq_letter *l)
+{
+	struct mqbus_settle settle = { .lease = l->lease->lease, .what = MQBUS_ACK };
+	char headers[MQBUS_HEADERS_MAX];
+	struct mqbus_transact result;
+	struct mqbus_act acts[2];
+	struct mqbus_msg msg;
 	int ret;
 
 	message(l, headers, &msg);
+	acts[0] = mqbus_act_publish(t->producer, &msg, 1);
+	acts[1] = mqbus_act_settle(d->worker, &settle, 1);
 	do
-		ret = mqbus_producer_publish(t->producer, &msg, 1, NULL, -1, NULL);
+		ret = mqbus_transact(acts, 2, -1, &result);
 	while (ret == -EINTR && !cmd_signal());
-	if (ret == 1)
-		return DLQ_ACK;
+	if (!ret)
+		return DLQ_SETTLED;
 	if (ret == -EINTR) {
 		d->status = STATUS_SIGNAL + cmd_signal();
 		return DLQ_STOP;
 	}
-	snprintf(where, sizeof(where), "letter %u/%llu stays where it is", l->lease->partition,
-		 (__u64)l->lease->offset);
-	subject.where = where;
-	subject.bytes = (__u64)msg.value_len + msg.headers_len + msg.key_len +
-			msg.routing_key_len;
-	subject.limit = mqbus_producer_geometry(t->producer)->max_record;
-	d->status = error_report(&subject, ret);
-	return DLQ_KEEP;
+	return stays(d, t, l, &msg, result.failed_act == 1, ret);
 }
 
 static enum dlq_verdict redrive_one(struct dlq *d, const struct dlq_letter *l)
@@ -162,8 +181,6 @@ int dlq_redrive(struct dlq *d)
 	int ret, told;
 
 	d->take = redrive_one;
-	/* What was published cannot be taken back, so its letter must not stay long */
-	d->prompt = true;
 	dlq_table_begin(d);
 	ret = dlq_sweep(d);
 	while ((t = d->targets)) {

@@ -14,7 +14,6 @@
 /**
  * struct sweep - one way through the letters
  * @d: what for
- * @worker: the member
  * @ends: for each partition, where it ended when the sweep began
  * @nr: number of partitions
  * @strangers: batches in a row in which all letters came after that
@@ -24,7 +23,6 @@
  */
 struct sweep {
 	struct dlq *d;
-	struct mqbus_worker *worker;
 	__u64 *ends;
 	__u32 nr;
 	__u32 strangers;
@@ -67,12 +65,12 @@ static int sweep_join(struct sweep *s)
 	int ret;
 
 	subject->action = DO_WORK;
-	ret = mqbus_worker_open(&s->worker, subject->topic, subject->group);
+	ret = mqbus_worker_open(&s->d->worker, subject->topic, subject->group);
 	if (ret == -ENOENT) {
 		ret = dlq_group_create(subject->topic, subject->group);
 		if (ret)
 			return ret;
-		ret = mqbus_worker_open(&s->worker, subject->topic, subject->group);
+		ret = mqbus_worker_open(&s->d->worker, subject->topic, subject->group);
 	}
 	return ret ? error_report(subject, ret) : STATUS_OK;
 }
@@ -87,7 +85,7 @@ static int sweep_bound(struct sweep *s)
 	ret = nl_partition_list(s->d->subject.topic, &partitions, &n);
 	if (ret)
 		return error_report(&s->d->subject, ret);
-	s->nr = mqbus_worker_geometry(s->worker)->partitions;
+	s->nr = mqbus_worker_geometry(s->d->worker)->partitions;
 	s->ends = calloc(s->nr, sizeof(*s->ends));
 	if (!s->ends)
 		abort();
@@ -137,7 +135,7 @@ static void sweep_settle(struct sweep *s)
 
 	if (!s->nr_acks)
 		return;
-	ret = mqbus_worker_settle(s->worker, s->acks, s->nr_acks);
+	ret = mqbus_worker_settle(s->d->worker, s->acks, s->nr_acks);
 	if (ret < 0 && !s->acks[0].error)
 		sweep_end(s, ret);
 	sweep_check_acks(s, ret);
@@ -145,7 +143,7 @@ static void sweep_settle(struct sweep *s)
 
 static enum dlq_verdict sweep_one(struct sweep *s, const struct mqbus_leased *lease)
 {
-	const struct mqbus_record *r = mqbus_worker_record(s->worker, lease);
+	const struct mqbus_record *r = mqbus_worker_record(s->d->worker, lease);
 	enum dlq_verdict verdict;
 	struct dlq *d = s->d;
 	struct dlq_letter l;
@@ -165,8 +163,7 @@ static enum dlq_verdict sweep_one(struct sweep *s, const struct mqbus_leased *le
 			.lease = lease->lease,
 			.what = MQBUS_ACK,
 		};
-	if (d->prompt)
-		sweep_settle(s);
+	d->settled += verdict == DLQ_SETTLED;
 	return --d->left ? verdict : DLQ_STOP;
 }
 
@@ -200,7 +197,7 @@ static void sweep_run(struct sweep *s)
 
 	while (more) {
 		/* A lease that runs out while we look would count as a failure */
-		n = mqbus_worker_turn(s->worker, 0, s->acks, s->nr_acks, s->leases, BATCH,
+		n = mqbus_worker_turn(s->d->worker, 0, s->acks, s->nr_acks, s->leases, BATCH,
 				      MQBUS_DELAY_MAX, 0, &error);
 		sweep_check_acks(s, n);
 		if (n <= 0) {
@@ -250,7 +247,7 @@ int dlq_sweep(struct dlq *d)
 	if (!ret && !d->status)
 		sweep_tell_limit(d);
 	/* Releases what is held */
-	mqbus_worker_close(s->worker);
+	mqbus_worker_close(s->d->worker);
 	free(s->ends);
 	free(s);
 	return ret ? ret : d->status;

@@ -28,6 +28,9 @@ enum error_action {
 	DO_WORK = 1 << 14,		/* joining a queue group */
 	DO_LEASE = 1 << 15,
 	DO_SETTLE = 1 << 16,
+	DO_TOPIC_SET = 1 << 17,
+	DO_GROUP_SET = 1 << 18,		/* a stream group's options, or its pause */
+	DO_WAIT = 1 << 19,
 };
 
 /**

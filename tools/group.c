@@ -17,9 +17,12 @@ static const char seek_help[] =
 	"\n"
 	"Show where a group would read next, or move it there.\n"
 	"\n"
-	"  -o, --offset WHERE     earliest, latest, an offset, @TIME\n"
+	"  -o, --offset WHERE     earliest, latest, an offset, @TIME; or so many records on\n"
+	"                         (+N) or back (-N) from what it has committed\n"
 	"  -p, --partition N      only this one (default: all)\n"
 	"      --execute          do it; the group must have no members\n"
+	"      --force            or they are made to begin there: what they had is not theirs\n"
+	"                         any more\n"
 	"  -j, --json\n"
 	"\n"
 	"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z.\n";
@@ -153,6 +156,7 @@ static json_t *seek_json(const struct mqbus_seek_result *results, int n, bool ex
  * @place: where to
  * @placed: whether @place was given
  * @execute: move it
+ * @force: also if it has members
  * @json: print JSON
  * @partition: which, or MQBUS_ANY
  */
@@ -160,6 +164,7 @@ struct seek {
 	struct place_spec place;
 	bool placed;
 	bool execute;
+	bool force;
 	bool json;
 	__u32 partition;
 };
@@ -168,10 +173,15 @@ static int seek_run(const struct seek *seek, struct error_subject *subject)
 {
 	struct mqbus_seek_result results[MQBUS_PARTITIONS_MAX];
 	struct nl_topic topic;
+	__u32 flags = 0;
 	int n;
 
+	if (!seek->execute)
+		flags |= MQBUS_GROUP_SEEK_F_DRY_RUN;
+	else if (seek->force)
+		flags |= MQBUS_GROUP_SEEK_F_FORCE;
 	n = mqbus_group_seek(subject->topic, subject->group, seek->partition,
-			     seek->place.whence, seek->place.value, !seek->execute,
+			     seek->place.whence, seek->place.value, flags,
 			     results, MQBUS_PARTITIONS_MAX);
 	if (n == -ECHRNG) {
 		subject->partition = seek->partition;
@@ -193,6 +203,7 @@ static int group_seek(int argc, char **argv)
 		{ "offset", required_argument, NULL, 'o' },
 		{ "partition", required_argument, NULL, 'p' },
 		{ "execute", no_argument, NULL, OPT_EXECUTE },
+		{ "force", no_argument, NULL, OPT_FORCE },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -204,8 +215,8 @@ static int group_seek(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "o:p:jh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'o':
-			if (parse_place(optarg, &seek.place))
-				return cmd_bad_value("--offset", optarg, PLACE_EXPECTED);
+			if (parse_move(optarg, &seek.place))
+				return cmd_bad_value("--offset", optarg, MOVE_EXPECTED);
 			seek.placed = true;
 			break;
 		case 'p':
@@ -214,6 +225,9 @@ static int group_seek(int argc, char **argv)
 			break;
 		case OPT_EXECUTE:
 			seek.execute = true;
+			break;
+		case OPT_FORCE:
+			seek.force = true;
 			break;
 		case 'j':
 			seek.json = true;
@@ -228,7 +242,7 @@ static int group_seek(int argc, char **argv)
 	if (ret)
 		return ret;
 	if (!seek.placed)
-		return cmd_usage_error("group seek: where to? (-o " PLACE_EXPECTED ")");
+		return cmd_usage_error("group seek: where to? (-o " MOVE_EXPECTED ")");
 	return seek_run(&seek, &subject);
 }
 
@@ -236,7 +250,9 @@ int cmd_group(int argc, char **argv)
 {
 	static const struct cmd commands[] = {
 		{ "create", group_create, "make a group" },
-		{ "set", group_set, "change the options of a queue group" },
+		{ "set", group_set, "change the options of a group" },
+		{ "pause", group_pause, "hand out nothing for a while" },
+		{ "resume", group_resume, "go on after a pause" },
 		{ "list", group_list, "groups of a topic, or of all" },
 		{ "show", group_show, "one group: progress in each partition" },
 		{ "delete", group_delete, "delete a group and its progress" },

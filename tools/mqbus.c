@@ -8,8 +8,8 @@
 #include "cmd.h"
 
 static const struct cmd commands[] = {
-	{ "topic", cmd_topic, "create, list, show and delete topics" },
-	{ "group", cmd_group, "create, list, show, set, delete and seek consumer groups" },
+	{ "topic", cmd_topic, "create, set, list, show and delete topics" },
+	{ "group", cmd_group, "create, set, pause, list, show, delete and seek consumer groups" },
 	{ "pub", cmd_pub, "publish lines or files to a topic" },
 	{ "sub", cmd_sub, "read a topic as a member of a group" },
 	{ "run", cmd_run, "start a command for each record of a queue group" },

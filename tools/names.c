@@ -15,6 +15,11 @@ static const char * const full_words[] = {
 	[MQBUS_FULL_EVICT] = "evict",
 };
 
+static const char * const over_words[] = {
+	[MQBUS_OVER_BLOCK] = "block",
+	[MQBUS_OVER_REJECT] = "reject",
+};
+
 static const char * const type_words[] = {
 	[MQBUS_GROUP_STREAM] = "stream",
 	[MQBUS_GROUP_QUEUE] = "queue",
@@ -49,6 +54,16 @@ const char *names_full(__u32 full)
 int names_full_parse(const char *word, __u32 *full)
 {
 	return names_parse(full_words, ARRAY_SIZE(full_words), word, full);
+}
+
+const char *names_over(__u32 over)
+{
+	return over < ARRAY_SIZE(over_words) ? over_words[over] : "unknown";
+}
+
+int names_over_parse(const char *word, __u32 *over)
+{
+	return names_parse(over_words, ARRAY_SIZE(over_words), word, over);
 }
 
 const char *names_group_type(__u32 type)

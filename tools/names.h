@@ -11,6 +11,9 @@
 const char *names_full(__u32 full);
 /* Its number, or -EINVAL. */
 int names_full_parse(const char *word, __u32 *full);
+/* The word for an enum mqbus_over, and its number. */
+const char *names_over(__u32 over);
+int names_over_parse(const char *word, __u32 *over);
 /* The word for an enum mqbus_group_type, and its number. */
 const char *names_group_type(__u32 type);
 int names_group_type_parse(const char *word, __u32 *type);

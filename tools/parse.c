@@ -139,6 +139,30 @@ int parse_timeout(const char *s, __s64 *out)
 	return 0;
 }
 
+int parse_rate(const char *s, bool unit, __u64 *out)
+{
+	size_t len = strlen(s);
+	char number[32];
+	__u64 v;
+
+	if (!strcmp(s, "none")) {
+		*out = 0;
+		return 0;
+	}
+	if (len > 2 && !strcmp(s + len - 2, "/s"))
+		len -= 2;
+	if (len >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, s, len);
+	number[len] = '\0';
+	if (unit ? parse_size(number, &v) : parse_number(number, MQBUS_RATE_MAX, &v))
+		return -EINVAL;
+	if (v > MQBUS_RATE_MAX)
+		return -EINVAL;
+	*out = v;
+	return 0;
+}
+
 int parse_round_up(__u64 *size)
 {
 	__u64 rounded = 1;
@@ -180,6 +204,19 @@ static int parse_percent(char *s, __u32 *out)
 	if (len && s[len - 1] == '%')
 		s[len - 1] = '\0';
 	return parse_u32(s, MQBUS_ANY - 1, out);
+}
+
+int parse_share(const char *s, __u32 *out)
+{
+	char word[32];
+	__u32 v = 0;
+
+	if (strcmp(s, "none")) {
+		if (parse_word(s, word) || parse_percent(word, &v) || !v || v > 100)
+			return -EINVAL;
+	}
+	*out = v;
+	return 0;
 }
 
 int parse_backoff(const char *s, struct mqbus_queue *queue)
@@ -358,5 +395,18 @@ int parse_place(const char *s, struct place_spec *out)
 		return -EINVAL;
 	}
 	*out = place;
+	return 0;
+}
+
+int parse_move(const char *s, struct place_spec *out)
+{
+	__u64 n;
+
+	if (*s != '+' && *s != '-')
+		return parse_place(s, out);
+	if (parse_number(s + 1, LLONG_MAX, &n))
+		return -EINVAL;
+	out->whence = MQBUS_WHENCE_SHIFT;
+	out->value = *s == '-' ? -n : n;
 	return 0;
 }

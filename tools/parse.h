@@ -6,6 +6,7 @@
 #ifndef MQBUS_PARSE_H
 #define MQBUS_PARSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
 
@@ -20,6 +21,10 @@ int parse_size(const char *s, __u64 *out);
 int parse_duration(const char *s, __u64 *out);
 /* A timeout as the library takes it: never negative. */
 int parse_timeout(const char *s, __s64 *out);
+/* A rate: N or N/s; none: 0, no limit. With @unit N is a size. Up to MQBUS_RATE_MAX. */
+int parse_rate(const char *s, bool unit, __u64 *out);
+/* Percent of something, 1 to 100, with % or without; none: 0, no limit. */
+int parse_share(const char *s, __u32 *out);
 /* The next power of two, unless it is one. */
 int parse_round_up(__u64 *size);
 /* MIN[:MAX[:FACTOR[:JITTER%]]] into the backoff of a queue. */
@@ -39,7 +44,7 @@ int parse_owner(const char *s, __u32 *uid, __u32 *gid);
 /**
  * struct place_spec - where to begin to read
  * @whence: the kind of place
- * @value: its offset or time
+ * @value: its offset or time, or a signed number of records
  */
 struct place_spec {
 	enum mqbus_whence whence;
@@ -50,5 +55,10 @@ struct place_spec {
 
 /* earliest, latest, an offset, @SECONDS[.FRACTION] or @DATE in ISO 8601. */
 int parse_place(const char *s, struct place_spec *out);
+
+#define MOVE_EXPECTED PLACE_EXPECTED ", +N or -N"
+
+/* The same, or +N or -N: so many records on from where it is. */
+int parse_move(const char *s, struct place_spec *out);
 
 #endif /* MQBUS_PARSE_H */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "input.h"
 #include "mqbus.h"
 #include "parse.h"
+#include "pub_wait.h"
 
 static const char help[] =
 	"Usage: mqbus pub TOPIC [OPTION]... [FILE]...\n"
@@ -22,11 +24,19 @@ static const char help[] =
 	"  -r, --routing-key KEY\n"
 	"      --raw                each file is one record\n"
 	"  -b, --batch N            publish up to N records in a call (default 64)\n"
-	"  -t, --timeout TIME       wait this long for room in a full topic (default: for ever)\n"
+	"  -t, --timeout TIME       wait this long for room in a full topic, and at the end for\n"
+	"                           --wait-for (default: for ever)\n"
+	"      --name NAME          publish under a name that goes on: records are numbered, and\n"
+	"                           what the name has stored already is skipped; another\n"
+	"                           publisher that has the name is fenced\n"
+	"      --seq-from N|next    number of the first record (default 1); next: behind the\n"
+	"                           last one stored under the name, so nothing is skipped\n"
+	"      --wait-for GROUP     end when the group has settled all; may be repeated\n"
 	"  -v, --report             print 'stored N', the sum so far, after each call\n"
 	"  -q, --quiet              no summary\n"
 	"\n"
-	"What was read is published before waiting for more input.\n"
+	"What was read is published before waiting for more input. With --name the same files\n"
+	"can be published again after a failure: only what is missing is stored.\n"
 	"\n"
 	"Exit status: 0 all was stored; 1 not all; 2 usage; 124 timeout; 128+N signal N.\n";
 
@@ -50,6 +60,14 @@ static const char help[] =
  * @n: number of @msgs
  * @input: name of the current file
  * @line: number of the last line taken from it
+ * @name: of the producer, or ""
+ * @seq: number of the next record to publish under @name
+ * @last: number of the last one that was stored under it before
+ * @next: begin behind that
+ * @numbered: where to begin was given
+ * @skipped: records that were stored before
+ * @wait: for whom at the end
+ * @places: where the records of a call were stored
  * @stored: records stored so far
  * @bytes: bytes of their values
  */
@@ -70,6 +88,14 @@ struct pub {
 	__u32 n;
 	const char *input;
 	__u64 line;
+	const char *name;
+	__u64 seq;
+	__u64 last;
+	bool next;
+	bool numbered;
+	__u64 skipped;
+	struct pub_wait wait;
+	struct mqbus_place *places;
 	__u64 stored;
 	__u64 bytes;
 };
@@ -95,13 +121,17 @@ static int pub_interrupted(void)
 }
 
 /* Count what was stored, and tell if asked to. */
-static int pub_count(struct pub *pub, const struct mqbus_msg *msgs, int n)
+static int pub_count(struct pub *pub, const struct mqbus_msg *msgs, __u32 n, __u32 duplicates)
 {
-	int i;
+	__u32 i;
 
-	for (i = 0; i < n; i++)
+	for (i = duplicates; i < n; i++)
 		pub->bytes += msgs[i].value_len;
-	pub->stored += n;
+	pub->seq += n;
+	pub->stored += n - duplicates;
+	pub->skipped += duplicates;
+	if (pub->wait.nr_groups)
+		pub_wait_note(&pub->wait, pub->places, n);
 	if (!pub->report)
 		return STATUS_OK;
 	if (printf("stored %llu\n", pub->stored) < 0 || fflush(stdout))
@@ -112,25 +142,31 @@ static int pub_count(struct pub *pub, const struct mqbus_msg *msgs, int n)
 /* Publish what was gathered. */
 static int pub_flush(struct pub *pub)
 {
-	__u32 done, n = pub->n;
+	__u32 done, duplicates, n = pub->n;
 	char where[512];
 	int error, ret;
 
 	pub->n = 0;
 	for (done = 0; done < n; done += ret) {
-		ret = mqbus_producer_publish(pub->producer, pub->msgs + done, n - done, NULL,
-					     pub->timeout, &error);
+		ret = mqbus_producer_publish_seq(pub->producer, pub->msgs + done, n - done,
+						 *pub->name ? pub->seq : 0,
+						 pub->wait.nr_groups ? pub->places : NULL,
+						 pub->timeout, &duplicates, &error);
 		if (ret < 0 && (error != -EINTR || cmd_signal()))
 			break;
 		if (ret < 0)
 			ret = 0;
-		if (pub_count(pub, pub->msgs + done, ret))
+		if (pub_count(pub, pub->msgs + done, ret, ret ? duplicates : 0))
 			return STATUS_FAILED;
 	}
 	if (done == n)
 		return STATUS_OK;
 	if (error == -EINTR)
 		return pub_interrupted();
+	if (error == -EPROTO)
+		return error_say(&pub->subject,
+				 "number %llu leaves a gap: the last one stored under the name '%s' is %llu (--seq-from next)",
+				 pub->seq, pub->name, pub->last);
 	pub->subject.where = pub_where(pub, where, pub->line - n + done + 1);
 	pub->subject.bytes = msg_bytes(&pub->msgs[done]);
 	return error_report(&pub->subject, error);
@@ -160,6 +196,12 @@ static int pub_add(struct pub *pub, char *value, size_t len)
 	size_t key_len, bytes;
 	char *found = NULL;
 
+	if (*pub->name && pub->seq <= pub->last) {
+		pub->line++;
+		pub->seq++;
+		pub->skipped++;
+		return STATUS_OK;
+	}
 	*msg = pub->model;
 	key_len = msg->key_len;
 	if (pub->separator)
@@ -247,31 +289,58 @@ static int pub_file(struct pub *pub, const char *path)
 	return ret;
 }
 
-static int pub_run(struct pub *pub, char **files)
+/* Open the topic; returns the exit status. */
+static int pub_open(struct pub *pub)
 {
 	const struct mqbus_geometry *geometry;
-	__u64 start = cmd_now();
-	double seconds;
 	int ret;
 
 	pub->subject.action = DO_PRODUCE;
-	ret = mqbus_producer_open(&pub->producer, pub->subject.topic);
+	ret = mqbus_producer_open_named(&pub->producer, pub->subject.topic, pub->name);
 	if (ret)
 		return error_report(&pub->subject, ret);
+	pub->last = mqbus_producer_last_seq(pub->producer);
+	if (pub->next)
+		pub->seq = pub->last + 1;
 	geometry = mqbus_producer_geometry(pub->producer);
 	pub->max_record = geometry->max_record;
 	pub->subject.action = DO_PUBLISH;
 	pub->subject.limit = geometry->max_record;
 	pub->subject.partition = pub->model.partition;
 	pub->subject.partitions = geometry->partitions;
+	return pub_wait_begin(&pub->wait, &pub->subject, geometry->partitions);
+}
+
+static void pub_tell(const struct pub *pub, double seconds)
+{
+	if (pub->skipped)
+		error_say(&pub->subject, "%llu records skipped: stored before under the name '%s'",
+			  pub->skipped, pub->name);
+	fprintf(stderr, "%llu records (%llu bytes) stored in %.3f s: %.0f a second\n",
+		pub->stored, pub->bytes, seconds, pub->stored / seconds);
+}
+
+static int pub_run(struct pub *pub, char **files)
+{
+	__u64 start = cmd_now(), end;
+	int ret;
+
+	ret = pub_open(pub);
+	if (ret) {
+		mqbus_producer_close(pub->producer);
+		return ret;
+	}
 	do
 		ret = pub_file(pub, *files ? *files : "-");
 	while (!ret && *files && *++files);
 	mqbus_producer_close(pub->producer);
-	seconds = (cmd_now() - start) / 1e9;
+	end = cmd_now();
+	pub->subject.where = NULL;
+	/* Where the skipped ones lie is not known, so that is all that is there */
+	if (!ret)
+		ret = pub_wait(&pub->wait, &pub->subject, pub->skipped, pub->timeout);
 	if (ret || !pub->quiet)
-		fprintf(stderr, "%llu records (%llu bytes) stored in %.3f s: %.0f a second\n",
-			pub->stored, pub->bytes, seconds, pub->stored / seconds);
+		pub_tell(pub, (end - start) / 1e9);
 	return ret;
 }
 
@@ -300,7 +369,7 @@ static int set_part(const char *option, size_t max, __u64 *address, __u16 *len)
 	return STATUS_OK;
 }
 
-enum { OPT_RAW = 256 };
+enum { OPT_RAW = 256, OPT_NAME, OPT_SEQ_FROM, OPT_WAIT_FOR };
 
 /* One option; returns the exit status. */
 static int pub_option(struct pub *pub, int opt)
@@ -330,6 +399,19 @@ static int pub_option(struct pub *pub, int opt)
 		if (parse_timeout(optarg, &pub->timeout))
 			return cmd_bad_value("--timeout", optarg, "a time such as 10s or 500ms");
 		break;
+	case OPT_NAME:
+		if (!*optarg || strlen(optarg) >= MQBUS_NAME_SIZE)
+			return cmd_bad_value("--name", optarg, "a name of 1 to 127 bytes");
+		pub->name = optarg;
+		break;
+	case OPT_SEQ_FROM:
+		pub->next = !strcmp(optarg, "next");
+		if (!pub->next && (parse_number(optarg, ULLONG_MAX, &pub->seq) || !pub->seq))
+			return cmd_bad_value("--seq-from", optarg, "a number from 1, or next");
+		pub->numbered = true;
+		break;
+	case OPT_WAIT_FOR:
+		return pub_wait_add(&pub->wait, optarg);
 	case OPT_RAW:
 		pub->raw = true;
 		break;
@@ -352,6 +434,9 @@ int cmd_pub(int argc, char **argv)
 		{ "partition", required_argument, NULL, 'p' },
 		{ "routing-key", required_argument, NULL, 'r' },
 		{ "raw", no_argument, NULL, OPT_RAW },
+		{ "name", required_argument, NULL, OPT_NAME },
+		{ "seq-from", required_argument, NULL, OPT_SEQ_FROM },
+		{ "wait-for", required_argument, NULL, OPT_WAIT_FOR },
 		{ "batch", required_argument, NULL, 'b' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "report", no_argument, NULL, 'v' },
@@ -362,6 +447,8 @@ int cmd_pub(int argc, char **argv)
 	static struct pub pub = {
 		.model = { .partition = MQBUS_ANY },
 		.timeout = -1,
+		.name = "",
+		.seq = 1,
 		.batch = BATCH_DEFAULT,
 	};
 	int opt, ret;
@@ -379,13 +466,18 @@ int cmd_pub(int argc, char **argv)
 		return cmd_usage_error("pub: which TOPIC?");
 	if (pub.separator && (pub.model.key_len || pub.raw))
 		return cmd_usage_error("--key-separator goes with neither --key nor --raw");
+	if (pub.numbered && !*pub.name)
+		return cmd_usage_error("pub: --seq-from is for a producer with a --name");
 	pub.subject.topic = argv[optind++];
 	pub.model.headers = (__u64)(uintptr_t)pub.headers;
 	pub.msgs = calloc(pub.batch, sizeof(*pub.msgs));
-	if (!pub.msgs)
+	pub.places = calloc(pub.batch, sizeof(*pub.places));
+	if (!pub.msgs || !pub.places)
 		return error_say(&pub.subject, "%s", strerror(ENOMEM));
 	cmd_catch_signals();
 	ret = pub_run(&pub, argv + optind);
+	pub_wait_end(&pub.wait);
+	free(pub.places);
 	free(pub.msgs);
 	return ret;
 }

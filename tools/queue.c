@@ -62,6 +62,13 @@ static void dlq_config(const struct work_queue *w, struct mqbus_topic_config *co
 	config->full = MQBUS_FULL_BLOCK;
 	/* Not lost for being old: somebody has to look at them */
 	config->retention = 0;
+	config->retention_size = 0;
+	/* Nor held up: the kernel writes them, for all users */
+	config->rate = 0;
+	config->rate_bytes = 0;
+	config->user_rate = 0;
+	config->user_rate_bytes = 0;
+	config->share = 0;
 	while (config->size / 2 < need && config->size < MQBUS_RING_MAX)
 		config->size *= 2;
 }

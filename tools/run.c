@@ -27,6 +27,12 @@ static const char help[] =
 	"                          again after this long (default 1s)\n"
 	"      --grace TIME        COMMANDs that run when it is to stop may go on for this\n"
 	"                          long (default: to their end)\n"
+	"      --to TOPIC          publish what COMMAND prints, a record for each line, with the\n"
+	"                          key of the record that it works on. That is done in one step\n"
+	"                          with the ack: all of it or nothing, and once, whatever is\n"
+	"                          killed. Nothing is published unless its status is 0. A full\n"
+	"                          TOPIC is waited for\n"
+	"      --raw               all that it prints is one record\n"
 	"  -v, --verbose           a line on stderr for each record\n"
 	"\n"
 	"What COMMAND ends with decides about its record:\n"
@@ -39,6 +45,9 @@ static const char help[] =
 	"MQBUS_ROUTING_KEY, and MQBUS_HEADER_<name>: what is no letter or digit in the name\n"
 	"becomes '_'. What is not there, or has a NUL byte in it, is not set.\n"
 	"\n"
+	"With --to a COMMAND can print up to 1023 lines, 320K with 64 bytes for each and its key\n"
+	"counted; if it prints more, or a line is too long for TOPIC, its record is nacked.\n"
+	"\n"
 	"SIGTERM, SIGINT and SIGHUP stop it: what runs may end and is settled. A second one\n"
 	"ends what runs, and releases its records.\n"
 	"\n"
@@ -47,6 +56,7 @@ static const char help[] =
 
 enum {
 	OPT_IDLE_EXIT = 256, OPT_TIMEOUT, OPT_KILL_AFTER, OPT_LEASE, OPT_AGAIN, OPT_GRACE,
+	OPT_TO, OPT_RAW,
 };
 
 /* If the group may not be listed: short, for it is extended anyway */
@@ -93,6 +103,12 @@ static int run_option(struct run *run, int opt)
 	case 'v':
 		run->verbose = true;
 		break;
+	case OPT_TO:
+		run->to = optarg;
+		break;
+	case OPT_RAW:
+		run->raw = true;
+		break;
 	case OPT_IDLE_EXIT:
 		return option_time("--idle-exit", &run->idle);
 	case OPT_TIMEOUT:
@@ -137,6 +153,8 @@ int cmd_run(int argc, char **argv)
 		{ "lease", required_argument, NULL, OPT_LEASE },
 		{ "again", required_argument, NULL, OPT_AGAIN },
 		{ "grace", required_argument, NULL, OPT_GRACE },
+		{ "to", required_argument, NULL, OPT_TO },
+		{ "raw", no_argument, NULL, OPT_RAW },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -168,6 +186,8 @@ int cmd_run(int argc, char **argv)
 		return cmd_usage_error("run: which group? (-g GROUP)");
 	if (optind == argc)
 		return cmd_usage_error("run: which command?");
+	if (run.raw && !run.to)
+		return cmd_usage_error("run: --raw goes with --to");
 	run.argv = argv + optind;
 	if (!run.lease)
 		run.lease = group_lease(&run);

@@ -88,6 +88,8 @@ struct run_shared {
  * @lease: ns of the leases; 0: as long as the worker lives
  * @again: ns until a record is handed out again that the command wants later
  * @verbose: a line for each record
+ * @to: topic that gets what commands print, or NULL
+ * @raw: all that one prints is one record, not a record for each line
  * @shared: see there
  */
 struct run {
@@ -102,6 +104,8 @@ struct run {
 	__u64 lease;
 	__u64 again;
 	bool verbose;
+	const char *to;
+	bool raw;
 	struct run_shared *shared;
 };
 
@@ -140,6 +144,7 @@ enum run_end {
 	RUN_END_TIMEOUT,
 	RUN_END_STOP,
 	RUN_END_LEASE,	/* it ran out, so the record is not ours any more */
+	RUN_END_OUTPUT,	/* it printed more than can be published at once */
 };
 
 /**
@@ -147,6 +152,7 @@ enum run_end {
  * @run: the options
  * @worker: holds the record
  * @lease: of the record
+ * @output: takes what it prints, or NULL
  * @pid: the command's process, leader of a group of its own
  * @end: why it was told to end
  * @status: how it ended, as waitpid() gives it
@@ -156,6 +162,7 @@ struct run_job {
 	struct run *run;
 	struct mqbus_worker *worker;
 	const struct mqbus_leased *lease;
+	struct run_output *output;
 	int pid;
 	enum run_end end;
 	int status;
@@ -167,6 +174,29 @@ struct run_job {
  * after it said why the command could not be started.
  */
 int run_job(struct run_job *job);
+
+/* ---- run_output.c ---- */
+
+struct run_output;
+
+/* What takes the output of a worker's commands; NULL without --to. Returns the exit status. */
+int run_output_open(struct run_output **out, struct run *run);
+void run_output_close(struct run_output *o);
+/* A command for @record is to start. Returns what is to be its stdout, or a negative errno. */
+int run_output_begin(struct run_output *o, const struct mqbus_record *record);
+/* To wait for more; -1: nothing more comes. */
+int run_output_fd(const struct run_output *o);
+/* Take what is there; returns false when it is too much. */
+bool run_output_read(struct run_output *o);
+/* The command has ended. */
+void run_output_finish(struct run_output *o);
+/*
+ * The record is to be acked: publish what was printed in the same step, and wait for room
+ * as long as that takes. If there is nothing, or it cannot be done, it is not *@settled and
+ * *@outcome says what is to become of it. Returns the exit status.
+ */
+int run_output_settle(struct run_output *o, struct mqbus_worker *member,
+		      const struct mqbus_leased *lease, enum run_outcome *outcome, bool *settled);
 
 /* ---- run_env.c ---- */
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,8 @@ static int value_file(const struct mqbus_record *r)
  * that what it started can be ended with it. When its worker is killed it goes too,
  * for the record is then handed out to another.
  */
-static void exec_command(const struct run *run, char **env, int value, int report, pid_t worker)
+static void exec_command(const struct run *run, char **env, const int files[2], int report,
+			 pid_t worker)
 {
 	sigset_t none;
 	int err;
@@ -64,7 +66,8 @@ static void exec_command(const struct run *run, char **env, int value, int repor
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != worker)
 		_exit(RUN_STATUS_CANNOT_EXECUTE);
-	if (dup2(value, STDIN_FILENO) >= 0) {
+	if (dup2(files[STDIN_FILENO], STDIN_FILENO) >= 0 &&
+	    (files[STDOUT_FILENO] < 0 || dup2(files[STDOUT_FILENO], STDOUT_FILENO) >= 0)) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		execvpe(run->argv[0], run->argv, env);
@@ -89,8 +92,8 @@ static int say_no_process(const struct run *run, int err)
 			 strerror(err));
 }
 
-/* Start the command with a file as its stdin; returns the exit status. */
-static int job_start(struct run_job *job, char **env, int value)
+/* Start the command with these as stdin and, unless -1, stdout; returns the exit status. */
+static int job_start(struct run_job *job, char **env, const int files[2])
 {
 	pid_t worker = getpid();
 	int report[2], err = 0;
@@ -100,7 +103,7 @@ static int job_start(struct run_job *job, char **env, int value)
 		return say_no_process(job->run, errno);
 	job->pid = fork();
 	if (!job->pid)
-		exec_command(job->run, env, value, report[1], worker);
+		exec_command(job->run, env, files, report[1], worker);
 	if (job->pid < 0)
 		err = errno;
 	close(report[1]);
@@ -165,28 +168,29 @@ static void job_check(struct run_job *job, struct job_times *times)
 		job_extend(job, times);
 }
 
-/* Until something is due, a process ends, or the first process says something. */
-static void job_sleep(const struct job_times *times)
+/*
+ * Until something is due, the command ends or prints something, or the first process says
+ * something.
+ */
+static void job_sleep(const struct run_job *job, const struct job_times *times)
 {
+	struct pollfd fd = { .fd = run_output_fd(job->output), .events = POLLIN };
 	__u64 now = cmd_now(), until = times->kill;
 	struct timespec ts;
-	sigset_t set;
+	sigset_t mask;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGUSR1);
+	/* Only in here, so that one that came just before is not missed */
+	sigprocmask(SIG_BLOCK, NULL, &mask);
+	sigdelset(&mask, SIGCHLD);
+	sigdelset(&mask, SIGUSR1);
 	if (times->extend < until)
 		until = times->extend;
 	if (times->timeout < until)
 		until = times->timeout;
-	if (until == RUN_NEVER) {
-		sigwaitinfo(&set, NULL);
-		return;
-	}
-	until = until > now ? until - now : 0;
-	ts.tv_sec = until / 1000000000;
-	ts.tv_nsec = until % 1000000000;
-	sigtimedwait(&set, NULL, &ts);
+	now = until > now ? until - now : 0;
+	ts.tv_sec = now / 1000000000;
+	ts.tv_nsec = now % 1000000000;
+	ppoll(&fd, 1, until == RUN_NEVER ? NULL : &ts, &mask);
 }
 
 /* Whether the command has ended; it can still be named by its number. */
@@ -209,8 +213,12 @@ static void job_wait(struct run_job *job, __u64 start)
 		job_check(job, &times);
 		if (job->end)
 			times.timeout = RUN_NEVER;
-		job_sleep(&times);
+		job_sleep(job, &times);
+		if (job->output && !run_output_read(job->output) && !job->end)
+			job_end(job, &times, RUN_END_OUTPUT);
 	}
+	if (job->output)
+		run_output_finish(job->output);
 	/* What it left behind was told to end, too */
 	if (job->end)
 		kill(-job->pid, SIGKILL);
@@ -219,23 +227,34 @@ static void job_wait(struct run_job *job, __u64 start)
 
 int run_job(struct run_job *job)
 {
+	int files[2] = { -1, -1 }, ret = STATUS_OK;
 	const struct mqbus_record *record;
 	__u64 start = cmd_now();
-	int value, ret;
-	char **env;
+	char **env = NULL;
 
 	record = mqbus_worker_record(job->worker, job->lease);
 	if (!record)
 		return say_no_process(job->run, errno);
-	value = value_file(record);
-	if (value < 0)
-		return say_no_process(job->run, -value);
-	env = run_env(job->run, job->lease, record);
-	ret = env ? job_start(job, env, value) : say_no_process(job->run, ENOMEM);
+	files[STDIN_FILENO] = value_file(record);
+	if (files[STDIN_FILENO] < 0)
+		return say_no_process(job->run, -files[STDIN_FILENO]);
+	if (job->output) {
+		files[STDOUT_FILENO] = run_output_begin(job->output, record);
+		if (files[STDOUT_FILENO] < 0)
+			ret = say_no_process(job->run, -files[STDOUT_FILENO]);
+	}
+	if (!ret)
+		env = run_env(job->run, job->lease, record);
+	if (!ret)
+		ret = env ? job_start(job, env, files) : say_no_process(job->run, ENOMEM);
 	free(env);
-	close(value);
+	close(files[STDIN_FILENO]);
+	if (files[STDOUT_FILENO] >= 0)
+		close(files[STDOUT_FILENO]);
 	if (!ret)
 		job_wait(job, start);
+	else if (job->output)
+		run_output_finish(job->output);
 	job->took = cmd_now() - start;
 	return ret;
 }

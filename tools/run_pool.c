@@ -36,7 +36,7 @@ struct pool {
 	int status;
 };
 
-/* Only wakes a worker: what it is about is in shared memory */
+/* Only wakes a worker: what it is about is in shared memory, or asked for */
 static void wake_up(int sig)
 {
 	(void)sig;
@@ -47,8 +47,7 @@ static void pool_signals(sigset_t *set)
 	struct sigaction sa = { .sa_handler = wake_up }, hup;
 
 	sigaction(SIGUSR1, &sa, NULL);
-	/* Or the end of a command could not be waited for */
-	sa.sa_handler = SIG_DFL;
+	/* Or the end of a command could not be waited for, nor would it wake a worker */
 	sigaction(SIGCHLD, &sa, NULL);
 	sigemptyset(set);
 	sigaddset(set, SIGCHLD);

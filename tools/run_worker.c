@@ -17,12 +17,14 @@
  * @slot: what the first process sees of it
  * @member: its endpoint
  * @lease: the record that it holds
+ * @output: takes what commands print, or NULL
  */
 struct worker {
 	struct run *run;
 	struct run_slot *slot;
 	struct mqbus_worker *member;
 	struct mqbus_leased lease;
+	struct run_output *output;
 };
 
 static int worker_report(struct worker *w, enum error_action action, int err)
@@ -125,6 +127,7 @@ static enum run_outcome judge(const struct run_job *job)
 
 	switch (job->end) {
 	case RUN_END_TIMEOUT:
+	case RUN_END_OUTPUT:
 		return RUN_NACKED;
 	case RUN_END_STOP:
 		return RUN_RELEASED;
@@ -157,7 +160,7 @@ static void job_say(const struct run_job *job, enum run_outcome outcome)
 		"acked", "nacked", "released", "rejected", "died", "lost",
 	};
 	static const char * const ends[] = {
-		"", ", over --timeout", ", stopped", ", its lease ran out",
+		"", ", over --timeout", ", stopped", ", its lease ran out", ", printed too much",
 	};
 	const struct mqbus_leased *lease = job->lease;
 	bool killed = WIFSIGNALED(job->status);
@@ -196,9 +199,15 @@ static int worker_settle(struct worker *w, const struct run_job *job,
 /* Have the command work on the record; returns the exit status. */
 static int worker_job(struct worker *w)
 {
-	struct run_job job = { .run = w->run, .worker = w->member, .lease = &w->lease };
+	struct run_job job = {
+		.run = w->run,
+		.worker = w->member,
+		.lease = &w->lease,
+		.output = w->output,
+	};
+	int ret, status = STATUS_OK;
 	enum run_outcome outcome;
-	int ret;
+	bool settled = false;
 
 	ret = run_job(&job);
 	if (ret) {
@@ -206,7 +215,9 @@ static int worker_job(struct worker *w)
 		return ret;
 	}
 	outcome = judge(&job);
-	ret = worker_settle(w, &job, &outcome);
+	if (w->output && (outcome == RUN_ACKED || job.end == RUN_END_OUTPUT))
+		status = run_output_settle(w->output, w->member, &w->lease, &outcome, &settled);
+	ret = settled ? 0 : worker_settle(w, &job, &outcome);
 	if (ret)
 		return worker_report(w, DO_SETTLE, ret);
 	if (w->run->verbose)
@@ -218,7 +229,7 @@ static int worker_job(struct worker *w)
 	__atomic_fetch_add(&w->run->shared->outcomes[outcome], 1, __ATOMIC_RELAXED);
 	w->slot->ticket = false;
 	w->slot->deaths = outcome == RUN_DIED ? w->slot->deaths + 1 : 0;
-	return outcome == RUN_DIED ? RUN_WORKER_DIED : STATUS_OK;
+	return outcome == RUN_DIED ? RUN_WORKER_DIED : status;
 }
 
 int run_worker(struct run *run, __u32 index)
@@ -229,6 +240,7 @@ int run_worker(struct run *run, __u32 index)
 	ret = mqbus_worker_open(&w.member, run->subject.topic, run->subject.group);
 	if (ret)
 		return worker_report(&w, DO_WORK, ret);
+	status = run_output_open(&w.output, run);
 	while (!status) {
 		ret = worker_lease(&w);
 		if (ret < 0)
@@ -240,6 +252,7 @@ int run_worker(struct run *run, __u32 index)
 		set_idle(&w, cmd_now());
 	}
 	return_ticket(&w);
+	run_output_close(w.output);
 	/* Only a process that ends with its record lets the kernel count it as a death */
 	if (status != RUN_WORKER_DIED)
 		mqbus_worker_close(w.member);

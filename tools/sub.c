@@ -29,6 +29,10 @@ static const char help[] =
 	"  -j, --json           a line of JSON for each record\n"
 	"  -q, --quiet          no notes on stderr, not even of lost records\n"
 	"\n"
+	"Of a stream group, whose members share the partitions of the topic:\n"
+	"      --member ID      an id of its own: for the group's grace time its partitions are\n"
+	"                       kept for it when it has gone (group create --grace)\n"
+	"\n"
 	"Of a queue group:\n"
 	"      --ack auto       ack each record once it was written (default)\n"
 	"      --ack on-exit    ack all at the end if the exit status is 0, else release all\n"
@@ -114,7 +118,7 @@ int sub_write(struct sub *sub, const char *fate)
 	return STATUS_OK;
 }
 
-enum { OPT_NO_CREATE = 256, OPT_TYPE, OPT_ACK, OPT_LEASE_TIME };
+enum { OPT_NO_CREATE = 256, OPT_TYPE, OPT_MEMBER, OPT_ACK, OPT_LEASE_TIME };
 
 static int sub_ack_option(struct sub *sub)
 {
@@ -173,6 +177,11 @@ static int sub_option(struct sub *sub, int opt, const char **format)
 	case OPT_NO_CREATE:
 		sub->create = false;
 		break;
+	case OPT_MEMBER:
+		if (!*optarg || strlen(optarg) >= MQBUS_NAME_SIZE)
+			return cmd_bad_value("--member", optarg, "an id of 1 to 127 bytes");
+		sub->member = optarg;
+		break;
 	case 'c':
 		if (parse_number(optarg, ULLONG_MAX, &sub->left))
 			return cmd_bad_value("--count", optarg, "a number");
@@ -208,6 +217,8 @@ static int sub_check(struct sub *sub)
 		return cmd_usage_error("sub: which group? (-g GROUP)");
 	if (sub->type != MQBUS_GROUP_QUEUE && sub->leasing)
 		return cmd_usage_error("sub: --ack, --lease and --batch are for -t queue");
+	if (sub->type == MQBUS_GROUP_QUEUE && *sub->member)
+		return cmd_usage_error("sub: --member is for stream groups");
 	return STATUS_OK;
 }
 
@@ -218,6 +229,7 @@ int cmd_sub(int argc, char **argv)
 		{ "type", required_argument, NULL, OPT_TYPE },
 		{ "offset", required_argument, NULL, 'o' },
 		{ "no-create", no_argument, NULL, OPT_NO_CREATE },
+		{ "member", required_argument, NULL, OPT_MEMBER },
 		{ "count", required_argument, NULL, 'c' },
 		{ "exit", no_argument, NULL, 'e' },
 		{ "timeout", required_argument, NULL, 't' },
@@ -230,7 +242,7 @@ int cmd_sub(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct sub sub = { .create = true, .timeout = -1, .left = ULLONG_MAX };
+	struct sub sub = { .create = true, .timeout = -1, .left = ULLONG_MAX, .member = "" };
 	const char *format = NULL;
 	const char *bad;
 	int opt, ret;

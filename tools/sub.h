@@ -40,6 +40,7 @@ enum sub_ack {
  * @ack: of a queue group
  * @lease: ns that leases last; 0: as the group says
  * @batch: records leased at a time, or held at a time if acked by hand; 0: the default
+ * @member: id of the member, or ""; of a stream group
  * @leasing: an option was given that only a queue group has
  */
 struct sub {
@@ -58,6 +59,7 @@ struct sub {
 	enum sub_ack ack;
 	__s64 lease;
 	__u32 batch;
+	const char *member;
 	bool leasing;
 };
 

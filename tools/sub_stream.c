@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <poll.h>
 
 #include "sub.h"
 
@@ -8,11 +9,13 @@
  * @sub: what was asked for
  * @consumer: the member
  * @lost: lost records told so far
+ * @wanted: the last fetch told that a partition is to go to another member
  */
 struct stream {
 	struct sub *sub;
 	struct mqbus_consumer *consumer;
 	__u64 lost;
+	bool wanted;
 };
 
 /* Join the group, making it first if it is not there. */
@@ -23,7 +26,7 @@ static int stream_join(struct stream *s)
 	const char *group = sub->subject.group;
 	int ret;
 
-	ret = mqbus_consumer_open(&s->consumer, topic, group);
+	ret = mqbus_consumer_open_as(&s->consumer, topic, group, sub->member);
 	if (!ret)
 		sub_note_place(sub);
 	if (ret != -ENOENT || !sub->create)
@@ -33,7 +36,7 @@ static int stream_join(struct stream *s)
 	/* Another reader may have been quicker */
 	if (ret && ret != -EEXIST)
 		return sub_report(sub, DO_GROUP_CREATE, ret);
-	ret = mqbus_consumer_open(&s->consumer, topic, group);
+	ret = mqbus_consumer_open_as(&s->consumer, topic, group, sub->member);
 	return ret ? sub_report(sub, DO_JOIN, ret) : STATUS_OK;
 }
 
@@ -47,7 +50,30 @@ static void stream_tell_lost(struct stream *s)
 	s->lost = lost;
 }
 
-/* Write first, then commit: a record may be seen twice, but not never. */
+/* Whether a partition is to go to another member, which waits for it. */
+static bool stream_is_wanted(const struct stream *s)
+{
+	struct pollfd fd = { .fd = mqbus_consumer_fd(s->consumer), .events = POLLPRI };
+
+	return s->wanted || (poll(&fd, 1, 0) > 0 && fd.revents & POLLPRI);
+}
+
+/* Told by a range, it is not told by poll() any more. */
+static void stream_note_wanted(struct stream *s)
+{
+	const struct mqbus_range *ranges;
+	unsigned int i, n;
+
+	ranges = mqbus_consumer_ranges(s->consumer, &n);
+	s->wanted = false;
+	for (i = 0; i < n; i++)
+		s->wanted = s->wanted || ranges[i].flags & MQBUS_RANGE_F_REVOKED;
+}
+
+/*
+ * Write first, then commit: a record may be seen twice, but not never. If others wait,
+ * they get what was not printed yet.
+ */
 static int stream_flush(struct stream *s)
 {
 	int ret;
@@ -55,7 +81,17 @@ static int stream_flush(struct stream *s)
 	ret = sub_write(s->sub, "not committed");
 	if (ret)
 		return ret;
-	ret = mqbus_consumer_commit(s->consumer);
+	if (stream_is_wanted(s))
+		ret = mqbus_consumer_release(s->consumer);
+	else
+		ret = mqbus_consumer_commit(s->consumer);
+	s->wanted = false;
+	/* They are read again, but by others; here the next fetch goes on */
+	if (ret == -ENOLINK || ret == -ESTALE) {
+		if (!s->sub->quiet)
+			sub_report(s->sub, DO_COMMIT, ret);
+		ret = 0;
+	}
 	if (ret)
 		return sub_report(s->sub, DO_COMMIT, ret);
 	stream_tell_lost(s);
@@ -99,6 +135,7 @@ static int stream_run(struct stream *s)
 				return ret;
 			continue;
 		}
+		stream_note_wanted(s);
 		ret = stream_drain(s);
 		if (ret)
 			return ret;

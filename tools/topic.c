@@ -129,6 +129,7 @@ int cmd_topic(int argc, char **argv)
 {
 	static const struct cmd commands[] = {
 		{ "create", topic_create, "make a topic" },
+		{ "set", topic_set, "change a topic" },
 		{ "list", topic_list, "topics of this network namespace" },
 		{ "show", topic_show, "one topic with its partitions and groups" },
 		{ "delete", topic_delete, "delete topics and what is in them" },

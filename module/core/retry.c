@@ -4,6 +4,9 @@
  */
 #include "window.h"
 
+/* How often a walk may find its place gone */
+#define MQBUS_RETRY_RESTARTS	8
+
 static void retry_append(struct mqbus_ring *ring, const struct mqbus_record *rec, u64 *pos)
 {
 	u32 bytes = rec->size;
@@ -91,4 +94,46 @@ void mqbus_retry_add(struct mqbus_window *w, u32 i)
 	e->pos = pos;
 	e->place = MQBUS_PLACE_RETRY;
 	mqbus_list_add(&w->table, &retry->order, MQBUS_ORDER, i);
+}
+
+/**
+ * mqbus_window_walk_retry() - look for records that are not settled in the retry ring
+ * @w: the window
+ * @walk: zeroed before the first step
+ * @ends: for each partition: only records below this offset count
+ *
+ * The group's lock may be let go of between two steps. Records only ever move to the
+ * end of that ring, so none is missed; if the place where the walk stood is gone, it
+ * begins again, and after some times says that there may be such a record.
+ *
+ * Return: whether it is to be called again.
+ */
+bool mqbus_window_walk_retry(const struct mqbus_window *w, struct mqbus_retry_walk *walk,
+			     const u64 *ends)
+{
+	const struct mqbus_lane *retry = &w->lanes[w->nr_lanes];
+	u32 i = retry->order.first, steps;
+
+	if (walk->begun) {
+		const struct mqbus_entry *e = mqbus_window_entry(w, walk->at);
+
+		if (e->state != MQBUS_ENTRY_FREE && e->place == MQBUS_PLACE_RETRY &&
+		    e->pos == walk->pos)
+			i = walk->at;
+		else if (++walk->restarts == MQBUS_RETRY_RESTARTS)
+			walk->found = true;
+	}
+	for (steps = 0; !walk->found && i != MQBUS_NONE; steps++) {
+		const struct mqbus_entry *e = mqbus_window_entry(w, i);
+
+		if (steps == MQBUS_WINDOW_STEP) {
+			walk->at = i;
+			walk->pos = e->pos;
+			walk->begun = true;
+			return true;
+		}
+		walk->found = mqbus_window_record(w, i)->offset < ends[e->partition];
+		i = e->order.next;
+	}
+	return false;
 }

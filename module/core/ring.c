@@ -32,13 +32,19 @@ void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
 
 static void ring_drop(struct mqbus_ring *ring)
 {
-	ring->head.pos += mqbus_ring_record(ring, ring->head.pos)->size;
+	const struct mqbus_record *rec = mqbus_ring_record(ring, ring->head.pos);
+
+	/* What nobody owns was perhaps stored before anything was counted */
+	if (ring->used && rec->__owner)
+		ring->used[mqbus_ring_owner(rec)] -= rec->size;
+	ring->head.pos += rec->size;
 	ring->head.offset++;
 }
 
 /*
- * Tell readers where the log now begins. To them head and its offset are a pair
- * if head_offset (stored last) equals head_begun (stored first).
+ * Tell readers where the log now begins, before the bytes below are used again. To
+ * them head and its offset are a pair if head_offset (stored last) equals head_begun
+ * (stored first).
  */
 static void ring_show_head(struct mqbus_ring *ring)
 {
@@ -49,6 +55,7 @@ static void ring_show_head(struct mqbus_ring *ring)
 	smp_store_release(&page->head, ring->head.pos);
 	/* ORD_PAIR: release; likewise */
 	smp_store_release(&page->head_offset, ring->head.offset);
+	smp_wmb();	/* ORD_HEAD: wmb; pairs with rmb in mqbus_ring_passed() */
 }
 
 /**
@@ -80,8 +87,97 @@ bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
 	} while (!mqbus_ring_fits(ring, bytes));
 
 	ring_show_head(ring);
-	smp_wmb();	/* ORD_HEAD: wmb; pairs with rmb in mqbus_ring_passed() */
 	return mqbus_ring_fits(ring, bytes);
+}
+
+/**
+ * mqbus_ring_count() - begin to count what each owner's records take
+ * @ring: the ring; its lock is held
+ * @used: %MQBUS_RING_OWNERS zeros, the ring's from then on
+ *
+ * What is stored already is not counted: it must have no owner.
+ */
+void mqbus_ring_count(struct mqbus_ring *ring, u64 *used)
+{
+	lockdep_assert_held(&ring->lock);
+
+	ring->used = used;
+}
+
+static bool ring_share_over(const struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most)
+{
+	/* Who has nothing may store a record of any size, or he would wait for ever */
+	return ring->used[owner] && ring->used[owner] + bytes > most;
+}
+
+/**
+ * mqbus_ring_share() - make room in the share of an owner
+ * @ring: a ring that counts; its lock is held
+ * @owner: whose record it is
+ * @bytes: size of the record
+ * @most: bytes that his records may take together
+ * @floor: records that end at or below this position may go
+ *
+ * The oldest records go, one by one, also those of others, until he may have it.
+ *
+ * Return: 0, -EXFULL, or -EAGAIN if more could go, but enough did under one hold of
+ * the lock.
+ */
+int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most, u64 floor)
+{
+	u64 end = min(floor, ring->published), old = ring->head.pos;
+	unsigned int steps = MQBUS_RING_STEP;
+	bool over;
+
+	lockdep_assert_held(&ring->lock);
+
+	while ((over = ring_share_over(ring, owner, bytes, most)) && steps &&
+	       ring->head.pos < end) {
+		ring_drop(ring);
+		steps--;
+	}
+	if (ring->head.pos != old)
+		ring_show_head(ring);
+	if (!over)
+		return 0;
+	return ring->head.pos < end ? -EAGAIN : -EXFULL;
+}
+
+/**
+ * mqbus_ring_show_begin() - begin to show readers what was staged
+ * @ring: the ring; its lock is held
+ */
+void mqbus_ring_show_begin(struct mqbus_ring *ring)
+{
+	lockdep_assert_held(&ring->lock);
+
+	ring->published = ring->tail.pos;
+	WRITE_ONCE(ring->page->next_begun, ring->tail.offset);
+}
+
+/**
+ * mqbus_ring_show_tail() - show readers the bytes
+ * @ring: the ring, after mqbus_ring_show_begin()
+ */
+void mqbus_ring_show_tail(struct mqbus_ring *ring)
+{
+	/* ORD_TAIL: release; pairs with acquire in mqbus_ring_end() and in readers */
+	smp_store_release(&ring->page->tail, ring->tail.pos);
+}
+
+/**
+ * mqbus_ring_show_end() - show readers that the end is the end
+ * @ring: the ring, after mqbus_ring_show_tail()
+ */
+void mqbus_ring_show_end(struct mqbus_ring *ring)
+{
+	/*
+	 * Of a transaction no ring has come here before all tails are shown, so who
+	 * reads one new end finds no old one.
+	 */
+	/* ORD_TOGETHER: release; pairs with acquire in mqbus_ring_end() and in readers */
+	/* ORD_PAIR: release; pairs with acquire in mqbus_ring_end() */
+	smp_store_release(&ring->page->next_offset, ring->tail.offset);
 }
 
 /**
@@ -90,29 +186,23 @@ bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
  */
 void mqbus_ring_publish(struct mqbus_ring *ring)
 {
-	struct mqbus_ring_page *page = ring->page;
-
-	lockdep_assert_held(&ring->lock);
-
-	ring->published = ring->tail.pos;
-	WRITE_ONCE(page->next_begun, ring->tail.offset);
-	/* ORD_TAIL: release; pairs with acquire in mqbus_ring_end() and in readers */
-	smp_store_release(&page->tail, ring->tail.pos);
-	/* ORD_PAIR: release; pairs with acquire in mqbus_ring_end() */
-	smp_store_release(&page->next_offset, ring->tail.offset);
+	mqbus_ring_show_begin(ring);
+	mqbus_ring_show_tail(ring);
+	mqbus_ring_show_end(ring);
 }
 
 /**
- * mqbus_ring_expire() - drop records that are too old
+ * mqbus_ring_expire() - drop records that are too old or too many
  * @ring: the ring; its lock is held
  * @floor: records that end at or below this position may go; of a ring that
  *	evicts, all may
  * @before: records older than this time go
+ * @keep: the oldest go while the ring has more than so many bytes
  * @max: look at no more than so many
  *
  * Return: whether there may be more to drop.
  */
-bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before,
+bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before, u64 keep,
 		       unsigned int max)
 {
 	u64 old = ring->head.pos;
@@ -121,14 +211,13 @@ bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before,
 	lockdep_assert_held(&ring->lock);
 
 	while (max && ring->head.pos < end &&
-	       mqbus_ring_record(ring, ring->head.pos)->time < before) {
+	       (mqbus_ring_record(ring, ring->head.pos)->time < before ||
+		ring->tail.pos - ring->head.pos > keep)) {
 		ring_drop(ring);
 		max--;
 	}
-	if (ring->head.pos != old) {
+	if (ring->head.pos != old)
 		ring_show_head(ring);
-		smp_wmb();	/* ORD_HEAD: wmb; pairs with rmb in mqbus_ring_passed() */
-	}
 	return !max;
 }
 
@@ -146,9 +235,10 @@ void mqbus_ring_end(struct mqbus_ring *ring, struct mqbus_mark *end)
 	unsigned int tries;
 
 	for (tries = 0; tries < 4; tries++) {
-		/* ORD_PAIR: acquire; pairs with release in mqbus_ring_publish() */
+		/* ORD_TOGETHER: acquire; pairs with release in mqbus_ring_show_end() */
+		/* ORD_PAIR: acquire; pairs with release in mqbus_ring_show_end() */
 		end->offset = smp_load_acquire(&page->next_offset);
-		/* ORD_TAIL: acquire; pairs with release in mqbus_ring_publish() */
+		/* ORD_TAIL: acquire; pairs with release in mqbus_ring_show_tail() */
 		end->pos = smp_load_acquire(&page->tail);
 		if (likely(READ_ONCE(page->next_begun) == end->offset))
 			return;

@@ -17,12 +17,18 @@
  *
  * for each record of a batch and then mqbus_ring_publish() once. Until then
  * nothing of the batch is visible; a record that is not staged was never there.
- * Reserving drops the oldest records, up to a floor that the caller gives.
+ * Reserving drops the oldest records, up to a floor that the caller gives. A
+ * transaction shows what it staged in several rings at once: mqbus_ring_show_begin()
+ * for all of them, then mqbus_ring_show_tail(), then mqbus_ring_show_end().
  *
  * Readers take no lock. What they may rely on is said by two barrier pairs:
  * ORD_TAIL (a record is whole when the tail covers it) and ORD_HEAD (a record is
  * still whole if the head has not passed it after it was read). A third,
- * ORD_FLOOR, lets a writer reuse what readers are done with; see cursor.h.
+ * ORD_FLOOR, lets a writer reuse what readers are done with; see cursor.h. With
+ * ORD_TOGETHER they see a transaction in all rings or in none.
+ *
+ * A ring may count what each owner's records take, see mqbus_ring_count(): the owner
+ * stands in the record, so dropping it gives the bytes back.
  *
  * The ring does *not* promise that a reader's position is still kept, nor that
  * a position given by anybody is the start of a record. Callers hand in marks
@@ -58,6 +64,7 @@ struct mqbus_mark {
  * @published: position up to which readers see the ring
  * @floor: positions below are not needed by any group, as last computed
  * @last_time: time of the last record
+ * @used: bytes of the records kept, by their owner; NULL: not counted
  */
 struct mqbus_ring {
 	/* constant after init */
@@ -75,6 +82,7 @@ struct mqbus_ring {
 	u64 published;
 	u64 floor;
 	u64 last_time;
+	u64 *used;
 };
 
 /**
@@ -91,14 +99,22 @@ struct mqbus_seek {
 	bool from;
 };
 
-/* Records that one step of a search or of expiry looks at under the lock */
+/* Counts of owners; 0 is nobody */
+#define MQBUS_RING_OWNERS	(MQBUS_USERS_MAX + 1)
+
+/* Records that one step of a search, of expiry or of a share looks at under the lock */
 #define MQBUS_RING_STEP		256
 
 void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
 		     void *data, u64 size, u32 partition, bool evict);
 bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor);
 void mqbus_ring_publish(struct mqbus_ring *ring);
-bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before,
+void mqbus_ring_show_begin(struct mqbus_ring *ring);
+void mqbus_ring_show_tail(struct mqbus_ring *ring);
+void mqbus_ring_show_end(struct mqbus_ring *ring);
+void mqbus_ring_count(struct mqbus_ring *ring, u64 *used);
+int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most, u64 floor);
+bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before, u64 keep,
 		       unsigned int max);
 void mqbus_ring_end(struct mqbus_ring *ring, struct mqbus_mark *end);
 bool mqbus_ring_seek_step(struct mqbus_ring *ring, struct mqbus_seek *seek);
@@ -140,9 +156,20 @@ static inline bool mqbus_ring_fits(const struct mqbus_ring *ring, u32 bytes)
 }
 
 /**
+ * mqbus_ring_owner() - whose space a record takes
+ * @rec: a record in a ring
+ *
+ * Return: an index that is good for @used, whatever the record says.
+ */
+static inline u32 mqbus_ring_owner(const struct mqbus_record *rec)
+{
+	return rec->__owner < MQBUS_RING_OWNERS ? rec->__owner : 0;
+}
+
+/**
  * mqbus_ring_stage() - take the record in the slot into the batch
  * @ring: the ring; its lock is held
- * @bytes: the record's size, which the slot holds already
+ * @bytes: the record's size, which the slot holds already, with its owner
  */
 static inline void mqbus_ring_stage(struct mqbus_ring *ring, u32 bytes)
 {
@@ -152,6 +179,8 @@ static inline void mqbus_ring_stage(struct mqbus_ring *ring, u32 bytes)
 	/* Later records of the same granule and lap leave the first one there */
 	if ((*slot ^ pos) >> ring->granule_shift)
 		*slot = pos;
+	if (ring->used && mqbus_ring_slot(ring)->__owner)
+		ring->used[mqbus_ring_owner(mqbus_ring_slot(ring))] += bytes;
 	ring->tail.pos = pos + bytes;
 	ring->tail.offset++;
 }
@@ -165,7 +194,7 @@ static inline void mqbus_ring_stage(struct mqbus_ring *ring, u32 bytes)
  */
 static inline bool mqbus_ring_passed(const struct mqbus_ring *ring, u64 pos)
 {
-	smp_rmb();	/* ORD_HEAD: rmb; pairs with wmb in mqbus_ring_reserve() */
+	smp_rmb();	/* ORD_HEAD: rmb; pairs with wmb in ring_show_head() */
 	return READ_ONCE(ring->page->head) > pos;
 }
 

@@ -28,6 +28,8 @@ static void window_finish(struct mqbus_window *w, u32 i)
 		break;
 	}
 	w->lanes[e->partition].pending--;
+	if (w->watchers)
+		w->freed = true;
 	mqbus_lane_del(w, lane, i);
 	mqbus_table_put(&w->table, i);
 	if (next != MQBUS_NONE)

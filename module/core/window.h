@@ -144,7 +144,9 @@ struct mqbus_window_stats {
  * @retry_live: bytes of records in the retry ring
  * @moved: the ring whose first entry went, for mqbus_window_flush()
  * @copied: bytes copied so far; how a caller bounds how long it holds the lock
- * @freed: a floor has moved: writers may have room now
+ * @freed: a floor has moved, or, with @watchers, a record was settled: those who wait for
+ *	that are to be woken
+ * @watchers: how many wait for records to be settled
  * @stats: for people
  */
 struct mqbus_window {
@@ -173,6 +175,7 @@ struct mqbus_window {
 	struct mqbus_lane *moved;
 	u64 copied;
 	bool freed;
+	u32 watchers;
 	struct mqbus_window_stats stats;
 };
 
@@ -186,6 +189,22 @@ struct mqbus_now {
 	u64 mono;
 	u64 real;
 	u32 chance;
+};
+
+/**
+ * struct mqbus_retry_walk - a look at the retry ring that takes several steps
+ * @at: the entry where it stands
+ * @pos: the position of its record then
+ * @begun: whether @at is valid
+ * @restarts: how often that had moved
+ * @found: the result: there is such a record, or that cannot be excluded
+ */
+struct mqbus_retry_walk {
+	u32 at;
+	u64 pos;
+	bool begun;
+	u32 restarts;
+	bool found;
 };
 
 /* Records that one call looks at; bytes that it copies, but for the last record */
@@ -213,6 +232,8 @@ bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now);
 void mqbus_window_buried(struct mqbus_window *w, u32 i);
 void mqbus_window_unburied(struct mqbus_window *w, u32 i);
 void mqbus_window_flush(struct mqbus_window *w);
+bool mqbus_window_walk_retry(const struct mqbus_window *w, struct mqbus_retry_walk *walk,
+			     const u64 *ends);
 bool mqbus_window_forget(struct mqbus_window *w, u32 partition, u32 max);
 
 /* Between window.c, settle.c and retry.c */

@@ -106,7 +106,7 @@ void group_scribble(struct group *g)
 		u64 floor = mqbus_cursor_floor(&g->cursors[i]);
 
 		spin_lock(&ring->lock);
-		mqbus_ring_expire(ring, floor, U64_MAX, ~0U);
+		mqbus_ring_expire(ring, floor, U64_MAX, U64_MAX, ~0U);
 		CHECK(ring->head.pos == floor);
 		memset(mqbus_ring_slot(ring), 0xff, ring->size - (ring->tail.pos - floor));
 		spin_unlock(&ring->lock);

@@ -136,7 +136,7 @@ static void test_writer(const char *name, bool evict)
 		mqbus_ring_publish(&ring);
 		if (rng_once(&rng, 8))
 			mqbus_ring_expire(&ring, mqbus_cursor_floor(&cursor),
-					  ring.tail.offset - rng_below(&rng, 20),
+					  ring.tail.offset - rng_below(&rng, 20), U64_MAX,
 					  1 + rng_below(&rng, 20));
 		spin_unlock(&ring.lock);
 		CHECK(!need_wmb);
@@ -167,7 +167,8 @@ static void write_some(u64 n)
 			break;
 	mqbus_ring_publish(&ring);
 	if (rng_once(&rng, 16))
-		mqbus_ring_expire(&ring, mqbus_cursor_floor(&cursor), ring.tail.offset, 4);
+		mqbus_ring_expire(&ring, mqbus_cursor_floor(&cursor), ring.tail.offset, U64_MAX,
+				  4);
 	spin_unlock(&ring.lock);
 }
 

@@ -17,6 +17,7 @@ struct listed {
 	u64 pos;
 	u64 time;
 	u32 size;
+	u32 owner;
 };
 
 /* A cursor and what it should be; places are offsets */
@@ -43,6 +44,9 @@ struct sim {
 	u64 published;
 	u64 tail;
 	u64 floor;
+	/* what owners have, counted from some time on */
+	u64 used[MQBUS_RING_OWNERS];
+	u64 real_used[MQBUS_RING_OWNERS];
 	struct watched cursors[CURSORS];
 };
 
@@ -72,6 +76,13 @@ static u64 real_floor(struct sim *s)
 	return s->ring.floor;
 }
 
+static void model_drop(struct sim *s)
+{
+	const struct listed *rec = &s->list[s->head++];
+
+	s->used[rec->owner] -= rec->size;
+}
+
 static bool model_reserve(struct sim *s, u32 bytes, u64 floor)
 {
 	while (s->list[s->tail].pos + bytes - s->list[s->head].pos > s->mem.size) {
@@ -79,7 +90,7 @@ static bool model_reserve(struct sim *s, u32 bytes, u64 floor)
 			return false;
 		if (s->head == s->published)
 			s->published = s->tail;
-		s->head++;
+		model_drop(s);
 	}
 	return true;
 }
@@ -98,6 +109,9 @@ static void check_marks(struct sim *s)
 	CHECK(page->tail == ring->published && page->head == ring->head.pos);
 	CHECK(page->next_offset == s->published && page->next_begun == s->published);
 	CHECK(page->head_offset == s->head && page->head_begun == s->head);
+	/* What nobody owns is not counted */
+	CHECK(!s->real_used[0] && !memcmp(s->used + 1, s->real_used + 1,
+					  sizeof(s->used) - sizeof(*s->used)));
 	mqbus_ring_end(ring, &end);
 	CHECK(end.offset == s->published && end.pos == page->tail);
 
@@ -118,7 +132,7 @@ static void check_record(struct sim *s, u64 offset)
 	const struct mqbus_record *rec = mqbus_ring_record(&s->ring, s->list[offset].pos);
 
 	CHECK(rec->size == s->list[offset].size && rec->time == s->list[offset].time);
-	CHECK(rec_whole(rec, offset));
+	CHECK(rec->__owner == s->list[offset].owner && rec_whole(rec, offset));
 }
 
 /* All of a small ring; of a large one that often, and its ends every time */
@@ -146,11 +160,47 @@ static void scribble(struct sim *s)
 		memset(mqbus_ring_record(&s->ring, tail), 0xff, s->mem.size - used);
 }
 
+/* Few, the last one among them */
+static u32 op_owner(struct sim *s)
+{
+	u32 owner = 1 + rng_below(&s->rng, 5);
+
+	return owner == 5 ? MQBUS_RING_OWNERS - 1 : owner;
+}
+
+/* Begin to count, or ask for a part of somebody's share */
+static void op_share(struct sim *s)
+{
+	u64 most = rng_below(&s->rng, s->mem.size), floor = model_floor(s);
+	u32 owner = op_owner(s), size = rec_size(&s->rng, s->mem.size, s->most);
+	u64 old = s->head;
+	int err, want;
+
+	spin_lock(&s->ring.lock);
+	if (!s->ring.used)
+		mqbus_ring_count(&s->ring, s->real_used);
+	err = mqbus_ring_share(&s->ring, owner, size, most, real_floor(s));
+	spin_unlock(&s->ring.lock);
+	for (;;) {
+		bool more = s->head < s->published && s->list[s->head].pos < floor;
+
+		want = 0;
+		if (!s->used[owner] || s->used[owner] + size <= most)
+			break;
+		want = more ? -EAGAIN : -EXFULL;
+		if (!more || s->head - old == MQBUS_RING_STEP)
+			break;
+		model_drop(s);
+	}
+	CHECK(err == want);
+}
+
 static void op_append(struct sim *s)
 {
 	u64 n = rng_once(&s->rng, 32) ? 100 : 1 + rng_below(&s->rng, 8);
 	struct mqbus_ring *ring = &s->ring;
 	bool staged = false;
+	u32 owner;
 
 	/* A clock that stands, goes, and at times goes back */
 	if (rng_once(&s->rng, 3))
@@ -175,8 +225,12 @@ static void op_append(struct sim *s)
 			continue;
 		}
 		rec_fill(mqbus_ring_slot(ring), size, ring->tail.offset, ring->last_time);
+		owner = ring->used && !rng_once(&s->rng, 8) ? op_owner(s) : 0;
+		mqbus_ring_slot(ring)->__owner = owner;
 		mqbus_ring_stage(ring, mqbus_ring_slot(ring)->size);
 		staged = true;
+		s->list[s->tail].owner = owner;
+		s->used[owner] += size;
 		s->list[s->tail].size = size;
 		s->list[s->tail].time = ring->last_time;
 		s->list[s->tail + 1].pos = s->list[s->tail].pos + size;
@@ -196,16 +250,19 @@ static void op_expire(struct sim *s)
 {
 	u64 before = s->list[s->head + rng_below(&s->rng, s->tail - s->head + 1)].time;
 	unsigned int max = 1 + rng_below(&s->rng, 40), n = 0;
+	u64 keep = rng_once(&s->rng, 2) ? U64_MAX : rng_below(&s->rng, s->mem.size);
 	u64 floor = model_floor(s);
 	bool more;
 
 	before += rng_below(&s->rng, 3);
 	spin_lock(&s->ring.lock);
-	more = mqbus_ring_expire(&s->ring, real_floor(s), before, max);
+	more = mqbus_ring_expire(&s->ring, real_floor(s), before, keep, max);
 	spin_unlock(&s->ring.lock);
-	while (n < max && s->head < s->published && s->list[s->head].time < before &&
+	while (n < max && s->head < s->published &&
+	       (s->list[s->head].time < before ||
+		s->list[s->tail].pos - s->list[s->head].pos > keep) &&
 	       (s->ring.evict || s->list[s->head].pos < floor)) {
-		s->head++;
+		model_drop(s);
 		n++;
 	}
 	CHECK(more == (n == max));
@@ -333,9 +390,14 @@ static void op_any(struct sim *s)
 {
 	struct watched *w = &s->cursors[rng_below(&s->rng, CURSORS)];
 
-	switch (rng_below(&s->rng, 32)) {
+	switch (rng_below(&s->rng, 34)) {
 	case 0 ... 11:
 		op_append(s);
+		break;
+	case 32 ... 33:
+		/* A topic that evicts has no shares */
+		if (!s->ring.evict)
+			op_share(s);
 		break;
 	case 12:
 		op_expire(s);

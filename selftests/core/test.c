@@ -181,7 +181,7 @@ bool rec_whole(const struct mqbus_record *rec, u64 offset)
 	u32 i;
 
 	if (rec->offset != offset || rec->producer != ~offset || rec->seq != offset + 1 ||
-	    rec->flags || rec->__owner || rec->size % 8 || rec->size < sizeof(*rec) ||
+	    rec->flags || rec->size % 8 || rec->size < sizeof(*rec) ||
 	    rec->value_len != rec->size - sizeof(*rec))
 		return false;
 	for (i = 0; i < rec_words(rec->size); i++)

@@ -104,7 +104,7 @@ static void *writer(void *arg)
 			continue;
 		spin_lock(&ring.lock);
 		mqbus_ring_expire(&ring, ring.evict ? 0 : all_floors(),
-				  ring.tail.offset - min(ring.tail.offset, 100ULL), 8);
+				  ring.tail.offset - min(ring.tail.offset, 100ULL), U64_MAX, 8);
 		spin_unlock(&ring.lock);
 	}
 	__atomic_fetch_sub(&writing, 1, __ATOMIC_RELEASE);

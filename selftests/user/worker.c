@@ -44,11 +44,12 @@ int mqbus_device_open(void)
 	return kernel.fd;
 }
 
-int mqbus_device_join(int fd, const char *topic, const char *group,
+int mqbus_device_join(int fd, const char *topic, const char *group, const char *member,
 		      struct mqbus_geometry *geometry)
 {
 	(void)fd;
 	(void)topic;
+	(void)member;
 	geometry->partitions = PARTITIONS;
 	return strcmp(group, "none") ? 0 : -ENOENT;
 }

@@ -45,6 +45,14 @@ struct mqbus_worker;
  * @mode: permissions as of a file: r subscribes, w publishes
  * @uid: owner, or MQBUS_ANY for the caller
  * @gid: group, or MQBUS_ANY for the caller's
+ * @retention_size: bytes that a partition keeps although there is space; 0: no limit
+ * @rate: records a second, of all producers together; 0: no limit
+ * @rate_bytes: bytes a second, likewise
+ * @user_rate: as @rate, of the producers of one uid
+ * @user_rate_bytes: as @rate_bytes, of the producers of one uid
+ * @burst: ns for which a rate may be saved up; 0: one second
+ * @share: percent of a partition that records of one uid may take; 0: no limit
+ * @over: an &enum mqbus_over: what happens over a rate or a share
  */
 struct mqbus_topic_config {
 	uint64_t size;
@@ -55,6 +63,14 @@ struct mqbus_topic_config {
 	uint32_t mode;
 	uint32_t uid;
 	uint32_t gid;
+	uint64_t retention_size;
+	uint64_t rate;
+	uint64_t rate_bytes;
+	uint64_t user_rate;
+	uint64_t user_rate_bytes;
+	uint64_t burst;
+	uint32_t share;
+	uint32_t over;
 };
 
 /* 1 partition of 1 MiB that blocks when full, mode 0600, owned by the caller */
@@ -62,12 +78,18 @@ struct mqbus_topic_config {
 	.size = 1 << 20, .retention = 0, .partitions = 1,		\
 	.max_record = 0, .full = MQBUS_FULL_BLOCK, .mode = 0600,	\
 	.uid = MQBUS_ANY, .gid = MQBUS_ANY,				\
+	.retention_size = 0, .rate = 0, .rate_bytes = 0,		\
+	.user_rate = 0, .user_rate_bytes = 0, .burst = 0,		\
+	.share = 0, .over = MQBUS_OVER_BLOCK,				\
 }
 
 /* Limits of this namespace and of this kernel. */
 int mqbus_info(struct mqbus_info *info);
 
 int mqbus_topic_create(const char *topic, const struct mqbus_topic_config *config);
+/* Change what @fields (bits of MQBUS_TOPIC_SET_*) say of a topic that is there. */
+int mqbus_topic_set(const char *topic, uint32_t fields,
+		    const struct mqbus_topic_config *config);
 int mqbus_topic_delete(const char *topic);
 
 /*
@@ -76,6 +98,10 @@ int mqbus_topic_delete(const char *topic);
  */
 int mqbus_group_create(const char *topic, const char *group,
 		       enum mqbus_whence whence, uint64_t value, uint32_t mode);
+/* The same with options; @stream as in <linux/mqbus.h>, NULL for the kernel's defaults. */
+int mqbus_stream_create(const char *topic, const char *group,
+			enum mqbus_whence whence, uint64_t value, uint32_t mode,
+			const struct mqbus_stream *stream);
 /*
  * A queue group, whose members are workers; @queue as in <linux/mqbus.h>, NULL for
  * the kernel's defaults.
@@ -86,26 +112,51 @@ int mqbus_queue_create(const char *topic, const char *group,
 /* Change what @fields (bits of MQBUS_GROUP_SET_*) say of a queue group. */
 int mqbus_queue_set(const char *topic, const char *group, uint32_t fields,
 		    const struct mqbus_queue *queue);
+/* The same of a stream group. */
+int mqbus_stream_set(const char *topic, const char *group, uint32_t fields,
+		     const struct mqbus_stream *stream);
+/*
+ * A group that is paused hands out nothing; its members wait as if there were no
+ * records, but settle and commit as always.
+ */
+int mqbus_group_pause(const char *topic, const char *group, int paused);
 /* @force: also when it has members, who then get -EIDRM. */
 int mqbus_group_delete(const char *topic, const char *group, int force);
 /*
- * Move @partition (MQBUS_ANY: all) of a group without members; @dry_run only
- * tells. Fills up to @n of @results (may be NULL if @n is 0) and returns the
- * number of partitions concerned.
+ * Move @partition (MQBUS_ANY: all) of a group. @flags: MQBUS_GROUP_SEEK_F_DRY_RUN only
+ * tells, MQBUS_GROUP_SEEK_F_FORCE moves it also when it has members, which are fenced.
+ * @value: offset, time, or the signed number of a MQBUS_WHENCE_SHIFT. Fills up to @n of
+ * @results (may be NULL if @n is 0) and returns the number of partitions concerned.
  */
 int mqbus_group_seek(const char *topic, const char *group, uint32_t partition,
-		     enum mqbus_whence whence, uint64_t value, int dry_run,
+		     enum mqbus_whence whence, uint64_t value, uint32_t flags,
 		     struct mqbus_seek_result *results, unsigned int n);
+/*
+ * Wait until @group has settled what was stored at @places; @n = 0: all that is
+ * published when the call begins.
+ */
+int mqbus_wait(const char *topic, const char *group, const struct mqbus_place *places,
+	       unsigned int n, int64_t timeout_ns);
 
 /* ---- producers ---- */
 
 /* Open @topic for publishing. On success *@out is to be closed by the caller. */
 int mqbus_producer_open(struct mqbus_producer **out, const char *topic);
+/*
+ * The same under a name that goes on when the producer is gone. Whoever had it is
+ * fenced (-ENOLINK) and stores nothing any more, so what was stored up to now is final.
+ */
+int mqbus_producer_open_named(struct mqbus_producer **out, const char *topic,
+			      const char *name);
 void mqbus_producer_close(struct mqbus_producer *p);
 /* The file descriptor, for poll() (POLLOUT) and write(); it stays the handle's. */
 int mqbus_producer_fd(const struct mqbus_producer *p);
 /* The id that this producer's records carry. */
 uint64_t mqbus_producer_id(const struct mqbus_producer *p);
+/* When it was opened: the sequence number of the last record under its name; 0: none. */
+uint64_t mqbus_producer_last_seq(const struct mqbus_producer *p);
+/* How often its name had been opened then, this time included; 0 without a name. */
+uint32_t mqbus_producer_epoch(const struct mqbus_producer *p);
 /* Partitions and limits of the topic. */
 const struct mqbus_geometry *mqbus_producer_geometry(const struct mqbus_producer *p);
 
@@ -134,15 +185,34 @@ static inline struct mqbus_msg mqbus_msg_make(const void *key, uint16_t key_len,
 int mqbus_producer_publish(struct mqbus_producer *p, const struct mqbus_msg *msgs,
 			   unsigned int count, struct mqbus_place *places,
 			   int64_t timeout_ns, int *error);
+/*
+ * The same, of a named producer whose records have the numbers from @seq on. What has
+ * a number that was stored before counts as stored and in *@duplicates (may be NULL),
+ * and its place has the partition MQBUS_ANY. -EPROTO: @seq leaves a gap.
+ */
+int mqbus_producer_publish_seq(struct mqbus_producer *p, const struct mqbus_msg *msgs,
+			       unsigned int count, uint64_t seq,
+			       struct mqbus_place *places, int64_t timeout_ns,
+			       uint32_t *duplicates, int *error);
 
 /* ---- consumers ---- */
 
 /* Join @group of @topic. On success *@out is to be closed by the caller. */
 int mqbus_consumer_open(struct mqbus_consumer **out, const char *topic,
 			const char *group);
+/*
+ * The same under an id that is this member's own in the group: when it has gone, its
+ * partitions are kept for it for the group's grace time. A member that had the id is
+ * fenced: its calls fail with -ENOLINK.
+ */
+int mqbus_consumer_open_as(struct mqbus_consumer **out, const char *topic,
+			   const char *group, const char *member);
 /* Leaves the group. What was not committed is read again by its next member. */
 void mqbus_consumer_close(struct mqbus_consumer *c);
-/* The file descriptor, for poll() (POLLIN); it stays the handle's. */
+/*
+ * The file descriptor, for poll() (POLLIN; POLLPRI: a partition is wanted back); it
+ * stays the handle's.
+ */
 int mqbus_consumer_fd(const struct mqbus_consumer *c);
 /* Partitions and limits of the topic. */
 const struct mqbus_geometry *mqbus_consumer_geometry(const struct mqbus_consumer *c);
@@ -154,18 +224,24 @@ const struct mqbus_geometry *mqbus_consumer_geometry(const struct mqbus_consumer
  * Wait for records and take them all, in place: returns the number of ranges
  * (at least 1); mqbus_consumer_next() walks them. What an earlier fetch
  * returned and mqbus_consumer_next() has not reached is passed over, unless
- * this fetch fails and did not have to commit. After an error other than
- * -EAGAIN, -ETIMEDOUT and -EINTR the handle is of no more use but to commit.
+ * this fetch fails and did not have to commit. A range may be empty, with
+ * MQBUS_RANGE_F_REVOKED: that partition goes to another member once everything that was
+ * fetched of it is committed, or at mqbus_consumer_release(). -ENOLINK, if it had to
+ * commit: it could not, for this member was fenced; the next fetch lets it in again.
+ * After an error other than these, -EAGAIN, -ETIMEDOUT and -EINTR the handle is of no
+ * more use but to commit.
  */
 int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 			 int64_t timeout_ns);
-/* The ranges of the last fetch; *@n gets their number. */
+/* The ranges of the last fetch, those revoked included; *@n gets their number. */
 const struct mqbus_range *mqbus_consumer_ranges(const struct mqbus_consumer *c,
 						unsigned int *n);
 /**
  * struct mqbus_consumer_cursor - how each &struct mqbus_consumer begins
  * @next: the next record, if below @end
  * @end: behind the last record that can be reached without a call
+ * @head: the ring's head: what is below it may have been overwritten
+ * @origin: what an address is above its position
  * @partition: of these records
  *
  * Only for mqbus_consumer_next(), so that it can be inlined.
@@ -173,8 +249,18 @@ const struct mqbus_range *mqbus_consumer_ranges(const struct mqbus_consumer *c,
 struct mqbus_consumer_cursor {
 	const char *next;
 	const char *end;
+	const __u64 *head;
+	uint64_t origin;
 	uint32_t partition;
 };
+
+/* Whether what was read of the record at @cursor->next was not its own any more. */
+static inline int mqbus_consumer_passed(const struct mqbus_consumer_cursor *cursor)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(cursor->head, __ATOMIC_ACQUIRE) >
+	       (uint64_t)(uintptr_t)cursor->next - cursor->origin;
+}
 
 /* mqbus_consumer_next() as a function, for languages that cannot inline it. */
 const struct mqbus_record *mqbus_consumer_next_call(struct mqbus_consumer *c,
@@ -182,8 +268,9 @@ const struct mqbus_record *mqbus_consumer_next_call(struct mqbus_consumer *c,
 
 /*
  * The next record of the last fetch, or NULL at its end. The record lies in the
- * topic's memory and stays as it is until it is committed; nothing is copied.
- * On a topic that evicts it is a checked copy, good until the next call.
+ * topic's memory and stays as it is until it is committed, or until this member is
+ * fenced because it took longer than the group's rebalance timeout; nothing is copied.
+ * Records that were overwritten then are passed over. On a topic that evicts it is a checked copy, good until the next call.
  * *@partition (may be NULL) gets its partition.
  */
 static inline const struct mqbus_record *
@@ -191,10 +278,14 @@ mqbus_consumer_next(struct mqbus_consumer *c, uint32_t *partition)
 {
 	struct mqbus_consumer_cursor *cursor = (struct mqbus_consumer_cursor *)c;
 	const struct mqbus_record *r = (const struct mqbus_record *)cursor->next;
+	uint32_t size;
 
 	if (__builtin_expect(cursor->next >= cursor->end, 0))
 		return mqbus_consumer_next_call(c, partition);
-	cursor->next += r->size;
+	size = __atomic_load_n(&r->size, __ATOMIC_RELAXED);
+	if (__builtin_expect(mqbus_consumer_passed(cursor), 0))
+		return mqbus_consumer_next_call(c, partition);
+	cursor->next += size;
 	if (partition)
 		*partition = cursor->partition;
 	return r;
@@ -205,15 +296,29 @@ uint64_t mqbus_consumer_lost(const struct mqbus_consumer *c);
 /*
  * Commit every record that mqbus_consumer_next() has returned; without a system
  * call if there is nothing new. -ESTALE: a partition is not this member's any
- * more; what could be committed in the others is.
+ * more; -ENOLINK: it was taken away, as this member did not let go of it in time.
+ * What could be committed in the others is, and mqbus_consumer_next() goes on there.
  */
 int mqbus_consumer_commit(struct mqbus_consumer *c);
+/*
+ * The same, then let go of the partitions that are wanted back (POLLPRI): what was
+ * fetched of them and not returned by mqbus_consumer_next() goes to their new owners.
+ */
+int mqbus_consumer_release(struct mqbus_consumer *c);
 /*
  * Commit one partition up to, not including, @offset. For callers that settle
  * records by their own book: use this or mqbus_consumer_commit(), not both.
  */
 int mqbus_consumer_commit_to(struct mqbus_consumer *c, uint32_t partition,
 			     uint64_t offset);
+/*
+ * What mqbus_consumer_commit() would commit, for a transaction: *@n elements (0: there is
+ * nothing new), good until the next call.
+ */
+const struct mqbus_commit_entry *mqbus_consumer_progress(struct mqbus_consumer *c,
+							 unsigned int *n);
+/* Forget that: a transaction has committed it, or it cannot be committed any more. */
+void mqbus_consumer_committed(struct mqbus_consumer *c);
 
 /* ---- workers: members of queue groups ---- */
 
@@ -258,6 +363,58 @@ int mqbus_worker_settle_one(struct mqbus_worker *w, const struct mqbus_leased *l
  */
 const struct mqbus_record *mqbus_worker_record(struct mqbus_worker *w,
 					       const struct mqbus_leased *lease);
+
+/* ---- transactions ---- */
+
+/*
+ * All of @acts, or nothing. Returns 0 or a negative errno; @result (may be NULL) then
+ * tells by @failed_act and @failed_element what stood in the way, else @duplicates.
+ * Several threads may do this with one handle, but not with one consumer.
+ */
+int mqbus_transact(const struct mqbus_act *acts, unsigned int n, int64_t timeout_ns,
+		   struct mqbus_transact *result);
+
+static inline struct mqbus_act mqbus_act_make(int fd, enum mqbus_act_kind kind,
+					      const void *elements, unsigned int count,
+					      uint32_t size)
+{
+	struct mqbus_act act;
+
+	memset(&act, 0, sizeof(act));
+	act.fd = fd;
+	act.kind = kind;
+	act.elements = (uint64_t)(uintptr_t)elements;
+	act.count = count;
+	act.size = size;
+	return act;
+}
+
+/* Publish @count records; what else an act can have (@places, @seq) may be set after. */
+static inline struct mqbus_act mqbus_act_publish(const struct mqbus_producer *p,
+						 const struct mqbus_msg *msgs,
+						 unsigned int count)
+{
+	return mqbus_act_make(mqbus_producer_fd(p), MQBUS_ACT_PUBLISH, msgs, count,
+			      sizeof(*msgs));
+}
+
+/* Settle @count leases: MQBUS_ACK, MQBUS_REJECT, or MQBUS_RELEASE without delay. */
+static inline struct mqbus_act mqbus_act_settle(const struct mqbus_worker *w,
+						const struct mqbus_settle *settles,
+						unsigned int count)
+{
+	return mqbus_act_make(mqbus_worker_fd(w), MQBUS_ACT_SETTLE, settles, count,
+			      sizeof(*settles));
+}
+
+/* Commit @count entries: those of mqbus_consumer_progress(), or by a book of one's own. */
+static inline struct mqbus_act mqbus_act_commit(const struct mqbus_consumer *c,
+						const struct mqbus_commit_entry *entries,
+						unsigned int count)
+{
+	return mqbus_act_make(mqbus_consumer_fd(c), MQBUS_ACT_COMMIT, entries, count,
+			      sizeof(*entries));
+}
 
 /* ---- records ---- */
 

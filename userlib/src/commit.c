@@ -1,9 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+
 #include "consumer.h"
+
+/* What was done of partition @partition up to @offset, while it was of its last range. */
+static void consumer_enter_progress(struct mqbus_consumer *c, uint32_t partition,
+				    uint64_t offset)
+{
+	struct consumer_partition *part = &c->parts[partition];
+	struct mqbus_commit_entry *entry;
+
+	if (part->entry == MQBUS_ANY)
+		part->entry = c->nr_entries++;
+	entry = &c->entries[part->entry];
+	entry->partition = partition;
+	entry->error = 0;
+	entry->offset = offset;
+	entry->generation = part->generation;
+}
 
 void mqbus_consumer_note(struct mqbus_consumer *c)
 {
-	struct consumer_partition *part;
 	uint64_t done;
 
 	if (c->range >= c->nr_ranges)
@@ -11,14 +28,11 @@ void mqbus_consumer_note(struct mqbus_consumer *c)
 	done = mqbus_consumer_done(c);
 	if (done == c->noted)
 		return;
+	/* Overwritten: the partition was taken away, and the next commit is to say so */
+	if (done == MQBUS_CONSUMER_UNKNOWN)
+		done = c->noted;
 	c->noted = done;
-	part = &c->parts[c->cursor.partition];
-	if (part->entry == MQBUS_ANY) {
-		part->entry = c->nr_entries++;
-		c->entries[part->entry].partition = c->cursor.partition;
-		c->entries[part->entry].error = 0;
-	}
-	c->entries[part->entry].offset = done;
+	consumer_enter_progress(c, c->cursor.partition, done);
 }
 
 void mqbus_consumer_forget(struct mqbus_consumer *c)
@@ -27,9 +41,10 @@ void mqbus_consumer_forget(struct mqbus_consumer *c)
 		c->parts[c->entries[--c->nr_entries].partition].entry = MQBUS_ANY;
 }
 
-static int commit_entries(int fd, struct mqbus_commit_entry *entries, uint32_t n)
+static int commit_entries(int fd, uint32_t flags, struct mqbus_commit_entry *entries, uint32_t n)
 {
 	struct mqbus_commit arg = {
+		.flags = flags,
 		.nr_entries = n,
 		.entries = mqbus_device_address(entries),
 		.entry_size = sizeof(*entries),
@@ -47,19 +62,68 @@ static int commit_entries(int fd, struct mqbus_commit_entry *entries, uint32_t n
 	return 0;
 }
 
+/* Whether the partition is somebody else's, so that its records are theirs to read. */
+static int entry_is_gone(const struct mqbus_commit_entry *entry)
+{
+	return entry->error == ESTALE || entry->error == ENOLINK;
+}
+
+/* Leave what is not ours any more, also in the middle of a range. */
+static void consumer_drop(struct mqbus_consumer *c, const struct mqbus_commit_entry *entry)
+{
+	struct consumer_partition *part = &c->parts[entry->partition];
+
+	/* If it came back meanwhile, its new ranges are to be read */
+	if (!entry_is_gone(entry) || entry->generation != part->generation)
+		return;
+	part->gone = 1;
+	if (c->range < c->nr_ranges && c->ranges[c->range].partition == entry->partition)
+		mqbus_consumer_enter(c, c->range + 1);
+}
+
 /*
  * What fails is forgotten as well: a partition that is not ours any more is read
  * again by its new owner, and an endpoint that lost its group has no other use.
  */
+static int consumer_commit(struct mqbus_consumer *c, uint32_t flags)
+{
+	uint32_t i;
+	int ret;
+
+	ret = commit_entries(c->fd, flags, c->entries, c->nr_entries);
+	for (i = 0; ret && i < c->nr_entries; i++)
+		consumer_drop(c, &c->entries[i]);
+	mqbus_consumer_forget(c);
+	return ret;
+}
+
 int mqbus_consumer_commit(struct mqbus_consumer *c)
 {
+	mqbus_consumer_note(c);
+	return c->nr_entries ? consumer_commit(c, 0) : 0;
+}
+
+/*
+ * The kernel lets go of all that is wanted back, also of what we were not told of yet. So
+ * what is left to be walked is asked for: to commit nothing new fails where it is gone.
+ */
+int mqbus_consumer_release(struct mqbus_consumer *c)
+{
+	const struct mqbus_range *range;
+	uint64_t done;
+	uint32_t i;
 	int ret;
 
 	mqbus_consumer_note(c);
-	if (!c->nr_entries)
-		return 0;
-	ret = commit_entries(c->fd, c->entries, c->nr_entries);
-	mqbus_consumer_forget(c);
+	ret = consumer_commit(c, MQBUS_COMMIT_F_RELEASE);
+	for (i = c->range; i < c->nr_ranges; i++) {
+		range = &c->ranges[i];
+		done = i == c->range ? c->noted : range->begin_offset;
+		if (!(range->flags & MQBUS_RANGE_F_REVOKED) && done != range->end_offset)
+			consumer_enter_progress(c, range->partition, done);
+	}
+	if (c->nr_entries)
+		consumer_commit(c, 0);
 	return ret;
 }
 
@@ -71,5 +135,20 @@ int mqbus_consumer_commit_to(struct mqbus_consumer *c, uint32_t partition,
 		.offset = offset,
 	};
 
-	return commit_entries(c->fd, &entry, 1);
+	if (partition < c->geometry.partitions)
+		entry.generation = c->parts[partition].generation;
+	return commit_entries(c->fd, 0, &entry, 1);
+}
+
+const struct mqbus_commit_entry *mqbus_consumer_progress(struct mqbus_consumer *c,
+							 unsigned int *n)
+{
+	mqbus_consumer_note(c);
+	*n = c->nr_entries;
+	return c->entries;
+}
+
+void mqbus_consumer_committed(struct mqbus_consumer *c)
+{
+	mqbus_consumer_forget(c);
 }

@@ -28,6 +28,12 @@ static int consumer_allocate(struct mqbus_consumer *c)
 int mqbus_consumer_open(struct mqbus_consumer **out, const char *topic,
 			const char *group)
 {
+	return mqbus_consumer_open_as(out, topic, group, "");
+}
+
+int mqbus_consumer_open_as(struct mqbus_consumer **out, const char *topic,
+			   const char *group, const char *member)
+{
 	struct mqbus_consumer *c;
 	int ret;
 
@@ -35,7 +41,7 @@ int mqbus_consumer_open(struct mqbus_consumer **out, const char *topic,
 	if (!c)
 		return -ENOMEM;
 	c->fd = mqbus_device_open();
-	ret = c->fd < 0 ? c->fd : mqbus_device_join(c->fd, topic, group, &c->geometry);
+	ret = c->fd < 0 ? c->fd : mqbus_device_join(c->fd, topic, group, member, &c->geometry);
 	if (!ret)
 		ret = consumer_allocate(c);
 	if (ret) {
@@ -62,6 +68,19 @@ void mqbus_consumer_close(struct mqbus_consumer *c)
 	free(c);
 }
 
+/* Make a range ready to be walked; one that is revoked has nothing in it. */
+static int consumer_take(struct mqbus_consumer *c, const struct mqbus_range *range)
+{
+	struct consumer_partition *part = &c->parts[range->partition];
+
+	c->lost += range->lost;
+	if (range->flags & MQBUS_RANGE_F_REVOKED)
+		return 0;
+	part->generation = range->generation;
+	part->gone = 0;
+	return part->map.page ? 0 : mqbus_map_open(&part->map, c->fd, range->partition);
+}
+
 int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 			 int64_t timeout_ns)
 {
@@ -72,7 +91,7 @@ int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 		.range_size = sizeof(c->ranges[0]),
 		.timeout = mqbus_device_timeout(timeout_ns),
 	};
-	uint32_t i, partition;
+	uint32_t i;
 	int ret;
 
 	if (flags & ~MQBUS_CONSUMER_COMMIT)
@@ -87,14 +106,9 @@ int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 	if (ret)
 		return ret;
 	c->nr_ranges = 0;
-	for (i = 0; i < arg.nr_ranges; i++) {
-		partition = c->ranges[i].partition;
-		if (!c->parts[partition].map.page)
-			ret = mqbus_map_open(&c->parts[partition].map, c->fd, partition);
-		if (ret)
-			break;
-		c->lost += c->ranges[i].lost;
-		c->nr_ranges++;
+	for (i = 0; i < arg.nr_ranges && !ret; i++) {
+		ret = consumer_take(c, &c->ranges[i]);
+		c->nr_ranges += !ret;
 	}
 	mqbus_consumer_enter(c, 0);
 	return ret ? ret : (int)c->nr_ranges;

@@ -13,10 +13,14 @@
  * struct consumer_partition - one partition as this member sees it
  * @map: its memory, from its first range on
  * @entry: its index in the consumer's commit entries, or MQBUS_ANY
+ * @generation: of its last range
+ * @gone: it is somebody else's, and what is left of its ranges not to be walked
  */
 struct consumer_partition {
 	struct mqbus_map map;
 	uint32_t entry;
+	uint32_t generation;
+	int gone;
 };
 
 /**
@@ -56,8 +60,13 @@ struct mqbus_consumer {
 	struct mqbus_range ranges[MQBUS_FETCH_MAX];
 };
 
-/* Stand before the first record of range @index, or behind all if there is none. */
+/*
+ * Stand before the first record of range @index, or of the next one that is to be
+ * walked, or behind all if there is none.
+ */
 void mqbus_consumer_enter(struct mqbus_consumer *c, uint32_t index);
+/* In place of an offset: the records were overwritten, so there is none to be had. */
+#define MQBUS_CONSUMER_UNKNOWN	(~0ULL)
 /* The offset behind the last record returned in the current range. */
 uint64_t mqbus_consumer_done(const struct mqbus_consumer *c);
 /* Remember how far the current range was walked, for the next commit. */

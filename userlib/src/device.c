@@ -57,13 +57,15 @@ int mqbus_device_names(char topic_field[MQBUS_NAME_SIZE], const char *topic,
 	return mqbus_device_name(group_field, group);
 }
 
-int mqbus_device_join(int fd, const char *topic, const char *group,
+int mqbus_device_join(int fd, const char *topic, const char *group, const char *member,
 		      struct mqbus_geometry *geometry)
 {
 	struct mqbus_join arg = { 0 };
 	int ret;
 
 	ret = mqbus_device_names(arg.topic, topic, arg.group, group);
+	if (!ret)
+		ret = mqbus_device_name(arg.member, member);
 	if (!ret)
 		ret = mqbus_device_call(fd, MQBUS_IOC_JOIN, &arg);
 	if (!ret)

@@ -20,8 +20,8 @@ int mqbus_device_name(char field[MQBUS_NAME_SIZE], const char *name);
 /* The same for both names that a call about a group takes. */
 int mqbus_device_names(char topic_field[MQBUS_NAME_SIZE], const char *topic,
 		       char group_field[MQBUS_NAME_SIZE], const char *group);
-/* Make endpoint @fd a member of a group and learn about the topic. */
-int mqbus_device_join(int fd, const char *topic, const char *group,
+/* Make endpoint @fd a member of a group, with an id or "", and learn about the topic. */
+int mqbus_device_join(int fd, const char *topic, const char *group, const char *member,
 		      struct mqbus_geometry *geometry);
 
 /* The library's durations are signed, the kernel's are not */

@@ -1,8 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "device.h"
 
+static int group_create(const char *topic, const char *group, struct mqbus_group_create *arg)
+{
+	int ret;
+
+	ret = mqbus_device_names(arg->topic, topic, arg->group, group);
+	if (ret)
+		return ret;
+	return mqbus_device_once(MQBUS_IOC_GROUP_CREATE, arg);
+}
+
 int mqbus_group_create(const char *topic, const char *group,
 		       enum mqbus_whence whence, uint64_t value, uint32_t mode)
+{
+	return mqbus_stream_create(topic, group, whence, value, mode, NULL);
+}
+
+int mqbus_stream_create(const char *topic, const char *group,
+			enum mqbus_whence whence, uint64_t value, uint32_t mode,
+			const struct mqbus_stream *stream)
 {
 	struct mqbus_group_create arg = {
 		.type = MQBUS_GROUP_STREAM,
@@ -10,12 +27,62 @@ int mqbus_group_create(const char *topic, const char *group,
 		.mode = mode,
 		.value = value,
 	};
+
+	if (stream)
+		arg.stream = *stream;
+	return group_create(topic, group, &arg);
+}
+
+int mqbus_queue_create(const char *topic, const char *group,
+		       enum mqbus_whence whence, uint64_t value, uint32_t mode,
+		       const struct mqbus_queue *queue)
+{
+	struct mqbus_group_create arg = {
+		.type = MQBUS_GROUP_QUEUE,
+		.whence = whence,
+		.mode = mode,
+		.value = value,
+	};
+
+	if (queue)
+		arg.queue = *queue;
+	return group_create(topic, group, &arg);
+}
+
+static int group_set(const char *topic, const char *group, struct mqbus_group_set *arg)
+{
 	int ret;
 
-	ret = mqbus_device_names(arg.topic, topic, arg.group, group);
+	ret = mqbus_device_names(arg->topic, topic, arg->group, group);
 	if (ret)
 		return ret;
-	return mqbus_device_once(MQBUS_IOC_GROUP_CREATE, &arg);
+	return mqbus_device_once(MQBUS_IOC_GROUP_SET, arg);
+}
+
+int mqbus_queue_set(const char *topic, const char *group, uint32_t fields,
+		    const struct mqbus_queue *queue)
+{
+	struct mqbus_group_set arg = { .fields = fields, .queue = *queue };
+
+	return group_set(topic, group, &arg);
+}
+
+int mqbus_stream_set(const char *topic, const char *group, uint32_t fields,
+		     const struct mqbus_stream *stream)
+{
+	struct mqbus_group_set arg = { .fields = fields, .stream = *stream };
+
+	return group_set(topic, group, &arg);
+}
+
+int mqbus_group_pause(const char *topic, const char *group, int paused)
+{
+	struct mqbus_group_set arg = {
+		.fields = MQBUS_GROUP_SET_PAUSED,
+		.paused = !!paused,
+	};
+
+	return group_set(topic, group, &arg);
 }
 
 int mqbus_group_delete(const char *topic, const char *group, int force)
@@ -32,11 +99,11 @@ int mqbus_group_delete(const char *topic, const char *group, int force)
 }
 
 int mqbus_group_seek(const char *topic, const char *group, uint32_t partition,
-		     enum mqbus_whence whence, uint64_t value, int dry_run,
+		     enum mqbus_whence whence, uint64_t value, uint32_t flags,
 		     struct mqbus_seek_result *results, unsigned int n)
 {
 	struct mqbus_group_seek arg = {
-		.flags = dry_run ? MQBUS_GROUP_SEEK_F_DRY_RUN : 0,
+		.flags = flags,
 		.whence = whence,
 		.partition = partition,
 		.result_size = sizeof(*results),
@@ -51,4 +118,21 @@ int mqbus_group_seek(const char *topic, const char *group, uint32_t partition,
 		return ret;
 	ret = mqbus_device_once(MQBUS_IOC_GROUP_SEEK, &arg);
 	return ret ? ret : (int)arg.nr_results;
+}
+
+int mqbus_wait(const char *topic, const char *group, const struct mqbus_place *places,
+	       unsigned int n, int64_t timeout_ns)
+{
+	struct mqbus_wait arg = {
+		.count = n,
+		.places = mqbus_device_address(places),
+		.place_size = sizeof(*places),
+		.timeout = mqbus_device_timeout(timeout_ns),
+	};
+	int ret;
+
+	ret = mqbus_device_names(arg.topic, topic, arg.group, group);
+	if (ret)
+		return ret;
+	return mqbus_device_once(MQBUS_IOC_WAIT, &arg);
 }

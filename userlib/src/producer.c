@@ -8,25 +8,37 @@
 struct mqbus_producer {
 	int fd;
 	uint64_t id;
+	uint64_t last_seq;
+	uint32_t epoch;
 	struct mqbus_geometry geometry;
 };
 
-static int producer_bind(struct mqbus_producer *p, const char *topic)
+static int producer_bind(struct mqbus_producer *p, const char *topic, const char *name)
 {
 	struct mqbus_produce arg = { 0 };
 	int ret;
 
 	ret = mqbus_device_name(arg.topic, topic);
+	if (!ret)
+		ret = mqbus_device_name(arg.name, name);
 	if (ret)
 		return ret;
 	ret = mqbus_device_call(p->fd, MQBUS_IOC_PRODUCE, &arg);
 	if (ret)
 		return ret;
 	p->id = arg.producer;
+	p->last_seq = arg.last_seq;
+	p->epoch = arg.epoch;
 	return mqbus_device_call(p->fd, MQBUS_IOC_GEOMETRY, &p->geometry);
 }
 
 int mqbus_producer_open(struct mqbus_producer **out, const char *topic)
+{
+	return mqbus_producer_open_named(out, topic, "");
+}
+
+int mqbus_producer_open_named(struct mqbus_producer **out, const char *topic,
+			      const char *name)
 {
 	struct mqbus_producer *p;
 	int ret;
@@ -35,7 +47,7 @@ int mqbus_producer_open(struct mqbus_producer **out, const char *topic)
 	if (!p)
 		return -ENOMEM;
 	p->fd = mqbus_device_open();
-	ret = p->fd < 0 ? p->fd : producer_bind(p, topic);
+	ret = p->fd < 0 ? p->fd : producer_bind(p, topic, name);
 	if (ret) {
 		mqbus_producer_close(p);
 		return ret;
@@ -63,6 +75,16 @@ uint64_t mqbus_producer_id(const struct mqbus_producer *p)
 	return p->id;
 }
 
+uint64_t mqbus_producer_last_seq(const struct mqbus_producer *p)
+{
+	return p->last_seq;
+}
+
+uint32_t mqbus_producer_epoch(const struct mqbus_producer *p)
+{
+	return p->epoch;
+}
+
 const struct mqbus_geometry *mqbus_producer_geometry(const struct mqbus_producer *p)
 {
 	return &p->geometry;
@@ -72,6 +94,14 @@ int mqbus_producer_publish(struct mqbus_producer *p, const struct mqbus_msg *msg
 			   unsigned int count, struct mqbus_place *places,
 			   int64_t timeout_ns, int *error)
 {
+	return mqbus_producer_publish_seq(p, msgs, count, 0, places, timeout_ns, NULL, error);
+}
+
+int mqbus_producer_publish_seq(struct mqbus_producer *p, const struct mqbus_msg *msgs,
+			       unsigned int count, uint64_t seq,
+			       struct mqbus_place *places, int64_t timeout_ns,
+			       uint32_t *duplicates, int *error)
+{
 	struct mqbus_publish arg = {
 		.count = count,
 		.msgs = mqbus_device_address(msgs),
@@ -79,10 +109,13 @@ int mqbus_producer_publish(struct mqbus_producer *p, const struct mqbus_msg *msg
 		.place_size = sizeof(*places),
 		.places = mqbus_device_address(places),
 		.timeout = mqbus_device_timeout(timeout_ns),
+		.seq = seq,
 	};
 	int ret;
 
 	ret = mqbus_device_call(p->fd, MQBUS_IOC_PUBLISH, &arg);
+	if (duplicates)
+		*duplicates = arg.duplicates;
 	if (error)
 		*error = ret ? ret : -(int)arg.error;
 	return ret ? ret : (int)arg.published;

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "consumer.h"
 
+static int consumer_skips(const struct mqbus_consumer *c, const struct mqbus_range *range)
+{
+	return range->flags & MQBUS_RANGE_F_REVOKED || c->parts[range->partition].gone;
+}
+
 void mqbus_consumer_enter(struct mqbus_consumer *c, uint32_t index)
 {
 	const struct consumer_partition *part;
 	const struct mqbus_range *range;
 
+	while (index < c->nr_ranges && consumer_skips(c, &c->ranges[index]))
+		index++;
 	c->range = index;
 	if (index >= c->nr_ranges) {
 		c->cursor.next = NULL;
@@ -23,16 +30,22 @@ void mqbus_consumer_enter(struct mqbus_consumer *c, uint32_t index)
 	}
 	c->cursor.next = mqbus_map_at(&part->map, range->begin);
 	c->cursor.end = c->cursor.next + (range->end - range->begin);
+	c->cursor.head = &part->map.page->head;
+	c->cursor.origin = (uint64_t)(uintptr_t)c->cursor.next - range->begin;
 }
 
 uint64_t mqbus_consumer_done(const struct mqbus_consumer *c)
 {
+	const struct mqbus_record *next = (const void *)c->cursor.next;
+	uint64_t offset;
+
 	if (c->copy)
 		return c->offset;
-	/* The record that comes next is not committed, so it is still there */
-	if (c->cursor.next < c->cursor.end)
-		return ((const struct mqbus_record *)c->cursor.next)->offset;
-	return c->ranges[c->range].end_offset;
+	if (c->cursor.next >= c->cursor.end)
+		return c->ranges[c->range].end_offset;
+	/* What comes next is not committed, so it is there unless the partition was taken away */
+	offset = __atomic_load_n(&next->offset, __ATOMIC_RELAXED);
+	return mqbus_consumer_passed(&c->cursor) ? MQBUS_CONSUMER_UNKNOWN : offset;
 }
 
 /*
@@ -43,6 +56,21 @@ static uint64_t consumer_head(const struct consumer_partition *part)
 {
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return __atomic_load_n(&part->map.page->head, __ATOMIC_ACQUIRE);
+}
+
+/* The next record in place; none if it was overwritten, as the partition was taken away. */
+static const struct mqbus_record *consumer_next_place(struct mqbus_consumer *c)
+{
+	const struct mqbus_record *r = (const void *)c->cursor.next;
+	uint32_t size;
+
+	if (c->cursor.next >= c->cursor.end)
+		return NULL;
+	size = __atomic_load_n(&r->size, __ATOMIC_RELAXED);
+	if (mqbus_consumer_passed(&c->cursor))
+		return NULL;
+	c->cursor.next += size;
+	return r;
 }
 
 /*
@@ -92,15 +120,10 @@ static const struct mqbus_record *consumer_next_copy(struct mqbus_consumer *c)
 const struct mqbus_record *mqbus_consumer_next_call(struct mqbus_consumer *c,
 						    uint32_t *partition)
 {
-	const struct mqbus_record *r = NULL;
+	const struct mqbus_record *r;
 
 	while (c->range < c->nr_ranges) {
-		if (c->copy) {
-			r = consumer_next_copy(c);
-		} else if (c->cursor.next < c->cursor.end) {
-			r = (const void *)c->cursor.next;
-			c->cursor.next += r->size;
-		}
+		r = c->copy ? consumer_next_copy(c) : consumer_next_place(c);
 		if (r) {
 			if (partition)
 				*partition = c->cursor.partition;

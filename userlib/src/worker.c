@@ -40,7 +40,7 @@ static int worker_join(struct mqbus_worker *w, const char *topic, const char *gr
 {
 	int ret;
 
-	ret = mqbus_device_join(w->fd, topic, group, &w->geometry);
+	ret = mqbus_device_join(w->fd, topic, group, "", &w->geometry);
 	if (ret)
 		return ret;
 	/* Nothing is held yet, so this only asks whether the group is a queue: -EBADFD */

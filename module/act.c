@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The acts of a transaction: all that needs the user's memory, and no lock.
+ */
+#include <linux/bitmap.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/uaccess.h>
+
+#include "core/record.h"
+#include "elements.h"
+#include "endpoint.h"
+#include "group.h"
+#include "msg.h"
+#include "ns.h"
+#include "topic.h"
+#include "transact.h"
+
+static size_t element_known(u32 kind)
+{
+	switch (kind) {
+	case MQBUS_ACT_PUBLISH:
+		return sizeof(struct mqbus_msg);
+	case MQBUS_ACT_COMMIT:
+		return sizeof(struct mqbus_commit_entry);
+	default:
+		return sizeof(struct mqbus_settle);
+	}
+}
+
+/* Bytes of an element in its first version */
+static size_t element_first(u32 kind)
+{
+	return kind == MQBUS_ACT_COMMIT ? offsetof(struct mqbus_commit_entry, generation) :
+					  element_known(kind);
+}
+
+static int act_check(const struct mqbus_act *user)
+{
+	bool publish = user->kind == MQBUS_ACT_PUBLISH;
+
+	if (user->flags || user->kind > MQBUS_ACT_SETTLE)
+		return -EOPNOTSUPP;
+	if (!publish && (user->places || user->place_size || user->seq))
+		return -EINVAL;
+	if (!user->count || user->count > MQBUS_TRANSACT_MAX)
+		return -ERANGE;
+	return mqbus_elements_check(user->size, element_first(user->kind)) ?:
+	       (user->places ? mqbus_elements_check(user->place_size,
+						    sizeof(struct mqbus_place)) : 0);
+}
+
+/* Find the endpoint of an act. */
+static int act_open(struct mqbus_transaction *t, u32 a)
+{
+	struct mqbus_transact_act *act = &t->acts[a];
+	struct mqbus_endpoint *ep;
+	bool queue;
+	u32 i;
+
+	act->file = fget(act->user.fd);
+	if (!act->file || act->file->f_op != &mqbus_fops)
+		return -EBADF;
+	ep = act->file->private_data;
+	if (mqbus_ns_get(ep->who.net) != t->ns)
+		return -EBADF;
+	for (i = 0; i < a; i++)
+		if (t->acts[i].file == act->file)
+			return -EINVAL;
+	switch (mqbus_endpoint_kind(ep)) {
+	case MQBUS_ENDPOINT_PRODUCER:
+		act->producer = &ep->producer;
+		return act->user.kind == MQBUS_ACT_PUBLISH ? 0 : -EBADFD;
+	case MQBUS_ENDPOINT_MEMBER:
+		act->member = &ep->member;
+		queue = act->member->group->queue;
+		return act->user.kind == (queue ? MQBUS_ACT_SETTLE : MQBUS_ACT_COMMIT) ?
+		       0 : -EBADFD;
+	default:
+		return -EBADFD;
+	}
+}
+
+static int acts_open(struct mqbus_transaction *t)
+{
+	const struct mqbus_transact *args = t->args;
+	u32 a, one, total = 0;
+	int err;
+
+	for (a = 0; a < args->count; a++) {
+		struct mqbus_act *user = &t->acts[a].user;
+
+		one = 1;
+		err = mqbus_elements_read(user, sizeof(*user),
+					  args->acts + (u64)a * args->act_size,
+					  args->act_size, &one);
+		if (!err)
+			err = act_check(user);
+		t->nr_acts = a + 1;
+		if (!err)
+			err = act_open(t, a);
+		if (!err && total + user->count > MQBUS_TRANSACT_MAX)
+			err = -ERANGE;
+		if (err)
+			return mqbus_transact_failed(t, a, MQBUS_ANY, err);
+		total += user->count;
+	}
+	t->elements = kvcalloc(total, sizeof(*t->elements), GFP_KERNEL_ACCOUNT);
+	if (!t->elements)
+		return -ENOMEM;
+	for (a = 0; a < t->nr_acts; a++) {
+		t->acts[a].elements = t->elements + t->nr_elements;
+		t->nr_elements += t->acts[a].user.count;
+	}
+	return 0;
+}
+
+/* The place of a partition; a new one if there is none. Return: its index, or -EMSGSIZE. */
+static int transact_place(struct mqbus_transaction *t, struct mqbus_topic *topic,
+			  u32 partition)
+{
+	struct mqbus_transact_place *place = t->places;
+	u32 i;
+
+	for (i = 0; i < t->nr_places; i++, place++)
+		if (place->topic == topic && place->partition == partition)
+			return i;
+	if (i == MQBUS_TRANSACT_PARTITIONS)
+		return -EMSGSIZE;
+	place->topic = topic;
+	place->partition = partition;
+	t->rings[i] = &topic->parts[partition]->ring;
+	t->nr_places++;
+	return i;
+}
+
+/* Check a record's description and settle where it goes. @size: of all so far. */
+static int publish_check(struct mqbus_transaction *t, struct mqbus_transact_act *act,
+			 union mqbus_element *e, u32 turn, u32 *size)
+{
+	struct mqbus_topic *topic = act->producer->topic;
+	struct mqbus_msg *m = &e->msg;
+	int err, place;
+	u32 bytes;
+
+	err = mqbus_msg_check(topic, m, turn);
+	if (err)
+		return err;
+	place = transact_place(t, topic, m->partition);
+	if (place < 0)
+		return place;
+	bytes = mqbus_msg_bytes(m);
+	t->places[place].bytes += bytes;
+	*size += bytes;
+	if (*size > MQBUS_TRANSACT_BYTES || t->places[place].bytes > topic->ring_size / 2)
+		return -EMSGSIZE;
+	/* From here on it is our index, which publish_copy() needs */
+	m->partition = place;
+	return 0;
+}
+
+static int settle_check(const struct mqbus_settle *s)
+{
+	if (s->what != MQBUS_ACK && s->what != MQBUS_REJECT && s->what != MQBUS_RELEASE)
+		return -EOPNOTSUPP;
+	return s->error || s->delay ? -EINVAL : 0;
+}
+
+static int commit_check(struct mqbus_member *member, union mqbus_element *e,
+			unsigned long *seen)
+{
+	const struct mqbus_commit_entry entry = e->entry;
+
+	if (entry.error || entry.__reserved)
+		return -EINVAL;
+	if (entry.partition >= member->topic->nr_parts)
+		return -ECHRNG;
+	if (__test_and_set_bit(entry.partition, seen))
+		return -ERANGE;
+	e->mark.partition = entry.partition;
+	e->mark.generation = entry.generation;
+	return mqbus_member_find(member, entry.partition, entry.offset, entry.generation,
+				 &e->mark.at);
+}
+
+static int lease_compare(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A lease that is named twice would be settled twice. */
+static int leases_differ(const struct mqbus_transact_act *act)
+{
+	u32 n = act->user.count, i;
+	int err = 0;
+	u64 *leases;
+
+	leases = kvmalloc_array(n, sizeof(*leases), GFP_KERNEL_ACCOUNT);
+	if (!leases)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		leases[i] = act->elements[i].settle.lease;
+	sort(leases, n, sizeof(*leases), lease_compare, NULL);
+	for (i = 1; i < n; i++)
+		if (leases[i] == leases[i - 1])
+			err = -EALREADY;
+	kvfree(leases);
+	return err;
+}
+
+static int act_read(struct mqbus_transaction *t, u32 a, unsigned long *seen, u32 *size)
+{
+	struct mqbus_transact_act *act = &t->acts[a];
+	const struct mqbus_act *user = &act->user;
+	u32 turn = 0, i, one;
+	int err;
+
+	if (act->producer)
+		turn = atomic_inc_return(&act->producer->turn);
+	for (i = 0; i < user->count; i++) {
+		union mqbus_element *e = &act->elements[i];
+
+		one = 1;
+		err = mqbus_elements_read(e, element_known(user->kind),
+					  user->elements + (u64)i * user->size,
+					  user->size, &one);
+		if (err)
+			return mqbus_transact_failed(t, a, i, err);
+		switch (user->kind) {
+		case MQBUS_ACT_PUBLISH:
+			err = publish_check(t, act, e, turn, size);
+			break;
+		case MQBUS_ACT_COMMIT:
+			err = commit_check(act->member, e, seen);
+			break;
+		default:
+			err = settle_check(&e->settle);
+			break;
+		}
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (err)
+			return mqbus_transact_failed(t, a, i, err);
+		cond_resched();
+	}
+	if (user->kind != MQBUS_ACT_SETTLE)
+		return 0;
+	err = leases_differ(act);
+	return err ? mqbus_transact_failed(t, a, MQBUS_ANY, err) : 0;
+}
+
+/* Read all elements. @size: filled with the bytes that the records will take. */
+static int acts_read(struct mqbus_transaction *t, u32 *size)
+{
+	unsigned long *seen = NULL;
+	int err = 0;
+	u32 a;
+
+	*size = 0;
+	for (a = 0; !err && a < t->nr_acts; a++) {
+		if (t->acts[a].user.kind == MQBUS_ACT_COMMIT) {
+			seen = bitmap_zalloc(t->acts[a].member->topic->nr_parts,
+					     GFP_KERNEL_ACCOUNT);
+			if (!seen)
+				return -ENOMEM;
+		}
+		err = act_read(t, a, seen, size);
+		bitmap_free(seen);
+		seen = NULL;
+	}
+	return err;
+}
+
+/* Put a record together; what depends on where it is stored comes then. */
+static int publish_copy(struct mqbus_record *rec, const struct mqbus_msg *m)
+{
+	u32 parts = mqbus_msg_parts(m);
+
+	*rec = (struct mqbus_record) {
+		.size = mqbus_record_bytes(parts),
+		.value_len = m->value_len,
+		.headers_len = m->headers_len,
+		.key_len = m->key_len,
+		.routing_key_len = m->routing_key_len,
+		.schema = m->schema,
+	};
+	/* The padding goes into the ring with the rest */
+	memset((void *)(rec + 1) + parts, 0, rec->size - sizeof(*rec) - parts);
+	return mqbus_msg_copy(rec, m, NULL);
+}
+
+static int act_copy(struct mqbus_transaction *t, u32 a, u32 *at)
+{
+	struct mqbus_transact_act *act = &t->acts[a];
+	u32 i;
+	int err;
+
+	for (i = 0; i < act->user.count; i++) {
+		union mqbus_element *e = &act->elements[i];
+		struct mqbus_record *rec = t->records + *at;
+		u32 place = e->msg.partition;
+
+		err = publish_copy(rec, &e->msg);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (err)
+			return mqbus_transact_failed(t, a, i, err);
+		e->piece.at = *at;
+		e->piece.place = place;
+		*at += rec->size;
+		cond_resched();
+	}
+	/* If the answer cannot be written, nothing must happen */
+	if (act->user.places && clear_user(u64_to_user_ptr(act->user.places),
+					   (u64)act->user.count * act->user.place_size))
+		return mqbus_transact_failed(t, a, MQBUS_ANY, -EFAULT);
+	return 0;
+}
+
+static int address_compare(const void *a, const void *b)
+{
+	uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Sort pointers by address, each once. Return: how many are left. */
+static u32 sort_addresses(void *pointers, u32 n)
+{
+	void **p = pointers;
+	u32 i, left = 0;
+
+	sort(p, n, sizeof(*p), address_compare, NULL);
+	for (i = 0; i < n; i++)
+		if (!left || p[left - 1] != p[i])
+			p[left++] = p[i];
+	return left;
+}
+
+/* What has to be locked, in the order in which it is to be. */
+static void transact_order(struct mqbus_transaction *t)
+{
+	u32 a;
+
+	for (a = 0; a < t->nr_acts; a++) {
+		if (t->acts[a].producer)
+			t->senders[t->nr_senders++] = t->acts[a].producer->sender;
+		else
+			t->groups[t->nr_groups++] = t->acts[a].member->group;
+	}
+	sort_addresses(t->rings, t->nr_places);
+	t->nr_senders = sort_addresses(t->senders, t->nr_senders);
+	t->nr_groups = sort_addresses(t->groups, t->nr_groups);
+}
+
+/**
+ * mqbus_acts_read() - take in all that the user says
+ * @t: the transaction, with its namespace and arguments; for mqbus_acts_put() also after
+ *	an error
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_transact.
+ */
+int mqbus_acts_read(struct mqbus_transaction *t)
+{
+	u32 size, at = 0, a;
+	int err;
+
+	err = acts_open(t) ?: acts_read(t, &size);
+	if (err)
+		return err;
+	if (size) {
+		t->records = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+		if (!t->records)
+			return -ENOMEM;
+	}
+	for (a = 0; a < t->nr_acts; a++) {
+		err = t->acts[a].producer ? act_copy(t, a, &at) : 0;
+		if (err)
+			return err;
+	}
+	transact_order(t);
+	return 0;
+}
+
+/**
+ * mqbus_acts_put() - undo mqbus_acts_read()
+ * @t: the transaction
+ */
+void mqbus_acts_put(struct mqbus_transaction *t)
+{
+	u32 a;
+
+	for (a = 0; a < t->nr_acts; a++)
+		if (t->acts[a].file)
+			fput(t->acts[a].file);
+	kvfree(t->records);
+	kvfree(t->elements);
+}

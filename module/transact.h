@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_TRANSACT_H
+#define _MQBUS_TRANSACT_H
+
+#include <linux/types.h>
+#include <linux/mqbus.h>
+
+#include "core/ring.h"
+
+struct file;
+struct mqbus_group;
+struct mqbus_member;
+struct mqbus_ns;
+struct mqbus_producer;
+struct mqbus_sender;
+struct mqbus_topic;
+
+/**
+ * struct mqbus_commit_mark - a commit that was looked up
+ * @partition: of which partition
+ * @generation: as the user gave it
+ * @at: up to where
+ */
+struct mqbus_commit_mark {
+	u32 partition;
+	u32 generation;
+	struct mqbus_mark at;
+};
+
+/**
+ * struct mqbus_piece - a record that was put together
+ * @at: where in the buffer it is
+ * @place: index of its partition among the transaction's places
+ */
+struct mqbus_piece {
+	u32 at;
+	u32 place;
+};
+
+/**
+ * union mqbus_element - an element of an act, as it comes and as it is used
+ * @msg: PUBLISH: as it comes
+ * @piece: PUBLISH: when it was copied in
+ * @entry: COMMIT: as it comes
+ * @mark: COMMIT: when it was looked up
+ * @settle: SETTLE
+ */
+union mqbus_element {
+	struct mqbus_msg msg;
+	struct mqbus_piece piece;
+	struct mqbus_commit_entry entry;
+	struct mqbus_commit_mark mark;
+	struct mqbus_settle settle;
+};
+
+/**
+ * struct mqbus_transact_act - an act of a transaction
+ * @user: as the user gave it
+ * @file: its endpoint's file, with a reference
+ * @producer: PUBLISH: who
+ * @member: COMMIT and SETTLE: who
+ * @elements: its elements
+ * @skip: PUBLISH: the first ones that were stored before
+ * @bytes: PUBLISH: of the others, as they will lie in rings
+ */
+struct mqbus_transact_act {
+	struct mqbus_act user;
+	struct file *file;
+	struct mqbus_producer *producer;
+	struct mqbus_member *member;
+	union mqbus_element *elements;
+	u32 skip;
+	u32 bytes;
+};
+
+/**
+ * struct mqbus_transact_place - a partition that is published to
+ * @topic: its topic
+ * @partition: its number
+ * @bytes: of records for it; all, or those that a check has come to
+ * @stored: records were appended to it
+ */
+struct mqbus_transact_place {
+	struct mqbus_topic *topic;
+	u32 partition;
+	u32 bytes;
+	bool stored;
+};
+
+/**
+ * struct mqbus_transaction - a transaction
+ * @ns: in which namespace
+ * @args: the user's; is told which element failed
+ * @nr_acts: how many acts
+ * @nr_elements: how many elements they have
+ * @nr_places: how many partitions are published to
+ * @nr_groups: how many groups settle something
+ * @nr_senders: how many authors publish
+ * @elements: of all acts, one behind the other
+ * @records: the buffer
+ * @acts: the acts
+ * @places: what is published to, in the order in which elements name it
+ * @rings: indices of @places, by address of their ring
+ * @groups: what settles, by address
+ * @senders: who publishes, by address
+ */
+struct mqbus_transaction {
+	struct mqbus_ns *ns;
+	struct mqbus_transact *args;
+	u32 nr_acts;
+	u32 nr_elements;
+	u32 nr_places;
+	u32 nr_groups;
+	u32 nr_senders;
+	union mqbus_element *elements;
+	void *records;
+	struct mqbus_transact_act acts[MQBUS_ACTS_MAX];
+	struct mqbus_transact_place places[MQBUS_TRANSACT_PARTITIONS];
+	struct mqbus_ring *rings[MQBUS_TRANSACT_PARTITIONS];
+	struct mqbus_group *groups[MQBUS_ACTS_MAX];
+	struct mqbus_sender *senders[MQBUS_ACTS_MAX];
+};
+
+int mqbus_transact(struct mqbus_ns *ns, struct mqbus_transact *args, bool nonblock);
+
+/* act.c */
+int mqbus_acts_read(struct mqbus_transaction *t);
+void mqbus_acts_put(struct mqbus_transaction *t);
+
+/**
+ * mqbus_transact_failed() - say which element stands in the way
+ * @t: the transaction
+ * @act: index of an act
+ * @element: index of the element in it, or %MQBUS_ANY
+ * @err: why
+ *
+ * Return: @err.
+ */
+static inline int mqbus_transact_failed(struct mqbus_transaction *t, u32 act, u32 element,
+					int err)
+{
+	t->args->failed_act = act;
+	t->args->failed_element = element;
+	return err;
+}
+
+#endif /* _MQBUS_TRANSACT_H */
