@@ -12,8 +12,8 @@ static int await(int fd, const char *topic, const char *group, const struct mqbu
 		 __u32 count, __u64 timeout)
 {
 	struct mqbus_wait args = {
-		.count = count, .places = (uintptr_t)places, .place_size = sizeof(*places),
-		.timeout = timeout,
+		.count = count, .places = (uintptr_t)places,
+		.place_size = count ? sizeof(*places) : 0, .timeout = timeout,
 	};
 
 	mq_set_name(args.topic, topic);
@@ -330,7 +330,10 @@ TEST_F(settled, stuck)
 	EXPECT_EQ(128 + SIGKILL, mq_kill(pid));
 }
 
-/* A queue group settles one by one: each counts by itself */
+/*
+ * A queue group settles one by one. What is not settled is waited for; what is, at the
+ * latest when all before it is.
+ */
 TEST_F(queue, out_of_order)
 {
 	struct worker *w = &self->worker[0];
@@ -345,19 +348,23 @@ TEST_F(queue, out_of_order)
 	EXPECT_TRUE(PENDING(self, 0));
 	EXPECT_EQ(0, ack(w, &l[4]));
 	EXPECT_EQ(0, ack(w, &l[1]));
-	EXPECT_EQ(0, release(w, &l[2]));
-	for (i = 0; i < 8; i++) {
-		bool acked = i == 4 || i == 1;
-
-		EXPECT_TRUE(acked ? SETTLED(self, i) : PENDING(self, i))
-			TH_LOG("%d", i);
-	}
+	for (i = 0; i < 8; i++)
+		EXPECT_TRUE(i == 4 || i == 1 || PENDING(self, i)) TH_LOG("%d", i);
 	EXPECT_EQ(0, ack(w, &l[0]));
-	EXPECT_EQ(0, reject(w, &l[3]));	/* without dead letters it is dropped */
 	EXPECT_TRUE(SETTLED(self, 0));
-	EXPECT_TRUE(PENDING(self, 2));
-	EXPECT_TRUE(SETTLED(self, 3));
+	EXPECT_TRUE(SETTLED(self, 1));
+	EXPECT_EQ(0, reject(w, &l[2]));	/* without dead letters it is dropped */
+	EXPECT_TRUE(SETTLED(self, 2));
+	EXPECT_TRUE(PENDING(self, 3));
+	EXPECT_EQ(0, release(w, &l[3]));
+	EXPECT_TRUE(PENDING(self, 3));
 	EXPECT_EQ(-EAGAIN, await(self->ctl, self->topic, "g", NULL, 0, 0));
+	ASSERT_EQ(1, take(w->fd, l, 1, 0));
+	EXPECT_EQ(3, l[0].offset);
+	EXPECT_EQ(0, ack(w, &l[0]));
+	EXPECT_TRUE(SETTLED(self, 3));
+	EXPECT_TRUE(SETTLED(self, 4));
+	EXPECT_TRUE(PENDING(self, 5));
 }
 
 /* What waits for its next attempt is not settled, wherever it waits */
@@ -368,30 +375,36 @@ TEST_F(queue, retry)
 	pid_t pid;
 
 	begin(self, .backoff_min = 1000 * MQ_SEC, .backoff_max = 1000 * MQ_SEC);
-	put_numbers(self->fd, 0, 2);
+	put_numbers(self->fd, 0, 3);
 	ASSERT_EQ(2, take(w->fd, l, 2, 0));
-	EXPECT_EQ(0, nack(w, &l[0]));
-	EXPECT_EQ(0, ack(w, &l[1]));
+	EXPECT_EQ(0, ack(w, &l[0]));
+	EXPECT_EQ(0, settle(w->fd, l[1].lease, MQBUS_NACK, 1));
 	EXPECT_EQ(1, FIGURE(self, RETRYING));
-	EXPECT_TRUE(PENDING(self, 0));
-	EXPECT_TRUE(SETTLED(self, 1));
+	EXPECT_TRUE(SETTLED(self, 0));
+	EXPECT_TRUE(PENDING(self, 1));
 	EXPECT_EQ(-EAGAIN, await(self->ctl, self->topic, "g", NULL, 0, 0));
-	/* Taken from the retry ring, and settled there; all wait for that */
-	put_numbers(self->fd, 2, 3);
-	ASSERT_EQ(1, take(w->fd, l, 1, 0));
-	EXPECT_EQ(0, settle(w->fd, l[0].lease, MQBUS_NACK, 1));
-	pid = waiter(0, self->topic, "g", (struct mqbus_place[]) { { .offset = 2 } }, 1,
+	/* Taken from the retry ring, and settled there */
+	pid = waiter(0, self->topic, "g", (struct mqbus_place[]) { { .offset = 1 } }, 1,
 		     MQBUS_WAIT_FOREVER);
 	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
 	ASSERT_EQ(1, take(w->fd, &again, 1, MQ_LONG));
+	while (again.offset != 1) {
+		EXPECT_EQ(0, release(w, &again));
+		ASSERT_EQ(1, take(w->fd, &again, 1, MQ_LONG));
+	}
 	EXPECT_EQ(MQBUS_RETRY, again.ring);
-	EXPECT_EQ(2, again.offset);
-	EXPECT_TRUE(PENDING(self, 2));
+	EXPECT_TRUE(PENDING(self, 1));
 	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
 	EXPECT_EQ(0, ack(w, &again));
 	EXPECT_EQ(0, mq_wait(pid));
-	EXPECT_TRUE(SETTLED(self, 2));
-	EXPECT_TRUE(PENDING(self, 0));
+	EXPECT_TRUE(SETTLED(self, 1));
+	/* All wait for one in the retry ring whose time does not come */
+	ASSERT_EQ(1, take(w->fd, l, 1, 0));
+	EXPECT_EQ(0, nack(w, &l[0]));
+	EXPECT_EQ(1, FIGURE(self, RETRYING));
+	EXPECT_TRUE(PENDING(self, 2));
+	EXPECT_EQ(-EAGAIN, await(self->ctl, self->topic, "g", NULL, 0, 0));
+	EXPECT_TRUE(SETTLED(self, 1));
 }
 
 /* A dead letter is settled when it has arrived; not while it waits for room there */
@@ -427,7 +440,7 @@ TEST_F(queue, dead_letters)
 	close(member);
 }
 
-/* At most once: settled when it is handed out */
+/* At most once: it will not be handed out again, but its space is held until it is done */
 TEST_F(queue, at_most_once)
 {
 	struct mqbus_leased l;
@@ -436,11 +449,13 @@ TEST_F(queue, at_most_once)
 	put_numbers(self->fd, 0, 2);
 	EXPECT_TRUE(PENDING(self, 0));
 	ASSERT_EQ(1, take(self->worker[0].fd, &l, 1, 0));
+	EXPECT_TRUE(PENDING(self, 1));
+	EXPECT_EQ(0, ack(&self->worker[0], &l));
 	EXPECT_TRUE(SETTLED(self, 0));
 	EXPECT_TRUE(PENDING(self, 1));
 }
 
-/* Held back for its key, a record is not settled; with its key free it may be */
+/* Held back for its key, a record is not settled */
 TEST_F(queue, key_exclusive)
 {
 	struct worker *w = &self->worker[0];
@@ -451,16 +466,19 @@ TEST_F(queue, key_exclusive)
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(1, put_keyed(self->fd, i % 2, i));
 	ASSERT_EQ(2, take(w->fd, l, 3, 0));
-	EXPECT_EQ(0, ack(w, &l[1]));
-	EXPECT_TRUE(PENDING(self, 0));
-	EXPECT_TRUE(SETTLED(self, 1));
-	EXPECT_TRUE(PENDING(self, 2));
-	EXPECT_TRUE(PENDING(self, 3));
-	ASSERT_EQ(1, take(w->fd, l + 1, 2, 0));
-	EXPECT_EQ(0, ack(w, &l[1]));
-	EXPECT_TRUE(SETTLED(self, 3));
-	EXPECT_TRUE(PENDING(self, 2));
 	EXPECT_EQ(0, ack(w, &l[0]));
+	EXPECT_TRUE(SETTLED(self, 0));
+	for (i = 1; i < 4; i++)
+		EXPECT_TRUE(PENDING(self, i));
+	ASSERT_EQ(1, take(w->fd, l, 2, 0));
+	EXPECT_EQ(2, l[0].offset);
+	EXPECT_EQ(0, ack(w, &l[0]));
+	EXPECT_TRUE(PENDING(self, 1));
+	EXPECT_TRUE(PENDING(self, 3));
+	EXPECT_EQ(0, ack(w, &l[1]));
+	EXPECT_TRUE(SETTLED(self, 1));
+	EXPECT_TRUE(SETTLED(self, 2));
+	EXPECT_TRUE(PENDING(self, 3));
 	ASSERT_EQ(1, take(w->fd, l, 1, 0));
 	EXPECT_EQ(0, ack(w, &l[0]));
 	EXPECT_EQ(0, await(self->ctl, self->topic, "g", NULL, 0, 0));
@@ -482,11 +500,11 @@ TEST_F(queue, many_waiters)
 				MQBUS_WAIT_FOREVER);
 	for (i = 0; i < 16; i++)
 		ASSERT_TRUE(mq_wait_asleep(pid[i], SYS_ioctl));
-	for (i = 15; i >= 0; i--) {
+	for (i = 0; i < 16; i++) {
 		EXPECT_EQ(0, ack(w, &l[i]));
 		EXPECT_EQ(0, mq_wait(pid[i]));
-		if (i)
-			EXPECT_EQ(0, waitpid(pid[i - 1], NULL, WNOHANG));
+		if (i < 15)
+			EXPECT_EQ(0, waitpid(pid[i + 1], NULL, WNOHANG));
 	}
 }
 
