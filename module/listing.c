@@ -104,7 +104,8 @@ int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 			const struct mqbus_who *who)
 {
 	u64 records = 0, published = 0, used = 0;
-	struct user_namespace *user_ns = who->cred->user_ns;
+	uid_t uid = from_kuid_munged(who->cred->user_ns, mqbus_topic_uid(topic));
+	gid_t gid = from_kgid_munged(who->cred->user_ns, mqbus_topic_gid(topic));
 	u32 i;
 
 	for (i = 0; i < topic->nr_parts; i++) {
@@ -115,8 +116,8 @@ int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 		used += state.end.pos - state.head.pos;
 	}
 	if (nla_put_string(skb, MQBUS_A_TOPIC_NAME, topic->name) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_UID, from_kuid_munged(user_ns, mqbus_topic_uid(topic))) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_GID, from_kgid_munged(user_ns, mqbus_topic_gid(topic))) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_UID, uid) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_GID, gid) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_MODE, READ_ONCE(topic->mode)) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_FULL, READ_ONCE(topic->full)) ||
 	    (topic->per_cpu && nla_put_flag(skb, MQBUS_A_TOPIC_PER_CPU)) ||

@@ -49,6 +49,19 @@ struct obstacle {
 	struct mqbus_refusal refusal;
 };
 
+/* sparse cannot count locks that are taken in a loop, so it is told of none. */
+static void lock_one(spinlock_t *lock, struct mutex *nest)
+{
+	spin_lock_nest_lock(lock, nest);
+	__release(lock);
+}
+
+static void unlock_one(spinlock_t *lock)
+{
+	__acquire(lock);
+	spin_unlock(lock);
+}
+
 static void transact_lock(struct mqbus_transaction *t)
 {
 	struct mutex *nest = &t->ns->transact_lock;
@@ -57,11 +70,11 @@ static void transact_lock(struct mqbus_transaction *t)
 	lockdep_assert_held(nest);
 
 	for (i = 0; i < t->nr_groups; i++)
-		spin_lock_nest_lock(&t->groups[i]->lock, nest);
+		lock_one(&t->groups[i]->lock, nest);
 	for (i = 0; i < t->nr_places; i++)
-		spin_lock_nest_lock(&t->rings[i]->lock, nest);
+		lock_one(&t->rings[i]->lock, nest);
 	for (i = 0; i < t->nr_senders; i++)
-		spin_lock_nest_lock(&t->senders[i]->lock, nest);
+		lock_one(&t->senders[i]->lock, nest);
 }
 
 static void transact_unlock(struct mqbus_transaction *t)
@@ -69,11 +82,11 @@ static void transact_unlock(struct mqbus_transaction *t)
 	u32 i;
 
 	for (i = t->nr_senders; i--;)
-		spin_unlock(&t->senders[i]->lock);
+		unlock_one(&t->senders[i]->lock);
 	for (i = t->nr_places; i--;)
-		spin_unlock(&t->rings[i]->lock);
+		unlock_one(&t->rings[i]->lock);
 	for (i = t->nr_groups; i--;)
-		spin_unlock(&t->groups[i]->lock);
+		unlock_one(&t->groups[i]->lock);
 }
 
 /* Records of a producer cannot be stored now. Return: why. */

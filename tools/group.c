@@ -255,6 +255,7 @@ int cmd_group(int argc, char **argv)
 		{ "resume", group_resume, "go on after a pause" },
 		{ "list", group_list, "groups of a topic, or of all" },
 		{ "show", group_show, "one group: progress in each partition" },
+		{ "members", group_members, "who reads, and how much of it each has" },
 		{ "delete", group_delete, "delete a group and its progress" },
 		{ "seek", group_seek, "show or change where a group reads next" },
 		{ NULL, NULL, NULL },

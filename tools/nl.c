@@ -73,6 +73,14 @@ static void decode_topic(struct nlattr **tb, void *item)
 	t->records = get_u64(tb[MQBUS_A_TOPIC_RECORDS]);
 	t->published = get_u64(tb[MQBUS_A_TOPIC_PUBLISHED]);
 	t->used = get_u64(tb[MQBUS_A_TOPIC_USED]);
+	t->retention_size = get_u64(tb[MQBUS_A_TOPIC_RETENTION_SIZE]);
+	t->rate = get_u64(tb[MQBUS_A_TOPIC_RATE]);
+	t->rate_bytes = get_u64(tb[MQBUS_A_TOPIC_RATE_BYTES]);
+	t->user_rate = get_u64(tb[MQBUS_A_TOPIC_USER_RATE]);
+	t->user_rate_bytes = get_u64(tb[MQBUS_A_TOPIC_USER_RATE_BYTES]);
+	t->burst = get_u64(tb[MQBUS_A_TOPIC_BURST]);
+	t->share = get_u32(tb[MQBUS_A_TOPIC_SHARE]);
+	t->over = get_u32(tb[MQBUS_A_TOPIC_OVER]);
 }
 
 static void decode_partition(struct nlattr **tb, void *item)
@@ -143,7 +151,27 @@ static void decode_group(struct nlattr **tb, void *item)
 	g->lost = get_u64(tb[MQBUS_A_GROUP_LOST]);
 	g->owner_pid = get_u32(tb[MQBUS_A_GROUP_OWNER_PID]);
 	get_string(g->owner_comm, tb[MQBUS_A_GROUP_OWNER_COMM], sizeof(g->owner_comm));
+	g->paused = !!tb[MQBUS_A_GROUP_PAUSED];
+	g->revoking = !!tb[MQBUS_A_GROUP_REVOKING];
+	g->rebalance_timeout = get_u64(tb[MQBUS_A_GROUP_REBALANCE_TIMEOUT]);
+	g->grace = get_u64(tb[MQBUS_A_GROUP_GRACE]);
 	decode_queue(tb[MQBUS_A_GROUP_QUEUE], &g->queue);
+}
+
+static void decode_member(struct nlattr **tb, void *item)
+{
+	struct nl_member *m = item;
+
+	get_string(m->topic, tb[MQBUS_A_MEMBER_TOPIC], sizeof(m->topic));
+	get_string(m->group, tb[MQBUS_A_MEMBER_GROUP], sizeof(m->group));
+	get_string(m->id, tb[MQBUS_A_MEMBER_ID], sizeof(m->id));
+	m->state = get_u32(tb[MQBUS_A_MEMBER_STATE]);
+	m->pid = get_u32(tb[MQBUS_A_MEMBER_PID]);
+	get_string(m->comm, tb[MQBUS_A_MEMBER_COMM], sizeof(m->comm));
+	m->uid = get_u32(tb[MQBUS_A_MEMBER_UID]);
+	m->partitions = get_u32(tb[MQBUS_A_MEMBER_PARTITIONS]);
+	m->revoking = get_u32(tb[MQBUS_A_MEMBER_REVOKING]);
+	m->leases = get_u32(tb[MQBUS_A_MEMBER_LEASES]);
 }
 
 static int on_message(struct nl_msg *msg, void *arg)
@@ -352,4 +380,19 @@ int nl_group_list(const char *topic, const char *name, struct nl_group **out,
 	if (!ret && *n)
 		qsort(*out, *n, sizeof(**out), compare_groups);
 	return ret;
+}
+
+int nl_member_list(const char *topic, const char *group, struct nl_member **out,
+		   size_t *n)
+{
+	struct nl_query q = {
+		.cmd = MQBUS_CMD_MEMBER_GET,
+		.flags = NLM_F_DUMP,
+		.attr = { MQBUS_A_MEMBER_TOPIC, MQBUS_A_MEMBER_GROUP },
+		.value = { topic, group },
+		.decode = decode_member,
+		.size = sizeof(**out),
+	};
+
+	return query_run(&q, out, n);
 }

@@ -29,6 +29,14 @@ struct nl_topic {
 	__u64 records;
 	__u64 published;
 	__u64 used;
+	__u64 retention_size;
+	__u64 rate;
+	__u64 rate_bytes;
+	__u64 user_rate;
+	__u64 user_rate_bytes;
+	__u64 burst;
+	__u32 share;
+	__u32 over;
 };
 
 struct nl_partition {
@@ -96,7 +104,32 @@ struct nl_group {
 	__u64 lost;
 	__u32 owner_pid;
 	char owner_comm[32];
+	__u32 paused;
+	__u32 revoking;
+	__u64 rebalance_timeout;
+	__u64 grace;
 	struct nl_queue queue;
+};
+
+/**
+ * struct nl_member - a member of a group
+ * @id: what it joined as, or ""
+ * @state: an enum mqbus_member_state
+ * @pid: its process; 0: it is away, or in a pid namespace that cannot be seen
+ *
+ * The other fields are as in mqbus.yaml.
+ */
+struct nl_member {
+	char topic[MQBUS_NAME_SIZE];
+	char group[MQBUS_NAME_SIZE];
+	char id[MQBUS_NAME_SIZE];
+	__u32 state;
+	__u32 pid;
+	char comm[32];
+	__u32 uid;
+	__u32 partitions;
+	__u32 revoking;
+	__u32 leases;
 };
 
 /* One topic. */
@@ -108,5 +141,8 @@ int nl_partition_list(const char *topic, struct nl_partition **out, size_t *n);
 /* The partitions of groups; @topic and @name may be NULL: all. */
 int nl_group_list(const char *topic, const char *name, struct nl_group **out,
 		  size_t *n);
+/* The members of a group. */
+int nl_member_list(const char *topic, const char *group, struct nl_member **out,
+		   size_t *n);
 
 #endif /* MQBUS_NL_H */

@@ -12,25 +12,42 @@ static json_t *mode_json(__u32 mode)
 	return json_sprintf("%04o", mode);
 }
 
+static json_t *limits_json(const struct nl_topic *t)
+{
+	return json_pack("{s:I s:I s:I s:I s:I s:I s:s}",
+			 "rate", (json_int_t)t->rate,
+			 "rate_bytes", (json_int_t)t->rate_bytes,
+			 "user_rate", (json_int_t)t->user_rate,
+			 "user_rate_bytes", (json_int_t)t->user_rate_bytes,
+			 "burst_ns", (json_int_t)t->burst,
+			 "share", (json_int_t)t->share,
+			 "over", names_over(t->over));
+}
+
 static json_t *topic_json(const struct nl_topic *t)
 {
-	return json_pack("{s:s s:I s:I s:o s:s s:b s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}",
-			 "name", t->name,
-			 "uid", (json_int_t)t->uid,
-			 "gid", (json_int_t)t->gid,
-			 "mode", mode_json(t->mode),
-			 "full", names_full(t->full),
-			 "per_cpu", (int)t->per_cpu,
-			 "partitions", (json_int_t)t->partitions,
-			 "ring_size", (json_int_t)t->ring_size,
-			 "max_record", (json_int_t)t->max_record,
-			 "retention_ns", (json_int_t)t->retention,
-			 "charged", (json_int_t)t->charged,
-			 "producers", (json_int_t)t->producers,
-			 "groups", (json_int_t)t->groups,
-			 "records", (json_int_t)t->records,
-			 "published", (json_int_t)t->published,
-			 "used", (json_int_t)t->used);
+	json_t *topic;
+
+	topic = json_pack("{s:s s:I s:I s:o s:s s:b s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}",
+			  "name", t->name,
+			  "uid", (json_int_t)t->uid,
+			  "gid", (json_int_t)t->gid,
+			  "mode", mode_json(t->mode),
+			  "full", names_full(t->full),
+			  "per_cpu", (int)t->per_cpu,
+			  "partitions", (json_int_t)t->partitions,
+			  "ring_size", (json_int_t)t->ring_size,
+			  "max_record", (json_int_t)t->max_record,
+			  "retention_ns", (json_int_t)t->retention,
+			  "charged", (json_int_t)t->charged,
+			  "producers", (json_int_t)t->producers,
+			  "groups", (json_int_t)t->groups,
+			  "records", (json_int_t)t->records,
+			  "published", (json_int_t)t->published,
+			  "used", (json_int_t)t->used);
+	json_object_set_new(topic, "retention_bytes", json_integer(t->retention_size));
+	json_object_set_new(topic, "limits", limits_json(t));
+	return topic;
 }
 
 static json_t *partition_json(const struct nl_partition *p)
@@ -50,14 +67,15 @@ static json_t *progress_json(const struct nl_group *g)
 	if (g->owner_pid)
 		owner = json_pack("{s:I s:s}", "pid", (json_int_t)g->owner_pid,
 				  "comm", g->owner_comm);
-	return json_pack("{s:I s:I s:I s:I s:I s:I s:o}",
+	return json_pack("{s:I s:I s:I s:I s:I s:I s:o s:b}",
 			 "partition", (json_int_t)g->partition,
 			 "committed", (json_int_t)g->committed,
 			 "fetched", (json_int_t)g->fetched,
 			 "end", (json_int_t)g->next_offset,
 			 "lag", (json_int_t)g->lag,
 			 "lost", (json_int_t)g->lost,
-			 "owner", owner);
+			 "owner", owner,
+			 "revoking", (int)g->revoking);
 }
 
 /* How many elements from @groups on are of the same group; adds up lag and lost. */
@@ -76,11 +94,23 @@ static size_t group_span(const struct nl_group *groups, size_t n, __u64 *lag,
 	return i;
 }
 
+static json_t *stream_json(const struct nl_group *g)
+{
+	json_t *timeout = json_null();
+
+	/* No limit is more than a number of JSON can say */
+	if (g->rebalance_timeout != MQBUS_WAIT_FOREVER)
+		timeout = json_integer(g->rebalance_timeout);
+	return json_pack("{s:o s:I}",
+			 "rebalance_timeout_ns", timeout,
+			 "grace_ns", (json_int_t)g->grace);
+}
+
 static json_t *group_json(const struct nl_group *g, __u64 lag, __u64 lost)
 {
 	json_t *group;
 
-	group = json_pack("{s:s s:s s:s s:I s:o s:I s:I s:I s:I}",
+	group = json_pack("{s:s s:s s:s s:I s:o s:I s:I s:I s:I s:b}",
 			  "topic", g->topic,
 			  "group", g->name,
 			  "type", names_group_type(g->type),
@@ -89,9 +119,12 @@ static json_t *group_json(const struct nl_group *g, __u64 lag, __u64 lost)
 			  "members", (json_int_t)g->members,
 			  "generation", (json_int_t)g->generation,
 			  "lag", (json_int_t)lag,
-			  "lost", (json_int_t)lost);
+			  "lost", (json_int_t)lost,
+			  "paused", (int)g->paused);
 	if (g->type == MQBUS_GROUP_QUEUE)
 		json_object_set_new(group, "queue", report_queue_json(&g->queue));
+	else
+		json_object_set_new(group, "stream", stream_json(g));
 	return group;
 }
 
@@ -171,6 +204,34 @@ int report_topics(const struct nl_topic *topics, size_t n)
 	return STATUS_OK;
 }
 
+/* A rate in records and one in bytes; either may be none. */
+static void print_rate(const char *name, __u64 records, __u64 bytes)
+{
+	char size[32];
+
+	if (!records && !bytes)
+		return;
+	printf("%-11s ", name);
+	if (records)
+		printf("%llu records/s%s", records, bytes ? ", " : "\n");
+	if (bytes)
+		printf("%s/s\n", output_size(size, bytes));
+}
+
+static void print_limits(const struct nl_topic *t)
+{
+	char buf[32];
+
+	print_rate("rate", t->rate, t->rate_bytes);
+	print_rate("user rate", t->user_rate, t->user_rate_bytes);
+	if (t->rate || t->rate_bytes || t->user_rate || t->user_rate_bytes)
+		printf("burst       %s\n", output_duration(buf, t->burst));
+	if (t->share)
+		printf("share       %u %% of a partition for each uid\n", t->share);
+	if (t->share || t->rate || t->rate_bytes || t->user_rate || t->user_rate_bytes)
+		printf("over        %s\n", names_over(t->over));
+}
+
 static void print_config(const struct nl_topic *t)
 {
 	char user[64], group[64], a[32], b[32];
@@ -184,6 +245,9 @@ static void print_config(const struct nl_topic *t)
 	printf("ring        %s\n", output_size(a, t->ring_size));
 	printf("max record  %s\n", output_size(a, t->max_record));
 	printf("retention   %s\n", t->retention ? output_duration(a, t->retention) : "none");
+	if (t->retention_size)
+		printf("            %s of each partition\n", output_size(a, t->retention_size));
+	print_limits(t);
 	printf("charged     %s\n", output_size(a, t->charged));
 	printf("producers   %u\n", t->producers);
 	printf("records     %llu kept (%s) of %llu published\n", t->records,
@@ -250,8 +314,8 @@ static void stream_table(const struct nl_group *g, size_t n)
 
 	table_row(&table, ">PARTITION\t>COMMITTED\t>FETCHED\t>END\t>LAG\t>LOST\tOWNER");
 	for (; n; g++, n--) {
-		snprintf(owner, sizeof(owner), g->owner_pid ? "%u %s" : "-", g->owner_pid,
-			 g->owner_comm);
+		snprintf(owner, sizeof(owner), g->owner_pid ? "%u %s%s" : "-", g->owner_pid,
+			 g->owner_comm, g->revoking ? " (to let go)" : "");
 		table_row(&table, "%u\t%llu\t%llu\t%llu\t%llu\t%llu\t%s",
 			  g->partition, g->committed, g->fetched, g->next_offset, g->lag,
 			  g->lost, owner);
@@ -271,6 +335,15 @@ static void queue_table(const struct nl_group *g, size_t n)
 	table_print(&table);
 }
 
+static void print_stream(const struct nl_group *g)
+{
+	char buf[32];
+
+	printf("rebalance   %s\n", g->rebalance_timeout == MQBUS_WAIT_FOREVER ? "no limit" :
+	       output_duration(buf, g->rebalance_timeout));
+	printf("grace       %s\n", g->grace ? output_duration(buf, g->grace) : "none");
+}
+
 int report_group(const struct nl_group *partitions, size_t n)
 {
 	const struct nl_group *g = partitions;
@@ -283,8 +356,12 @@ int report_group(const struct nl_group *partitions, size_t n)
 	printf("type        %s\n", names_group_type(g->type));
 	printf("members     %u\n", g->members);
 	printf("generation  %u\n", g->generation);
+	if (g->paused)
+		printf("paused      yes\n");
 	if (g->type == MQBUS_GROUP_QUEUE)
 		report_queue(&g->queue);
+	else
+		print_stream(g);
 	putchar('\n');
 	if (g->type == MQBUS_GROUP_QUEUE)
 		queue_table(g, n);

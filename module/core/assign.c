@@ -108,14 +108,14 @@ static bool assign_quotas(struct mqbus_assign *a)
 	return true;
 }
 
-/* Take from those that have too many: what costs the least first. */
+/* Take from those that have too many: what costs the least first, then the last one. */
 static void assign_trim(struct mqbus_assign *a)
 {
 	enum { NOT_YET_OWNED, DRAINED, ANY, CLASSES } class;
 	u32 i;
 
 	for (class = 0; class < CLASSES; class++)
-		for (i = 0; i < a->nr_slots; i++) {
+		for (i = a->nr_slots; i--;) {
 			struct mqbus_slot *slot = &a->slots[i];
 			struct mqbus_seat *seat = slot->target;
 

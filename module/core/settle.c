@@ -321,6 +321,7 @@ static void entry_unlink(struct mqbus_window *w, u32 i)
 	case MQBUS_ENTRY_LEASED:
 		mqbus_window_unlease(w, i, w->seats[e->seat]);
 		e->flags |= MQBUS_ENTRY_FORGOTTEN;
+		w->stats.released++;
 		break;
 	default:
 		/* WAITING; HELD is dealt with by its key */
@@ -335,7 +336,7 @@ static void entry_unlink(struct mqbus_window *w, u32 i)
  * @partition: the partition
  * @max: look at no more than so many
  *
- * Leases of them end.
+ * Leases of them end, and count as released.
  *
  * Return: whether there are more.
  */

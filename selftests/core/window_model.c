@@ -47,7 +47,7 @@ struct rec {
 
 /* What is counted, to see that it was met */
 enum met {
-	RETRIED, REFUSED, MOVED, HELD_BACK, BURIED, DISCARDED, UNTAKEN_AGAIN, FORGOTTEN, IN_VAIN,
+	RETRIED, REFUSED, MOVED, HELD_BACK, BURIED, DISCARDED, UNTAKEN_AGAIN, FORGOTTEN, ENDED, IN_VAIN,
 	MET,
 };
 
@@ -63,6 +63,7 @@ struct last {
 	u32 holder;
 	bool leased;
 	bool expired;
+	bool forgotten;
 };
 
 struct sim {
@@ -113,7 +114,7 @@ static void list_push(struct list *l, struct rec *r)
 	l->recs[0] = r;
 }
 
-static void list_del(struct list *l, const struct rec *r)
+static void list_drop(struct list *l, const struct rec *r)
 {
 	u32 i;
 
@@ -397,14 +398,14 @@ static void model_finish(struct sim *s, struct rec *r)
 	if (!s->o.max_held || !r->key)
 		return;
 	if (s->heads[r->key] != r) {
-		list_del(&s->held[r->key], r);
+		list_drop(&s->held[r->key], r);
 		return;
 	}
 	s->heads[r->key] = NULL;
 	if (s->held[r->key].n) {
 		struct rec *next = s->held[r->key].recs[0];
 
-		list_del(&s->held[r->key], next);
+		list_drop(&s->held[r->key], next);
 		s->heads[r->key] = next;
 		model_again(s, next);
 	}
@@ -442,7 +443,7 @@ static void model_bury(struct sim *s, struct rec *r, enum mqbus_reason reason)
 static void model_unlease(struct sim *s, struct rec *r)
 {
 	CHECK(r->state == LEASED);
-	list_del(&s->leases[r->holder], r);
+	list_drop(&s->leases[r->holder], r);
 	s->last[r->entry].leased = false;
 	r->due = 0;
 }
@@ -574,7 +575,7 @@ static void model_lease(struct sim *s, const struct mqbus_leased *l, u32 holder,
 		for (i = 0; i < r->place; i++)
 			CHECK(!s->ready[i].n);
 		CHECK(s->ready[r->place].recs[0] == r);
-		list_del(&s->ready[r->place], r);
+		list_drop(&s->ready[r->place], r);
 		i = r->entry;
 		CHECK(r->place == MQBUS_PLACE_RING || model_inflight(s) < s->g.w.conf.max_inflight);
 	} else {
@@ -698,7 +699,7 @@ static int model_result(struct sim *s, u64 lease, u32 holder)
 
 	if (i >= s->g.w.table.nr || !number || number > s->last[i].number)
 		return -ENOENT;
-	if (number < s->last[i].number)
+	if (number < s->last[i].number || s->last[i].forgotten)
 		return -ESTALE;
 	if (!s->last[i].leased)
 		return s->last[i].expired ? -ETIMEDOUT : -EALREADY;
@@ -878,7 +879,7 @@ static void op_bury(struct sim *s)
 			return;
 		}
 		mqbus_window_buried(&s->g.w, r->entry);
-		list_del(&s->dead, r);
+		list_drop(&s->dead, r);
 		s->stats.buried++;
 		s->met[BURIED]++;
 		model_finish(s, r);
@@ -921,9 +922,15 @@ static void op_conf(struct sim *s)
 static void model_forget(struct sim *s, struct rec *r)
 {
 	if (r->state == READY)
-		list_del(&s->ready[r->place], r);
+		list_drop(&s->ready[r->place], r);
 	else if (r->state == DEAD)
-		list_del(&s->dead, r);
+		list_drop(&s->dead, r);
+	if (r->state == LEASED) {
+		model_unlease(s, r);
+		s->last[r->entry].forgotten = true;
+		s->stats.released++;
+		s->met[ENDED]++;
+	}
 	model_finish(s, r);
 }
 
@@ -935,16 +942,16 @@ static bool lies_before(const struct rec *a, const struct rec *b)
 	return retry == (b->place == MQBUS_PLACE_RETRY) ? a->pos < b->pos : !retry;
 }
 
-/* All members go, and a partition begins somewhere else */
+/* A partition begins somewhere else, and all members go or are made to wait */
 static void op_forget(struct sim *s)
 {
 	u32 lane = rng_below(&s->rng, s->o.lanes), i;
 	struct mqbus_seek seek = { .whence = MQBUS_WHENCE_OFFSET };
 	struct mqbus_ring *ring = &s->g.rings[lane];
-	bool more;
+	bool more, force = rng_once(&s->rng, 2);
 	u64 k;
 
-	for (i = 0; i < GROUP_SEATS; i++)
+	for (i = 0; !force && i < GROUP_SEATS; i++)
 		op_leave(s, i);
 	s->nr_got = 0;
 	do {
@@ -1109,7 +1116,7 @@ static void test_model(const char *name, const struct group_options *o, u64 runs
 {
 	static const char *const names[MET] = {
 		"retried", "no room to", "moved", "held back", "buried", "discarded",
-		"untaken", "forgotten", "ready in vain",
+		"untaken", "forgotten", "ended by that", "ready in vain",
 	};
 	u64 met[MET] = {}, ops = 0, i;
 

@@ -879,6 +879,43 @@ static void test_jitter(void)
 	end();
 }
 
+/* A seek by force: there are members, and they have records */
+static void test_forget_leased(void)
+{
+	struct group_options o = usual;
+	u64 leases[4];
+	u32 i, k, entry;
+
+	o.lanes = 2;
+	begin("forget: leases end, and their numbers", &o);
+	publish(0, 3, 0);
+	publish(1, 1, 0);
+	CHECK(take(0, 99) == 4 && holders[0].nr == 4 && g.w.leased == 4);
+	for (i = 0, k = 0; i < 4; i++)
+		leases[out[i].partition ? 3 : k++] = out[i].lease;
+	g.w.conf.paused = true;
+	publish(0, 1, 0);
+	CHECK(!mqbus_window_ready(&g.w, &holders[0]) && !take(0, 99));
+	for (i = 0; mqbus_window_forget(&g.w, 0, 1); i++)
+		;
+	CHECK(i == 2 && !g.lane[0].pending && g.lane[1].pending == 1);
+	CHECK(holders[0].nr == 1 && g.w.leased == 1 && g.w.inflight == 1);
+	g.w.conf.paused = false;
+	CHECK(mqbus_window_ready(&g.w, &holders[0]));
+	for (k = 0; k < 2; k++) {
+		for (i = 0; i < 3; i++)
+			CHECK(mqbus_window_find(&g.w, &holders[0], leases[i], &entry) == -ESTALE);
+		/* The next lease of an entry forgets that */
+		if (!k)
+			while (publish(0, 1, 0), take(0, 1), (u32)out[0].lease != (u32)leases[0])
+				CHECK(!settle(0, out[0].lease, MQBUS_ACK));
+	}
+	CHECK(!settle(0, out[0].lease, MQBUS_ACK));
+	CHECK(settle(0, out[0].lease, MQBUS_ACK) == -EALREADY);
+	CHECK(!settle(0, leases[3], MQBUS_ACK));
+	end();
+}
+
 static void test_forget(void)
 {
 	struct group_options o = usual;
@@ -1071,6 +1108,7 @@ int main(void)
 	test_tick();
 	test_jitter();
 	test_forget();
+	test_forget_leased();
 	test_retry_full();
 	test_retry_leased();
 	test_retry_long();

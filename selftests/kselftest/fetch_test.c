@@ -102,7 +102,9 @@ TEST_F(fetch, commit_by_entries)
 	EXPECT_EQ(-ERANGE, mq_commit(fd, 0, 11));
 	EXPECT_EQ(-ERANGE, mq_commit(fd, 0, ~0ULL));
 
-	memset(e, 0xcc, sizeof(e));
+	memset(e, 0, sizeof(e));
+	for (i = 0; i < 6; i++)
+		e[i].error = 0xcccccccc;
 	e[0].partition = 9; e[0].offset = 0;
 	e[1].partition = 0; e[1].offset = 5;
 	e[2].partition = 0; e[2].offset = 4;

@@ -231,7 +231,7 @@ TEST_F(netlink, groups)
 {
 	struct reply *r = self->asker->replies;
 	struct mqbus_range range;
-	int fd, member, standby, i;
+	int fd, member, other, i;
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 2, .size = 4096,
 			       .full = MQBUS_FULL_EVICT));
@@ -239,7 +239,7 @@ TEST_F(netlink, groups)
 	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "b"));
 	fd = mq_producer(self->topic, 0);
 	member = mq_member(self->topic, "a", 0);
-	standby = mq_member(self->topic, "a", 0);
+	other = mq_member(self->topic, "a", 0);
 	for (i = 0; i < 10; i++)
 		ASSERT_EQ(1, mq_put_in(fd, 0, "12345678", 8));
 	ASSERT_EQ(1, mq_fetch(member, &range, 1, 0, 0));
@@ -284,7 +284,7 @@ TEST_F(netlink, groups)
 	ASSERT_EQ(0, mq_commit_fetched(member));
 	ASSERT_EQ(2, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
 	EXPECT_EQ(0, r->number[MQBUS_A_GROUP_LAG]);
-	close(standby);
+	close(other);
 	close(member);
 	close(fd);
 }

@@ -156,7 +156,8 @@ TEST_F(queue, no_options_for_streams)
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
 	mq_set_name(args.topic, self->topic);
 	mq_set_name(args.group, "s");
-	for (byte = offsetof(struct mqbus_group_create, queue); byte < sizeof(args); byte += 3) {
+	for (byte = offsetof(struct mqbus_group_create, queue);
+	     byte < offsetof(struct mqbus_group_create, stream); byte += 3) {
 		((char *)&args)[byte] = 1;
 		EXPECT_EQ(-EINVAL, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &args))
 			TH_LOG("byte %zu", byte);
@@ -402,7 +403,7 @@ TEST_F(queue, set_refused)
 				  .credit = 1));
 	EXPECT_EQ(-ENOENT, mq_set(self->ctl, self->topic, "h", MQBUS_GROUP_SET_CREDIT, NULL));
 	EXPECT_EQ(-ENOENT, mq_set(self->ctl, "nosuch", "g", MQBUS_GROUP_SET_CREDIT, NULL));
-	EXPECT_EQ(-EOPNOTSUPP, mq_set(self->ctl, self->topic, "g", 1U << 6, NULL));
+	EXPECT_EQ(-EOPNOTSUPP, mq_set(self->ctl, self->topic, "g", 1U << 9, NULL));
 	EXPECT_EQ(-EOPNOTSUPP, mq_set(self->ctl, self->topic, "g", 1U << 31, NULL));
 	mq_set_name(args.topic, self->topic);
 	mq_set_name(args.group, "g");

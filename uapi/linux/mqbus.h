@@ -577,9 +577,9 @@ struct mqbus_group_create {
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. Holds for
  * what happens from then on: a lease that is running keeps its time, a record that
  * waits keeps its due time. @max_inflight may become at most what the group was made
- * with. Errors as of %MQBUS_IOC_GROUP_CREATE; EBADFD for an option of the other type of group; EBUSY if @dlq is
- * taken away while dead letters wait for it; EINVAL if @fields is 0. Nothing is changed
- * then.
+ * with. Errors as of %MQBUS_IOC_GROUP_CREATE; EBADFD for an option of the other type of
+ * group; EBUSY if @dlq is taken away while dead letters wait for it; EINVAL if @fields is
+ * 0. Nothing is changed then.
  */
 struct mqbus_group_set {
 	__u32 flags;

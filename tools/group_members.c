@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdlib.h>
+
+#include <linux/mqbus_netlink.h>
+
+#include "cmd.h"
+#include "group.h"
+#include "names.h"
+#include "nl.h"
+#include "output.h"
+
+static const char *state_name(__u32 state)
+{
+	switch (state) {
+	case MQBUS_MEMBER_STATE_ACTIVE:
+		return "active";
+	case MQBUS_MEMBER_STATE_STANDBY:
+		return "standby";
+	case MQBUS_MEMBER_STATE_FENCED:
+		return "fenced";
+	case MQBUS_MEMBER_STATE_AWAY:
+		return "away";
+	default:
+		return "?";
+	}
+}
+
+static json_t *member_json(const struct nl_member *m, bool queue)
+{
+	json_t *member;
+
+	member = json_pack("{s:s* s:s s:I s:s s:I}",
+			   "id", m->id[0] ? m->id : NULL,
+			   "state", state_name(m->state),
+			   "pid", (json_int_t)m->pid,
+			   "comm", m->comm,
+			   "uid", (json_int_t)m->uid);
+	if (queue) {
+		json_object_set_new(member, "leases", json_integer(m->leases));
+	} else {
+		json_object_set_new(member, "partitions", json_integer(m->partitions));
+		json_object_set_new(member, "revoking", json_integer(m->revoking));
+	}
+	return member;
+}
+
+static int members_json(const struct nl_member *members, size_t n, bool queue)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		json_array_append_new(list, member_json(&members[i], queue));
+	return output_json(list);
+}
+
+static int members_table(const struct nl_member *m, size_t n, bool queue)
+{
+	struct table table = { 0 };
+	char user[64], pid[16];
+
+	table_row(&table, "MEMBER\tSTATE\t>PID\tCOMMAND\tUSER\t%s",
+		  queue ? ">LEASES" : ">PARTITIONS\t>TO LET GO");
+	for (; n; m++, n--) {
+		bool there = m->state != MQBUS_MEMBER_STATE_AWAY;
+
+		snprintf(pid, sizeof(pid), m->pid ? "%u" : "-", m->pid);
+		if (queue)
+			table_row(&table, "-\t%s\t%s\t%s\t%s\t%u", state_name(m->state), pid,
+				  m->comm, names_user(user, m->uid), m->leases);
+		else
+			table_row(&table, "%s\t%s\t%s\t%s\t%s\t%u\t%u", m->id[0] ? m->id : "-",
+				  state_name(m->state), pid, there ? m->comm : "-",
+				  there ? names_user(user, m->uid) : "-", m->partitions,
+				  m->revoking);
+	}
+	table_print(&table);
+	return STATUS_OK;
+}
+
+int group_members(int argc, char **argv)
+{
+	struct error_subject subject = { .action = DO_GROUP_SEEK };
+	struct nl_member *members = NULL;
+	struct nl_group *groups = NULL;
+	size_t n, nr_groups;
+	bool json = false;
+	int ret;
+
+	ret = cmd_json_option(argc, argv,
+			      "Usage: mqbus group members TOPIC GROUP [-j|--json]\n"
+			      "\n"
+			      "Who reads, and how much of it each has: active, standby (there are fewer\n"
+			      "partitions than members), fenced (it did not let go of a partition in time\n"
+			      "and has not come back), away (its partitions are kept for it).\n",
+			      &json);
+	if (ret >= 0)
+		return ret;
+	ret = group_names(argc, argv, "members", &subject);
+	if (ret)
+		return ret;
+	/* A group without members is an empty list; one that is not there is an error */
+	ret = nl_group_list(subject.topic, subject.group, &groups, &nr_groups);
+	if (!ret && !nr_groups)
+		ret = -ENOENT;
+	if (!ret)
+		ret = nl_member_list(subject.topic, subject.group, &members, &n);
+	if (ret) {
+		ret = error_report(&subject, ret);
+	} else {
+		bool queue = groups->type == MQBUS_GROUP_QUEUE;
+
+		ret = json ? members_json(members, n, queue) :
+			     members_table(members, n, queue);
+	}
+	free(groups);
+	free(members);
+	return ret;
+}
