@@ -13,6 +13,7 @@
  * LINES_COUNT=N (a quarter of them records), KILL_COUNT=N (half of them) deeds;
  * KILL_SEED=N for the same choices again.
  */
+#include "share.h"
 #include "stress.h"
 
 #define PARTS		8
@@ -137,18 +138,11 @@ static bool commit_range(struct member *m, struct mqbus_range *r)
 
 	while (r->begin_offset < r->end_offset) {
 		__u64 to = middle > r->begin_offset ? middle : r->end_offset;
-		struct mqbus_commit_entry entry = {
-			.partition = r->partition, .offset = to, .generation = r->generation,
-		};
-		struct mqbus_commit args = {
-			.nr_entries = 1, .entries = (uintptr_t)&entry,
-			.entry_size = sizeof(entry),
-		};
 		__u64 begun = get(&m->s->part[r->partition].begun);
 		int err;
 
 		raise_to(&m->s->part[r->partition].tried, to);
-		err = mq_ioctl(m->fd, MQBUS_IOC_COMMIT, &args);
+		err = mq_commit_of(m->fd, r->partition, to, r->generation);
 		if (err == -ESTALE || err == -ENOLINK) {
 			add(&m->s->refused, 1);
 			return false;
@@ -183,7 +177,6 @@ static int fetch_committing(struct member *m, struct mqbus_range *ranges, __u64 
 /* One turn: fetch, work, commit what is ours. Return: 0 or a negative errno. */
 static int turn(struct member *m)
 {
-	struct mqbus_commit release = { .flags = MQBUS_COMMIT_F_RELEASE };
 	struct mqbus_range ranges[PARTS];
 	bool committing = m->committing, held = m->nr && !committing;
 	__u64 known[PARTS], timeout = 10 * MQ_MS;
@@ -227,7 +220,7 @@ static int turn(struct member *m)
 		break;
 	case 1:
 		/* What is wanted back goes, done or not */
-		ret = mq_ioctl(m->fd, MQBUS_IOC_COMMIT, &release);
+		ret = mq_commit_flags(m->fd, MQBUS_COMMIT_F_RELEASE);
 		if (ret && ret != -ENOLINK)
 			return ret;
 		break;
@@ -247,15 +240,11 @@ static int turn(struct member *m)
 static void live(struct churn *s, const char *id, __u32 life, __u64 seed)
 {
 	struct member m = { .s = s, .life = life, .random = seed * 2 + 1 };
-	struct mqbus_join join = {};
 	int err, i, turns = draw(&m.random, 4) ? 1 << 30 : 1 + draw(&m.random, 20);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	m.fd = mq_open(0);
-	mq_set_name(join.topic, s->topic);
-	mq_set_name(join.group, "g");
-	mq_set_name(join.member, id);
-	err = mq_ioctl(m.fd, MQBUS_IOC_JOIN, &join);
+	m.fd = mq_member_as(s->topic, "g", id, 0);
+	err = m.fd < 0 ? m.fd : 0;
 	for (i = 0; i < PARTS && !err; i++)
 		err = mq_map(m.fd, i, &m.map[i]);
 	/* Some leave of their own will */
@@ -307,9 +296,6 @@ FIXTURE(churn) {
 
 FIXTURE_SETUP(churn)
 {
-	struct mqbus_group_create args = { .mode = 0600, .stream = {
-		.rebalance_timeout = 20 * MQ_MS, .grace = 20 * MQ_MS,
-	} };
 	struct churn *s = mq_shared(sizeof(*s));
 	int p;
 
@@ -330,9 +316,8 @@ FIXTURE_SETUP(churn)
 	/* All of it stays, to be looked at in the end */
 	ASSERT_EQ(0, mq_create(self->ctl, s->topic, .partitions = PARTS, .size = RING));
 	ASSERT_EQ(0, mq_group(self->ctl, s->topic, "all"));
-	mq_set_name(args.topic, s->topic);
-	mq_set_name(args.group, "g");
-	ASSERT_EQ(0, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &args));
+	ASSERT_EQ(0, mq_stream(self->ctl, s->topic, "g", .rebalance_timeout = 20 * MQ_MS,
+			       .grace = 20 * MQ_MS));
 }
 
 FIXTURE_TEARDOWN(churn)

@@ -6,6 +6,7 @@
  * the kernels of distributions do not have.
  */
 #include "lease.h"
+#include "share.h"
 #include "transact.h"
 
 #define MOST	2000
@@ -129,13 +130,7 @@ static int topic_unlimit(struct point *p)
 
 static int stream_create_graceful(struct point *p)
 {
-	struct mqbus_group_create args = {
-		.mode = 0600, .stream = { .rebalance_timeout = MQ_SEC, .grace = MQ_SEC },
-	};
-
-	mq_set_name(args.topic, p->topic);
-	mq_set_name(args.group, "f");
-	return mq_ioctl(p->ctl, MQBUS_IOC_GROUP_CREATE, &args);
+	return mq_stream(p->ctl, p->topic, "f", .rebalance_timeout = MQ_SEC, .grace = MQ_SEC);
 }
 
 static int stream_set(struct point *p)
@@ -182,12 +177,7 @@ static int forget_named(struct point *p)
 /* Beside another member, so that partitions go to and fro */
 static int join_with_id(struct point *p)
 {
-	struct mqbus_join args = { .member = "static" };
-
-	p->fd = mq_open(0);
-	mq_set_name(args.topic, p->topic);
-	mq_set_name(args.group, "shared");
-	p->fd = p->fd < 0 ? p->fd : mq_bound(p->fd, mq_ioctl(p->fd, MQBUS_IOC_JOIN, &args));
+	p->fd = mq_member_as(p->topic, "shared", "static", 0);
 	return p->fd < 0 ? p->fd : 0;
 }
 
