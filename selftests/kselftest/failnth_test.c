@@ -6,6 +6,7 @@
  * the kernels of distributions do not have.
  */
 #include "lease.h"
+#include "named.h"
 #include "share.h"
 #include "transact.h"
 
@@ -162,9 +163,11 @@ static int open_producer(struct point *p)
 	return p->fd < 0 ? p->fd : 0;
 }
 
-static int open_named(struct point *p)
+static int open_name(struct point *p)
 {
-	p->fd = mq_named(p->topic, "name", NULL);
+	struct mqbus_produce args;
+
+	p->fd = open_named(p->topic, "name", &args);
 	return p->fd < 0 ? p->fd : 0;
 }
 
@@ -359,9 +362,9 @@ TEST_F(failnth, endpoints)
 		{ "open and join a stream group", join_stream, close_fd },
 		{ "open and join a queue group", join_queue, close_fd },
 		{ "open and join with an id", join_with_id, close_fd },
-		{ "open a name again", open_named, close_fd },
+		{ "open a name again", open_name, close_fd },
 	};
-	static const struct step named = { "open a new name", open_named, forget_named };
+	static const struct step named = { "open a new name", open_name, forget_named };
 	struct point *p = &self->p;
 	int member;
 	size_t i;
@@ -370,7 +373,7 @@ TEST_F(failnth, endpoints)
 		SKIP(return, "this kernel has no fault injection");
 	ASSERT_EQ(0, topic_create(p));
 	sweep(_metadata, p, &named);
-	ASSERT_EQ(0, open_named(p));
+	ASSERT_EQ(0, open_name(p));
 	ASSERT_EQ(0, close_fd(p));
 	ASSERT_EQ(0, mq_queue(p->ctl, p->topic, "g", NULL));
 	ASSERT_EQ(0, mq_group(p->ctl, p->topic, "s"));

@@ -14,6 +14,7 @@
  * choices again.
  */
 #include "lease.h"
+#include "named.h"
 #include "stress.h"
 #include "transact.h"
 
@@ -74,31 +75,27 @@ static bool stop(struct pipeline *s, int who, int err)
 static void feed(struct pipeline *s, __u64 seed)
 {
 	struct mqbus_produce produce;
-	int err = 0, fd = mq_named(s->topic[0], "feeder", &produce);
+	int err = 0, fd = open_named(s->topic[0], "feeder", &produce);
 	__u64 random = seed * 2 + 1, next = produce.last_seq + 1;
 	static struct load load;
 
 	if (fd < 0)
 		stop(s, 0, fd);
 	while (next <= s->count) {
-		struct mqbus_publish args = {
-			.msgs = (uintptr_t)load.msgs, .msg_size = sizeof(*load.msgs),
-			.timeout = MQBUS_WAIT_FOREVER,
-		};
-		__u64 again = draw(&random, 4) ? 0 : draw(&random, 20), i;
+		__u64 again = draw(&random, 4) ? 0 : draw(&random, 20), i, seq;
+		struct mqbus_publish args;
 
-		args.seq = next > again ? next - again : 1;
-		again = next - args.seq;
-		for (load.n = 0, i = args.seq; load.n < BATCH && i <= s->count; i++)
+		seq = next > again ? next - again : 1;
+		for (load.n = 0, i = seq; load.n < BATCH && i <= s->count; i++)
 			load_add(&load, i);
-		args.count = load.n;
-		err = mq_ioctl(fd, MQBUS_IOC_PUBLISH, &args) ?: -(int)args.error;
+		err = publish_from(fd, load.msgs, load.n, seq, NULL, MQBUS_WAIT_FOREVER, &args) ?:
+		      -(int)args.error;
 		if (stop(s, 0, err))
 			break;
-		if (args.duplicates != again || args.published != load.n)
-			wrong(&s->wrong[LAST_SEQ], args.seq, args.duplicates);
+		if (args.duplicates != next - seq || args.published != load.n)
+			wrong(&s->wrong[LAST_SEQ], seq, args.duplicates);
 		add(&s->duplicates, args.duplicates);
-		next = args.seq + args.published;
+		next = seq + args.published;
 	}
 	/* It stays, to be killed as well */
 	while (!get(&s->done))

@@ -38,20 +38,6 @@ static inline int mq_transact(int fd, const struct mqbus_act *acts, __u32 count,
 	return mq_ioctl(fd, MQBUS_IOC_TRANSACT, args);
 }
 
-/* A named producer: an endpoint or a negative errno */
-static inline int mq_named(const char *topic, const char *name, struct mqbus_produce *args)
-{
-	struct mqbus_produce own;
-	int fd = mq_open(0);
-
-	if (!args)
-		args = &own;
-	*args = (struct mqbus_produce) {};
-	mq_set_name(args->topic, topic);
-	mq_set_name(args->name, name);
-	return fd < 0 ? fd : mq_bound(fd, mq_ioctl(fd, MQBUS_IOC_PRODUCE, args));
-}
-
 /* Offset that the next record of a partition gets, by a group that there is */
 static inline __u64 mq_end(int fd, const char *topic, const char *group, __u32 partition)
 {
