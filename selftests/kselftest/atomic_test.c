@@ -6,8 +6,7 @@
  * are in one topic and not in another; at the end each ticket is once in each.
  *
  * A reader that has met a record in one topic expects all the others of its transaction
- * in whatever it reads from then on to the end: by fetching, or by the tails of the
- * mappings alone.
+ * in whatever it reads from then on to the end: by fetching, or by the mappings alone.
  *
  * LINES_COUNT=N tickets, KILL_COUNT=N kills; KILL_SEED=N for the same choices again.
  */
@@ -227,6 +226,18 @@ static void walk(struct reader *r, int topic, __u32 part, __u64 end)
 	}
 }
 
+/* The end of a partition as the mapping tells it: what was read before and after agrees */
+static __u64 mapped_end(const struct mqbus_ring_page *page)
+{
+	__u64 next, tail;
+
+	do {
+		next = get(&page->next_offset);
+		tail = get(&page->tail);
+	} while (next != get(&page->next_begun));
+	return tail;
+}
+
 /* Read a topic to its end, one way or the other; only fetching gives space back. */
 static void read_topic(struct reader *r, int topic, bool fetches)
 {
@@ -235,7 +246,7 @@ static void read_topic(struct reader *r, int topic, bool fetches)
 	int ret, k;
 
 	for (i = 0; i < PARTS && !fetches; i++)
-		walk(r, topic, i, get(&r->map[topic][i].page->tail));
+		walk(r, topic, i, mapped_end(r->map[topic][i].page));
 	if (fetches) {
 		while ((ret = mq_fetch(r->fd[topic], ranges, PARTS, MQBUS_FETCH_F_COMMIT, 0)) > 0)
 			for (k = 0; k < ret; k++)

@@ -109,6 +109,24 @@ static void fill_in(FIXTURE_DATA(exchange) *self)
 	x->acts[SETTLE] = act_settle(self->worker.fd, x->settles, EACH);
 }
 
+/* Statements of a test in which @at is each act in turn */
+#define for_each_place(at)	for ((at) = 0; (at) < ACTS; (at)++)
+
+/* Replace the second publishing act by one to a topic, as the act number @at. */
+static void publish_as(FIXTURE_DATA(exchange) *self, int at, int fd, const struct mqbus_msg *msgs,
+		       __u32 count)
+{
+	struct mqbus_act act = act_publish(fd, msgs, count);
+	int i;
+
+	fill_in(self);
+	for (i = SECOND_PUBLISH; i < at; i++)
+		self->x.acts[i] = self->x.acts[i + 1];
+	for (; i > at; i--)
+		self->x.acts[i] = self->x.acts[i - 1];
+	self->x.acts[at] = act;
+}
+
 static int go(FIXTURE_DATA(exchange) *self, __u64 timeout, struct mqbus_transact *args)
 {
 	return mq_transact(self->ctl, self->x.acts, ACTS, timeout, args);
@@ -157,6 +175,17 @@ static struct state done(struct state s)
 	s.queue[3] -= EACH;
 	s.queue[4] -= EACH;
 	return s;
+}
+
+/* Of the twelve records, for the next transaction: those that are held, then new ones */
+static bool other_leases(FIXTURE_DATA(exchange) *self, int round)
+{
+	if (round >= 3)
+		return true;
+	if (round)
+		return take(self->worker.fd, self->leased, EACH, 0) == EACH;
+	memmove(self->leased, self->leased + EACH, EACH * sizeof(*self->leased));
+	return true;
 }
 
 #endif /* _MQBUS_TEST_EXCHANGE_H */

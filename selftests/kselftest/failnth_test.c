@@ -171,7 +171,14 @@ static int open_name(struct point *p)
 	return p->fd < 0 ? p->fd : 0;
 }
 
-/* A topic remembers names for as long as it lives. */
+/* A topic remembers names for as long as it lives, also if the answer got lost. */
+static int open_new_name(struct point *p)
+{
+	int ret = open_name(p);
+
+	return ret ? topic_delete(p) ?: topic_create(p) ?: ret : 0;
+}
+
 static int forget_named(struct point *p)
 {
 	return close(p->fd) ?: topic_delete(p) ?: topic_create(p);
@@ -364,7 +371,7 @@ TEST_F(failnth, endpoints)
 		{ "open and join with an id", join_with_id, close_fd },
 		{ "open a name again", open_name, close_fd },
 	};
-	static const struct step named = { "open a new name", open_name, forget_named };
+	static const struct step named = { "open a new name", open_new_name, forget_named };
 	struct point *p = &self->p;
 	int member;
 	size_t i;

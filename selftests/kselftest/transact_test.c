@@ -6,24 +6,6 @@
 #include "exchange.h"
 #include "fault.h"
 
-/* Statements of a test in which @at is each act in turn */
-#define for_each_place(at)	for ((at) = 0; (at) < ACTS; (at)++)
-
-/* Replace the second publishing act by one to a topic, as the act number @at. */
-static void publish_as(FIXTURE_DATA(exchange) *self, int at, int fd, const struct mqbus_msg *msgs,
-		       __u32 count)
-{
-	struct mqbus_act act = act_publish(fd, msgs, count);
-	int i;
-
-	fill_in(self);
-	for (i = SECOND_PUBLISH; i < at; i++)
-		self->x.acts[i] = self->x.acts[i + 1];
-	for (; i > at; i--)
-		self->x.acts[i] = self->x.acts[i - 1];
-	self->x.acts[at] = act;
-}
-
 /* A topic of three partitions of which the second is full */
 struct wall {
 	char topic[MQBUS_NAME_SIZE];
@@ -227,17 +209,6 @@ TEST_F(exchange, full)
 
 static void on_signal(int sig)
 {
-}
-
-/* Of the twelve records, for the next transaction: those that are held, then new ones */
-static bool other_leases(FIXTURE_DATA(exchange) *self, int round)
-{
-	if (round >= 3)
-		return true;
-	if (round)
-		return take(self->worker.fd, self->leased, EACH, 0) == EACH;
-	memmove(self->leased, self->leased + EACH, EACH * sizeof(*self->leased));
-	return true;
 }
 
 /* Room comes last: it takes leases */
