@@ -292,7 +292,7 @@ static int publish_copy(struct mqbus_record *rec, const struct mqbus_msg *m)
 	};
 	/* The padding goes into the ring with the rest */
 	memset((void *)(rec + 1) + parts, 0, rec->size - sizeof(*rec) - parts);
-	return mqbus_msg_copy(rec, m, NULL);
+	return mqbus_msg_copy(rec, m);
 }
 
 static int act_copy(struct mqbus_transaction *t, u32 a, u32 *at)

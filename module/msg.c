@@ -2,7 +2,6 @@
 /*
  * Descriptions of records as users give them: all that touches the user's memory.
  */
-#include <linux/instrumented.h>
 #include <linux/pagemap.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
@@ -98,64 +97,43 @@ int mqbus_msg_check(const struct mqbus_topic *topic, struct mqbus_msg *m, u32 tu
 	return 0;
 }
 
-/*
- * As __copy_from_user_inatomic(), but for the check that hardened usercopy would
- * make of the ring's address: it looks the address up in the table of all
- * vmalloc areas, under a lock that all CPUs share.
+/**
+ * mqbus_msg_copy_rest() - copy what stands behind the value
+ * @to: where to
+ * @m: the record's description, checked
+ *
+ * Return: as mqbus_msg_copy().
  */
-static bool copy_part(void **to, u64 from, u32 len)
+int mqbus_msg_copy_rest(void *to, const struct mqbus_msg *m)
 {
-	const void __user *user = u64_to_user_ptr(from);
-	unsigned long left;
+	void *headers;
 
-	if (!len)
-		return true;
-	instrument_copy_from_user_before(*to, user, len);
-	left = raw_copy_from_user(*to, user, len);
-	instrument_copy_from_user_after(*to, user, len, left);
-	*to += len;
-	return !left;
+	if (!mqbus_msg_copy_part(&to, m->key, m->key_len) ||
+	    !mqbus_msg_copy_part(&to, m->routing_key, m->routing_key_len))
+		return -EFAULT;
+	headers = to;
+	if (!mqbus_msg_copy_part(&to, m->headers, m->headers_len))
+		return -EFAULT;
+	return mqbus_headers_valid(headers, m->headers_len) ? 0 : -EINVAL;
 }
 
 /**
- * mqbus_msg_copy() - copy the parts behind the header
- * @rec: where the record is made
- * @m: its description, checked
- * @iter: its value, instead of the address; or NULL
+ * mqbus_msg_copy_iter() - copy a value that an iterator has
+ * @to: where to
+ * @iter: the iterator; stays where it is after an error
+ * @len: bytes
  *
- * Return: 0, -EFAULT (if faults are disabled: fault in and try again), -EINVAL.
+ * Return: as mqbus_msg_copy().
  */
-int mqbus_msg_copy(struct mqbus_record *rec, const struct mqbus_msg *m,
-		   struct iov_iter *iter)
+int mqbus_msg_copy_iter(void *to, struct iov_iter *iter, u32 len)
 {
-	void *to = rec + 1;
+	struct iov_iter again = *iter;
 
-	if (iter) {
-		struct iov_iter again = *iter;
-
-		/* With the underscore for the reason that copy_part() gives */
-		if (_copy_from_iter(to, m->value_len, iter) != m->value_len) {
-			*iter = again;
-			return -EFAULT;
-		}
+	/* With the underscore for the reason that mqbus_msg_copy_part() gives */
+	if (_copy_from_iter(to, len, iter) == len)
 		return 0;
-	}
-	if (!copy_part(&to, m->value, m->value_len))
-		return -EFAULT;
-	if (likely(!(m->headers_len | m->key_len | m->routing_key_len)))
-		return 0;
-	if (!copy_part(&to, m->key, m->key_len) ||
-	    !copy_part(&to, m->routing_key, m->routing_key_len))
-		return -EFAULT;
-	if (m->headers_len) {
-		void *headers = to;
-
-		if (!copy_part(&to, m->headers, m->headers_len))
-			return -EFAULT;
-		if (!mqbus_headers_valid(headers, m->headers_len))
-			return -EINVAL;
-	}
-	return 0;
+	*iter = again;
+	return -EFAULT;
 }
 
 static bool fault_in(u64 addr, u32 len)
@@ -166,7 +144,7 @@ static bool fault_in(u64 addr, u32 len)
 /**
  * mqbus_msg_fault_in() - bring in the pages of a record
  * @m: its description, checked
- * @iter: as mqbus_msg_copy()
+ * @iter: its value, instead of the address; or NULL
  *
  * Return: 0, or -EFAULT if there are none.
  */

@@ -2,7 +2,9 @@
 #ifndef _MQBUS_MSG_H
 #define _MQBUS_MSG_H
 
+#include <linux/instrumented.h>
 #include <linux/types.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/mqbus.h>
 
@@ -11,8 +13,8 @@
 struct mqbus_topic;
 
 int mqbus_msg_check(const struct mqbus_topic *topic, struct mqbus_msg *m, u32 turn);
-int mqbus_msg_copy(struct mqbus_record *rec, const struct mqbus_msg *m,
-		   struct iov_iter *iter);
+int mqbus_msg_copy_rest(void *to, const struct mqbus_msg *m);
+int mqbus_msg_copy_iter(void *to, struct iov_iter *iter, u32 len);
 int mqbus_msg_fault_in(const struct mqbus_msg *m, struct iov_iter *iter);
 
 /**
@@ -35,6 +37,52 @@ static inline u32 mqbus_msg_parts(const struct mqbus_msg *m)
 static inline u32 mqbus_msg_bytes(const struct mqbus_msg *m)
 {
 	return mqbus_record_bytes(mqbus_msg_parts(m));
+}
+
+/**
+ * mqbus_msg_copy_part() - copy a part of a record
+ * @to: where to; moves on
+ * @from: address of the user's, checked
+ * @len: bytes
+ *
+ * As __copy_from_user_inatomic(), but for the check that hardened usercopy would
+ * make of the ring's address: it looks the address up in the table of all
+ * vmalloc areas, under a lock that all CPUs share.
+ *
+ * Return: whether all could be copied.
+ */
+static inline bool mqbus_msg_copy_part(void **to, u64 from, u32 len)
+{
+	const void __user *user = u64_to_user_ptr(from);
+	unsigned long left;
+
+	if (!len)
+		return true;
+	instrument_copy_from_user_before(*to, user, len);
+	left = raw_copy_from_user(*to, user, len);
+	instrument_copy_from_user_after(*to, user, len, left);
+	*to += len;
+	return !left;
+}
+
+/**
+ * mqbus_msg_copy() - copy the parts behind the header
+ * @rec: where the record is made
+ * @m: its description, checked
+ *
+ * Inline, because most records have nothing but a value, and this is done for each.
+ *
+ * Return: 0, -EFAULT (if faults are disabled: fault in and try again), -EINVAL.
+ */
+static inline int mqbus_msg_copy(struct mqbus_record *rec, const struct mqbus_msg *m)
+{
+	void *to = rec + 1;
+
+	if (!mqbus_msg_copy_part(&to, m->value, m->value_len))
+		return -EFAULT;
+	if (likely(!(m->headers_len | m->key_len | m->routing_key_len)))
+		return 0;
+	return mqbus_msg_copy_rest(to, m);
 }
 
 #endif /* _MQBUS_MSG_H */

@@ -40,7 +40,7 @@ static int producer_name(struct mqbus_producer *producer, struct mqbus_ns *ns,
 	return 0;
 }
 
-/* What can fail, in an order that mqbus_producer_close() undoes half of, too. */
+/* What can fail, in an order that mqbus_producer_close() undoes from anywhere. */
 static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 			 const struct mqbus_who *who, struct mqbus_produce *args)
 {
@@ -70,6 +70,7 @@ static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
 			const struct mqbus_who *who, struct mqbus_produce *args)
 {
+	struct mqbus_topic *topic;
 	int err;
 
 	if (args->flags)
@@ -79,17 +80,18 @@ int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
 		return -EINVAL;
 	err = args->name[0] ? mqbus_name_check(args->name) : 0;
 	if (!err)
-		err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_WRITE, &producer->topic);
+		err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_WRITE, &topic);
 	if (err)
 		return err;
 
 	mutex_init(&producer->lock);
 	INIT_DELAYED_WORK(&producer->due, producer_due);
-	atomic_inc(&producer->topic->producers);
+	producer->topic = topic;
+	atomic_inc(&topic->producers);
 	err = producer_bind(producer, ns, who, args);
 	if (err) {
 		mqbus_producer_close(producer);
-		/* It may be tried again */
+		/* The endpoint may become something else */
 		memset(producer, 0, sizeof(*producer));
 	}
 	return err;
@@ -146,11 +148,6 @@ int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 cou
 	return 0;
 }
 
-static u32 producer_owner(const struct mqbus_producer *producer)
-{
-	return producer->tenant ? producer->tenant->index : 0;
-}
-
 /**
  * mqbus_producer_reserve() - make room for a producer's records
  * @producer: the producer
@@ -161,7 +158,7 @@ static u32 producer_owner(const struct mqbus_producer *producer)
  */
 int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes)
 {
-	return mqbus_topic_reserve(producer->topic, partition, bytes, producer_owner(producer));
+	return mqbus_topic_reserve(producer->topic, partition, bytes, mqbus_producer_owner(producer));
 }
 
 /**
@@ -205,28 +202,6 @@ void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u3
 }
 
 /**
- * mqbus_producer_sign() - take the record in the slot, as a producer's next
- * @producer: the producer; its sender's lock is held, and mqbus_producer_check() was 0
- * @ring: the ring, whose lock is held; size, lengths, schema and parts are there
- */
-void mqbus_producer_sign(struct mqbus_producer *producer, struct mqbus_ring *ring)
-{
-	struct mqbus_record *rec = mqbus_ring_slot(ring);
-	struct mqbus_sender *sender = producer->sender;
-
-	lockdep_assert_held(&sender->lock);
-
-	rec->flags = 0;
-	rec->offset = ring->tail.offset;
-	rec->time = ring->last_time;
-	rec->producer = sender->id;
-	rec->seq = ++sender->seq;
-	rec->epoch = sender->epoch;
-	rec->__owner = ring->used ? producer_owner(producer) : 0;
-	mqbus_ring_stage(ring, rec->size);
-}
-
-/**
  * mqbus_producer_stage() - take a record that is ready into a ring
  * @producer: the producer; its sender's lock is held, and mqbus_producer_check() was 0
  * @ring: the ring, whose lock is held and where room was made
@@ -235,8 +210,10 @@ void mqbus_producer_sign(struct mqbus_producer *producer, struct mqbus_ring *rin
 void mqbus_producer_stage(struct mqbus_producer *producer, struct mqbus_ring *ring,
 			  const struct mqbus_record *rec)
 {
-	memcpy(mqbus_ring_slot(ring), rec, rec->size);
-	mqbus_producer_sign(producer, ring);
+	struct mqbus_record *slot = mqbus_ring_slot(ring);
+
+	memcpy(slot, rec, rec->size);
+	mqbus_producer_sign(producer, ring, slot);
 }
 
 /* What was refused last, in one word: 16 bits of partition, 16 of records, 32 of bytes */
@@ -265,7 +242,7 @@ static bool producer_again(const struct mqbus_producer *producer,
 		return mqbus_producer_due(producer, refusal->records, refusal->bytes) <
 		       refusal->due;
 	return mqbus_topic_room(producer->topic, refusal->partition, refusal->bytes,
-				producer_owner(producer)) != refusal->why;
+				mqbus_producer_owner(producer)) != refusal->why;
 }
 
 /**
@@ -306,7 +283,7 @@ static bool producer_ready(struct mqbus_producer *producer)
 	if (!refused)
 		return true;
 	err = mqbus_topic_room(producer->topic, refused >> 48, (u32)refused,
-			       producer_owner(producer));
+			       mqbus_producer_owner(producer));
 	if (err && err != -EAGAIN)
 		return false;
 	due = mqbus_producer_due(producer, (u16)(refused >> 32), (u32)refused);

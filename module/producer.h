@@ -8,12 +8,12 @@
 #include <linux/workqueue.h>
 #include <linux/mqbus.h>
 
+#include "core/ring.h"
+#include "limit.h"
 #include "sender.h"
 
 struct mqbus_ns;
 struct mqbus_record;
-struct mqbus_ring;
-struct mqbus_tenant;
 struct mqbus_topic;
 struct mqbus_who;
 
@@ -71,10 +71,43 @@ int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 cou
 int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes);
 u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records, u32 bytes);
 void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u32 bytes);
-void mqbus_producer_sign(struct mqbus_producer *producer, struct mqbus_ring *ring);
 void mqbus_producer_stage(struct mqbus_producer *producer, struct mqbus_ring *ring,
 			  const struct mqbus_record *rec);
 int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
 			ktime_t deadline);
+
+/**
+ * mqbus_producer_owner() - whose space its records take
+ * @producer: the producer
+ *
+ * Return: an index of the topic's; 0: nobody's.
+ */
+static inline u32 mqbus_producer_owner(const struct mqbus_producer *producer)
+{
+	return producer->tenant ? producer->tenant->index : 0;
+}
+
+/**
+ * mqbus_producer_sign() - take the record in the slot, as a producer's next
+ * @producer: the producer; its sender's lock is held, and mqbus_producer_check() was 0
+ * @ring: the ring, whose lock is held
+ * @rec: the record in the slot; size, lengths, schema and parts are there
+ */
+static inline void mqbus_producer_sign(struct mqbus_producer *producer,
+				       struct mqbus_ring *ring, struct mqbus_record *rec)
+{
+	struct mqbus_sender *sender = producer->sender;
+
+	lockdep_assert_held(&sender->lock);
+
+	rec->flags = 0;
+	rec->offset = ring->tail.offset;
+	rec->time = ring->last_time;
+	rec->producer = sender->id;
+	rec->seq = ++sender->seq;
+	rec->epoch = sender->epoch;
+	rec->__owner = ring->used ? mqbus_producer_owner(producer) : 0;
+	mqbus_ring_stage(ring, rec->size);
+}
 
 #endif /* _MQBUS_PRODUCER_H */

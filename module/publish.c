@@ -57,6 +57,14 @@ struct places {
 	u32 size;
 };
 
+static int copy_record(struct mqbus_record *rec, const struct mqbus_msg *m,
+		       struct iov_iter *iter)
+{
+	if (unlikely(iter))
+		return mqbus_msg_copy_iter(rec + 1, iter, m->value_len);
+	return mqbus_msg_copy(rec, m);
+}
+
 static void fill_header(struct mqbus_record *rec, const struct mqbus_msg *m, u32 bytes)
 {
 	rec->size = bytes;
@@ -79,27 +87,31 @@ static u32 append_locked(struct mqbus_producer *producer, struct source *src,
 	u32 partition = m->partition;
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
 	bool limited = limit || READ_ONCE(topic->limit.share);
-	u64 now = limit ? ktime_get_ns() : 0;
+	u64 now = limit ? ktime_get_ns() : 0, due = 0;
 	u32 held = 0, bytes, i;
+	struct mqbus_record *rec;
+	int why = 0;
 
 	for (i = 0; i < n && held < PUBLISH_HOLD; i++, m++) {
 		bytes = mqbus_msg_bytes(m);
-		*refusal = (struct mqbus_refusal) {
-			.partition = partition, .records = 1, .bytes = bytes,
-		};
 		if (unlikely(limited) || !mqbus_ring_fits(ring, bytes))
-			refusal->why = mqbus_producer_reserve(producer, partition, bytes);
-		if (!refusal->why && unlikely(limit)) {
-			refusal->due = mqbus_limit_due(limit, producer->tenant, 1, bytes);
-			if (refusal->due > now)
-				refusal->why = -EXFULL;
+			why = mqbus_producer_reserve(producer, partition, bytes);
+		if (unlikely(limit) && !why) {
+			due = mqbus_limit_due(limit, producer->tenant, 1, bytes);
+			why = due > now ? -EXFULL : 0;
 		}
-		if (!refusal->why)
-			refusal->why = mqbus_msg_copy(mqbus_ring_slot(ring), m, src->iter);
-		if (refusal->why)
+		rec = mqbus_ring_slot(ring);
+		if (!why)
+			why = copy_record(rec, m, src->iter);
+		if (unlikely(why)) {
+			*refusal = (struct mqbus_refusal) {
+				.why = why, .partition = partition, .records = 1,
+				.bytes = bytes, .due = due,
+			};
 			break;
-		fill_header(mqbus_ring_slot(ring), m, bytes);
-		mqbus_producer_sign(producer, ring);
+		}
+		fill_header(rec, m, bytes);
+		mqbus_producer_sign(producer, ring, rec);
 		if (unlikely(limit))
 			mqbus_limit_spend(limit, producer->tenant, 1, bytes, now);
 		held += bytes;

@@ -83,7 +83,7 @@ static struct mqbus_named *name_oldest(struct mqbus_topic *topic)
 }
 
 static struct mqbus_named *name_new(struct mqbus_topic *topic, struct mqbus_ns *ns,
-				   const struct mqbus_who *who, const char *text)
+				    const struct mqbus_who *who, const char *text)
 {
 	struct mqbus_named *name, *old = NULL;
 	int err;

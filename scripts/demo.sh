@@ -128,6 +128,39 @@ run mqbus run -t jobs -g workers -c 1 -v -- ./work 2>&1
 grep -q poison done || fail "the poison is not done"
 run mqbus group show jobs workers
 
+say "Exactly once: a publisher that is killed, workers that are killed, and each number squared once"
+run mqbus queue raw
+run mqbus topic create squares --partitions 2
+run mqbus group create squares check
+seq 60 >numbers
+published() { [ "$(mqbus topic show raw | awk '$1 == "records" { print $(NF - 1) }')" -ge "$1" ]; }
+{ head -n 40 numbers; exec sleep 60; } | mqbus pub raw --name loader -q &
+wait_for "40 numbers" published 40
+pkill -9 -f 'pub raw --name loader' || fail "there is no publisher"
+echo "the publisher was killed (SIGKILL); it is started again with the whole file:"
+run mqbus pub raw --name loader numbers
+cat >square <<'END'
+#!/bin/bash
+read -r n
+sleep 0.05
+echo "$n $((n * n))"
+echo >>worked
+END
+chmod +x square
+echo >worked
+echo '$ mqbus run -t raw -g workers -j 4 --to squares --idle-exit 1 -- ./square'
+mqbus run -t raw -g workers -j 4 --to squares --idle-exit 1 -- ./square 2>run.err &
+jobs=$!
+for n in 10 25; do
+	wait_for "$n numbers" has_lines worked $n
+	pkill -9 -P $jobs || fail "there are no workers"
+done
+wait $jobs || fail "the workers failed: $(cat run.err)"
+mqbus sub squares -g check -e | sort -n >squares
+echo "$(($(lines worked) - 1)) times a worker came to its end, and of the squares there are $(lines squares):"
+[ "$(cat squares)" = "$(seq 60 | awk '{ print $1, $1 * $1 }')" ] || fail "squares are missing or repeated"
+tail -n 2 squares
+
 say "Clean up: topics pin the module, so they go first"
 run mqbus topic delete --all
 run rmmod mqbus

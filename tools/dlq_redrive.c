@@ -107,9 +107,9 @@ static bool wait_turn(struct dlq *d)
 }
 
 /* Say why the letter stays where it is. */
-static enum dlq_verdict stays(struct dlq *d, const struct dlq_target *t,
-			      const struct dlq_letter *l, const struct mqbus_msg *msg,
-			      bool settling, int err)
+static enum dlq_verdict keep_letter(struct dlq *d, const struct dlq_target *t,
+				    const struct dlq_letter *l, const struct mqbus_msg *msg,
+				    bool settling, int err)
 {
 	struct error_subject subject = { .action = DO_PUBLISH, .topic = t->topic };
 	char where[64];
@@ -150,7 +150,7 @@ static enum dlq_verdict publish(struct dlq *d, struct dlq_target *t, const struc
 		d->status = STATUS_SIGNAL + cmd_signal();
 		return DLQ_STOP;
 	}
-	return stays(d, t, l, &msg, result.failed_act == 1, ret);
+	return keep_letter(d, t, l, &msg, result.failed_act == 1, ret);
 }
 
 static enum dlq_verdict redrive_one(struct dlq *d, const struct dlq_letter *l)

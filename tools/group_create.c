@@ -56,10 +56,6 @@ static const char pause_help[] =
 
 enum { OPT_MODE = 256, OPT_REBALANCE_TIMEOUT, OPT_GRACE };
 
-#define STREAM_OPTIONS								\
-	{ "rebalance-timeout", required_argument, NULL, OPT_REBALANCE_TIMEOUT },	\
-	{ "grace", required_argument, NULL, OPT_GRACE }
-
 /**
  * struct group_options - what was asked for, of either type of group
  * @stream: options of a stream group
@@ -104,7 +100,8 @@ int group_create(int argc, char **argv)
 		{ "offset", required_argument, NULL, 'o' },
 		{ "mode", required_argument, NULL, OPT_MODE },
 		{ "help", no_argument, NULL, 'h' },
-		STREAM_OPTIONS,
+		{ "rebalance-timeout", required_argument, NULL, OPT_REBALANCE_TIMEOUT },
+		{ "grace", required_argument, NULL, OPT_GRACE },
 	};
 	struct error_subject subject = { .action = DO_GROUP_CREATE };
 	struct place_spec place = { .whence = MQBUS_WHENCE_EARLIEST };
@@ -142,7 +139,8 @@ int group_create(int argc, char **argv)
 	if (ret)
 		return ret;
 	if (type == MQBUS_GROUP_QUEUE && group.fields)
-		return cmd_usage_error("group create: --rebalance-timeout and --grace are for -t stream");
+		return cmd_usage_error("group create: %s are for -t stream",
+				       "--rebalance-timeout and --grace");
 	if (type == MQBUS_GROUP_QUEUE)
 		return queue_option_create(&subject, place.whence, place.value, mode, &group.queue);
 	if (group.queue.fields || group.queue.fixed)
@@ -157,7 +155,8 @@ int group_set(int argc, char **argv)
 	struct option options[5 + QUEUE_OPTION_COUNT] = {
 		{ "type", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
-		STREAM_OPTIONS,
+		{ "rebalance-timeout", required_argument, NULL, OPT_REBALANCE_TIMEOUT },
+		{ "grace", required_argument, NULL, OPT_GRACE },
 	};
 	struct error_subject subject = { .action = DO_GROUP_SET };
 	struct group_options group = { 0 };

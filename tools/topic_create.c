@@ -78,7 +78,8 @@ int topic_set(int argc, char **argv)
 			return ret;
 		field = topic_option_fields(&config, opt);
 		if (!field)
-			return cmd_usage_error("topic set: --partitions, --size and --max-record are for new topics");
+			return cmd_usage_error("topic set: %s are for new topics",
+					       "--partitions, --size and --max-record");
 		fields |= field;
 	}
 	if (argc - optind != 1)

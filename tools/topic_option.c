@@ -118,7 +118,8 @@ static int limit_option(struct mqbus_topic_config *config, int opt)
 	switch (opt) {
 	case OPT_TOPIC_RETENTION_SIZE:
 		if (parse_size(optarg, &v))
-			return cmd_bad_value("--retention-size", optarg, "bytes such as 512K; 0: all");
+			return cmd_bad_value("--retention-size", optarg,
+					     "bytes such as 512K; 0: all");
 		config->retention_size = v;
 		break;
 	case OPT_TOPIC_RATE:
@@ -232,7 +233,8 @@ int topic_option_create(struct error_subject *subject, const struct mqbus_topic_
 	if (!ret)
 		return STATUS_OK;
 	if (ret == -EOPNOTSUPP && config->share && config->full == MQBUS_FULL_EVICT)
-		return error_say(subject, "where the oldest records go nobody waits: --share is not for --full evict");
+		return error_say(subject,
+				 "where the oldest records go nobody waits: --share is not for --full evict");
 	if (!config->partitions)
 		mqbus_info(&info);
 	subject->bytes = config->size * (config->partitions ? config->partitions : info.cpus);

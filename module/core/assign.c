@@ -58,7 +58,10 @@ static void slot_move(struct mqbus_assign *a, struct mqbus_slot *slot)
 	slot_grant(a, slot);
 }
 
-/* Step 1: nobody but active seats owns anything; nor is anything meant for those that go. */
+/*
+ * Step 1: nobody but active seats owns anything; what was meant for those that go stays
+ * with who still owns it, for now.
+ */
 static void assign_purge(struct mqbus_assign *a)
 {
 	struct mqbus_seat *seat;
@@ -72,7 +75,7 @@ static void assign_purge(struct mqbus_assign *a)
 		if (slot->owner && slot->owner->state != MQBUS_SEAT_ACTIVE)
 			slot_take_away(slot);
 		if (slot->target && !seat_shares(slot->target))
-			slot->target = NULL;
+			slot->target = slot->owner;
 		if (slot->target)
 			slot->target->nr++;
 	}
@@ -128,13 +131,7 @@ static void assign_trim(struct mqbus_assign *a)
 		}
 }
 
-static void slot_aim(struct mqbus_slot *slot, struct mqbus_seat *seat)
-{
-	slot->target = seat;
-	seat->nr++;
-}
-
-/* Share out what is nobody's: to who still owns it if that may be, then in order. */
+/* Share out what is nobody's, in the order in which they joined. */
 static void assign_fill(struct mqbus_assign *a)
 {
 	struct mqbus_seat *seat = list_first_entry(&a->order, struct mqbus_seat, node);
@@ -143,16 +140,13 @@ static void assign_fill(struct mqbus_assign *a)
 	for (i = 0; i < a->nr_slots; i++) {
 		struct mqbus_slot *slot = &a->slots[i];
 
-		if (!slot->target && slot->owner && slot->owner->nr < slot->owner->quota)
-			slot_aim(slot, slot->owner);
-	}
-	for (i = 0; i < a->nr_slots; i++) {
-		if (a->slots[i].target)
+		if (slot->target)
 			continue;
 		/* There is one: the quotas are as many as the partitions */
 		while (seat->nr >= seat->quota)
-			seat = list_next_entry(seat, node);
-		slot_aim(&a->slots[i], seat);
+			seat = list_entry(seat->node.next, struct mqbus_seat, node);
+		slot->target = seat;
+		seat->nr++;
 	}
 }
 

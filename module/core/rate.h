@@ -38,7 +38,7 @@ struct mqbus_bucket {
 };
 
 /* Tokens that may be asked for at a time; more than a transaction has bytes */
-#define MQBUS_RATE_TOKENS	(1ULL << 20)
+#define MQBUS_RATE_TOKENS	(1024 * 1024U)
 
 u64 mqbus_rate_due(const struct mqbus_rate *rate, const struct mqbus_bucket *bucket,
 		   u64 tokens);

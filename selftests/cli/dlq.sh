@@ -167,4 +167,19 @@ fails "bad --match" 2 "--match 'reason': expected NAME=VALUE" mqbus dlq list pla
 fails "bad --rate" 2 "--rate '0': expected" mqbus dlq redrive plain --rate 0
 fails "purge has no --to" 2 "'--to' is unknown" mqbus dlq purge plain --to else
 fails "one topic" 2 "dlq list takes one TOPIC" mqbus dlq list
+# Killed at any moment: each letter is in one place
+mqbus queue -q killed
+n=$((300 / ${MQ_SLOW:-1}))
+seq $n | mqbus pub killed.dlq -q -H mqbus.topic=killed
+RANDOM=${KILL_SEED:-$$}
+note "KILL_SEED=${KILL_SEED:-$$}"
+for _ in 1 2 3 4 5 6; do
+	mqbus dlq redrive killed.dlq >/dev/null &
+	sleep 0.0$((RANDOM % 90 + 10))
+	kill -9 $!
+	wait $!
+done 2>/dev/null
+succeeds "a redrive after six that were killed" mqbus dlq redrive killed.dlq
+same "all are there once" "$(seq $n | xargs)" \
+	"$(mqbus sub killed -g workers -t queue -e | sort -n | xargs)"
 finish

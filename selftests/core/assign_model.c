@@ -36,8 +36,10 @@ struct part {
 	bool revoked;
 };
 
-enum met { MOVED, REVOKED, TOLD, DRAINED, RELEASED, FENCED, ADMITTED, KEPT, BACK, LAPSED, TAKEN_OVER,
-	   SOUGHT, STALE, NOLINK, UNTAKEN, MET };
+enum met {
+	MOVED, REVOKED, TOLD, DRAINED, RELEASED, FENCED, ADMITTED, KEPT, BACK, LAPSED,
+	TAKEN_OVER, SOUGHT, STALE, NOLINK, UNTAKEN, MET,
+};
 
 struct sim {
 	struct mqbus_assign a;
@@ -49,13 +51,14 @@ struct sim {
 	u32 generation;
 	struct part parts[SLOTS];
 	struct mqbus_member members[MEMBERS];
+	u32 turned;	/* partitions that are meant for another than before */
 	u64 met[MET];
 };
 
 /* What an operation may do, for check() */
 struct may {
 	const struct mqbus_seat *joins;	/* partitions may become meant for it */
-	const struct mqbus_seat *goes;	/* its partitions may become meant for others */
+	u32 goes;			/* so many partitions may become meant for others */
 	const struct mqbus_member *loses; /* it may lose what it has not committed */
 	bool anything;
 };
@@ -112,7 +115,13 @@ static void check_slot(struct sim *s, u32 k, const struct may *may)
 	p->revoked = revoked;
 	p->deadline = slot->deadline;
 
-	/* One at a time, unless it was taken by force: never what another works on */
+	/* It stays meant for whom it was, if nothing asks for another */
+	if (p->target && slot->target != p->target &&
+	    !(owner && owner == p->owner && slot->target == slot->owner))
+		s->turned += slot->target != may->joins;
+	p->target = slot->target;
+
+	/* One at a time; unless it was taken by force: never what another works on */
 	if (owner != p->owner && p->owner) {
 		CHECK(p->given == p->done || may->loses == p->owner || !p->owner->seat ||
 		      p->owner->seat->state == MQBUS_SEAT_FENCED);
@@ -126,11 +135,6 @@ static void check_slot(struct sim *s, u32 k, const struct may *may)
 	p->owner = owner;
 	p->generation = slot->generation;
 	CHECK(slot->cursor.done.offset == p->done && slot->cursor.given.offset == p->given);
-
-	/* It stays meant for whom it was, if nothing asks for another */
-	if (slot->target != p->target && !may->anything)
-		CHECK(slot->target == may->joins || p->target == may->goes || !p->target);
-	p->target = slot->target;
 }
 
 static void check(struct sim *s, const struct may *may)
@@ -138,8 +142,10 @@ static void check(struct sim *s, const struct may *may)
 	u32 generation = s->generation, k, same = 0;
 
 	check_balance(s);
+	s->turned = 0;
 	for (k = 0; k < s->nr; k++)
 		check_slot(s, k, may);
+	CHECK(may->anything || s->turned <= may->goes);
 	for (k = 0; k < s->nr; k++)
 		if (s->slots[k].owner && s->slots[k].generation > generation)
 			same++;
@@ -215,14 +221,14 @@ static void op_leave(struct sim *s, struct mqbus_member *m)
 {
 	u64 until = m->id && rng_once(&s->rng, 2) ? s->now + 1 + rng_below(&s->rng, 300) : 0;
 	struct mqbus_seat *seat = m->seat;
-	struct may may = { .loses = m, .goes = seat };
+	struct may may = { .loses = m, .goes = seat->nr };
 	bool keep = until && seat->nr;
 
 	m->seat = NULL;
 	CHECK(mqbus_assign_stand(&s->a, seat, until, s->now) == !keep);
 	s->met[KEPT] += keep;
 	if (keep)
-		may.goes = NULL;
+		may.goes = 0;
 	check(s, &may);
 	if (!keep)
 		free(seat);
@@ -254,7 +260,7 @@ static void op_fetch(struct sim *s, struct mqbus_member *m)
 		CHECK(r.flags == (revoked ? MQBUS_RANGE_F_REVOKED : 0) && !r.__reserved);
 		CHECK(r.begin_offset == p->given && r.begin == p->given * RECORD);
 		if (revoked) {
-			CHECK(r.end_offset == p->given && r.end == r.begin);
+			CHECK(r.end_offset == p->given && r.end == r.begin && slot->told);
 			s->met[TOLD]++;
 		} else {
 			CHECK(r.end_offset == p->ring.tail.offset);
@@ -307,14 +313,17 @@ static void op_commit(struct sim *s, struct mqbus_member *m)
 static void op_release(struct sim *s, struct mqbus_member *m)
 {
 	const struct may may = { .loses = m };
+	bool revoked;
 	u32 k;
 
 	for (k = 0; k < s->nr; k++) {
 		if (s->slots[k].owner != m->seat)
 			continue;
-		s->met[RELEASED] += mqbus_slot_revoked(&s->slots[k]);
+		revoked = mqbus_slot_revoked(&s->slots[k]);
+		s->met[RELEASED] += revoked;
 		mqbus_slot_release(&s->a, &s->slots[k]);
-		CHECK(!mqbus_slot_revoked(&s->slots[k]));
+		CHECK(s->slots[k].owner != m->seat ||
+		      (!revoked && s->slots[k].generation == s->parts[k].generation));
 	}
 	check(s, &may);
 }

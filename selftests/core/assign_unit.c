@@ -108,24 +108,24 @@ static void test_cheap_first(void)
 	test_begin("what nobody works on moves first, and what does not move stays");
 	fix_make(&f, 4);
 	sit(&f, 0);
-	give(&f, 0, 3);
-	give(&f, 1, 3);
+	give(&f, 2, 3);
+	give(&f, 3, 3);
 	sit(&f, 1);
-	CHECK(f.slots[2].owner == &f.seats[1] && f.slots[3].owner == &f.seats[1]);
-	CHECK(!mqbus_slot_revoked(&f.slots[0]) && !mqbus_slot_revoked(&f.slots[1]));
-	give(&f, 2, 1);
-	give(&f, 3, 1);
+	CHECK(f.slots[0].owner == &f.seats[1] && f.slots[1].owner == &f.seats[1]);
+	CHECK(!mqbus_slot_revoked(&f.slots[2]) && !mqbus_slot_revoked(&f.slots[3]));
+	give(&f, 0, 1);
+	give(&f, 1, 1);
 	/* All are worked on, so one has to be given up */
 	sit(&f, 2);
 	CHECK(mqbus_slot_revoked(&f.slots[0]) + mqbus_slot_revoked(&f.slots[1]) +
 	      mqbus_slot_revoked(&f.slots[2]) + mqbus_slot_revoked(&f.slots[3]) == 1);
-	CHECK(f.slots[3].target == &f.seats[2] && f.slots[3].deadline == 10 && f.a.due == 10);
-	f.slots[3].told = true;
+	CHECK(f.slots[1].target == &f.seats[2] && f.slots[1].deadline == 10 && f.a.due == 10);
+	f.slots[1].told = true;
 	/* The newcomer goes before it had it, and it was never anybody else's */
 	CHECK(mqbus_assign_stand(&f.a, &f.seats[2], 0, 5));
-	CHECK(f.slots[3].target == &f.seats[1] && !f.slots[3].deadline && !f.slots[3].told);
+	CHECK(f.slots[1].target == &f.seats[1] && !f.slots[1].deadline && !f.slots[1].told);
 	CHECK(owned(&f, 0) == 2 && owned(&f, 1) == 2 && f.a.due == U64_MAX);
-	CHECK(f.slots[3].generation == 6 && f.slots[3].cursor.given.offset == 1);
+	CHECK(f.slots[1].generation == 6 && f.slots[1].cursor.given.offset == 1);
 
 	fix_make(&f, 4);
 	sit(&f, 0);
@@ -143,6 +143,35 @@ static void test_cheap_first(void)
 	test_end();
 }
 
+static void test_keep(void)
+{
+	struct fix f;
+	u32 i;
+
+	test_begin("who has one more keeps it, who still owns one gets it back");
+	fix_make(&f, 7);
+	sit(&f, 0);
+	sit(&f, 1);
+	mqbus_assign_fence_all(&f.a, 0);
+	mqbus_assign_admit(&f.a, &f.seats[1], 0);
+	CHECK(owned(&f, 1) == 7);
+	/* The first in order comes last to what there is */
+	list_move_tail(&f.seats[1].node, &f.a.order);
+	mqbus_assign_take_over(&f.a, &f.seats[0], 0);
+	CHECK(owned(&f, 0) == 3 && owned(&f, 1) == 4);
+	CHECK(f.slots[6].owner == &f.seats[0] && f.slots[0].owner == &f.seats[1]);
+	for (i = 0; i < 7; i++)
+		give(&f, i, 1);
+	sit(&f, 2);
+	CHECK(mqbus_slot_revoked(&f.slots[6]) + mqbus_slot_revoked(&f.slots[5]) +
+	      mqbus_slot_revoked(&f.slots[3]) + mqbus_slot_revoked(&f.slots[2]) == 2);
+	CHECK(mqbus_assign_stand(&f.a, &f.seats[2], 0, 0));
+	CHECK(owned(&f, 0) == 3 && owned(&f, 1) == 4);
+	for (i = 0; i < 7; i++)
+		CHECK(!mqbus_slot_revoked(&f.slots[i]));
+	test_end();
+}
+
 static void test_deadlines(void)
 {
 	struct list_head gone;
@@ -155,7 +184,8 @@ static void test_deadlines(void)
 	sit(&f, 0);
 	give(&f, 0, 1);
 	give(&f, 1, 1);
-	sit(&f, 1);
+	f.seats[1].member = &somebody;
+	CHECK(!mqbus_assign_sit(&f.a, &f.seats[1], 5));
 	CHECK(f.slots[1].deadline == U64_MAX && f.a.due == U64_MAX);
 	mqbus_assign_tick(&f.a, U64_MAX - 1, &gone);
 	CHECK(f.slots[1].owner == &f.seats[0] && f.seats[0].state == MQBUS_SEAT_ACTIVE);
@@ -325,6 +355,7 @@ int main(void)
 	test_share();
 	test_standby();
 	test_cheap_first();
+	test_keep();
 	test_deadlines();
 	test_generation();
 	test_away();

@@ -10,6 +10,7 @@ only=${2:-}
 # Those that tell at once come first; TESTS= asks others
 ring_tests=${TESTS:-unit fuzz interleave model threads-tsan threads}
 window_tests=${TESTS:-window_unit window_model}
+assign_tests=${TESTS:-assign_unit assign_model}
 survived=0
 
 # name | file | sed script
@@ -35,15 +36,36 @@ next begun after the tail | ring.c | /WRITE_ONCE(page->next_begun/d;s/smp_store_
 head begun after the head | ring.c | /WRITE_ONCE(page->head_begun/d;s/smp_store_release(&page->head_offset.*/WRITE_ONCE(page->head_begun, ring->head.offset); &/
 head without release | ring.c | s/smp_store_release(&page->head,/WRITE_ONCE(page->head,/
 reserve hides the new head | ring.c | s/^\tring_show_head(ring);//
-reserve without its barrier | ring.c | s/^\tsmp_wmb();.*//
+head without its barrier | ring.c | s/^\tsmp_wmb();.*//
 expire hides the new head | ring.c | s/^\t\tring_show_head(ring);//
-expire without its barrier | ring.c | s/^\t\tsmp_wmb();.*//
 passed without its barrier | ring.h | s/smp_rmb();.*//
 passed too late | ring.h | s/head) > pos;/head) > pos + 64;/
 passed too early | ring.h | s/head) > pos;/head) >= pos;/
 head above the tail | ring.c | s/if (ring->head.pos == ring->published)/if (0)/
 one byte too many in the ring | ring.h | s/head.pos <= ring->size/head.pos <= ring->size + 8/
-expire without a floor | ring.c | s/min(floor, ring->published)/ring->published/
+expire without a floor | ring.c | /^bool mqbus_ring_expire/,/^}/s/min(floor, ring->published)/ring->published/
+expire keeps one too many | ring.c | s/ring->tail.pos - ring->head.pos > keep/ring->tail.pos - ring->head.pos > keep + 64/
+expire drops one too many | ring.c | s/ring->tail.pos - ring->head.pos > keep/ring->tail.pos - ring->head.pos >= keep/
+what goes is not given back | ring.c | s/ring->used\[mqbus_ring_owner(rec)\] -= rec->size/(void)rec/
+what comes is not counted | ring.h | s/ring->used\[mqbus_ring_owner(mqbus_ring_slot(ring))\] += bytes/(void)bytes/
+the last owner is nobody | ring.h | s/rec->__owner < MQBUS_RING_OWNERS ?/rec->__owner < MQBUS_RING_OWNERS - 1 ?/
+a share without a floor | ring.c | /^int mqbus_ring_share/,/^}/s/min(floor, ring->published)/ring->published/
+a share that is never used up | ring.c | s/return ring->used\[owner\] && /return 0 \&\& /
+a share that is too small for one record | ring.c | s/return ring->used\[owner\] && /return /
+a share of one byte less | ring.c | s/ring->used\[owner\] + bytes > most/ring->used[owner] + bytes >= most/
+a share that drops without end | ring.c | /^int mqbus_ring_share/,/^}/s/steps--;//
+a share that does not show the head | ring.c | /^int mqbus_ring_share/,/^}/s/ring_show_head(ring);/;/
+a share that gives up too early | ring.c | s/return ring->head.pos < end ? -EAGAIN : -EXFULL/return -EXFULL/
+the end is shown before the tail | ring.c | /^void mqbus_ring_publish/,/^}/{s/mqbus_ring_show_tail(ring)/mqbus_ring_show_END(ring)/;s/mqbus_ring_show_end(ring)/mqbus_ring_show_tail(ring)/;s/END/end/}
+a rate is rounded down | rate.c | s/bucket->part + tokens \* NS_PER_SEC + rate->each - 1/bucket->part + tokens * NS_PER_SEC/
+a bucket is rounded down | rate.c | s/tokens \* NS_PER_SEC + rate->each - 1, rate->each);$/tokens * NS_PER_SEC, rate->each);/
+parts of a nanosecond are forgotten | rate.c | s/&bucket->part);/\&(u64){ 0 });/
+parts are not waited for | rate.c | s/bucket->full + !!bucket->part/bucket->full/
+what is large has to wait for more than a bucket | rate.c | s/if (cost > rate->burst)/if (0)/
+a bucket that overflows | rate.c | s/if (bucket->full < now)/if (0)/
+a bucket that forgets | rate.c | s/if (bucket->full < now)/if (1)/
+there is no burst | rate.c | s/return due > rate->burst ? due - rate->burst : 0/return due/
+no rate is one | rate.c | s/if (!rate->each)/if (0)/
 expire takes those of that time | ring.c | s/time < before/time <= before/
 end without looking twice | ring.c | s/if (likely(READ_ONCE(page->next_begun) == end->offset))/if (1)/
 end reads the tail first | ring.c | s/end->offset = smp_load_acquire(&page->next_offset);/end->pos = smp_load_acquire(\&page->tail);/;t;s/end->pos = smp_load_acquire(&page->tail);/end->offset = smp_load_acquire(\&page->next_offset);/
@@ -163,6 +185,74 @@ twice in the retry ring | retry.c | s/if (e->place == MQBUS_PLACE_RETRY || /if (
 in flight in the retry ring | retry.c | s/^\tw->inflight--;//
 the old place is not given back | retry.c | s/^\tmqbus_lane_del(w, mqbus_window_lane(w, e), i);/\tmqbus_list_del(\&w->table, \&mqbus_window_lane(w, e)->order, MQBUS_ORDER, i);/
 the retry ring's end is not told | retry.c | s/retry->cursor->given = retry->ring->tail;//
+untake below what was committed | cursor.c | s/ || c->done.offset > range->begin_offset)/)/
+untake tells nothing of what was lost | cursor.c | s/c->untold += range->lost;//
+assign: who is away has no share | assign.c | s/return seat->state == MQBUS_SEAT_ACTIVE || seat->state == MQBUS_SEAT_AWAY;/return seat->state == MQBUS_SEAT_ACTIVE;/
+assign: who is fenced has a share | assign.c | s/seat->state == MQBUS_SEAT_ACTIVE || seat->state == MQBUS_SEAT_AWAY;/seat->state != MQBUS_SEAT_GONE;/
+assign: who is away owns | assign.c | s/ || slot->target->state != MQBUS_SEAT_ACTIVE)/)/
+assign: two owners | assign.c | s/if (slot->owner || !slot->target ||/if (!slot->target ||/
+assign: generation 0 | assign.c | s/if (!++a->generation)/++a->generation; if (0)/
+assign: a grant is not counted | assign.c | s/if (!++a->generation)/if (!a->generation)/
+assign: all grants of a turn are one | assign.c | s/^\tslot->generation = a->generation;/\tslot->generation = a->generation \& ~1;/
+assign: taken away without a rewind | assign.c | /^static void slot_take_away/,/^}/s/mqbus_cursor_rewind(&slot->cursor);//
+assign: what was told stays told | assign.c | /^static void slot_take_away/,/^}/s/slot->told = false;//
+assign: moves though it is worked on | assign.c | s/if (mqbus_slot_revoked(slot) && slot_drained(slot))/if (mqbus_slot_revoked(slot))/
+assign: does not move though nobody works on it | assign.c | s/if (mqbus_slot_revoked(slot) && slot_drained(slot))/if (0)/
+assign: a dead owner keeps it | assign.c | s/slot->owner->state != MQBUS_SEAT_ACTIVE)/slot->owner->state == MQBUS_SEAT_GONE)/
+assign: meant for the dead | assign.c | s/if (slot->target && !seat_shares(slot->target))/if (0)/
+assign: not sticky | assign.c | s/if (slot->target && !seat_shares(slot->target))/if (slot->target)/
+assign: one more for nobody | assign.c | s/more = a->nr_slots % nr;/more = 0;/
+assign: one more to the first, not to who has it | assign.c | s/if (seat->nr > each && more) {/if (0) {/
+assign: one more twice | assign.c | s/ && seat->quota == each)/)/
+assign: too many stay | assign.c | s/seat->nr <= seat->quota ||/seat->nr <= seat->quota + 1 ||/
+assign: what is worked on is given up | assign.c | s/(class == DRAINED && !slot_drained(slot))/0/
+assign: what one has is given up | assign.c | s/(class == NOT_YET_OWNED && slot->owner == seat) ||//
+assign: the owner is no better than others | assign.c | s/slot->target = slot->owner;/slot->target = NULL;/
+assign: no time to let go | assign.c | s/U64_MAX : now + a->timeout;/U64_MAX : now;/
+assign: for ever comes round | assign.c | s/a->timeout > U64_MAX - now ? U64_MAX : now/now/
+assign: more time each time | assign.c | s/^\t\tif (!slot->deadline) {/\t\t{/
+assign: a deadline stays | assign.c | /^static void assign_settle/,/^}/s/^\t\t\tslot->deadline = 0;//
+assign: told before | assign.c | /^static void assign_settle/,/^}/s/slot->told = false;//
+assign: a deadline is never due | assign.c | s/a->due = min(a->due, slot->deadline);//
+assign: grace is never due | assign.c | s/a->due = min(a->due, seat->until);/;/
+assign: one member too many | assign.c | s/min_t(u32, a->room, MQBUS_MEMBERS_MAX)/a->room/
+assign: seats are not counted | assign.c | /^static void assign_remove/,/^}/s/a->nr_seats--;//
+assign: the place of who went stays taken | assign.c | s/a->seats\[seat->index\] = NULL;//
+assign: an old member is not fenced | assign.c | /^void mqbus_assign_take_over/,/^}/s/seat->state = MQBUS_SEAT_AWAY;//
+assign: grace for who has nothing | assign.c | s/bool keep = until && seat->nr;/bool keep = until;/
+assign: no grace | assign.c | s/bool keep = until && seat->nr;/bool keep = false;/
+assign: let in again before those who wait | assign.c | s/list_move_tail(&seat->node, &a->order);//
+assign: nobody knows when it was fenced | assign.c | s/seat->fenced = a->generation;//
+assign: fencing leaves one | assign.c | /^void mqbus_assign_fence_all/,/^}/s/if (seat->state == MQBUS_SEAT_ACTIVE)/if (seat->state == MQBUS_SEAT_ACTIVE \&\& seat->index)/
+assign: fenced too late | assign.c | s/slot->deadline <= now)/slot->deadline < now)/
+assign: fenced too early | assign.c | s/if (now < a->due)/if (0)/;s/slot->deadline <= now)/slot->deadline <= now + 1)/
+assign: grace too long | assign.c | s/seat->until <= now)/seat->until < now)/
+assign: those that are away are fenced | assign.c | s/seat->state = MQBUS_SEAT_GONE;$/seat->state = MQBUS_SEAT_FENCED;/
+assign: ready to be told twice | assign.c | s/^\t\treturn !slot->told;/\t\treturn true;/
+assign: ready when paused | assign.c | s/return !paused && READ_ONCE/return READ_ONCE/
+assign: handed out when paused | assign.c | s/return !paused && mqbus_cursor_take/return mqbus_cursor_take/
+assign: handed out when wanted back | assign.c | s/^\tif (!mqbus_slot_revoked(slot))$/\tif (1)/
+assign: told twice | assign.c | s/^\tslot->told = true;//
+assign: untake of another's | assign.c | s/if (slot->owner != seat || slot->generation != range->generation)/if (slot->generation != range->generation)/
+assign: untake of an old range | assign.c | s/ || slot->generation != range->generation)/)/
+assign: told, but it was not | assign.c | /^void mqbus_slot_untake/,/^}/s/slot->told = false;//
+assign: untake does not move | assign.c | /^void mqbus_slot_untake/,/^}/s/slot_move(a, slot);//
+assign: any generation | assign.c | s/(!generation || generation == slot->generation))/1)/
+assign: commits below what is done | assign.c | s/offset < c->done.offset || //
+assign: commits above what was given | assign.c | s/ || offset > c->given.offset ?/ ?/
+assign: fenced is stale | assign.c | s/seat->state == MQBUS_SEAT_FENCED ||//
+assign: fenced for ever | assign.c | s/(s32)(generation - seat->fenced) <= 0/1/
+assign: generations do not come round | assign.c | s/(s32)(generation - seat->fenced) <= 0/generation <= seat->fenced/
+assign: a floor goes back | assign.c | s/min(max(at.pos, c->done.pos), c->given.pos)/min(at.pos, c->given.pos)/
+assign: a floor goes too far | assign.c | s/min(max(at.pos, c->done.pos), c->given.pos)/max(at.pos, c->done.pos)/
+assign: a commit does not move | assign.c | /^void mqbus_slot_commit/,/^}/s/slot_move(a, slot);//
+assign: lets go of what is not wanted back | assign.c | /^void mqbus_slot_release/,/^}/s/if (!mqbus_slot_revoked(slot))/if (0)/
+assign: lets go to nobody | assign.c | /^void mqbus_slot_release/,/^}/s/slot_grant(a, slot);//
+forget leaves leases | settle.c | s/mqbus_window_unlease(w, i, w->seats\[e->seat\]);//
+forget settles leases | settle.c | s/e->flags |= MQBUS_ENTRY_FORGOTTEN;//
+forgotten for ever | settle.c | s/if (ago || e->flags & MQBUS_ENTRY_FORGOTTEN)/if (ago || e->flags \& 6)/
+paused hands out | window.c | s/for (n = 0; !w->conf.paused \&\& n/for (n = 0; n/
+paused is ready | window.c | s/if (w->conf.paused || /if (/
 EOF
 }
 
@@ -170,7 +260,9 @@ try() {
 	local name=$1 file=$2 script=$3 t tests
 
 	case $file in
+	assign.*) read -ra tests <<<"$assign_tests" ;;
 	entry.* | keys.* | backoff.* | window.* | settle.* | retry.*) read -ra tests <<<"$window_tests" ;;
+	rate.*) read -ra tests <<<"${TESTS:-rate_unit}" ;;
 	*) read -ra tests <<<"$ring_tests" ;;
 	esac
 	rm -rf "$build"

@@ -256,6 +256,37 @@ static void test_lost_once(void)
 	test_end();
 }
 
+/* A range that did not arrive: as if it had not been handed out, but for what was settled */
+static void test_untake(void)
+{
+	const struct mqbus_mark start = {};
+	struct mqbus_cursor c;
+	struct mqbus_range r;
+	struct mqbus_ring ring;
+	struct ring_mem mem;
+	u32 i;
+
+	test_begin("cursor: a range that is taken back");
+	ring_make(&mem, &ring, 4096, true);
+	mqbus_cursor_init(&c);
+	spin_lock(&ring.lock);
+	mqbus_cursor_place(&c, &ring, &start);
+	spin_unlock(&ring.lock);
+	for (i = 0; i < 10; i++)
+		append_one(&ring, 1024);
+	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 6);
+	mqbus_cursor_untake(&c, &r);
+	CHECK(c.given.offset == 6);
+	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 6 && r.begin_offset == 6);
+	mqbus_cursor_commit(&c, &(struct mqbus_mark){ 7 * 1024, 7 });
+	mqbus_cursor_untake(&c, &r);
+	CHECK(c.done.offset == 7 && c.given.offset == 10);
+	append_one(&ring, 1024);
+	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 6 && r.begin_offset == 10);
+	ring_mem_free(&mem);
+	test_end();
+}
+
 int main(void)
 {
 	test_init(1);
@@ -266,5 +297,6 @@ int main(void)
 	test_header_count();
 	test_record();
 	test_lost_once();
+	test_untake();
 	return test_done();
 }

@@ -94,11 +94,11 @@ static int commit_one(struct mqbus_commit_entry *entry)
 	struct slot *slot = &slots[entry->partition];
 
 	if (!slot->generation)
-		return ESTALE;
+		return -ESTALE;
 	if (entry->generation && entry->generation != slot->generation)
-		return ENOLINK;
+		return -ENOLINK;
 	if (entry->offset < slot->committed || entry->offset > slot->given)
-		return ERANGE;
+		return -ERANGE;
 	slot->committed = entry->offset;
 	return 0;
 }
@@ -115,7 +115,7 @@ static int call_commit(struct mqbus_commit *arg)
 	arg->committed = 0;
 	for (i = 0; i < arg->nr_entries; i++) {
 		kernel.entries[i] = entries[i];
-		entries[i].error = commit_one(&entries[i]);
+		entries[i].error = -commit_one(&entries[i]);
 		arg->committed += !entries[i].error;
 		if (!first)
 			first = entries[i].error;
@@ -323,7 +323,8 @@ static void test_revoked(void)
 	walk(c, 2, 0);
 	slots[0].revoked = 1;
 	slots[1].revoked = 1;
-	TEST(!mqbus_consumer_release(c) && all_committed(2, 0, 0), "in the middle: what was walked");
+	TEST(!mqbus_consumer_release(c) && all_committed(2, 0, 0),
+	     "in the middle: what was walked");
 	TEST(!walk(c, 3, 0) && walk(c, 100, 2) == 2 && !mqbus_consumer_next(c, NULL),
 	     "what was let go of is not walked, told or not; the rest is");
 	TEST(!mqbus_consumer_commit(c) && all_committed(2, 0, 5), "and committed");
@@ -403,8 +404,8 @@ static void test_producer(void)
 	uint32_t duplicates = 0;
 	int error = 1;
 
-	TEST(!mqbus_producer_open_named(&p, "t", "loader") && !strcmp(kernel.produce.name, "loader"),
-	     "a named producer");
+	TEST(!mqbus_producer_open_named(&p, "t", "loader") &&
+	     !strcmp(kernel.produce.name, "loader"), "a named producer");
 	TEST(mqbus_producer_last_seq(p) == 41 && mqbus_producer_epoch(p) == 2, "where it goes on");
 	TEST(mqbus_producer_publish_seq(p, msgs, 4, 40, NULL, 0, &duplicates, &error) == 3 &&
 	     kernel.publish.seq == 40 && duplicates == 2 && !error, "numbers and duplicates");

@@ -327,13 +327,15 @@ enum mqbus_over {
  * Rates are token buckets (as Kafka's quotas, but exact): one that is idle may
  * send a burst. A record that is larger than a bucket goes when the bucket is full, and
  * is paid for afterwards. With a share, what one uid has stored and nobody has settled
- * leaves room for the others; its settled records go first when it needs space.
+ * leaves room for the others; the oldest settled records go when it needs space. Who has
+ * nothing stored may store a record larger than the share.
  *
  * **Changing a topic.** With %MQBUS_TOPIC_F_SET an existing topic is changed: what
  * @fields names gets the new values, and the rest of the structure is ignored. For the
  * owner or CAP_DAC_OVERRIDE; a new owner needs CAP_CHOWN. @full may not become, nor stop
  * being, %MQBUS_FULL_EVICT (EOPNOTSUPP). Endpoints that are open keep their rights. A
- * share counts what is stored from then on. ENOENT, EPERM, EINVAL (no @fields),
+ * share counts what is stored from then on; a rate that is changed begins with a full
+ * bucket. ENOENT, EPERM, EINVAL (no @fields),
  * EOPNOTSUPP, ERANGE; nothing is changed then.
  *
  * The bytes of all rings are charged to the opener's uid, namespace and memory
@@ -570,8 +572,8 @@ struct mqbus_group_create {
  * @group: the group's name
  * @queue: new values of a queue group's options
  * @stream: new values of a stream group's options
- * @paused: whether the group hands out nothing: its members wait as if there were no
- *	records, but settle, commit and leave as always, and it holds its space
+ * @paused: 1: the group hands out nothing: its members wait as if there were no
+ *	records, but settle, commit and leave as always, and it holds its space; 0: it does
  * @__reserved: must be 0
  *
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. Holds for
@@ -659,7 +661,7 @@ struct mqbus_seek_result {
  * the group has members, unless %MQBUS_GROUP_SEEK_F_FORCE is given (not for a dry run).
  * With it the members of a stream group are fenced (their commits of what they had fail
  * with ENOLINK, and their next fetch lets them in again), and leases of a queue group end
- * (ESTALE). @results are zeroed first, so that a
+ * (ESTALE; they count as released). @results are zeroed first, so that a
  * bad address moves nothing. What a queue group had taken of the partition and not
  * settled is forgotten, also what waits in its retry ring or as a dead letter.
  */
@@ -808,7 +810,7 @@ struct mqbus_place {
  * @msg_size: bytes of one element of @msgs
  * @place_size: bytes of one element of @places
  * @places: address of @count &struct mqbus_place elements to fill, or 0
- * @timeout: ns to wait for space in a topic of %MQBUS_FULL_BLOCK
+ * @timeout: ns to wait for space in a topic of %MQBUS_FULL_BLOCK, for rates and for shares
  * @published: out: how many were stored, from the first on; duplicates count as stored
  * @error: out: why the next one was not (a positive errno), or 0
  * @seq: sequence number of the first; the others follow; 0: behind the producer's last
@@ -1190,13 +1192,16 @@ struct mqbus_geometry {
 /*
  * write() and writev() publish one record with that value, without a key;
  * read() takes the next record's value and commits (in a queue group: acks) the
- * one that the previous read() took. Both wait without limit unless O_NONBLOCK is
+ * one that the previous read() took; if that was taken away by force, it fails with
+ * ENOLINK once and takes nothing. Both wait without limit unless O_NONBLOCK is
  * set. A write() of 0 bytes stores an empty record.
  *
  * poll(): a producer is writable unless its last call met a full partition
- * that still has no room for that record; a member is readable when it has
+ * that still has no room for that record, or a rate or a share that still does not let it
+ * go; EPOLLERR: it was fenced. A member is readable when it has
  * something to fetch. EPOLLPRI: a partition is wanted back from a member of a stream
- * group, or it was fenced. A deleted topic or group is EPOLLHUP. Bind an endpoint
+ * group, until it was told by a range or let go, or it was fenced. A deleted topic or
+ * group, and a member whose id joined again, is EPOLLHUP. Bind an endpoint
  * before it is added to an epoll set: an unbound one is EPOLLERR and nothing wakes
  * it.
  *

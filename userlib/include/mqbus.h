@@ -270,7 +270,8 @@ const struct mqbus_record *mqbus_consumer_next_call(struct mqbus_consumer *c,
  * The next record of the last fetch, or NULL at its end. The record lies in the
  * topic's memory and stays as it is until it is committed, or until this member is
  * fenced because it took longer than the group's rebalance timeout; nothing is copied.
- * Records that were overwritten then are passed over. On a topic that evicts it is a checked copy, good until the next call.
+ * Records that were overwritten then are passed over. On a topic that evicts it is a
+ * checked copy, good until the next call.
  * *@partition (may be NULL) gets its partition.
  */
 static inline const struct mqbus_record *

@@ -125,8 +125,8 @@ int mqbus_wait(const char *topic, const char *group, const struct mqbus_place *p
 {
 	struct mqbus_wait arg = {
 		.count = n,
-		.places = mqbus_device_address(places),
-		.place_size = sizeof(*places),
+		.places = mqbus_device_address(n ? places : NULL),
+		.place_size = n ? sizeof(*places) : 0,
 		.timeout = mqbus_device_timeout(timeout_ns),
 	};
 	int ret;

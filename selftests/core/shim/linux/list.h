@@ -47,9 +47,6 @@ static inline int list_empty(const struct list_head *list)
 #define list_first_entry(list, type, member) \
 	list_entry((list)->next, type, member)
 
-#define list_next_entry(pos, member) \
-	list_entry((pos)->member.next, __typeof__(*(pos)), member)
-
 #define list_for_each_entry(pos, list, member)					\
 	for (pos = list_entry((list)->next, __typeof__(*pos), member);		\
 	     &pos->member != (list);						\
