@@ -164,7 +164,8 @@ static int publish_check(struct mqbus_transaction *t, struct mqbus_transact_act 
 
 static int settle_check(const struct mqbus_settle *s)
 {
-	if (s->what != MQBUS_ACK && s->what != MQBUS_REJECT && s->what != MQBUS_RELEASE)
+	if (s->what != MQBUS_ACK && s->what != MQBUS_REJECT &&
+	    (s->what != MQBUS_RELEASE || s->delay))
 		return -EOPNOTSUPP;
 	return s->error || s->delay ? -EINVAL : 0;
 }

@@ -25,6 +25,8 @@ union args {
 	struct mqbus_geometry geometry;
 	struct mqbus_group_set group_set;
 	struct mqbus_lease lease;
+	struct mqbus_transact transact;
+	struct mqbus_wait wait;
 	char bytes[16384];
 };
 
@@ -57,7 +59,8 @@ static const struct op {
 	  offsetof(struct mqbus_group_create, queue) },
 	{ "GROUP_DELETE", MQBUS_IOC_GROUP_DELETE, MQBUS_GROUP_DELETE_F_FORCE,
 	  RESERVED(mqbus_group_delete), false, ANY_STATE },
-	{ "GROUP_SEEK", MQBUS_IOC_GROUP_SEEK, MQBUS_GROUP_SEEK_F_DRY_RUN,
+	{ "GROUP_SEEK", MQBUS_IOC_GROUP_SEEK,
+	  MQBUS_GROUP_SEEK_F_DRY_RUN | MQBUS_GROUP_SEEK_F_FORCE,
 	  RESERVED(mqbus_group_seek), true, ANY_STATE },
 	{ "PRODUCE", MQBUS_IOC_PRODUCE, 0, RESERVED(mqbus_produce), true, ONLY_UNBOUND,
 	  offsetof(struct mqbus_produce, name) },
@@ -67,12 +70,15 @@ static const struct op {
 	  offsetof(struct mqbus_publish, seq) },
 	{ "FETCH", MQBUS_IOC_FETCH, MQBUS_FETCH_F_COMMIT, RESERVED(mqbus_fetch), true,
 	  ONLY_MEMBER },
-	{ "COMMIT", MQBUS_IOC_COMMIT, MQBUS_COMMIT_F_FETCHED, NONE, true, ONLY_MEMBER },
+	{ "COMMIT", MQBUS_IOC_COMMIT, MQBUS_COMMIT_F_FETCHED | MQBUS_COMMIT_F_RELEASE, NONE,
+	  true, ONLY_MEMBER },
 	{ "GEOMETRY", MQBUS_IOC_GEOMETRY, 0, RESERVED(mqbus_geometry), true, BOUND },
 	{ "GROUP_SET", MQBUS_IOC_GROUP_SET, 0, RESERVED(mqbus_group_set), false, ANY_STATE,
 	  offsetof(struct mqbus_group_set, stream) },
 	{ "LEASE", MQBUS_IOC_LEASE, MQBUS_LEASE_F_ACK | MQBUS_LEASE_F_RELEASE,
 	  RESERVED(mqbus_lease), true, ONLY_WORKER },
+	{ "TRANSACT", MQBUS_IOC_TRANSACT, 0, RESERVED(mqbus_transact), true, ANY_STATE },
+	{ "WAIT", MQBUS_IOC_WAIT, 0, RESERVED(mqbus_wait), false, ANY_STATE },
 };
 
 #define NR_OPS (sizeof(ops) / sizeof(*ops))
@@ -83,6 +89,8 @@ FIXTURE(abi) {
 	struct mqbus_msg msg;
 	struct mqbus_range range;
 	struct mqbus_commit_entry entry;
+	struct mqbus_act act;
+	struct mqbus_place place;
 	union args *args;
 };
 
@@ -188,6 +196,24 @@ static void valid(FIXTURE_DATA(abi) *self, unsigned int nr)
 		break;
 	case _IOC_NR(MQBUS_IOC_LEASE):
 		a->lease.flags = MQBUS_LEASE_F_ACK;
+		break;
+	case _IOC_NR(MQBUS_IOC_TRANSACT):
+		self->act = (struct mqbus_act) {
+			.fd = self->ep[PRODUCER], .kind = MQBUS_ACT_PUBLISH, .count = 1,
+			.elements = (uintptr_t)&self->msg, .size = sizeof(self->msg),
+		};
+		a->transact.count = 1;
+		a->transact.acts = (uintptr_t)&self->act;
+		a->transact.act_size = sizeof(self->act);
+		break;
+	case _IOC_NR(MQBUS_IOC_WAIT):
+		/* That of a duplicate */
+		self->place = (struct mqbus_place) { .partition = MQBUS_ANY };
+		mq_set_name(a->wait.topic, self->topic);
+		mq_set_name(a->wait.group, "idle");
+		a->wait.count = 1;
+		a->wait.places = (uintptr_t)&self->place;
+		a->wait.place_size = sizeof(self->place);
 		break;
 	}
 }

@@ -64,12 +64,13 @@ TEST_F(abi, unknown_enums)
 	EXPECT_EQ(-EINVAL, mq_create(fd, "x", .full = MQBUS_FULL_EVICT + 1));
 	EXPECT_EQ(-EINVAL, mq_create(fd, "x", .mode = 0700));
 	EXPECT_EQ(-EINVAL, mq_create(fd, "x", .mode = 01600));
-	EXPECT_EQ(-EINVAL, mq_group_create(fd, self->topic, "x", MQBUS_WHENCE_TIME + 1, 0, 0));
+	EXPECT_EQ(-EINVAL, mq_group_create(fd, self->topic, "x", MQBUS_WHENCE_SHIFT, 0, 0));
+	EXPECT_EQ(-EINVAL, mq_group_create(fd, self->topic, "x", MQBUS_WHENCE_SHIFT + 1, 0, 0));
 	EXPECT_EQ(-EINVAL, mq_group_create(fd, self->topic, "x", 0, 0, 0610));
 	/* A number that this whence has no use for */
 	EXPECT_EQ(-EINVAL, mq_group_create(fd, self->topic, "x", MQBUS_WHENCE_LATEST, 1, 0));
 	EXPECT_EQ(-EINVAL, mq_seek(fd, self->topic, "idle", 0, MQBUS_ANY,
-				   MQBUS_WHENCE_TIME + 1, 0, NULL, 0));
+				   MQBUS_WHENCE_SHIFT + 1, 0, NULL, 0));
 	EXPECT_EQ(-EINVAL, mq_seek(fd, self->topic, "idle", 0, MQBUS_ANY,
 				   MQBUS_WHENCE_EARLIEST, 1, NULL, 0));
 }

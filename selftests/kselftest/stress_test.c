@@ -9,6 +9,7 @@
  * KILL_SEED=N for the same random choices again.
  */
 #include "lease.h"
+#include "stress.h"
 
 #define PROCS		8
 #define KEYS		1000
@@ -73,18 +74,6 @@ struct life {
 	__u32 number[BATCH];
 	int n;
 };
-
-#define add(p, n)	__atomic_fetch_add(p, n, __ATOMIC_RELAXED)
-#define get(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define put(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
-
-static __u32 draw(__u64 *state, __u32 below)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return ((*state * 0x2545f4914f6cdd1dULL) >> 33) % below;
-}
 
 static void complain(struct stress *s, int kind, __u64 number, __u64 word, __u64 other)
 {
@@ -293,13 +282,6 @@ static void produce(struct stress *s, const char *topic)
 		}
 		n += ret;
 	}
-}
-
-static unsigned long setting(const char *name, unsigned long value)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? strtoul(text, NULL, 10) : value;
 }
 
 FIXTURE(stress) {
