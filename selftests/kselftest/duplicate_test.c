@@ -44,6 +44,7 @@ TEST_F(exchange, gaps_and_fences)
 	refused(_metadata, self, old, ~0ULL, MQBUS_WAIT_FOREVER, -EPROTO);
 	publish_from_as(self, 1, old, 1);
 	EXPECT_EQ(0, go(self, 0, NULL));
+	ASSERT_TRUE(other_leases(self, 0));
 	refused(_metadata, self, old, EACH + 2, 0, -EPROTO);
 	new = open_named(self->to[1], "name", &produce);
 	ASSERT_LE(0, new);
