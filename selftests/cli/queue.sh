@@ -64,7 +64,11 @@ fails "set: nothing" 2 "change what?" mqbus group set t full
 fails "set: what is fixed" 2 "'--key-exclusive' is unknown" mqbus group set t full --key-exclusive
 mqbus group create t stream
 fails "set: a stream group" 1 "is a stream group" mqbus group set t stream --credit 1
-fails "set: -t stream" 2 "--type 'stream': expected queue" mqbus group set t full -t stream
+fails "set: a type without options" 2 "change what?" mqbus group set t full -t stream
+fails "set: options of another type" 2 "two types of groups" \
+	mqbus group set t full -t stream --credit 1
+fails "set: no type" 2 "--type 'nonsense': expected stream or queue" \
+	mqbus group set t full -t nonsense --credit 1
 fails "create: no topic of dead letters" 1 \
 	"there is no topic 'nope' for dead letters (topic create; or 'mqbus queue'" \
 	mqbus group create t g -t queue --dlq nope
