@@ -267,8 +267,12 @@ int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args)
 		return -EIDRM;
 	if (entries)
 		err = commit_entries(member, args);
-	if (!err && (given || release))
-		err = commit_all(member, given, release);
+	/* Those that wait for a partition do not care which entries were right */
+	if (given || release) {
+		int all = commit_all(member, given, release);
+
+		err = err ?: all;
+	}
 	mqbus_member_committed(member);
 	return err;
 }

@@ -139,8 +139,8 @@ TEST_F(queue, moved_while_it_works)
 
 			for (i = k;; i++) {
 				n = take(fd, all, 16, MQ_MS);
-				while (n > 0)
-					settle(fd, all[--n].lease, (i + n) % 3, 0);
+				for (; n > 0; n--)
+					settle(fd, all[n - 1].lease, (i + n) % 3, 0);
 				if (i % 16 == 0) {
 					close(fd);
 					fd = mq_member(self->topic, "g", 0);

@@ -1135,7 +1135,7 @@ struct mqbus_transact {
  * struct mqbus_wait - ioctl(MQBUS_IOC_WAIT)
  * @flags: must be 0
  * @count: number of elements at @places, at most %MQBUS_BATCH_MAX; 0: all that is
- *	published when the call begins
+ *	published when the call begins; @places and @place_size must be 0 then
  * @places: address of &struct mqbus_place elements
  * @place_size: bytes of one element of @places
  * @__reserved: must be 0
@@ -1143,8 +1143,9 @@ struct mqbus_transact {
  * @topic: the topic's name; needs r or w on it
  * @group: the group's name; needs r on it
  *
- * Waits until the group has settled the records at all these places: committed, acked,
- * rejected or given up. Places of duplicates (MQBUS_ANY) are settled as far as anybody
+ * Waits until the group has settled all records up to these places in their partitions:
+ * committed, acked, or given up; a record that waits for another attempt is not settled,
+ * one that is settled as it is handed out is when its space is free. Places of duplicates (MQBUS_ANY) are settled as far as anybody
  * can tell. If the group is a durable archive or a bridge, this is Kafka's acks=all.
  * Errors: EAGAIN, ETIMEDOUT, EINTR, ENOENT, EACCES, EIDRM, ECHRNG, ERANGE (@count, or
  * an offset that is not published yet), EFAULT.
