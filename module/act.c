@@ -19,6 +19,9 @@
 #include "topic.h"
 #include "transact.h"
 
+/* Elements that are copied in at a time */
+#define ACT_CHUNK	8
+
 static size_t element_known(u32 kind)
 {
 	switch (kind) {
@@ -187,72 +190,63 @@ static int commit_check(struct mqbus_member *member, union mqbus_element *e,
 				 &e->mark.at);
 }
 
-static int lease_compare(const void *a, const void *b)
+/* Check an element that was read, and find what it is about. */
+static int element_check(struct mqbus_transaction *t, struct mqbus_transact_act *act,
+			 union mqbus_element *e, u32 turn, unsigned long *seen, u32 *size)
 {
-	u64 x = *(const u64 *)a, y = *(const u64 *)b;
-
-	return x < y ? -1 : x > y;
+	switch (act->user.kind) {
+	case MQBUS_ACT_PUBLISH:
+		return publish_check(t, act, e, turn, size);
+	case MQBUS_ACT_COMMIT:
+		return commit_check(act->member, e, seen);
+	default:
+		return settle_check(&e->settle);
+	}
 }
 
-/* A lease that is named twice would be settled twice. */
-static int leases_differ(const struct mqbus_transact_act *act)
+/* Read some elements of an act, from its @at on. @n: how many; those that were read. */
+static int elements_read(const struct mqbus_transact_act *act, u32 at, u32 *n)
 {
-	u32 n = act->user.count, i;
-	int err = 0;
-	u64 *leases;
+	const struct mqbus_act *user = &act->user;
+	size_t known = element_known(user->kind);
+	union {
+		struct mqbus_msg msgs[ACT_CHUNK];
+		struct mqbus_commit_entry entries[ACT_CHUNK];
+		struct mqbus_settle settles[ACT_CHUNK];
+	} chunk;
+	u32 i;
+	int err;
 
-	leases = kvmalloc_array(n, sizeof(*leases), GFP_KERNEL_ACCOUNT);
-	if (!leases)
-		return -ENOMEM;
-	for (i = 0; i < n; i++)
-		leases[i] = act->elements[i].settle.lease;
-	sort(leases, n, sizeof(*leases), lease_compare, NULL);
-	for (i = 1; i < n; i++)
-		if (leases[i] == leases[i - 1])
-			err = -EALREADY;
-	kvfree(leases);
+	err = mqbus_elements_read(&chunk, known, user->elements + (u64)at * user->size,
+				  user->size, n);
+	for (i = 0; i < *n; i++)
+		memcpy(&act->elements[at + i], (void *)&chunk + i * known, known);
 	return err;
 }
 
 static int act_read(struct mqbus_transaction *t, u32 a, unsigned long *seen, u32 *size)
 {
 	struct mqbus_transact_act *act = &t->acts[a];
-	const struct mqbus_act *user = &act->user;
-	u32 turn = 0, i, one;
-	int err;
+	u32 turn = 0, at, n, i;
+	int bad, err = 0;
 
 	if (act->producer)
 		turn = atomic_inc_return(&act->producer->turn);
-	for (i = 0; i < user->count; i++) {
-		union mqbus_element *e = &act->elements[i];
-
-		one = 1;
-		err = mqbus_elements_read(e, element_known(user->kind),
-					  user->elements + (u64)i * user->size,
-					  user->size, &one);
-		if (err)
-			return mqbus_transact_failed(t, a, i, err);
-		switch (user->kind) {
-		case MQBUS_ACT_PUBLISH:
-			err = publish_check(t, act, e, turn, size);
-			break;
-		case MQBUS_ACT_COMMIT:
-			err = commit_check(act->member, e, seen);
-			break;
-		default:
-			err = settle_check(&e->settle);
-			break;
+	for (at = 0; at < act->user.count; at += n) {
+		n = min_t(u32, act->user.count - at, ACT_CHUNK);
+		bad = elements_read(act, at, &n);
+		for (i = 0; i < n; i++) {
+			err = element_check(t, act, &act->elements[at + i], turn, seen, size);
+			if (err)
+				return mqbus_transact_failed(t, a, at + i, err);
 		}
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
-		if (err)
-			return mqbus_transact_failed(t, a, i, err);
+		if (!bad && fatal_signal_pending(current))
+			bad = -EINTR;
+		if (bad)
+			return mqbus_transact_failed(t, a, at + n, bad);
 		cond_resched();
 	}
-	if (user->kind != MQBUS_ACT_SETTLE)
-		return 0;
-	err = leases_differ(act);
-	return err ? mqbus_transact_failed(t, a, MQBUS_ANY, err) : 0;
+	return 0;
 }
 
 /* Read all elements. @size: filled with the bytes that the records will take. */

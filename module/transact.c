@@ -138,18 +138,48 @@ static int act_check_publish(struct mqbus_transaction *t, u32 a, u64 now,
 	return mqbus_transact_failed(t, a, MQBUS_ANY, act_refuse(act, wait, &refusal));
 }
 
-static int act_check_element(struct mqbus_member *member, const union mqbus_element *e)
+/* Whether an act's leases can be settled, each once. */
+static int act_check_leases(struct mqbus_transaction *t, u32 a)
 {
-	struct mqbus_group *group = member->group;
+	struct mqbus_transact_act *act = &t->acts[a];
+	struct mqbus_window *w = &act->member->group->queue->window;
+	int err = 0;
+	u32 i, n;
+
+	for (n = 0; n < act->user.count; n++) {
+		err = mqbus_window_name(w, &act->member->holder, act->elements[n].settle.lease);
+		if (err)
+			break;
+	}
+	for (i = 0; i < n; i++)
+		mqbus_window_unname(w, act->elements[i].settle.lease);
+	return err ? mqbus_transact_failed(t, a, n, err) : 0;
+}
+
+static int act_check_commits(struct mqbus_transaction *t, u32 a)
+{
+	struct mqbus_transact_act *act = &t->acts[a];
+	int err;
 	u32 i;
 
+	for (i = 0; i < act->user.count; i++) {
+		const struct mqbus_commit_mark *mark = &act->elements[i].mark;
+
+		err = mqbus_member_check_commit(act->member, mark->partition, mark->generation,
+						&mark->at);
+		if (err)
+			return mqbus_transact_failed(t, a, i, err);
+	}
+	return 0;
+}
+
+static int act_check_member(struct mqbus_transaction *t, u32 a)
+{
+	struct mqbus_group *group = t->acts[a].member->group;
+
 	if (group->dead)
-		return -EIDRM;
-	if (group->queue)
-		return mqbus_window_find(&group->queue->window, &member->holder,
-					 e->settle.lease, &i);
-	return mqbus_member_check_commit(member, e->mark.partition, e->mark.generation,
-					 &e->mark.at);
+		return mqbus_transact_failed(t, a, MQBUS_ANY, -EIDRM);
+	return group->queue ? act_check_leases(t, a) : act_check_commits(t, a);
 }
 
 /* Look for what stands in the way, with all locks held. */
@@ -164,15 +194,11 @@ static int transact_check(struct mqbus_transaction *t, struct obstacle *wait)
 		t->places[i].bytes = 0;
 		t->places[i].stored = false;
 	}
+	/* What cannot be waited for comes first, wherever it is */
 	for (a = 0; a < t->nr_acts; a++) {
-		struct mqbus_transact_act *act = &t->acts[a];
-
-		/* What cannot be waited for comes first, wherever it is */
-		for (i = 0; act->member && i < act->user.count; i++) {
-			err = act_check_element(act->member, &act->elements[i]);
-			if (err)
-				return mqbus_transact_failed(t, a, i, err);
-		}
+		err = t->acts[a].member ? act_check_member(t, a) : 0;
+		if (err)
+			return err;
 	}
 	for (a = 0; a < t->nr_acts; a++) {
 		err = t->acts[a].producer ? act_check_publish(t, a, now, wait) : 0;

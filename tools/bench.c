@@ -22,8 +22,10 @@ static const char help[] =
 	"  -b, --batch N            published, and leased, in a call (default 64)\n"
 	"  -c, --consumers N        of fanout (default 4)\n"
 	"  -w, --workers N          of queue (default 4)\n"
-	"      --ack all|each       of queue: one word for all that were leased (default), or\n"
-	"                           a settlement for each\n"
+	"      --ack all|each|transact\n"
+	"                           of queue: one word for all that were leased (default), a\n"
+	"                           settlement for each, or that in a transaction which also\n"
+	"                           publishes each to another topic\n"
 	"      --inflight N         of queue: what it costs to settle in random order, a batch\n"
 	"                           at a time, while one worker holds N messages\n"
 	"  -r, --ring BYTES         of the topic, which is deleted in the end (default 1M)\n"
@@ -109,6 +111,20 @@ static __u64 ring_size(__u64 wanted, __u32 message)
 
 enum { OPT_AGAINST = 256, OPT_ACK, OPT_INFLIGHT };
 
+static int parse_ack(const char *word, enum bench_ack *ack)
+{
+	static const char * const words[] = { "all", "each", "transact" };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (!strcmp(word, words[i])) {
+			*ack = i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
 static int bench_option(struct bench *b, int opt)
 {
 	__u64 v;
@@ -140,9 +156,8 @@ static int bench_option(struct bench *b, int opt)
 			return cmd_bad_value("--workers", optarg, "1 to 64");
 		break;
 	case OPT_ACK:
-		if (strcmp(optarg, "all") && strcmp(optarg, "each"))
-			return cmd_bad_value("--ack", optarg, "all or each");
-		b->ack_each = !strcmp(optarg, "each");
+		if (parse_ack(optarg, &b->ack))
+			return cmd_bad_value("--ack", optarg, "all, each or transact");
 		break;
 	case OPT_INFLIGHT:
 		if (parse_u32(optarg, MQBUS_INFLIGHT_MAX / 2, &b->inflight) || !b->inflight)
@@ -161,7 +176,7 @@ static int bench_option(struct bench *b, int opt)
 static int queue_complete(struct bench *b)
 {
 	if (strcmp(b->mode, "queue")) {
-		if (b->workers || b->ack_each || b->inflight)
+		if (b->workers || b->ack || b->inflight)
 			return cmd_usage_error("only a queue has workers and acks");
 		return STATUS_OK;
 	}

@@ -42,6 +42,18 @@ extern const struct bench_carrier bench_pipe;
 extern const struct bench_carrier bench_mq;
 
 /**
+ * enum bench_ack - how messages of a queue are acked
+ * @BENCH_ACK_ALL: one word for all that are held
+ * @BENCH_ACK_EACH: a settlement for each
+ * @BENCH_ACK_TRANSACT: likewise, in a transaction that publishes each to another topic
+ */
+enum bench_ack {
+	BENCH_ACK_ALL,
+	BENCH_ACK_EACH,
+	BENCH_ACK_TRANSACT,
+};
+
+/**
  * struct bench - a run
  * @carrier: what carries the messages
  * @mode: "pair", "fanout" or "queue"
@@ -50,7 +62,7 @@ extern const struct bench_carrier bench_mq;
  * @batch: published in a call
  * @consumers: each gets all messages, but of "queue" its share
  * @workers: of "queue", as given; then they are the @consumers
- * @ack_each: a settlement for each message rather than for all that are held
+ * @ack: of "queue": how messages are acked
  * @inflight: of "queue": messages that one worker holds all the time, or 0
  * @ring: bytes of room for messages
  * @topic: name of the topic, or of the queues
@@ -67,7 +79,7 @@ struct bench {
 	__u32 batch;
 	__u32 consumers;
 	__u32 workers;
-	bool ack_each;
+	enum bench_ack ack;
 	__u32 inflight;
 	__u64 ring;
 	char topic[64];

@@ -4,6 +4,7 @@
  * byte, and acks it in the call that leases the next one.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,6 +32,26 @@ static __u64 message_sum(__u64 n)
 	return n ^ n >> 32;
 }
 
+/* Where --ack transact publishes to; the oldest goes, as nobody reads it. */
+static const char *results_topic(char name[MQBUS_NAME_SIZE], const struct bench *b)
+{
+	snprintf(name, MQBUS_NAME_SIZE, "%s.results", b->topic);
+	return name;
+}
+
+static int results_setup(const struct bench *b)
+{
+	struct mqbus_topic_config config = MQBUS_TOPIC_CONFIG_INIT;
+	char name[MQBUS_NAME_SIZE];
+	int ret;
+
+	config.size = b->ring;
+	config.max_record = b->size;
+	config.full = MQBUS_FULL_EVICT;
+	ret = mqbus_topic_create(results_topic(name, b), &config);
+	return ret ? bench_bus_error(b, DO_TOPIC_CREATE, ret) : STATUS_OK;
+}
+
 static int queue_setup(struct bench *b)
 {
 	struct mqbus_queue queue = { .max_inflight = 2 * b->consumers * b->batch };
@@ -45,6 +66,9 @@ static int queue_setup(struct bench *b)
 	ret = bench_bus_topic(b);
 	if (ret)
 		return ret;
+	ret = b->ack == BENCH_ACK_TRANSACT ? results_setup(b) : STATUS_OK;
+	if (ret)
+		return ret;
 	ret = mqbus_queue_create(b->topic, GROUP, MQBUS_WHENCE_EARLIEST, 0, 0600, &queue);
 	return ret ? bench_bus_error(b, DO_QUEUE_CREATE, ret) : STATUS_OK;
 }
@@ -55,12 +79,16 @@ static int queue_setup(struct bench *b)
  * @n: number of @leases
  * @settles: room to settle them
  * @sum: over them
+ * @results: where to publish them, or NULL
+ * @msgs: room to publish them
  */
 struct turn {
 	struct mqbus_leased leases[MQBUS_BATCH_MAX];
 	struct mqbus_settle settles[MQBUS_BATCH_MAX];
 	__u32 n;
 	__u64 sum;
+	struct mqbus_producer *results;
+	struct mqbus_msg msgs[MQBUS_BATCH_MAX];
 };
 
 /* A topic of one partition numbers the messages as the producer does. */
@@ -84,19 +112,45 @@ static bool turn_check(const struct bench *b, struct mqbus_worker *w, struct tur
 	return true;
 }
 
+/* Publish what is held, and ack it, in one step. */
+static int turn_transact(struct mqbus_worker *w, struct turn *t)
+{
+	const struct mqbus_record *r;
+	struct mqbus_act acts[2];
+	__u32 i;
+
+	for (i = 0; i < t->n; i++) {
+		r = mqbus_worker_record(w, &t->leases[i]);
+		t->msgs[i] = mqbus_msg_make(NULL, 0, r + 1, r->value_len);
+	}
+	acts[0] = mqbus_act_publish(t->results, t->msgs, t->n);
+	acts[1] = mqbus_act_settle(w, t->settles, t->n);
+	return mqbus_transact(acts, 2, -1, NULL);
+}
+
 /* Ack what is held and lease up to @n; 0 or a negative errno. */
 static int turn_call(const struct bench *b, struct mqbus_worker *w, struct turn *t, __u32 n)
 {
-	__u32 i, each = b->ack_each ? t->n : 0;
-	int ret, error;
+	__u32 i, each = b->ack == BENCH_ACK_ALL ? 0 : t->n;
+	int ret, error = 0;
 
 	for (i = 0; i < each; i++)
 		t->settles[i] = (struct mqbus_settle){
 			.lease = t->leases[i].lease,
 			.what = MQBUS_ACK,
 		};
-	ret = mqbus_worker_turn(w, b->ack_each ? 0 : MQBUS_WORKER_ACK, t->settles, each,
-				t->leases, n, 0, -1, &error);
+	if (t->results && each) {
+		ret = turn_transact(w, t);
+		if (ret)
+			return ret;
+		each = 0;
+	}
+	ret = 0;
+	if (n || !t->results)
+		ret = mqbus_worker_turn(w, b->ack == BENCH_ACK_ALL ? MQBUS_WORKER_ACK : 0,
+					t->settles, each, t->leases, n, 0, -1, &error);
+	if (ret < 0)
+		return ret;
 	if (error)
 		return error;
 	for (i = 0; i < each; i++) {
@@ -157,6 +211,7 @@ static int worker_run(struct bench *b, __u32 index, struct mqbus_worker *w, stru
 static int queue_consume(struct bench *b, __u32 index)
 {
 	struct turn *t = calloc(1, sizeof(*t));
+	char name[MQBUS_NAME_SIZE];
 	struct mqbus_worker *w;
 	int ret;
 
@@ -165,19 +220,45 @@ static int queue_consume(struct bench *b, __u32 index)
 	ret = mqbus_worker_open(&w, b->topic, GROUP);
 	if (ret)
 		return bench_bus_error(b, DO_WORK, ret);
+	if (b->ack == BENCH_ACK_TRANSACT)
+		ret = mqbus_producer_open(&t->results, results_topic(name, b));
+	if (ret)
+		return bench_bus_error(b, DO_PRODUCE, ret);
 	bench_ready(b);
 	ret = worker_run(b, index, w, t);
 	if (ret)
 		return ret;
 	mqbus_worker_close(w);
+	if (t->results)
+		mqbus_producer_close(t->results);
 	free(t);
 	return STATUS_OK;
 }
 
 static void queue_teardown(struct bench *b)
 {
+	char name[MQBUS_NAME_SIZE];
+
+	if (b->ack == BENCH_ACK_TRANSACT && *b->topic)
+		mqbus_topic_delete(results_topic(name, b));
 	bench_bus_teardown(b);
 	munmap(shared, sizeof(*shared));
+}
+
+/* Nor was any result published twice, or not at all. */
+static int results_verify(const struct bench *b)
+{
+	char name[MQBUS_NAME_SIZE];
+	struct nl_topic topic;
+	int ret;
+
+	ret = nl_topic_get(results_topic(name, b), &topic);
+	if (ret)
+		return bench_bus_error(b, DO_LIST, ret);
+	if (topic.published != b->msgs)
+		return bench_fail("%llu results were published of %llu messages",
+				  topic.published, b->msgs);
+	return STATUS_OK;
 }
 
 /* Each message was settled once, and the group has no more. */
@@ -202,7 +283,7 @@ static int queue_verify(struct bench *b)
 	/* But for the end, which everybody gives back */
 	if (lag != 1)
 		return bench_fail("all is settled, but the group is %llu behind", lag - 1);
-	return STATUS_OK;
+	return b->ack == BENCH_ACK_TRANSACT ? results_verify(b) : STATUS_OK;
 }
 
 const struct bench_carrier bench_queue = {

@@ -37,10 +37,14 @@ enum mqbus_entry_place {
 	MQBUS_PLACES,
 };
 
-/* The last lease ran out; it was not the record's first; it was ended by a seek */
+/*
+ * The last lease ran out; it was not the record's first; it was ended by a seek; a
+ * transaction is looking at it
+ */
 #define MQBUS_ENTRY_EXPIRED	1
 #define MQBUS_ENTRY_AGAIN	2
 #define MQBUS_ENTRY_FORGOTTEN	4
+#define MQBUS_ENTRY_NAMED	8
 
 enum mqbus_reason {
 	MQBUS_REASON_NACK,

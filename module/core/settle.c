@@ -127,6 +127,42 @@ int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *h
 	return e->seat == holder->seat ? 0 : -EPERM;
 }
 
+/**
+ * mqbus_window_name() - see whether a lease can be settled with others at once
+ * @w: the window
+ * @holder: who asks
+ * @lease: its number, from anywhere
+ *
+ * It is marked, so that it is not named twice, until mqbus_window_unname(); the group's
+ * lock is held all the time.
+ *
+ * Return: as mqbus_window_find(); -EALREADY also if it is marked.
+ */
+int mqbus_window_name(struct mqbus_window *w, const struct mqbus_holder *holder, u64 lease)
+{
+	struct mqbus_entry *e;
+	u32 i;
+	int err = mqbus_window_find(w, holder, lease, &i);
+
+	if (err)
+		return err;
+	e = mqbus_window_entry(w, i);
+	if (e->flags & MQBUS_ENTRY_NAMED)
+		return -EALREADY;
+	e->flags |= MQBUS_ENTRY_NAMED;
+	return 0;
+}
+
+/**
+ * mqbus_window_unname() - take back a mark
+ * @w: the window
+ * @lease: a lease for which mqbus_window_name() was 0
+ */
+void mqbus_window_unname(struct mqbus_window *w, u64 lease)
+{
+	mqbus_window_entry(w, (u32)lease)->flags &= ~MQBUS_ENTRY_NAMED;
+}
+
 static int settle_check(const struct mqbus_settle *s)
 {
 	if (s->what > MQBUS_EXTEND)

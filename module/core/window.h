@@ -221,6 +221,8 @@ u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
 void mqbus_window_untake(struct mqbus_window *w, struct mqbus_holder *holder, u64 lease);
 int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *holder,
 		      u64 lease, u32 *i);
+int mqbus_window_name(struct mqbus_window *w, const struct mqbus_holder *holder, u64 lease);
+void mqbus_window_unname(struct mqbus_window *w, u64 lease);
 int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
 			const struct mqbus_settle *settle, struct mqbus_now *now);
 u32 mqbus_window_settle_held(struct mqbus_window *w, struct mqbus_holder *holder,
