@@ -184,6 +184,9 @@ static int queue_complete(struct bench *b)
 		return cmd_usage_error("a queue has workers (-w)");
 	if (b->carrier != &bench_bus)
 		return cmd_usage_error("nothing else has a queue with acks (--against)");
+	if (b->ack == BENCH_ACK_TRANSACT && b->batch > MQBUS_TRANSACT_MAX / 2)
+		return cmd_usage_error("a transaction has %u messages at most (--batch)",
+				       MQBUS_TRANSACT_MAX / 2);
 	b->carrier = &bench_queue;
 	if (b->inflight) {
 		if (b->workers > 1)

@@ -32,6 +32,7 @@ bench "queue" queue -n $((20000 / slow))
 same "JSON of a queue" "queue 64 $((20000 / slow)) 64 4 True" "$(json "$tmp/out" \
 	'" ".join(str(j[k]) for k in ("mode", "size", "msgs", "batch", "workers", "verified"))')"
 bench "queue, one settlement for each" queue -n $((20000 / slow)) -w 8 --ack each
+bench "queue, in transactions" queue -n $((20000 / slow)) -w 8 --ack transact
 bench "queue, one record a call" queue -n $((2000 / slow)) -w 2 -b 1
 bench "queue, large messages" queue -n $((300 / slow)) -s 262144
 bench "queue, large batches" queue -n $((30000 / slow)) -w 16 -b 4096 --ack each
@@ -67,7 +68,9 @@ fails "bad peer" 2 "--against 'x': expected posix-mq or pipe" mqbus bench pair -
 fails "workers of a queue only" 2 "only a queue has workers and acks" mqbus bench pair -w 2
 fails "which has no consumers" 2 "a queue has workers (-w)" mqbus bench queue -c 2
 fails "and no peers" 2 "nothing else has a queue with acks" mqbus bench queue --against pipe
-fails "bad ack" 2 "--ack 'some': expected all or each" mqbus bench queue --ack some
+fails "transactions that are too large" 2 "512 messages at most" \
+	mqbus bench queue --ack transact -b 513
+fails "bad ack" 2 "--ack 'some': expected all, each or transact" mqbus bench queue --ack some
 fails "pair has one consumer" 2 "a pair has one consumer" mqbus bench pair -c 2
 sysctl -qw net.mqbus.max_bytes=10000000
 prints "the example of the library" "offset 0: Hello, world" \
