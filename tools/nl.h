@@ -159,7 +159,7 @@ int nl_partition_list(const char *topic, struct nl_partition **out, size_t *n);
 /* The partitions of groups; @topic and @name may be NULL: all. */
 int nl_group_list(const char *topic, const char *name, struct nl_group **out,
 		  size_t *n);
-/* The members of a group. */
+/* The members of groups; @topic and @group may be NULL: all. */
 int nl_member_list(const char *topic, const char *group, struct nl_member **out,
 		   size_t *n);
 

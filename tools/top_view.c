@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,16 +26,16 @@ static const struct top_column group_columns[] = {
 	{ "LAG", 9, .right = true },
 	{ "AGE", 7, .right = true },
 	{ "OUT/S", 7, .right = true },
-	{ "STATE", 7 },
+	{ "STATE", 7, .right = false },
 };
 
 static const struct top_column member_columns[] = {
 	{ "TOPIC", 13, .wide = true },
 	{ "GROUP", 13, .wide = true },
 	{ "MEMBER", 12, .wide = true },
-	{ "STATE", 8 },
+	{ "STATE", 8, .right = false },
 	{ "PID", 7, .right = true },
-	{ "COMMAND", 15 },
+	{ "COMMAND", 15, .right = false },
 	{ "HAS", 5, .right = true },
 };
 
@@ -143,42 +142,29 @@ static void fill_groups(struct top *t)
 	}
 }
 
-static void fill_members_of(struct top *t, const struct sample_group *g,
-			    const struct nl_member *m, size_t n)
+static int fill_members(struct top *t)
 {
-	for (; n; m++, n--) {
+	struct nl_member *members;
+	size_t n, i;
+	int ret;
+
+	ret = nl_member_list(t->topic, NULL, &members, &n);
+	if (ret)
+		return ret;
+	for (i = 0; i < n; i++) {
+		const struct nl_member *m = &members[i];
 		struct top_row *row = row_add(&t->rows);
 
-		set_text(row, 0, g->topic);
-		set_text(row, 1, g->name);
+		set_text(row, 0, m->topic);
+		set_text(row, 1, m->group);
 		set_text(row, 2, *m->id ? m->id : "-");
 		set_text(row, 3, names_member_state(m->state));
 		set_number(row, 4, m->pid);
 		set_text(row, 5, m->comm);
-		set_number(row, 6, g->type == MQBUS_GROUP_QUEUE ? m->leases : m->partitions);
+		/* Of a stream group, or of a queue group */
+		set_number(row, 6, m->partitions + m->leases);
 	}
-}
-
-static int fill_members(struct top *t)
-{
-	const struct sample *s = &t->sample;
-	const struct sample_group *g;
-	struct nl_member *members;
-	size_t n;
-	int ret;
-
-	for (g = s->groups; g < s->groups + s->nr_groups; g++) {
-		if (!g->members)
-			continue;
-		ret = nl_member_list(g->topic, g->name, &members, &n);
-		/* It may just have gone */
-		if (ret == -ENOENT)
-			continue;
-		if (ret)
-			return ret;
-		fill_members_of(t, g, members, n);
-		free(members);
-	}
+	free(members);
 	return 0;
 }
 
