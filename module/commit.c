@@ -11,6 +11,7 @@
 #include "member.h"
 #include "stream.h"
 #include "topic.h"
+#include "trace.h"
 
 /* Under the group's lock. Return: as mqbus_slot_check(). */
 static int commit_check(struct mqbus_member *member, u32 partition, u32 generation, u64 offset)
@@ -127,6 +128,7 @@ void mqbus_member_commit_at(struct mqbus_member *member, u32 partition,
 	struct mqbus_group *group = member->group;
 
 	lockdep_assert_held(&group->lock);
+	trace_settle(group, partition, at->offset, "commit");
 	mqbus_slot_commit(&group->assign, &group->slots[partition], at);
 }
 
@@ -179,7 +181,7 @@ bool mqbus_member_commit_given(struct mqbus_member *member)
 		if (slot->owner != member->seat ||
 		    slot->cursor.done.pos == slot->cursor.given.pos)
 			continue;
-		mqbus_slot_commit(&group->assign, slot, &slot->cursor.given);
+		mqbus_member_commit_at(member, i, &slot->cursor.given);
 		moved = true;
 	}
 	return moved;

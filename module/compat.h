@@ -10,6 +10,7 @@
 #include <linux/sysctl.h>
 #include <linux/version.h>
 #include <net/genetlink.h>
+#include <net/sock.h>
 
 /* 6.3: vma flags are changed through functions */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
@@ -40,6 +41,56 @@ static inline struct nlattr **mqbus_dump_attrs(struct netlink_callback *cb)
 	return genl_dumpit_info(cb)->attrs;
 #else
 	return genl_dumpit_info(cb)->info.attrs;
+#endif
+}
+
+/* 6.10: a string's source is known from its declaration */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define mqbus_assign_str(dst, src)	__assign_str(dst, src)
+#else
+#define mqbus_assign_str(dst, src)	__assign_str(dst)
+#endif
+
+/* 6.17: a socket's uid through a function */
+static inline kuid_t mqbus_sock_uid(const struct sock *sk)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+	return READ_ONCE(sk->sk_uid);
+#else
+	return sk_uid(sk);
+#endif
+}
+
+/*
+ * 6.8: who listens can be told apart. Before that only root of the network namespace
+ * may listen, and gets all; before there were such groups (6.7, 6.1.68), everybody may,
+ * and gets only what everybody may have.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0) && defined(GENL_MCAST_CAP_SYS_ADMIN)
+#define MQBUS_EVENTS_FLAGS	.flags = GENL_MCAST_CAP_SYS_ADMIN
+#define MQBUS_EVENTS_FOR_ROOT	true
+#else
+#define MQBUS_EVENTS_FLAGS
+#define MQBUS_EVENTS_FOR_ROOT	false
+#endif
+
+/*
+ * Send to the only multicast group of a family, but not to whom @filter is true for;
+ * @all: it is for nobody.
+ */
+static inline void mqbus_multicast_filtered(const struct genl_family *family, struct net *net,
+					    struct sk_buff *skb,
+					    int (*filter)(struct sock *sk, struct sk_buff *skb,
+							  void *data),
+					    void *data, bool all)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	if (all || MQBUS_EVENTS_FOR_ROOT)
+		genlmsg_multicast_netns(family, net, skb, 0, 0, GFP_KERNEL);
+	else
+		nlmsg_free(skb);
+#else
+	genlmsg_multicast_netns_filtered(family, net, skb, 0, 0, GFP_KERNEL, filter, data);
 #endif
 }
 

@@ -18,10 +18,12 @@
 
 #include "core/murmur.h"
 #include "core/record.h"
+#include "event.h"
 #include "group.h"
 #include "ns.h"
 #include "queue.h"
 #include "topic.h"
+#include "trace.h"
 
 /* Old records that are looked at before one is appended */
 #define DLQ_EXPIRE	16
@@ -34,6 +36,17 @@ static const char * const reasons[] = {
 	[MQBUS_REASON_DIED] = "died",
 	[MQBUS_REASON_REJECTED] = "rejected",
 };
+
+/**
+ * mqbus_dlq_reason() - why a record failed, in a word
+ * @reason: the reason
+ *
+ * Return: as in a dead letter's headers.
+ */
+const char *mqbus_dlq_reason(enum mqbus_reason reason)
+{
+	return reasons[reason];
+}
 
 /* Whether dead letters of @from may come to @to, directly or not. */
 static bool dlq_reaches(struct mqbus_ns *ns, struct mqbus_topic *from, struct mqbus_topic *to)
@@ -179,11 +192,15 @@ static u32 header_number(char *to, const char *name, u64 value)
 	return header_text(to, name, text);
 }
 
+static u32 dlq_attempts(const struct mqbus_entry *e)
+{
+	return e->failures + (e->reason == MQBUS_REASON_REJECTED);
+}
+
 /* Where the letter comes from and why it is dead. Return: bytes at q->headers. */
 static u32 headers_make(struct mqbus_group_queue *q, const struct mqbus_entry *e,
 			const struct mqbus_record *rec)
 {
-	u32 attempts = e->failures + (e->reason == MQBUS_REASON_REJECTED);
 	char *to = q->headers;
 
 	/* Two names, ten names of headers and eight numbers */
@@ -193,7 +210,7 @@ static u32 headers_make(struct mqbus_group_queue *q, const struct mqbus_entry *e
 	to += header_number(to, MQBUS_DLQ_PREFIX "partition", e->partition);
 	to += header_number(to, MQBUS_DLQ_PREFIX "offset", rec->offset);
 	to += header_text(to, MQBUS_DLQ_PREFIX "group", q->group->name);
-	to += header_number(to, MQBUS_DLQ_PREFIX "attempts", attempts);
+	to += header_number(to, MQBUS_DLQ_PREFIX "attempts", dlq_attempts(e));
 	to += header_text(to, MQBUS_DLQ_PREFIX "reason", reasons[e->reason]);
 	to += header_number(to, MQBUS_DLQ_PREFIX "first", e->first);
 	to += header_number(to, MQBUS_DLQ_PREFIX "last", e->time);
@@ -284,6 +301,21 @@ static void dlq_postpone(struct mqbus_group_queue *q)
 	}
 }
 
+/* A dead letter was moved; its entry is still there. */
+static void dlq_tell(struct mqbus_group_queue *q, u32 i)
+{
+	const struct mqbus_entry *e = mqbus_window_entry(&q->window, i);
+	u64 offset = mqbus_window_record(&q->window, i)->offset;
+
+	trace_dead_letter(q->group, q->dlq, e->partition, offset, dlq_attempts(e),
+			  reasons[e->reason]);
+	mqbus_event_tell(&(struct mqbus_event) {
+		.kind = MQBUS_EVENT_KIND_DEAD_LETTER, .topic = q->group->topic,
+		.group = q->group, .partition = e->partition, .offset = offset,
+		.reason = reasons[e->reason],
+	});
+}
+
 /**
  * mqbus_dlq_bury() - move dead letters to their topic
  * @q: the queue; the group's lock is held
@@ -308,6 +340,7 @@ bool mqbus_dlq_bury(struct mqbus_group_queue *q, bool *stored)
 		bytes = dlq_append_or_wait(q, i);
 		q->blocked = !bytes;
 		if (bytes) {
+			dlq_tell(q, i);
 			mqbus_window_buried(w, i);
 			*stored = true;
 			held += bytes;

@@ -9,6 +9,7 @@
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
+#include "event.h"
 #include "group.h"
 #include "member.h"
 #include "ns.h"
@@ -32,6 +33,7 @@ static void group_release(struct kref *ref)
 {
 	struct mqbus_group *group = container_of(ref, struct mqbus_group, ref);
 
+	mqbus_lag_end(group);
 	mqbus_queue_free(group);
 	mqbus_stream_free(group);
 	mqbus_uncharge(&group->charge);
@@ -99,6 +101,7 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 	for (i = 0; i < topic->nr_parts; i++)
 		mqbus_cursor_init(&group->slots[i].cursor);
 	mqbus_stream_new(group, &args->stream);
+	mqbus_lag_init(group);
 	if (args->type != MQBUS_GROUP_QUEUE)
 		return group;
 	err = mqbus_queue_new(group, &args->queue);
@@ -135,6 +138,13 @@ static struct mqbus_topic *group_remove(struct mqbus_group *group)
 	return dlq;
 }
 
+/* As group_remove(), of one that was known. */
+static struct mqbus_topic *group_end(struct mqbus_group *group)
+{
+	mqbus_event_group(MQBUS_EVENT_KIND_GROUP_DELETED, group);
+	return group_remove(group);
+}
+
 static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 			const struct mqbus_group_create *args, unsigned int max)
 {
@@ -162,6 +172,8 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 
 		err = mqbus_group_place(group, i, &seek, true, &end);
 	}
+	if (!err)
+		mqbus_event_group(MQBUS_EVENT_KIND_GROUP_MADE, group);
 	/* Until now nobody had a say and all was kept; this group may need less */
 	mqbus_topic_wake_writers(topic);
 	return err;
@@ -339,7 +351,7 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && mqbus_group_busy(group))
 		err = -EBUSY;
 	else
-		dlq = group_remove(group);
+		dlq = group_end(group);
 	mqbus_group_unlock(topic);
 	if (dlq)
 		mqbus_topic_put(dlq);
@@ -348,7 +360,7 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 
 #define GROUP_SET_STREAM	(MQBUS_GROUP_SET_REBALANCE_TIMEOUT | MQBUS_GROUP_SET_GRACE)
 #define GROUP_SET_QUEUE		(__MQBUS_GROUP_SET_ALL & ~GROUP_SET_STREAM & \
-				 ~MQBUS_GROUP_SET_PAUSED)
+				 ~(MQBUS_GROUP_SET_PAUSED | MQBUS_GROUP_SET_LAG_LIMIT))
 
 /* Let members see that the group hands out nothing, or something again. */
 static void group_hold(struct mqbus_group *group, bool *what, bool value)
@@ -393,6 +405,8 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 		err = mqbus_stream_set(group, &args->stream, args->fields);
 	if (!err && args->fields & MQBUS_GROUP_SET_PAUSED)
 		group_hold(group, &group->paused, args->paused);
+	if (!err && args->fields & MQBUS_GROUP_SET_LAG_LIMIT)
+		mqbus_lag_set(group, args->lag_limit);
 	mqbus_group_put(group);
 	mqbus_group_unlock(topic);
 	return err;
@@ -443,7 +457,7 @@ void mqbus_group_delete_all(struct mqbus_topic *topic)
 
 	mutex_lock(&topic->lock);
 	while (!list_empty(&topic->groups)) {
-		dlq = group_remove(list_first_entry(&topic->groups, struct mqbus_group, node));
+		dlq = group_end(list_first_entry(&topic->groups, struct mqbus_group, node));
 		mutex_unlock(&topic->lock);
 		if (dlq)
 			mqbus_topic_put(dlq);

@@ -9,6 +9,7 @@
 
 #include "account.h"
 #include "core/assign.h"
+#include "lag.h"
 #include "timer.h"
 
 struct mqbus_group_queue;
@@ -36,6 +37,8 @@ struct mqbus_who;
  * @shut: nor now, and nobody is let in again, because the group is being moved
  * @assign: which member of a stream group reads what; of a queue group only the
  *	generation counts, namely who came and went
+ * @told: @assign's generation when it was last told that partitions moved
+ * @lag: tells when the group is far behind
  * @stream: options of a stream group
  * @timer: of a stream group: does what is due
  * @slots: one for each partition; floors are read by writers without the lock
@@ -60,6 +63,8 @@ struct mqbus_group {
 	bool paused;
 	bool shut;
 	struct mqbus_assign assign;
+	u32 told;
+	struct mqbus_lag lag;
 	struct mqbus_stream stream;
 	struct mqbus_timer timer;
 	struct mqbus_slot slots[];

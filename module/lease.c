@@ -11,6 +11,7 @@
 #include "member.h"
 #include "queue.h"
 #include "topic.h"
+#include "trace.h"
 #include "wait.h"
 
 /* Leases or settlements that are dealt with under one hold of the lock */
@@ -65,6 +66,13 @@ static int lease_wait(struct mqbus_member *member, ktime_t deadline)
 	return err;
 }
 
+static void lease_trace(struct mqbus_member *member, const struct mqbus_leased *leases, u32 n)
+{
+	for (; n; n--, leases++)
+		trace_deliver(member->group, pid_nr(member->pid), leases->partition,
+			      leases->offset, 1, leases->attempt);
+}
+
 static u32 lease_take(struct mqbus_member *member, struct mqbus_leased *out, u32 max,
 		      u64 time, bool *more)
 {
@@ -80,6 +88,8 @@ static u32 lease_take(struct mqbus_member *member, struct mqbus_leased *out, u32
 	*more = false;
 	if (!member->group->dead)
 		n = mqbus_window_take(&q->window, &member->holder, out, max, end, real, more);
+	if (trace_deliver_enabled())
+		lease_trace(member, out, n);
 	mqbus_queue_unlock(q);
 	return n;
 }

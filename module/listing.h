@@ -4,11 +4,28 @@
 
 #include <linux/types.h>
 
+#include "core/ring.h"
+
 struct mqbus_group;
 struct mqbus_topic;
 struct mqbus_who;
 struct sk_buff;
 
+/**
+ * struct mqbus_part_state - what a partition holds at one moment
+ * @head: the oldest record
+ * @end: behind the last
+ * @evicted: records that went and were not settled
+ * @head_time: when the record at @head was stored; 0: there is none
+ */
+struct mqbus_part_state {
+	struct mqbus_mark head;
+	struct mqbus_mark end;
+	u64 evicted;
+	u64 head_time;
+};
+
+struct mqbus_part_state mqbus_listing_part(struct mqbus_topic *topic, u32 partition);
 bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct mqbus_who *who);
 bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_who *who);
 int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
@@ -17,6 +34,6 @@ int mqbus_listing_partition(struct sk_buff *skb, struct mqbus_topic *topic, u32 
 int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
 			const struct mqbus_who *who);
 int mqbus_listing_member(struct sk_buff *skb, struct mqbus_group *group, u32 *at,
-			 const struct mqbus_who *who);
+			 const struct mqbus_who *who, bool cut);
 
 #endif /* _MQBUS_LISTING_H */

@@ -6,6 +6,7 @@
 #include <linux/module.h>
 
 #include "endpoint.h"
+#include "event.h"
 #include "netlink.h"
 #include "ns.h"
 #include "timer.h"
@@ -25,9 +26,12 @@ static int __init mqbus_init(void)
 	err = mqbus_timer_setup();
 	if (err)
 		return err;
-	err = mqbus_ns_init();
+	err = mqbus_event_setup();
 	if (err)
 		goto cleanup_timer;
+	err = mqbus_ns_init();
+	if (err)
+		goto cleanup_event;
 	err = mqbus_netlink_init();
 	if (err)
 		goto uninit_ns;
@@ -40,6 +44,8 @@ uninit_netlink:
 	mqbus_netlink_uninit();
 uninit_ns:
 	mqbus_ns_uninit();
+cleanup_event:
+	mqbus_event_cleanup();
 cleanup_timer:
 	mqbus_timer_cleanup();
 	return err;
@@ -49,6 +55,7 @@ static void __exit mqbus_exit(void)
 {
 	/* No file is open and no topic exists: either would hold the module */
 	misc_deregister(&mqbus_device);
+	mqbus_event_cleanup();
 	mqbus_netlink_uninit();
 	mqbus_ns_uninit();
 	mqbus_timer_cleanup();

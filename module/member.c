@@ -6,12 +6,14 @@
 #include <linux/uaccess.h>
 
 #include "elements.h"
+#include "event.h"
 #include "group.h"
 #include "lease.h"
 #include "member.h"
 #include "ns.h"
 #include "stream.h"
 #include "topic.h"
+#include "trace.h"
 #include "wait.h"
 #include "who.h"
 
@@ -129,6 +131,19 @@ static int member_wait(struct mqbus_member *member, bool tell, ktime_t deadline)
 	return mqbus_wait(member->topic->readers, member_ready(member, tell), deadline);
 }
 
+/* Records of a partition were handed out, perhaps behind some that are lost. */
+static void member_tell(struct mqbus_member *member, u32 partition, u64 offset, u64 count,
+			u64 lost)
+{
+	if (count)
+		trace_deliver(member->group, pid_nr(member->pid), partition, offset, count, 0);
+	if (lost)
+		mqbus_event_tell(&(struct mqbus_event) {
+			.kind = MQBUS_EVENT_KIND_LOST, .topic = member->topic,
+			.group = member->group, .partition = partition, .count = lost,
+		});
+}
+
 /* Take what there is, of up to @max partitions. Return: how many ranges. */
 static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, u32 max)
 {
@@ -141,10 +156,16 @@ static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, 
 
 	for (i = 0; n < max && i < parts; i++) {
 		struct mqbus_slot *slot = &group->slots[p];
+		struct mqbus_range *r = &ranges[n];
+		u64 lost = slot->cursor.lost;
 
 		if (slot->owner == member->seat &&
-		    mqbus_slot_take(slot, member_ring(member, p), holds, &ranges[n]))
-			ranges[n++].partition = p;
+		    mqbus_slot_take(slot, member_ring(member, p), holds, r)) {
+			r->partition = p;
+			n++;
+			member_tell(member, p, r->begin_offset,
+				    r->end_offset - r->begin_offset, slot->cursor.lost - lost);
+		}
 		if (++p == parts)
 			p = 0;
 	}
@@ -278,6 +299,7 @@ static int member_take_one(struct mqbus_member *member, struct taken *t)
 	for (i = 0; !ret && !mqbus_group_holds(group) && i < parts; i++) {
 		u32 p = (member->next + i) % parts;
 		struct mqbus_slot *slot = &group->slots[p];
+		u64 lost = slot->cursor.lost;
 
 		if (slot->owner != member->seat || mqbus_slot_revoked(slot) ||
 		    !mqbus_cursor_step(&slot->cursor, member_ring(member, p), &t->at, &t->len))
@@ -285,6 +307,7 @@ static int member_take_one(struct mqbus_member *member, struct taken *t)
 		t->partition = p;
 		t->generation = slot->generation;
 		t->end = slot->cursor.given;
+		member_tell(member, p, t->at.offset, 1, slot->cursor.lost - lost);
 		member->next = (p + 1) % parts;
 		ret = 1;
 	}

@@ -15,7 +15,8 @@
 #include "topic.h"
 #include "who.h"
 
-static struct genl_family mqbus_family;
+/* Bytes of a description of a member */
+#define NETLINK_MEMBER	(MQBUS_PARTITIONS_MAX * nla_total_size(sizeof(u32)) + 1024)
 
 /* Rights of netlink requests are those of the caller, and of the socket's opener. */
 static struct mqbus_who request_who(struct sk_buff *request)
@@ -114,7 +115,7 @@ static int request_reply(struct request *req, u8 cmd, int err,
 	reply = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	if (!reply)
 		goto put;
-	msg = genlmsg_put_reply(reply, req->info, &mqbus_family, 0, cmd);
+	msg = genlmsg_put_reply(reply, req->info, &mqbus_netlink_family, 0, cmd);
 	err = msg ? fill(reply, req) : -EMSGSIZE;
 	if (err) {
 		nlmsg_free(reply);
@@ -202,7 +203,7 @@ static struct dump *dump_of(struct netlink_callback *cb)
 static void *dump_begin(struct dump_call *call)
 {
 	void *msg = genlmsg_put(call->skb, NETLINK_CB(call->cb->skb).portid,
-				call->cb->nlh->nlmsg_seq, &mqbus_family, NLM_F_MULTI,
+				call->cb->nlh->nlmsg_seq, &mqbus_netlink_family, NLM_F_MULTI,
 				call->cmd);
 
 	if (msg)
@@ -263,12 +264,13 @@ static int dump_members(struct dump_call *call, struct mqbus_topic *topic,
 	int ret;
 
 	do {
+		bool alone = !call->skb->len;
 		u32 seat = at->part;
 		void *msg = dump_begin(call);
 
 		if (!msg)
 			return -EMSGSIZE;
-		ret = mqbus_listing_member(call->skb, group, &seat, &call->who);
+		ret = mqbus_listing_member(call->skb, group, &seat, &call->who, alone);
 		dump_end(call, msg, ret == 1 ? 0 : -ENOENT);
 		if (ret == 1)
 			at->part = seat + 1;
@@ -389,6 +391,13 @@ static int group_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	return dump_topics(&call, dump_one_groups);
 }
 
+/* So that as many partitions as a topic may have fit into a message. */
+static int member_get_start(struct netlink_callback *cb)
+{
+	cb->min_dump_alloc = NETLINK_MEMBER;
+	return 0;
+}
+
 static int member_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump_call call = dump_call(skb, cb, MQBUS_CMD_MEMBER_GET);
@@ -442,13 +451,18 @@ static const struct genl_ops mqbus_ops[] = {
 		.maxattr = ARRAY_SIZE(group_policy) - 1,
 	}, {
 		.cmd = MQBUS_CMD_MEMBER_GET,
+		.start = member_get_start,
 		.dumpit = member_get_dumpit,
 		.policy = member_policy,
 		.maxattr = ARRAY_SIZE(member_policy) - 1,
 	},
 };
 
-static struct genl_family mqbus_family __ro_after_init = {
+static const struct genl_multicast_group mqbus_mcgrps[] = {
+	{ .name = MQBUS_MCGRP_EVENTS, MQBUS_EVENTS_FLAGS },
+};
+
+struct genl_family mqbus_netlink_family __ro_after_init = {
 	.name = MQBUS_FAMILY_NAME,
 	.version = MQBUS_FAMILY_VERSION,
 	.netnsok = true,
@@ -456,6 +470,8 @@ static struct genl_family mqbus_family __ro_after_init = {
 	.module = THIS_MODULE,
 	.ops = mqbus_ops,
 	.n_ops = ARRAY_SIZE(mqbus_ops),
+	.mcgrps = mqbus_mcgrps,
+	.n_mcgrps = ARRAY_SIZE(mqbus_mcgrps),
 };
 
 /**
@@ -465,7 +481,7 @@ static struct genl_family mqbus_family __ro_after_init = {
  */
 int __init mqbus_netlink_init(void)
 {
-	return genl_register_family(&mqbus_family);
+	return genl_register_family(&mqbus_netlink_family);
 }
 
 /**
@@ -473,5 +489,5 @@ int __init mqbus_netlink_init(void)
  */
 void mqbus_netlink_uninit(void)
 {
-	genl_unregister_family(&mqbus_family);
+	genl_unregister_family(&mqbus_netlink_family);
 }

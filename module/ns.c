@@ -74,6 +74,7 @@ static int __net_init ns_net_init(struct net *net)
 	mutex_init(&ns->lock);
 	mutex_init(&ns->dlq_lock);
 	mutex_init(&ns->transact_lock);
+	mqbus_event_ns_init(ns);
 	hash_init(ns->topics);
 	atomic_set(&ns->seq, 1);	/* a dump does not notice a change from 0 */
 	ns->max_bytes = min_t(u64, mqbus_ns_default_limit(), ULONG_MAX);
@@ -108,6 +109,7 @@ static void __net_exit ns_net_exit(struct net *net)
 	unregister_net_sysctl_table(ns->header);
 	kfree(ns->table);
 	mqbus_topic_delete_all(ns);
+	mqbus_event_ns_exit(ns);
 	WARN_ON_ONCE(ns->bytes);
 }
 

@@ -7,6 +7,8 @@
 #include <linux/mutex.h>
 #include <net/net_namespace.h>
 
+#include "event.h"
+
 struct ctl_table;
 struct ctl_table_header;
 
@@ -25,6 +27,7 @@ struct ctl_table_header;
  * @dlq_lock: serialises new connections to topics of dead letters; taken before @lock
  * @dlq_mark: last search for circles of them, under @lock
  * @transact_lock: one transaction at a time has its locks; taken before any group's
+ * @events: on their way to who listens
  * @table: sysctl table
  * @header: its registration
  */
@@ -42,6 +45,7 @@ struct mqbus_ns {
 	struct mutex dlq_lock;	/* no two new ways for dead letters at a time */
 	u32 dlq_mark;
 	struct mutex transact_lock;	/* for lockdep: several locks of a kind are held */
+	struct mqbus_events events;
 	struct ctl_table *table;
 	struct ctl_table_header *header;
 };

@@ -6,11 +6,16 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "event.h"
 #include "ns.h"
 #include "producer.h"
 #include "topic.h"
+#include "trace.h"
 #include "wait.h"
 #include "who.h"
+
+/* Who waits for longer than so many ns is told of */
+#define PRODUCER_TELL		NSEC_PER_SEC
 
 /* A rate lets go what it held back: who polls is to look again. */
 static void producer_due(struct work_struct *work)
@@ -85,6 +90,7 @@ int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
 		return err;
 
 	mutex_init(&producer->lock);
+	producer->uid = who->cred->fsuid;
 	INIT_DELAYED_WORK(&producer->due, producer_due);
 	producer->topic = topic;
 	atomic_inc(&topic->producers);
@@ -247,6 +253,81 @@ static bool producer_again(const struct mqbus_producer *producer,
 				mqbus_producer_owner(producer)) != refusal->why;
 }
 
+static const char * const whys[] = {
+	[MQBUS_WHY_FULL] = "full",
+	[MQBUS_WHY_RATE] = "rate",
+	[MQBUS_WHY_SHARE] = "share",
+};
+
+static enum mqbus_why producer_why(const struct mqbus_refusal *refusal)
+{
+	if (refusal->why == -ENOBUFS)
+		return MQBUS_WHY_FULL;
+	return refusal->due ? MQBUS_WHY_RATE : MQBUS_WHY_SHARE;
+}
+
+static void producer_tell_blocked(const struct mqbus_producer *producer,
+				  const struct mqbus_refusal *refusal, u64 since)
+{
+	char comm[TASK_COMM_LEN];
+
+	mqbus_event_tell(&(struct mqbus_event) {
+		.kind = MQBUS_EVENT_KIND_PRODUCER_BLOCKED, .topic = producer->topic,
+		.comm = get_task_comm(comm, current), .pid = task_tgid_nr(current),
+		.uid = producer->uid, .partition = refusal->partition,
+		.reason = whys[producer_why(refusal)],
+		.blocked_time = ktime_get_ns() - since,
+	});
+}
+
+/* Sleep until it is worth to try again, or @end; who has waited for long is told of. */
+static int producer_sleep(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
+			  ktime_t end)
+{
+	struct mqbus_topic *topic = producer->topic;
+	u64 begin = ktime_get_ns();
+	ktime_t tell = ktime_add_ns(begin, PRODUCER_TELL);
+	int err;
+
+	err = mqbus_wait_until(topic->writers, 0, producer_again(producer, refusal),
+			       min(end, tell));
+	if (err != -ETIMEDOUT || end <= tell)
+		return err;
+	producer_tell_blocked(producer, refusal, begin);
+	return mqbus_wait_until(topic->writers, 0, producer_again(producer, refusal), end);
+}
+
+/* As producer_sleep(), which is counted. */
+static int producer_block(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
+			  ktime_t end)
+{
+	struct mqbus_topic *topic = producer->topic;
+	struct mqbus_topic_counts *counts = &topic->counts;
+	enum mqbus_why why = producer_why(refusal);
+	u64 begin = ktime_get_ns(), waited;
+	int err;
+
+	atomic64_inc(&counts->waits[why]);
+	atomic_inc(&counts->blocked);
+	trace_block(topic, refusal->partition, whys[why], refusal->bytes);
+	err = producer_sleep(producer, refusal, end);
+	waited = ktime_get_ns() - begin;
+	trace_unblock(topic, refusal->partition, whys[why], waited, err);
+	atomic_dec(&counts->blocked);
+	atomic64_add(waited, &counts->blocked_time);
+	return err;
+}
+
+/* Count what is refused for good. Return: why it is. */
+static int producer_refuse(struct mqbus_topic *topic, const struct mqbus_refusal *refusal)
+{
+	if (refusal->why == -ENOBUFS)
+		atomic64_add(refusal->records, &topic->counts.rejected);
+	else if (refusal->why == -EXFULL)
+		atomic64_add(refusal->records, &topic->counts.over);
+	return refusal->why;
+}
+
 /**
  * mqbus_producer_wait() - wait for what records were refused for
  * @producer: the producer; no locks are held
@@ -265,15 +346,16 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 
 	if ((refusal->why != -ENOBUFS && refusal->why != -EXFULL) ||
 	    !producer_waits(topic, refusal->why))
-		return refusal->why;
+		return producer_refuse(topic, refusal);
 	WRITE_ONCE(producer->refused, producer_pack(refusal));
-	err = mqbus_wait(topic->writers, producer_again(producer, refusal),
-			 timed ? (ktime_t)refusal->due : deadline);
+	if (!deadline)
+		return -EAGAIN;
+	err = producer_block(producer, refusal, timed ? (ktime_t)refusal->due : deadline);
 	if (timed && err == -ETIMEDOUT)
 		err = 0;
 	if (!err)
 		WRITE_ONCE(producer->refused, 0);
-	return err;
+	return mqbus_wait_error(err, deadline);
 }
 
 /* Whether what was refused last would be stored now. */

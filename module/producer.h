@@ -11,6 +11,7 @@
 #include "core/ring.h"
 #include "limit.h"
 #include "sender.h"
+#include "trace.h"
 
 struct mqbus_ns;
 struct mqbus_record;
@@ -22,7 +23,8 @@ struct mqbus_who;
  * @topic: the topic, with a reference
  * @sender: the author of its records: its own, or that of its name, with a reference
  * @own: without a name
- * @tenant: its uid in the topic; NULL: there were too many
+ * @uid: who opened it
+ * @tenant: the same in the topic; NULL: there were too many
  * @lock: one call at a time; not held while waiting for space
  * @turn: counts calls: records without a key take partitions by turns
  * @msgs: a page for the descriptions of a batch
@@ -35,6 +37,7 @@ struct mqbus_producer {
 	struct mqbus_topic *topic;
 	struct mqbus_sender *sender;
 	struct mqbus_sender own;
+	kuid_t uid;
 	struct mqbus_tenant *tenant;
 
 	struct mutex lock;	/* guards msgs */
@@ -107,6 +110,7 @@ static inline void mqbus_producer_sign(struct mqbus_producer *producer,
 	rec->seq = ++sender->seq;
 	rec->epoch = sender->epoch;
 	rec->__owner = ring->used ? mqbus_producer_owner(producer) : 0;
+	trace_publish(producer->topic, ring->page->partition, rec);
 	mqbus_ring_stage(ring, rec->size);
 }
 

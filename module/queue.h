@@ -79,6 +79,7 @@ void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);
 
 /* dlq.c */
 int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
+const char *mqbus_dlq_reason(enum mqbus_reason reason);
 bool mqbus_dlq_bury(struct mqbus_group_queue *q, bool *stored);
 void mqbus_dlq_init(struct mqbus_group_queue *q);
 struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq);

@@ -13,10 +13,12 @@
 #include <linux/poll.h>
 #include <linux/slab.h>
 
+#include "event.h"
 #include "group.h"
 #include "member.h"
 #include "stream.h"
 #include "topic.h"
+#include "trace.h"
 
 /**
  * mqbus_stream_check() - whether a stream group may have such options
@@ -123,6 +125,41 @@ void mqbus_stream_changed(struct mqbus_group *group)
 	WRITE_ONCE(group->assign.changed, true);
 }
 
+/* Who was fenced. */
+static void stream_tell_fences(struct mqbus_group *group)
+{
+	struct mqbus_seat *seat;
+
+	list_for_each_entry(seat, &group->assign.order, node) {
+		if (seat->news && seat->member)
+			mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_FENCED, seat->member,
+					   seat->id, 0);
+		seat->news = false;
+	}
+	group->assign.fences = 0;
+}
+
+/* How the assignment has changed since it was last told. */
+static void stream_tell(struct mqbus_group *group)
+{
+	struct mqbus_assign *a = &group->assign;
+	u32 moved;
+
+	spin_lock(&group->lock);
+	if (a->fences)
+		stream_tell_fences(group);
+	moved = a->generation - group->told;
+	group->told = a->generation;
+	if (moved) {
+		trace_rebalance(group, a->generation, moved);
+		mqbus_event_tell(&(struct mqbus_event) {
+			.kind = MQBUS_EVENT_KIND_REBALANCED, .topic = group->topic,
+			.group = group, .generation = a->generation, .count = moved,
+		});
+	}
+	spin_unlock(&group->lock);
+}
+
 /**
  * mqbus_stream_wake() - let members go on, if anything changed for one of them
  * @group: a stream group; its lock was let go of after the change
@@ -134,6 +171,7 @@ void mqbus_stream_wake(struct mqbus_group *group)
 	/* Who takes the note is behind the change, and wakes for all */
 	if (!READ_ONCE(group->assign.changed) || !xchg(&group->assign.changed, false))
 		return;
+	stream_tell(group);
 	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
 	if (wq_has_sleeper(readers))
 		wake_up_interruptible_poll(readers, EPOLLIN | EPOLLRDNORM | EPOLLPRI);
@@ -159,6 +197,7 @@ static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id
 	struct mqbus_seat *seat = *id ? mqbus_assign_find(&group->assign, id) : NULL;
 
 	if (seat && seat->member) {
+		mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_FENCED, seat->member, id, 0);
 		seat->member->seat = NULL;
 		WRITE_ONCE(group->nr_members, group->nr_members - 1);
 	}
@@ -206,6 +245,7 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 		member->seat = old ?: seat;
 		WRITE_ONCE(group->nr_members, group->nr_members + 1);
 		mqbus_stream_changed(group);
+		mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_JOINED, member, id, 0);
 	}
 	mqbus_stream_unlock(group);
 	if (!err && !old)
@@ -213,6 +253,32 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 free:
 	kfree(seat);
 	return err;
+}
+
+/* Records that a seat's member was given and has not settled. */
+static u64 stream_held(const struct mqbus_group *group, const struct mqbus_seat *seat)
+{
+	u64 held = 0;
+	u32 i;
+
+	for (i = 0; i < group->topic->nr_parts; i++) {
+		const struct mqbus_slot *slot = &group->slots[i];
+
+		if (slot->owner == seat)
+			held += slot->cursor.given.offset - slot->cursor.done.offset;
+	}
+	return held;
+}
+
+static void stream_tell_leave(const struct mqbus_group *group, const struct mqbus_member *member)
+{
+	u64 held;
+
+	if (group->dead || !mqbus_event_heard(group->topic))
+		return;
+	held = stream_held(group, member->seat);
+	mqbus_event_member(held ? MQBUS_EVENT_KIND_MEMBER_DIED : MQBUS_EVENT_KIND_MEMBER_LEFT,
+			   member, member->seat->id, held);
 }
 
 /**
@@ -232,6 +298,7 @@ void mqbus_stream_leave(struct mqbus_group *group, struct mqbus_member *member)
 	if (seat) {
 		bool keep = *seat->id && group->stream.grace && !group->dead;
 
+		stream_tell_leave(group, member);
 		WRITE_ONCE(group->nr_members, group->nr_members - 1);
 		gone = mqbus_assign_stand(&group->assign, seat,
 					  keep ? now + group->stream.grace : 0, now);

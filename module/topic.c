@@ -14,10 +14,12 @@
 #include <linux/topology.h>
 
 #include "config.h"
+#include "event.h"
 #include "group.h"
 #include "ns.h"
 #include "sender.h"
 #include "topic.h"
+#include "trace.h"
 #include "who.h"
 
 static u32 name_hash(const char *name)
@@ -165,6 +167,7 @@ static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	hash_add(ns->topics, &topic->node, name_hash(topic->name));
 	ns->nr_topics++;
 	atomic_inc(&ns->seq);
+	mqbus_event_topic(MQBUS_EVENT_KIND_TOPIC_MADE, topic);
 	return 0;
 }
 
@@ -234,6 +237,7 @@ static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	wake_up_interruptible_poll(&topic->writers, EPOLLHUP | EPOLLOUT);
 	/* Nothing can be settled from now on, so the groups may go */
 	mqbus_group_delete_all(topic);
+	mqbus_event_topic(MQBUS_EVENT_KIND_TOPIC_DELETED, topic);
 	module_put(THIS_MODULE);
 	mqbus_topic_put(topic);
 }
@@ -332,7 +336,8 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
  * @partition: a partition, whose ring's lock is held
  *
  * The slowest group decides. Groups that are being made have no say yet; while
- * no group has, the floor stays where it was, so what nobody has read is kept.
+ * no group has, the floor stays where it was, so what nobody has read is kept. Of a
+ * topic that evicts it says only what is lost when it goes.
  *
  * Return: the position for mqbus_ring_reserve().
  */
@@ -344,9 +349,6 @@ u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition)
 
 	lockdep_assert_held(&ring->lock);
 
-	if (ring->evict)
-		return ring->floor;
-
 	rcu_read_lock();
 	list_for_each_entry_rcu(group, &topic->groups, node)
 		floor = min(floor, mqbus_cursor_floor(&group->slots[partition].cursor));
@@ -357,18 +359,46 @@ u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition)
 	return ring->floor;
 }
 
+/* Records went; @head and @evicted are of before. */
+static void topic_gone(struct mqbus_topic *topic, u32 partition, u64 head, u64 evicted)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+
+	if (ring->head.offset != head)
+		trace_evict(topic, partition, head, ring->head.offset - head,
+			    ring->evicted - evicted);
+}
+
 static int topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u64 most = mqbus_limit_most(&topic->limit, ring->size);
+	u64 most = mqbus_limit_most(&topic->limit, ring->size), head = ring->head.offset;
 	int err;
 
 	if (!most || !ring->used)
 		return 0;
 	err = mqbus_ring_share(ring, owner, bytes, most, ring->floor);
-	if (err != -EXFULL)
-		return err;
-	return mqbus_ring_share(ring, owner, bytes, most, mqbus_topic_floor(topic, partition));
+	if (err == -EXFULL)
+		err = mqbus_ring_share(ring, owner, bytes, most,
+				       mqbus_topic_floor(topic, partition));
+	topic_gone(topic, partition, head, ring->evicted);
+	return err;
+}
+
+/* The oldest records go, as far as they may. Return: whether there is room then. */
+static bool topic_evict(struct mqbus_topic *topic, u32 partition, u32 bytes)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	struct mqbus_mark head = ring->head;
+	u64 evicted = ring->evicted;
+	bool room;
+
+	/* Groups' floors are read only when what was last known is not enough */
+	room = mqbus_ring_settled(ring, bytes) && mqbus_ring_reserve(ring, bytes, ring->floor);
+	if (!room)
+		room = mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition));
+	topic_gone(topic, partition, head.offset, evicted);
+	return room;
 }
 
 /**
@@ -388,11 +418,9 @@ int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32
 
 	if (err)
 		return err;
-	/* Groups' floors are read only when what was last known is not enough */
-	if (mqbus_ring_reserve(ring, bytes, ring->floor) ||
-	    mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition)))
+	if (mqbus_ring_fits(ring, bytes))
 		return 0;
-	return -ENOBUFS;
+	return topic_evict(topic, partition, bytes) ? 0 : -ENOBUFS;
 }
 
 /* Drop what the topic does not retain. Return: whether there may be more to drop. */
@@ -400,12 +428,16 @@ static bool topic_expire(struct mqbus_topic *topic, u32 partition, u64 now, unsi
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
 	u64 retention = READ_ONCE(topic->retention), keep = READ_ONCE(topic->retention_size);
+	u64 before = retention && now > retention ? now - retention : 0;
+	u64 head = ring->head.offset, evicted = ring->evicted;
+	bool more;
 
-	if (!retention && !keep)
+	if ((!retention && !keep) || !mqbus_ring_expired(ring, before, keep ?: U64_MAX))
 		return false;
-	return mqbus_ring_expire(ring, mqbus_topic_floor(topic, partition),
-				 retention && now > retention ? now - retention : 0,
+	more = mqbus_ring_expire(ring, mqbus_topic_floor(topic, partition), before,
 				 keep ?: U64_MAX, looks);
+	topic_gone(topic, partition, head, evicted);
+	return more;
 }
 
 /**

@@ -2,6 +2,7 @@
 #ifndef _MQBUS_TOPIC_H
 #define _MQBUS_TOPIC_H
 
+#include <linux/atomic.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -26,6 +27,30 @@ struct mqbus_part {
 	struct mqbus_memory mem;
 };
 
+/* Why a producer waits */
+enum mqbus_why {
+	MQBUS_WHY_FULL,
+	MQBUS_WHY_RATE,
+	MQBUS_WHY_SHARE,
+	MQBUS_WHYS,
+};
+
+/**
+ * struct mqbus_topic_counts - of records that could not be stored at once
+ * @rejected: refused because it was full
+ * @over: refused because of a rate or a share
+ * @blocked: producers that wait now
+ * @blocked_time: ns that some have waited, when they had
+ * @waits: how often one waited, by the reason
+ */
+struct mqbus_topic_counts {
+	atomic64_t rejected;
+	atomic64_t over;
+	atomic_t blocked;
+	atomic64_t blocked_time;
+	atomic64_t waits[MQBUS_WHYS];
+};
+
 /**
  * struct mqbus_topic - a named log
  * @ref: the table, every endpoint, and dumps that are looking
@@ -44,6 +69,7 @@ struct mqbus_part {
  * @retention_size: bytes of a partition, or 0
  * @dead: deleted; set once, read anywhere
  * @producers: endpoints bound as producers
+ * @counts: what became of records that could not be stored at once
  * @lock: the list of groups; taken inside the namespace's lock, outside a group's
  * @groups: RCU list, changed under @lock
  * @nr_groups: its length; stored under @lock, listings load it without
@@ -81,6 +107,7 @@ struct mqbus_topic {
 	/* marked, without a lock */
 	bool dead;
 	atomic_t producers;
+	struct mqbus_topic_counts counts;
 
 	struct mutex lock;	/* guards changes of groups, and nr_groups */
 	struct list_head groups;

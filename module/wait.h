@@ -36,6 +36,21 @@ static inline int mqbus_wait_sleep(ktime_t *until)
 }
 
 /*
+ * Sleep until a condition or @_end, which is not 0. Evaluates to 0, -ETIMEDOUT, or
+ * -ERESTARTSYS, which the caller knows what to make of.
+ */
+#define mqbus_wait_until(_wq, _exclusive, _cond, _end)				\
+({										\
+	ktime_t __until = (_end);						\
+	ktime_t *__limit = __until == KTIME_MAX ? NULL : &__until;		\
+										\
+	___wait_event(_wq, _cond, TASK_INTERRUPTIBLE, _exclusive, 0,		\
+		      __ret = mqbus_wait_sleep(__limit);			\
+		      if (__ret)						\
+			break);							\
+})
+
+/*
  * Sleep until a condition or @_deadline. Evaluates to 0, -EAGAIN (waiting was not
  * allowed), -ETIMEDOUT, or what a signal asks for. Of those that wait with
  * @_exclusive one is woken at a time.
@@ -43,14 +58,9 @@ static inline int mqbus_wait_sleep(ktime_t *until)
 #define mqbus_wait_as(_wq, _exclusive, _cond, _deadline)			\
 ({										\
 	ktime_t __end = (_deadline);						\
-	ktime_t *__until = __end == KTIME_MAX ? NULL : &__end;			\
 										\
-	__end ? mqbus_wait_error(						\
-		___wait_event(_wq, _cond, TASK_INTERRUPTIBLE, _exclusive, 0,	\
-				__ret = mqbus_wait_sleep(__until);		\
-				if (__ret)					\
-					break),					\
-		__end) : -EAGAIN;						\
+	__end ? mqbus_wait_error(mqbus_wait_until(_wq, _exclusive, _cond, __end), \
+				 __end) : -EAGAIN;				\
 })
 
 #define mqbus_wait(_wq, _cond, _deadline)	mqbus_wait_as(_wq, 0, _cond, _deadline)

@@ -296,6 +296,8 @@ static void seat_fence(struct mqbus_assign *a, struct mqbus_seat *seat)
 {
 	seat->state = MQBUS_SEAT_FENCED;
 	seat->fenced = a->generation;
+	seat->news = true;
+	a->fences++;
 	a->changed = true;
 }
 

@@ -52,6 +52,7 @@ enum mqbus_seat_state {
  * @quota: partitions that it is to have
  * @fenced: generation of the group when it was last fenced; 0: never
  * @until: of one that is away: when it is removed
+ * @news: it was fenced, and nobody was told
  * @id: what the member calls itself, or ""
  */
 struct mqbus_seat {
@@ -63,6 +64,7 @@ struct mqbus_seat {
 	u32 quota;
 	u32 fenced;
 	u64 until;
+	bool news;
 	char id[MQBUS_NAME_SIZE];
 };
 
@@ -95,6 +97,7 @@ struct mqbus_slot {
  * @timeout: ns that an owner has to let go; U64_MAX: as long as it likes
  * @generation: counts grants, never 0 after the first
  * @due: when mqbus_assign_tick() has something to do, or before; U64_MAX: never
+ * @fences: seats that were fenced since somebody looked
  * @changed: somebody may go on, or is to be told; whoever clears it wakes them
  */
 struct mqbus_assign {
@@ -107,6 +110,7 @@ struct mqbus_assign {
 	u64 timeout;
 	u32 generation;
 	u64 due;
+	u32 fences;
 	bool changed;
 };
 

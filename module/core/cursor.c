@@ -25,6 +25,7 @@ void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
 {
 	lockdep_assert_held(&ring->lock);
 
+	c->again = max(c->again, c->given.offset);
 	c->done = *at;
 	c->given = *at;
 	c->lost_given = 0;
@@ -50,6 +51,18 @@ static void cursor_catch_up(struct mqbus_cursor *c, struct mqbus_ring *ring)
 	c->lost_given += missed - again;
 	c->untold += missed;
 	c->given = ring->head;
+}
+
+/* Of some records, those that had been handed out before. */
+static u64 cursor_again(const struct mqbus_cursor *c, u64 begin, u64 end)
+{
+	return c->again > begin ? min(c->again, end) - begin : 0;
+}
+
+static void cursor_count(struct mqbus_cursor *c, u64 begin, u64 end)
+{
+	c->delivered += end - begin;
+	c->redelivered += cursor_again(c, begin, end);
 }
 
 /**
@@ -82,6 +95,7 @@ bool mqbus_cursor_take(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	range->end_offset = end.offset;
 	range->lost = c->untold;
 	c->untold = 0;
+	cursor_count(c, c->given.offset, end.offset);
 	c->given = end;
 	return true;
 }
@@ -111,6 +125,7 @@ bool mqbus_cursor_step(struct mqbus_cursor *c, struct mqbus_ring *ring,
 		rec = mqbus_ring_record(ring, c->given.pos);
 		*begin = c->given;
 		*value_len = rec->value_len;
+		cursor_count(c, begin->offset, begin->offset + 1);
 		c->given.pos += rec->size;
 		c->given.offset++;
 		got = true;
@@ -139,6 +154,7 @@ void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to)
  */
 void mqbus_cursor_rewind(struct mqbus_cursor *c)
 {
+	c->again = max(c->again, c->given.offset);
 	c->given = c->done;
 	/* Whoever is next misses it again from there, and is told then */
 	c->untold = 0;
@@ -157,6 +173,9 @@ void mqbus_cursor_untake(struct mqbus_cursor *c, const struct mqbus_range *range
 	c->untold += range->lost;
 	if (c->given.pos != range->end || c->done.offset > range->begin_offset)
 		return;
+	/* @again has not changed since, or it would not be the last */
+	c->delivered -= c->given.offset - range->begin_offset;
+	c->redelivered -= cursor_again(c, range->begin_offset, c->given.offset);
 	c->given.pos = range->begin;
 	c->given.offset = range->begin_offset;
 }

@@ -30,13 +30,16 @@ void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
 	page->partition = partition;
 }
 
-static void ring_drop(struct mqbus_ring *ring)
+/* The oldest record goes. What is below @floor no group needs. */
+static void ring_drop(struct mqbus_ring *ring, u64 floor)
 {
 	const struct mqbus_record *rec = mqbus_ring_record(ring, ring->head.pos);
 
 	/* What nobody owns was perhaps stored before anything was counted */
 	if (ring->used && rec->__owner)
 		ring->used[mqbus_ring_owner(rec)] -= rec->size;
+	if (ring->head.pos >= floor)
+		ring->evicted++;
 	ring->head.pos += rec->size;
 	ring->head.offset++;
 }
@@ -63,7 +66,7 @@ static void ring_show_head(struct mqbus_ring *ring)
  * @ring: the ring; its lock is held
  * @bytes: size of the record, at most half of the ring
  * @floor: records that end at or below this position may go; of a ring that
- *	evicts, all may
+ *	evicts, all may, and the others count as evicted
  *
  * The oldest records go, one by one, until there is room. The loop is bounded by
  * the number of the smallest records in @bytes plus one of the largest.
@@ -83,7 +86,7 @@ bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
 		/* Readers must never see a head above the tail */
 		if (ring->head.pos == ring->published)
 			mqbus_ring_publish(ring);
-		ring_drop(ring);
+		ring_drop(ring, floor);
 	} while (!mqbus_ring_fits(ring, bytes));
 
 	ring_show_head(ring);
@@ -133,7 +136,7 @@ int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most, u6
 
 	while ((over = ring_share_over(ring, owner, bytes, most)) && steps &&
 	       ring->head.pos < end) {
-		ring_drop(ring);
+		ring_drop(ring, floor);
 		steps--;
 	}
 	if (ring->head.pos != old)
@@ -194,8 +197,7 @@ void mqbus_ring_publish(struct mqbus_ring *ring)
 /**
  * mqbus_ring_expire() - drop records that are too old or too many
  * @ring: the ring; its lock is held
- * @floor: records that end at or below this position may go; of a ring that
- *	evicts, all may
+ * @floor: as of mqbus_ring_reserve()
  * @before: records older than this time go
  * @keep: the oldest go while the ring has more than so many bytes
  * @max: look at no more than so many
@@ -210,10 +212,8 @@ bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before, u64 keep,
 
 	lockdep_assert_held(&ring->lock);
 
-	while (max && ring->head.pos < end &&
-	       (mqbus_ring_record(ring, ring->head.pos)->time < before ||
-		ring->tail.pos - ring->head.pos > keep)) {
-		ring_drop(ring);
+	while (max && ring->head.pos < end && mqbus_ring_expired(ring, before, keep)) {
+		ring_drop(ring, floor);
 		max--;
 	}
 	if (ring->head.pos != old)

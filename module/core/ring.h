@@ -65,6 +65,7 @@ struct mqbus_mark {
  * @floor: positions below are not needed by any group, as last computed
  * @last_time: time of the last record
  * @used: bytes of the records kept, by their owner; NULL: not counted
+ * @evicted: records that went and were not settled, of a ring that evicts
  */
 struct mqbus_ring {
 	/* constant after init */
@@ -83,6 +84,7 @@ struct mqbus_ring {
 	u64 floor;
 	u64 last_time;
 	u64 *used;
+	u64 evicted;
 };
 
 /**
@@ -153,6 +155,34 @@ static inline struct mqbus_record *mqbus_ring_slot(const struct mqbus_ring *ring
 static inline bool mqbus_ring_fits(const struct mqbus_ring *ring, u32 bytes)
 {
 	return ring->tail.pos + bytes - ring->head.pos <= ring->size;
+}
+
+/**
+ * mqbus_ring_settled() - whether what must go for a record was settled
+ * @ring: the ring; its lock is held
+ * @bytes: size of the record, for which there is no room
+ *
+ * Return: whether all of it is below the floor, as last computed; of a ring that does not
+ * evict true, as nothing else goes.
+ */
+static inline bool mqbus_ring_settled(const struct mqbus_ring *ring, u32 bytes)
+{
+	return !ring->evict || ring->tail.pos + bytes <= ring->floor + ring->size;
+}
+
+/**
+ * mqbus_ring_expired() - whether the oldest record is too old, or one too many
+ * @ring: the ring; its lock is held
+ * @before: records older than this time are too old
+ * @keep: bytes that it may have
+ *
+ * Return: whether there is such a record that readers see.
+ */
+static inline bool mqbus_ring_expired(const struct mqbus_ring *ring, u64 before, u64 keep)
+{
+	return ring->head.pos < ring->published &&
+	       (mqbus_ring_record(ring, ring->head.pos)->time < before ||
+		ring->tail.pos - ring->head.pos > keep);
 }
 
 /**

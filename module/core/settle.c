@@ -2,6 +2,7 @@
 /*
  * What becomes of the records that were handed out.
  */
+#include "trace_window.h"
 #include "window.h"
 
 /* The record is settled; the entry is in no list but its lane's. */
@@ -95,6 +96,7 @@ static void window_fail(struct mqbus_window *w, u32 i, const struct mqbus_holder
 		wait = mqbus_backoff_wait(&w->conf.backoff, e->failures, now->chance);
 	/* Those that failed together should not come back together */
 	now->chance = now->chance * 1664525 + 1013904223;
+	mqbus_window_trace_retry(w, i, wait);
 	window_wait(w, i, wait, now);
 }
 
@@ -147,6 +149,7 @@ static void lease_extend(struct mqbus_window *w, u32 i, u64 time, struct mqbus_n
 static void lease_settle(struct mqbus_window *w, u32 i, struct mqbus_holder *holder,
 			 enum mqbus_settlement what, u64 delay, struct mqbus_now *now)
 {
+	mqbus_window_trace_settle(w, i, what);
 	mqbus_window_unlease(w, i, holder);
 	switch (what) {
 	case MQBUS_ACK:

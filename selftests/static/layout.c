@@ -114,7 +114,7 @@ OFFSET(mqbus_group_create, group, 152);
 OFFSET(mqbus_group_create, queue, 280);
 OFFSET(mqbus_group_create, stream, 472);
 
-SIZE(mqbus_group_set, 488);
+SIZE(mqbus_group_set, 496);
 OFFSET(mqbus_group_set, flags, 0);
 OFFSET(mqbus_group_set, fields, 4);
 OFFSET(mqbus_group_set, topic, 8);
@@ -123,6 +123,7 @@ OFFSET(mqbus_group_set, queue, 264);
 OFFSET(mqbus_group_set, stream, 456);
 OFFSET(mqbus_group_set, paused, 480);
 OFFSET(mqbus_group_set, __reserved, 484);
+OFFSET(mqbus_group_set, lag_limit, 488);
 
 SIZE(mqbus_group_delete, 264);
 OFFSET(mqbus_group_delete, flags, 0);

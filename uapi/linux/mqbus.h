@@ -575,6 +575,8 @@ struct mqbus_group_create {
  * @paused: 1: the group hands out nothing: its members wait as if there were no
  *	records, but settle, commit and leave as always, and it holds its space; 0: it does
  * @__reserved: must be 0
+ * @lag_limit: records of lag, over all partitions, above which an event tells, and again
+ *	when the lag is below 80 percent of it; it is looked at once a second; 0: none
  *
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. Holds for
  * what happens from then on: a lease that is running keeps its time, a record that
@@ -592,6 +594,7 @@ struct mqbus_group_set {
 	struct mqbus_stream stream;
 	__u32 paused;
 	__u32 __reserved;
+	__u64 lag_limit;
 };
 
 #define MQBUS_GROUP_SET_MAX_INFLIGHT	(1U << 0)
@@ -605,7 +608,8 @@ struct mqbus_group_set {
 #define MQBUS_GROUP_SET_GRACE		(1U << 7)
 /* Of any group */
 #define MQBUS_GROUP_SET_PAUSED		(1U << 8)
-#define __MQBUS_GROUP_SET_ALL		((1U << 9) - 1)
+#define MQBUS_GROUP_SET_LAG_LIMIT	(1U << 9)
+#define __MQBUS_GROUP_SET_ALL		((1U << 10) - 1)
 
 /**
  * struct mqbus_group_delete - ioctl(MQBUS_IOC_GROUP_DELETE)
