@@ -45,9 +45,9 @@ static inline int mqbus_wait_sleep(ktime_t *until)
 	ktime_t *__limit = __until == KTIME_MAX ? NULL : &__until;		\
 										\
 	___wait_event(_wq, _cond, TASK_INTERRUPTIBLE, _exclusive, 0,		\
-		      __ret = mqbus_wait_sleep(__limit);			\
-		      if (__ret)						\
-			break);							\
+			__ret = mqbus_wait_sleep(__limit);			\
+			if (__ret)						\
+				break);						\
 })
 
 /*

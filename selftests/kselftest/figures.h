@@ -89,13 +89,41 @@ static __u64 attr_number(const struct nlattr *a)
 	return wide;
 }
 
-static int family_id(int sock)
+struct family {
+	int id;
+	__u32 events;	/* its multicast group of events */
+};
+
+static __u32 family_group(const struct nlattr *groups, const char *name)
+{
+	const struct nlattr *group, *a;
+	int left, inner;
+
+	for_each_attr(group, groups + 1, groups->nla_len - NLA_HDRLEN, left) {
+		bool ours = false;
+		__u32 id = 0;
+
+		for_each_attr(a, group + 1, group->nla_len - NLA_HDRLEN, inner) {
+			if (a->nla_type == CTRL_ATTR_MCAST_GRP_NAME)
+				ours = !strcmp((const char *)(a + 1), name);
+			else if (a->nla_type == CTRL_ATTR_MCAST_GRP_ID)
+				id = attr_number(a);
+		}
+		if (ours)
+			return id;
+	}
+	return 0;
+}
+
+static int family_find(int sock, struct family *f)
 {
 	char reply[4096];
 	const struct nlattr *a;
 	struct request r;
-	int n, left, id = -ENOENT;
+	int n, left;
 
+	f->id = -ENOENT;
+	f->events = 0;
 	request_begin(&r, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
 	request_add(&r, CTRL_ATTR_FAMILY_NAME, MQBUS_FAMILY_NAME, sizeof(MQBUS_FAMILY_NAME));
 	n = request_send(sock, &r, reply, sizeof(reply));
@@ -103,8 +131,59 @@ static int family_id(int sock)
 		return n;
 	for_each_attr(a, reply + NLMSG_HDRLEN + GENL_HDRLEN, n - NLMSG_HDRLEN - GENL_HDRLEN, left)
 		if (a->nla_type == CTRL_ATTR_FAMILY_ID)
-			id = *(const __u16 *)(a + 1);
-	return id;
+			f->id = *(const __u16 *)(a + 1);
+		else if ((a->nla_type & NLA_TYPE_MASK) == CTRL_ATTR_MCAST_GROUPS)
+			f->events = family_group(a, MQBUS_MCGRP_EVENTS);
+	return f->id;
+}
+
+static int family_id(int sock)
+{
+	struct family f;
+
+	return family_find(sock, &f);
+}
+
+/* A number that no figure has */
+#define NO_FIGURE	0xdeadbeefdeadbeefULL
+
+/*
+ * The numbers by which a topic, one of its partitions or a group in one is told, by
+ * attribute. @second: a group's name, or NULL; @part: after that, or MQBUS_ANY.
+ */
+static int stats_get(int cmd, const char *topic, const char *second, __u32 part, __u64 *numbers,
+		     int max)
+{
+	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	char reply[8192];
+	const struct nlattr *a;
+	struct request r;
+	int n, left, i, err;
+
+	for (i = 0; i <= max; i++)
+		numbers[i] = NO_FIGURE;
+	err = sock < 0 ? -errno : family_id(sock);
+	if (err < 0)
+		goto out;
+	request_begin(&r, err, cmd, MQBUS_FAMILY_VERSION);
+	request_add(&r, 1, topic, strlen(topic) + 1);
+	if (second)
+		request_add(&r, MQBUS_A_GROUP_NAME, second, strlen(second) + 1);
+	if (part != MQBUS_ANY)
+		request_add(&r, second ? MQBUS_A_GROUP_PARTITION : MQBUS_A_PARTITION_INDEX,
+			    &part, sizeof(part));
+	n = request_send(sock, &r, reply, sizeof(reply));
+	err = n < 0 ? n : 0;
+	if (err)
+		goto out;
+	for_each_attr(a, reply + NLMSG_HDRLEN + GENL_HDRLEN, n - NLMSG_HDRLEN - GENL_HDRLEN,
+		      left)
+		if ((a->nla_type & NLA_TYPE_MASK) <= max)
+			numbers[a->nla_type & NLA_TYPE_MASK] = attr_number(a);
+out:
+	if (sock >= 0)
+		close(sock);
+	return err;
 }
 
 static void figures_of_queue(struct figures *f, const struct nlattr *queue)
@@ -171,7 +250,7 @@ static __u64 figure(const char *topic, const char *group, int which)
 	struct figures f;
 
 	if (figures_get(topic, group, &f) || !f.has[which])
-		return 0xdeadbeefdeadbeefULL;
+		return NO_FIGURE;
 	return f.number[which];
 }
 

@@ -19,6 +19,7 @@
 struct reply {
 	__u64 number[MAX_ATTRS];
 	bool has[MAX_ATTRS];
+	unsigned int count[MAX_ATTRS];
 	char text[3][MQBUS_NAME_SIZE];	/* attributes 1 and 2; a comm in the last */
 };
 
@@ -82,6 +83,7 @@ static int on_reply(struct nl_msg *msg, void *arg)
 		if (type >= MAX_ATTRS)
 			continue;
 		r->has[type] = true;
+		r->count[type]++;
 		if (type <= 2)
 			nla_strlcpy(r->text[type - 1], attr, MQBUS_NAME_SIZE);
 		if (len == 4)
@@ -430,6 +432,28 @@ TEST_F(netlink, one_topic_with_many_parts)
 		ASSERT_EQ(i, r[i].number[MQBUS_A_GROUP_PARTITION]);
 }
 
+/* A member is told of with all that it has, also where others would fit behind it. */
+TEST_F(netlink, member_with_many_parts)
+{
+	struct reply *r = self->asker->replies;
+	int member[3], i;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096, .partitions = 1024));
+	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "g"));
+	member[0] = mq_member(self->topic, "g", 0);
+	ASSERT_EQ(1, dump(self->asker, MQBUS_CMD_MEMBER_GET, self->topic, "g"));
+	EXPECT_EQ(1024, r->number[MQBUS_A_MEMBER_PARTITIONS]);
+	EXPECT_EQ(1024, r->count[MQBUS_A_MEMBER_ASSIGNED]);
+	EXPECT_EQ(1023, r->number[MQBUS_A_MEMBER_ASSIGNED]);
+	for (i = 1; i < 3; i++)
+		member[i] = mq_member(self->topic, "g", 0);
+	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_MEMBER_GET, self->topic, "g"));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(i ? 341 : 342, r[i].count[MQBUS_A_MEMBER_ASSIGNED]);
+	for (i = 0; i < 3; i++)
+		close(member[i]);
+}
+
 TEST_F(netlink, bad_requests)
 {
 	struct asker *a = self->asker;
@@ -460,6 +484,7 @@ TEST_F(netlink, bad_requests)
 	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
 	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_ACK, self->topic, NULL, 0,
 				   NULL, 0));
+	EXPECT_EQ(-EOPNOTSUPP, ask_raw(a, MQBUS_CMD_EVENT, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
 	EXPECT_EQ(-EOPNOTSUPP, ask_raw(a, 99, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
 	EXPECT_EQ(1, get(a, self->topic));
 }
