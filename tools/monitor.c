@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +15,8 @@
 #include "parse.h"
 #include "wait.h"
 
+#define BUFFER_DEFAULT (4 << 20)
+
 static const char monitor_help[] =
 	"Usage: mqbus monitor [TOPIC] [OPTION]...\n"
 	"\n"
@@ -25,10 +28,13 @@ static const char monitor_help[] =
 	"                    rebalanced, dead-letter, lost, lag-above, lag-below,\n"
 	"                    producer-blocked\n"
 	"  -c, --count N     end after so many\n"
+	"  -b, --buffer BYTES\n"
+	"                    of room for what comes while the output is not taken (default\n"
+	"                    4M; for others than root up to sysctl net.core.rmem_max)\n"
 	"  -j, --json        each as a line of JSON\n"
 	"\n"
 	"Of which topics: those of this user, and those that everybody may read; root gets\n"
-	"all. If events come too fast, how many were lost is told on stderr, in JSON as\n"
+	"all, and before Linux 6.8 only root may listen. If events come too fast, how many were lost is told on stderr, in JSON as\n"
 	"{\"kind\":\"overrun\",\"count\":N}; null is not known.\n";
 
 /**
@@ -37,12 +43,14 @@ static const char monitor_help[] =
  * @kinds: bits 1 << enum mqbus_event_kind; 0 is all
  * @json: print JSON
  * @left: events still to be printed
+ * @buffer: bytes of room for events
  */
 struct monitor {
 	const char *topic;
 	__u32 kinds;
 	bool json;
 	__u64 left;
+	__u64 buffer;
 };
 
 static void print_time(struct text *out, __u64 ns)
@@ -193,12 +201,12 @@ static int drain(struct monitor *m, struct nl_listener *l)
 
 static int monitor_run(struct monitor *m)
 {
-	struct error_subject subject = { .action = DO_LIST };
+	struct error_subject subject = { .action = DO_LISTEN };
 	struct nl_listener *l;
 	int ret;
 
 	wait_catch_signals();
-	ret = nl_listener_open(&l);
+	ret = nl_listener_open(&l, m->buffer);
 	if (ret)
 		return error_report(&subject, ret);
 	while (!ret && m->left) {
@@ -220,15 +228,16 @@ int cmd_monitor(int argc, char **argv)
 	static const struct option options[] = {
 		{ "kind", required_argument, NULL, 'k' },
 		{ "count", required_argument, NULL, 'c' },
+		{ "buffer", required_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct monitor m = { .left = ~0ULL };
+	struct monitor m = { .left = ~0ULL, .buffer = BUFFER_DEFAULT };
 	__u32 kind;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "k:c:jh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "k:c:b:jh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'k':
 			if (names_event_parse(optarg, &kind))
@@ -238,6 +247,10 @@ int cmd_monitor(int argc, char **argv)
 		case 'c':
 			if (parse_number(optarg, ~0ULL, &m.left) || !m.left)
 				return cmd_bad_value("--count", optarg, "a number from 1");
+			break;
+		case 'b':
+			if (parse_size(optarg, &m.buffer) || m.buffer > INT_MAX / 2)
+				return cmd_bad_value("--buffer", optarg, "a size up to 1G");
 			break;
 		case 'j':
 			m.json = true;

@@ -12,7 +12,6 @@
 #include "nl_event.h"
 #include "nl_query.h"
 
-#define RECEIVE_BUFFER (4 << 20)
 #define MESSAGE_MAX 8192
 
 /**
@@ -35,12 +34,14 @@ static int add_group(struct nl_sock *sock, const char *family, const char *group
 
 	if (number < 0)
 		return -ENOTTY;
-	return nl_socket_add_membership(sock, number) < 0 ? -EIO : 0;
+	number = nl_socket_add_membership(sock, number);
+	if (number < 0)
+		return number == -NLE_PERM ? -EPERM : -EIO;
+	return 0;
 }
 
-static int listener_setup(struct nl_listener *l)
+static int listener_setup(struct nl_listener *l, int buffer)
 {
-	int size = RECEIVE_BUFFER;
 	int ret;
 
 	if (genl_connect(l->sock) < 0)
@@ -50,13 +51,13 @@ static int listener_setup(struct nl_listener *l)
 	if (l->family < 0 || l->controller < 0)
 		return -ENODEV;
 	/* Only root gets more than the limit; less is no failure */
-	if (setsockopt(nl_socket_get_fd(l->sock), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		setsockopt(nl_socket_get_fd(l->sock), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(nl_listener_fd(l), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)))
+		setsockopt(nl_listener_fd(l), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	ret = add_group(l->sock, "nlctrl", "notify");
 	return ret ? ret : add_group(l->sock, MQBUS_FAMILY_NAME, MQBUS_MCGRP_EVENTS);
 }
 
-int nl_listener_open(struct nl_listener **out)
+int nl_listener_open(struct nl_listener **out, int buffer)
 {
 	struct nl_listener *l = calloc(1, sizeof(*l));
 	int ret;
@@ -64,7 +65,7 @@ int nl_listener_open(struct nl_listener **out)
 	if (!l)
 		return -ENOMEM;
 	l->sock = nl_socket_alloc();
-	ret = l->sock ? listener_setup(l) : -ENOMEM;
+	ret = l->sock ? listener_setup(l, buffer) : -ENOMEM;
 	if (ret) {
 		nl_listener_close(l);
 		return ret;

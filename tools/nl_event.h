@@ -36,8 +36,8 @@ struct nl_event {
 
 struct nl_listener;
 
-/* Begin to get events; 0 or a negative errno. */
-int nl_listener_open(struct nl_listener **out);
+/* Begin to get events, with @buffer bytes of room for them; 0 or a negative errno. */
+int nl_listener_open(struct nl_listener **out, int buffer);
 void nl_listener_close(struct nl_listener *l);
 /* Can be read when something came. */
 int nl_listener_fd(const struct nl_listener *l);

@@ -11,6 +11,7 @@
 #include "wait.h"
 
 #define KEY_ESCAPE 27
+#define KEY_REDRAW ('L' & 0x1f)
 
 static const char top_help[] =
 	"Usage: mqbus top [TOPIC] [-i INTERVAL]\n"
@@ -20,7 +21,8 @@ static const char top_help[] =
 	"  -i, --interval TIME  between two looks (default 1s)\n"
 	"\n"
 	"Keys: t, g, m or Tab choose the view, < and > the column to sort by, r turns the\n"
-	"order round, / filters by name, arrows and Page Up and Down scroll, q quits.\n"
+	"order round, / filters by name, arrows and Page Up and Down scroll, Ctrl-L draws\n"
+	"all anew, q quits.\n"
 	"\n"
 	"The state of a group is judged from the last 10 looks:\n"
 	WINDOW_HELP;
@@ -161,7 +163,9 @@ static int loop(struct top *t)
 		readable = wait_until(STDIN_FILENO, next);
 		for (key = getch(); key != ERR; key = getch()) {
 			readable = false;
-			if (t->typing)
+			if (key == KEY_REDRAW)
+				clearok(curscr, TRUE);
+			else if (t->typing)
 				key_filter(t, key);
 			else if (!key_pressed(t, key))
 				return 0;
