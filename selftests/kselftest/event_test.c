@@ -436,7 +436,7 @@ TEST_F(event, too_slow)
 }
 
 /* What somebody without rights hears: the names of topics, up to one called "end" */
-static int hear(const char *name[], int max)
+static int hear(const char * const name[], int max)
 {
 	int sock = listen_events(ROOM), n, kind;
 	struct event e;
@@ -459,7 +459,7 @@ static int hear(const char *name[], int max)
 TEST_F(event, only_who_may_know)
 {
 	static const char * const names[] = { "private", "public", "his", "hisgroup" };
-	const char *heard[] = { "public", "public", "public", "public", "his", "his" };
+	static const char * const heard[] = { "public", "public", "public", "public", "his", "his" };
 	int status, i;
 	pid_t pid;
 
