@@ -25,7 +25,7 @@ static const char exporter_help[] =
 	"topics that this user may read. mqbus_up is 0 while the module is not loaded.\n"
 	"\n"
 	"  -l, --listen ADDR:PORT  a number as 127.0.0.1 or [::1], and a port or 0 for any\n"
-	"                          (default " LISTEN_DEFAULT ")\n";
+	"                          (default 127.0.0.1:9787)\n";
 
 static const char index_page[] =
 	"<html><head><title>mqbus</title></head>"

@@ -78,11 +78,11 @@ void stat_table(const struct sample *s, const struct sample *old)
 	groups_table(s, old);
 }
 
-static void tsv(struct text *out, const struct figure_table *table, const struct figure *f, const char *topic,
-		const char *group, const void *of)
+static void tsv(struct text *out, const struct figure_table *table, const struct figure *f,
+		const char *topic, const char *group, const void *of)
 {
 	text_printf(out, "%s\t%s\t%s\t%s%s\t%llu\n", table->kind, topic, group, f->name,
-	       f->ns ? "_ns" : "", figure_value(f, of));
+		    f->ns ? "_ns" : "", figure_value(f, of));
 }
 
 void stat_tsv(const struct sample *s, struct text *out)

@@ -34,7 +34,9 @@ void top_screen_end(void)
 
 size_t top_screen_rows(void)
 {
-	return LINES > LINES_OTHER ? LINES - LINES_OTHER : 0;
+	int rows = getmaxy(stdscr) - LINES_OTHER;
+
+	return rows > 0 ? rows : 0;
 }
 
 static void draw_title(const struct top *t)

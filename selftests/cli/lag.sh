@@ -49,7 +49,7 @@ exec 3>&-
 # One that reads slower than is published: the lag grows from look to look
 mqbus topic create -q busy
 mqbus group create busy slow -t queue
-(while sleep 0.1; do seq 20; done) | mqbus pub busy -q &
+(while sleep 0.1; do seq 20 || break; done) | mqbus pub busy -q &
 mqbus run -t busy -g slow -- sleep 0.1 >/dev/null 2>&1 &
 reader=$!
 warned() {
@@ -62,10 +62,11 @@ wait $reader 2>/dev/null
 
 mqbus topic create -q u
 mqbus group create u g
+seq 5 | mqbus pub u -q
 mqbus lag g -w 10ms -s 2 -j >"$tmp/json"
 same "by the group's name: on all topics" "[('t', 'g'), ('u', 'g')]" \
 	"$(json "$tmp/json" '[(g["topic"], g["group"]) for g in j]')"
-mqbus lag t g -w 10ms -s 2 -j >"$tmp/json"
+mqbus lag u g -w 10ms -s 2 -j >"$tmp/json"
 same "JSON: lag and its age" "True" "$(json "$tmp/json" \
 	'len(j) == 1 and j[0]["lag"] == 5 and j[0]["lag_ns"] > 0 and j[0]["state"] == "STOPPED"')"
 mqbus lag -w 10ms -s 2 >"$tmp/table"
