@@ -34,6 +34,18 @@ if command -v promtool >/dev/null; then
 	promtool check metrics <"$tmp/body" >"$tmp/lint" 2>&1
 	result "promtool check metrics" $?
 fi
+contrib=$(dirname "$0")/../../contrib
+mqbus queue jobs >/dev/null
+get GET /metrics >/dev/null
+same "the rules and the dashboard ask for nothing else" "" "$(comm -23 \
+	<(grep -oh 'mqbus_[a-z_]*' "$contrib/prometheus/mqbus.rules.yml" \
+		"$contrib/grafana/mqbus.json" | sort -u) \
+	<(sed -n 's/^\(mqbus_[a-z_]*\).*/\1/p' "$tmp/body" | sort -u) | xargs)"
+if command -v promtool >/dev/null; then
+	run promtool test rules "$contrib/prometheus/mqbus.test.yml"
+	[ "$status" = 0 ] || note "$out$err"
+	result "promtool test rules" "$status"
+fi
 same "HEAD" "200 text/plain; version=0.0.4; charset=utf-8" "$(get HEAD /metrics)"
 same "elsewhere there is nothing" 404 "$(get GET /x | cut -d ' ' -f 1)"
 same "nothing can be sent" 405 "$(get POST /metrics | cut -d ' ' -f 1)"
