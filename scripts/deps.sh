@@ -8,6 +8,7 @@ packages=(
 	# build: module, library, tool
 	gcc make pkg-config libc6-dev libelf-dev
 	libnl-3-dev libnl-genl-3-dev libjansson-dev
+	libmicrohttpd-dev libncurses-dev
 	# virtual machine
 	qemu-system-x86 busybox-static kmod cpio xz-utils zstd util-linux
 	iproute2 debian-archive-keyring

@@ -40,6 +40,11 @@ int cmd_sub(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_queue(int argc, char **argv);
 int cmd_dlq(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
+int cmd_lag(int argc, char **argv);
+int cmd_monitor(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_exporter(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
@@ -51,6 +56,8 @@ int cmd_dispatch(const struct cmd *table, const char *prefix, int argc, char **a
 
 /* Say what is wrong with the command line; returns STATUS_USAGE. */
 __printf(1, 2) int cmd_usage_error(const char *fmt, ...);
+/* Say what failed; returns STATUS_FAILED. */
+__printf(1, 2) int cmd_failed(const char *fmt, ...);
 /* The value of an option is not what it should be; returns STATUS_USAGE. */
 int cmd_bad_value(const char *option, const char *value, const char *expected);
 /* getopt_long() found an option that is unknown or lacks its value. */

@@ -171,6 +171,10 @@ static const struct sentence sentences[] = {
 	{ DO_WORK | DO_LEASE, EBADFD,
 	  "is a stream group: its records are not leased (group create -t queue)",
 	},
+	{ DO_LISTEN, EPERM,
+	  "before Linux 6.8 only root (CAP_SYS_ADMIN) may listen to events",
+	},
+
 	{ DO_SETTLE, ENOENT, "there was never a lease of that number" },
 	{ DO_SETTLE, EPERM, "another member has this lease" },
 	{ DO_SETTLE, EALREADY, "was settled before" },

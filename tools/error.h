@@ -31,6 +31,7 @@ enum error_action {
 	DO_TOPIC_SET = 1 << 17,
 	DO_GROUP_SET = 1 << 18,		/* a stream group's options, or its pause */
 	DO_WAIT = 1 << 19,
+	DO_LISTEN = 1 << 20,		/* to events */
 };
 
 /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <ctype.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,35 @@ void text_add(struct text *t, const void *data, size_t len)
 	if (len)
 		memcpy(t->data + t->len, data, len);
 	t->len += len;
+}
+
+void text_printf(struct text *t, const char *fmt, ...)
+{
+	va_list args;
+	char *s;
+	int len;
+
+	va_start(args, fmt);
+	len = vasprintf(&s, fmt, args);
+	va_end(args);
+	if (len < 0)
+		abort();
+	text_add(t, s, len);
+	free(s);
+}
+
+static int dump_text(const char *data, size_t len, void *out)
+{
+	text_add(out, data, len);
+	return 0;
+}
+
+void text_json(struct text *t, json_t *value)
+{
+	json_dump_callback(value, dump_text, t,
+			   JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+	text_add(t, "\n", 1);
+	json_decref(value);
 }
 
 void text_free(struct text *t)
@@ -273,12 +303,6 @@ static json_t *headers_json(const struct mqbus_record *r)
 	return list;
 }
 
-static int dump_text(const char *data, size_t len, void *out)
-{
-	text_add(out, data, len);
-	return 0;
-}
-
 json_t *format_object(const struct format_source *from, const struct mqbus_record *r)
 {
 	const void *part;
@@ -309,9 +333,5 @@ json_t *format_object(const struct format_source *from, const struct mqbus_recor
 void format_json(const struct format_source *from, const struct mqbus_record *r,
 		 struct text *out)
 {
-	json_t *o = format_object(from, r);
-
-	json_dump_callback(o, dump_text, out, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	text_add(out, "\n", 1);
-	json_decref(o);
+	text_json(out, format_object(from, r));
 }

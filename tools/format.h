@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "cmd.h"
 #include "mqbus.h"
 
 /**
@@ -22,6 +23,9 @@ struct text {
 };
 
 void text_add(struct text *t, const void *data, size_t len);
+__printf(2, 3) void text_printf(struct text *t, const char *fmt, ...);
+/* Append a value as one line, and release it. */
+void text_json(struct text *t, json_t *value);
 void text_free(struct text *t);
 
 /*

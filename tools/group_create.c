@@ -39,6 +39,9 @@ static const char set_help[] =
 	"\n"
 	"Change a group; what is leased or waits already keeps its time.\n"
 	"\n"
+	"      --lag-limit N         records of lag above which there is an event (mqbus\n"
+	"                            monitor); 0 is none\n"
+	"\n"
 	"Of a stream group:\n"
 	STREAM_HELP
 	"\n"
@@ -54,18 +57,22 @@ static const char pause_help[] =
 	"A group that is paused hands out nothing: its members wait as if there were no\n"
 	"records, but settle and commit what they have. It holds its space in the topic.\n";
 
-enum { OPT_MODE = 256, OPT_REBALANCE_TIMEOUT, OPT_GRACE };
+enum { OPT_MODE = 256, OPT_REBALANCE_TIMEOUT, OPT_GRACE, OPT_LAG_LIMIT };
 
 /**
  * struct group_options - what was asked for, of either type of group
  * @stream: options of a stream group
  * @fields: bits of MQBUS_GROUP_SET_*: which of them were given
  * @queue: options of a queue group
+ * @lag_limit: of either type
+ * @limited: whether @lag_limit was given
  */
 struct group_options {
 	struct mqbus_stream stream;
 	__u32 fields;
 	struct queue_options queue;
+	__u64 lag_limit;
+	bool limited;
 };
 
 /* One option of a group of either type; returns the exit status. */
@@ -88,6 +95,11 @@ static int group_option(struct group_options *options, int opt)
 			return cmd_bad_value("--grace", optarg, "a time such as 10s, up to 30d");
 		stream->grace = v;
 		options->fields |= MQBUS_GROUP_SET_GRACE;
+		return STATUS_OK;
+	case OPT_LAG_LIMIT:
+		if (parse_number(optarg, ~0ULL, &options->lag_limit))
+			return cmd_bad_value("--lag-limit", optarg, "a number of records");
+		options->limited = true;
 		return STATUS_OK;
 	}
 	return queue_option(&options->queue, opt);
@@ -150,13 +162,21 @@ int group_create(int argc, char **argv)
 	return ret ? error_report(&subject, ret) : STATUS_OK;
 }
 
+static int stream_set(const struct error_subject *subject, const struct group_options *group)
+{
+	int ret = mqbus_stream_set(subject->topic, subject->group, group->fields, &group->stream);
+
+	return ret ? error_report(subject, ret) : STATUS_OK;
+}
+
 int group_set(int argc, char **argv)
 {
-	struct option options[5 + QUEUE_OPTION_COUNT] = {
+	struct option options[6 + QUEUE_OPTION_COUNT] = {
 		{ "type", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "rebalance-timeout", required_argument, NULL, OPT_REBALANCE_TIMEOUT },
 		{ "grace", required_argument, NULL, OPT_GRACE },
+		{ "lag-limit", required_argument, NULL, OPT_LAG_LIMIT },
 	};
 	struct error_subject subject = { .action = DO_GROUP_SET };
 	struct group_options group = { 0 };
@@ -185,14 +205,19 @@ int group_set(int argc, char **argv)
 	ret = group_names(argc, argv, "set", &subject);
 	if (ret)
 		return ret;
-	if (!group.queue.fields && !group.fields)
+	if (!group.queue.fields && !group.fields && !group.limited)
 		return cmd_usage_error("group set: change what?");
 	if ((group.queue.fields && group.fields) ||
-	    (typed && !(type == MQBUS_GROUP_QUEUE ? group.queue.fields : group.fields)))
+	    (typed && (group.queue.fields || group.fields) &&
+	     !(type == MQBUS_GROUP_QUEUE ? group.queue.fields : group.fields)))
 		return cmd_usage_error("group set: these options are for two types of groups");
 	if (group.queue.fields)
-		return queue_option_set(&subject, &group.queue);
-	ret = mqbus_stream_set(subject.topic, subject.group, group.fields, &group.stream);
+		ret = queue_option_set(&subject, &group.queue);
+	else if (group.fields)
+		ret = stream_set(&subject, &group);
+	if (ret || !group.limited)
+		return ret;
+	ret = mqbus_group_lag_limit(subject.topic, subject.group, group.lag_limit);
 	return ret ? error_report(&subject, ret) : STATUS_OK;
 }
 

@@ -10,29 +10,13 @@
 #include "nl.h"
 #include "output.h"
 
-static const char *state_name(__u32 state)
-{
-	switch (state) {
-	case MQBUS_MEMBER_STATE_ACTIVE:
-		return "active";
-	case MQBUS_MEMBER_STATE_STANDBY:
-		return "standby";
-	case MQBUS_MEMBER_STATE_FENCED:
-		return "fenced";
-	case MQBUS_MEMBER_STATE_AWAY:
-		return "away";
-	default:
-		return "?";
-	}
-}
-
 static json_t *member_json(const struct nl_member *m, bool queue)
 {
 	json_t *member;
 
 	member = json_pack("{s:s* s:s s:I s:s s:I}",
 			   "id", m->id[0] ? m->id : NULL,
-			   "state", state_name(m->state),
+			   "state", names_member_state(m->state),
 			   "pid", (json_int_t)m->pid,
 			   "comm", m->comm,
 			   "uid", (json_int_t)m->uid);
@@ -67,11 +51,12 @@ static int members_table(const struct nl_member *m, size_t n, bool queue)
 
 		snprintf(pid, sizeof(pid), m->pid ? "%u" : "-", m->pid);
 		if (queue)
-			table_row(&table, "-\t%s\t%s\t%s\t%s\t%u", state_name(m->state), pid,
-				  m->comm, names_user(user, m->uid), m->leases);
+			table_row(&table, "-\t%s\t%s\t%s\t%s\t%u",
+				  names_member_state(m->state), pid, m->comm, names_user(user, m->uid),
+				  m->leases);
 		else
 			table_row(&table, "%s\t%s\t%s\t%s\t%s\t%u\t%u", m->id[0] ? m->id : "-",
-				  state_name(m->state), pid, there ? m->comm : "-",
+				  names_member_state(m->state), pid, there ? m->comm : "-",
 				  there ? names_user(user, m->uid) : "-", m->partitions,
 				  m->revoking);
 	}

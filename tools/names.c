@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/mqbus_netlink.h>
+
 #include "cmd.h"
 #include "mqbus.h"
 #include "names.h"
@@ -31,6 +33,30 @@ static const char * const settlement_words[] = {
 	[MQBUS_RELEASE] = "release",
 	[MQBUS_REJECT] = "reject",
 	[MQBUS_EXTEND] = "extend",
+};
+
+static const char * const event_words[] = {
+	[MQBUS_EVENT_KIND_TOPIC_MADE] = "topic-made",
+	[MQBUS_EVENT_KIND_TOPIC_DELETED] = "topic-deleted",
+	[MQBUS_EVENT_KIND_GROUP_MADE] = "group-made",
+	[MQBUS_EVENT_KIND_GROUP_DELETED] = "group-deleted",
+	[MQBUS_EVENT_KIND_MEMBER_JOINED] = "member-joined",
+	[MQBUS_EVENT_KIND_MEMBER_LEFT] = "member-left",
+	[MQBUS_EVENT_KIND_MEMBER_DIED] = "member-died",
+	[MQBUS_EVENT_KIND_MEMBER_FENCED] = "member-fenced",
+	[MQBUS_EVENT_KIND_REBALANCED] = "rebalanced",
+	[MQBUS_EVENT_KIND_DEAD_LETTER] = "dead-letter",
+	[MQBUS_EVENT_KIND_LOST] = "lost",
+	[MQBUS_EVENT_KIND_LAG_ABOVE] = "lag-above",
+	[MQBUS_EVENT_KIND_LAG_BELOW] = "lag-below",
+	[MQBUS_EVENT_KIND_PRODUCER_BLOCKED] = "producer-blocked",
+};
+
+static const char * const member_words[] = {
+	[MQBUS_MEMBER_STATE_ACTIVE] = "active",
+	[MQBUS_MEMBER_STATE_STANDBY] = "standby",
+	[MQBUS_MEMBER_STATE_FENCED] = "fenced",
+	[MQBUS_MEMBER_STATE_AWAY] = "away",
 };
 
 static int names_parse(const char * const *words, __u32 n, const char *word, __u32 *out)
@@ -84,6 +110,21 @@ const char *names_settlement(__u32 what)
 int names_settlement_parse(const char *word, __u32 *what)
 {
 	return names_parse(settlement_words, ARRAY_SIZE(settlement_words), word, what);
+}
+
+const char *names_event(__u32 kind)
+{
+	return kind < ARRAY_SIZE(event_words) ? event_words[kind] : "unknown";
+}
+
+int names_event_parse(const char *word, __u32 *kind)
+{
+	return names_parse(event_words, ARRAY_SIZE(event_words), word, kind);
+}
+
+const char *names_member_state(__u32 state)
+{
+	return state < ARRAY_SIZE(member_words) ? member_words[state] : "unknown";
 }
 
 const char *names_user(char buf[64], __u32 uid)

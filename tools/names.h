@@ -20,6 +20,11 @@ int names_group_type_parse(const char *word, __u32 *type);
 /* The word for an enum mqbus_settlement, and its number. */
 const char *names_settlement(__u32 what);
 int names_settlement_parse(const char *word, __u32 *what);
+/* The word for an enum mqbus_event_kind, and its number. */
+const char *names_event(__u32 kind);
+int names_event_parse(const char *word, __u32 *kind);
+/* The word for an enum mqbus_member_state. */
+const char *names_member_state(__u32 state);
 /* A user's or group's name, else its number; returns @buf. */
 const char *names_user(char buf[64], __u32 uid);
 const char *names_group(char buf[64], __u32 gid);

@@ -37,6 +37,15 @@ struct nl_topic {
 	__u64 burst;
 	__u32 share;
 	__u32 over;
+	__u64 published_bytes;
+	__u64 evicted;
+	__u64 rejected;
+	__u64 over_limit;
+	__u32 blocked;
+	__u64 blocked_time;
+	__u64 waits_full;
+	__u64 waits_rate;
+	__u64 waits_share;
 };
 
 struct nl_partition {
@@ -45,6 +54,9 @@ struct nl_partition {
 	__u64 head_offset;
 	__u64 next_offset;
 	__u64 used;
+	__u64 published_bytes;
+	__u64 evicted;
+	__u64 head_time;
 };
 
 /* Options and figures of a queue group, as in mqbus.yaml */
@@ -79,6 +91,7 @@ struct nl_queue {
 	__u32 deaths;
 	__u64 dead_lettered;
 	__u64 discarded;
+	__u64 oldest_inflight;
 };
 
 /**
@@ -108,6 +121,10 @@ struct nl_group {
 	__u32 revoking;
 	__u64 rebalance_timeout;
 	__u64 grace;
+	__u64 lag_time;
+	__u64 delivered;
+	__u64 redelivered;
+	__u64 lag_limit;
 	struct nl_queue queue;
 };
 
@@ -130,6 +147,7 @@ struct nl_member {
 	__u32 partitions;
 	__u32 revoking;
 	__u32 leases;
+	__u32 credit;
 };
 
 /* One topic. */
@@ -141,7 +159,7 @@ int nl_partition_list(const char *topic, struct nl_partition **out, size_t *n);
 /* The partitions of groups; @topic and @name may be NULL: all. */
 int nl_group_list(const char *topic, const char *name, struct nl_group **out,
 		  size_t *n);
-/* The members of a group. */
+/* The members of groups; @topic and @group may be NULL: all. */
 int nl_member_list(const char *topic, const char *group, struct nl_member **out,
 		   size_t *n);
 

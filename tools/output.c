@@ -127,3 +127,26 @@ const char *output_duration(char buf[32], __u64 ns)
 	snprintf(buf, 32, "%llu %s", (ns / units[i].ns), units[i].name);
 	return buf;
 }
+
+const char *output_time(char buf[32], __u64 ns)
+{
+	static const struct {
+		double ns;
+		const char *name;
+	} units[] = {
+		{ 86400e9, "d" }, { 3600e9, "h" }, { 60e9, "m" }, { 1e9, "s" }, { 1e6, "ms" },
+		{ 1e3, "us" },
+	};
+	double value;
+	size_t i = 0;
+
+	if (!ns) {
+		snprintf(buf, 32, "0");
+		return buf;
+	}
+	while (i < ARRAY_SIZE(units) - 1 && ns < units[i].ns)
+		i++;
+	value = ns / units[i].ns;
+	snprintf(buf, 32, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, units[i].name);
+	return buf;
+}

@@ -36,5 +36,7 @@ void table_print(struct table *t);
 const char *output_size(char buf[32], __u64 bytes);
 /* Nanoseconds as "250 ms" or "7 d": in the largest unit without a rest. */
 const char *output_duration(char buf[32], __u64 ns);
+/* Nanoseconds that were measured, in three digits or so: "1.23 s", "45 ms", "3.4 h". */
+const char *output_time(char buf[32], __u64 ns);
 
 #endif /* MQBUS_OUTPUT_H */

@@ -139,6 +139,16 @@ int parse_timeout(const char *s, __s64 *out)
 	return 0;
 }
 
+int parse_interval(const char *s, __u64 *out)
+{
+	__u64 ns;
+
+	if (parse_duration(s, &ns) || ns < 1000000 || ns > MQBUS_DELAY_MAX)
+		return -EINVAL;
+	*out = ns;
+	return 0;
+}
+
 int parse_rate(const char *s, bool unit, __u64 *out)
 {
 	size_t len = strlen(s);

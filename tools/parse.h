@@ -19,6 +19,9 @@ int parse_u32(const char *s, __u32 max, __u32 *out);
 int parse_size(const char *s, __u64 *out);
 /* Nanoseconds of: 250ms, 10s, 5m, 2h, 7d; without a unit seconds. */
 int parse_duration(const char *s, __u64 *out);
+/* A time to wait between looks: from 1 ms to 30 days. */
+int parse_interval(const char *s, __u64 *out);
+#define INTERVAL_EXPECTED "a time from 1ms to 30d, in seconds unless it says"
 /* A timeout as the library takes it: never negative. */
 int parse_timeout(const char *s, __s64 *out);
 /* A rate: N or N/s; none: 0, no limit. With @unit N is a size. Up to MQBUS_RATE_MAX. */

@@ -110,7 +110,7 @@ static json_t *group_json(const struct nl_group *g, __u64 lag, __u64 lost)
 {
 	json_t *group;
 
-	group = json_pack("{s:s s:s s:s s:I s:o s:I s:I s:I s:I s:b}",
+	group = json_pack("{s:s s:s s:s s:I s:o s:I s:I s:I s:I s:b s:I}",
 			  "topic", g->topic,
 			  "group", g->name,
 			  "type", names_group_type(g->type),
@@ -120,7 +120,8 @@ static json_t *group_json(const struct nl_group *g, __u64 lag, __u64 lost)
 			  "generation", (json_int_t)g->generation,
 			  "lag", (json_int_t)lag,
 			  "lost", (json_int_t)lost,
-			  "paused", (int)g->paused);
+			  "paused", (int)g->paused,
+			  "lag_limit", (json_int_t)g->lag_limit);
 	if (g->type == MQBUS_GROUP_QUEUE)
 		json_object_set_new(group, "queue", report_queue_json(&g->queue));
 	else
@@ -358,6 +359,8 @@ int report_group(const struct nl_group *partitions, size_t n)
 	printf("generation  %u\n", g->generation);
 	if (g->paused)
 		printf("paused      yes\n");
+	if (g->lag_limit)
+		printf("lag limit   %llu\n", g->lag_limit);
 	if (g->type == MQBUS_GROUP_QUEUE)
 		report_queue(&g->queue);
 	else

@@ -120,6 +120,8 @@ int mqbus_stream_set(const char *topic, const char *group, uint32_t fields,
  * records, but settle and commit as always.
  */
 int mqbus_group_pause(const char *topic, const char *group, int paused);
+/* Records of lag above which an event tells; 0: none. */
+int mqbus_group_lag_limit(const char *topic, const char *group, uint64_t records);
 /* @force: also when it has members, who then get -EIDRM. */
 int mqbus_group_delete(const char *topic, const char *group, int force);
 /*

@@ -85,6 +85,16 @@ int mqbus_group_pause(const char *topic, const char *group, int paused)
 	return group_set(topic, group, &arg);
 }
 
+int mqbus_group_lag_limit(const char *topic, const char *group, uint64_t records)
+{
+	struct mqbus_group_set arg = {
+		.fields = MQBUS_GROUP_SET_LAG_LIMIT,
+		.lag_limit = records,
+	};
+
+	return group_set(topic, group, &arg);
+}
+
 int mqbus_group_delete(const char *topic, const char *group, int force)
 {
 	struct mqbus_group_delete arg = {

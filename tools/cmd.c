@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cmd.h"
+
+static int signal_seen;
+
+static void remember_signal(int sig)
+{
+	__atomic_store_n(&signal_seen, sig, __ATOMIC_RELAXED);
+}
+
+int cmd_signal(void)
+{
+	return __atomic_load_n(&signal_seen, __ATOMIC_RELAXED);
+}
+
+void cmd_catch_signals(void)
+{
+	struct sigaction sa = {
+		.sa_handler = remember_signal,
+		.sa_flags = SA_RESETHAND,
+	};
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+}
+
+__u64 cmd_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+int cmd_usage_error(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fputs("mqbus: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputs(" (--help tells more)\n", stderr);
+	va_end(args);
+	return STATUS_USAGE;
+}
+
+int cmd_failed(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fputs("mqbus: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+	va_end(args);
+	return STATUS_FAILED;
+}
+
+int cmd_bad_value(const char *option, const char *value, const char *expected)
+{
+	return cmd_usage_error("%s '%s': expected %s", option, value, expected);
+}
+
+int cmd_bad_option(char **argv)
+{
+	const char *option = argv[optind - 1];
+
+	/* getopt_long() leaves the letter of a short option in optopt */
+	if (optopt)
+		return cmd_usage_error("option '-%c' is unknown or lacks its value", optopt);
+	return cmd_usage_error("option '%s' is unknown or lacks its value", option);
+}
+
+int cmd_help(const char *text)
+{
+	fputs(text, stdout);
+	return STATUS_OK;
+}
+
+int cmd_json_option(int argc, char **argv, const char *help, bool *json)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
+		if (opt == 'h')
+			return cmd_help(help);
+		if (opt == '?')
+			return cmd_bad_option(argv);
+		*json = true;
+	}
+	return -1;
+}
+
+static void print_commands(const struct cmd *table, const char *prefix)
+{
+	printf("Usage: %s COMMAND ...\n\nCommands:\n", prefix);
+	for (; table->name; table++)
+		printf("  %-8s %s\n", table->name, table->brief);
+	printf("\n'%s COMMAND --help' tells more.\n", prefix);
+}
+
+int cmd_dispatch(const struct cmd *table, const char *prefix, int argc, char **argv)
+{
+	const struct cmd *cmd;
+
+	if (argc < 2)
+		return cmd_usage_error("%s: which command?", prefix);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		print_commands(table, prefix);
+		return STATUS_OK;
+	}
+	for (cmd = table; cmd->name; cmd++) {
+		if (!strcmp(cmd->name, argv[1])) {
+			/* Errors have their own sentences, see cmd_bad_option() */
+			opterr = 0;
+			return cmd->run(argc - 1, argv + 1);
+		}
+	}
+	return cmd_usage_error("%s: there is no command '%s'", prefix, argv[1]);
+}

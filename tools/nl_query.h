@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A request over generic netlink and its answer, for the lists of nl.h.
+ */
+#ifndef MQBUS_NL_QUERY_H
+#define MQBUS_NL_QUERY_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+#include <netlink/netlink.h>
+
+#include <linux/mqbus_netlink.h>
+
+/* Attributes that a message may have; newer modules send more, which are left out */
+#define NL_ATTR_MAX 63
+
+/**
+ * struct nl_query - a request and what has come of it
+ * @cmd: MQBUS_CMD_*
+ * @flags: NLM_F_DUMP or 0
+ * @attr: number of the attributes sent, 0 at the end
+ * @value: their values; NULL leaves one out
+ * @decode: fills one element from a message
+ * @size: bytes of an element
+ * @items: the elements
+ * @n: their number
+ * @error: negative errno, or 0
+ */
+struct nl_query {
+	int cmd;
+	int flags;
+	int attr[2];
+	const char *value[2];
+	void (*decode)(struct nlattr **tb, void *item);
+	size_t size;
+	char *items;
+	size_t n;
+	int error;
+};
+
+/* Send it; on success *@out is an array of *@n elements that the caller frees. */
+int nl_query_run(struct nl_query *q, void *out, size_t *n);
+
+/* The attributes of a message, NULL at those that are not there; 0 or -EPROTO. */
+int nl_query_parse(struct nlmsghdr *hdr, struct nlattr *tb[NL_ATTR_MAX + 1]);
+
+/* The value of an attribute; 0, or nothing at all, if it is not there. */
+__u32 nl_get_u32(struct nlattr *a);
+__u64 nl_get_u64(struct nlattr *a);
+void nl_get_string(char *dst, struct nlattr *a, size_t size);
+
+#endif /* MQBUS_NL_QUERY_H */

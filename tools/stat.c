@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "error.h"
+#include "output.h"
+#include "parse.h"
+#include "stat.h"
+#include "wait.h"
+
+static const char stat_help[] =
+	"Usage: mqbus stat [TOPIC] [OPTION]...\n"
+	"\n"
+	"What is in topics and groups now, and how much there was in all.\n"
+	"\n"
+	"  -i, --interval SECONDS  again and again, with what came in each second since then\n"
+	"  -c, --count N           so many times, then end\n"
+	"  -j, --json              JSON; with -i one line each time, with the rates\n"
+	"      --tsv               a line for each figure, with tabs: topic or group, the\n"
+	"                          topic, the group or -, the figure's name, the number\n"
+	"      --prometheus        as Prometheus reads it (see also mqbus exporter)\n"
+	"\n"
+	"Totals are from when the topic or group was made. LAG is what was published and is\n"
+	"not settled, LAG TIME the age of the oldest record of it.\n";
+
+enum stat_format { STAT_TABLE, STAT_JSON, STAT_TSV, STAT_PROMETHEUS };
+
+enum { OPT_TSV = 256, OPT_PROMETHEUS };
+
+/**
+ * struct stat_options - what was asked for
+ * @topic: the only one, or NULL
+ * @format: how to print
+ * @interval: ns, or 0: only once
+ * @count: how often, with an interval
+ */
+struct stat_options {
+	const char *topic;
+	enum stat_format format;
+	__u64 interval;
+	__u64 count;
+};
+
+/* Returns the exit status. */
+static int print(const struct stat_options *o, const struct sample *s, const struct sample *old)
+{
+	struct text out = { 0 };
+
+	if (o->format == STAT_TABLE)
+		stat_table(s, old);
+	else if (o->format == STAT_TSV)
+		stat_tsv(s, &out);
+	else if (o->format == STAT_PROMETHEUS)
+		stat_prometheus(s, &out);
+	else if (o->interval)
+		text_json(&out, stat_json(s, old));
+	else
+		return output_json(stat_json(s, NULL));
+	fwrite(out.data, 1, out.len, stdout);
+	text_free(&out);
+	return fflush(stdout) ? STATUS_FAILED : STATUS_OK;
+}
+
+static int stat_run(const struct stat_options *o)
+{
+	struct error_subject subject = { .action = DO_LIST, .topic = o->topic };
+	struct sample s, old = { 0 };
+	__u64 until = cmd_now();
+	__u64 n = 0;
+	int ret;
+
+	wait_catch_signals();
+	ret = sample_take(&s, o->topic);
+	/* With an interval the first look is only what the rates begin at */
+	if (!ret && !o->interval)
+		ret = print(o, &s, NULL);
+	while (!ret && o->interval && n < o->count) {
+		until += o->interval;
+		wait_until(-1, until);
+		if (cmd_signal()) {
+			sample_free(&s);
+			return STATUS_SIGNAL + cmd_signal();
+		}
+		sample_free(&old);
+		old = s;
+		ret = sample_take(&s, o->topic);
+		if (ret)
+			break;
+		if (n++ && o->format == STAT_TABLE)
+			putchar('\n');
+		ret = print(o, &s, &old);
+	}
+	sample_free(&old);
+	sample_free(&s);
+	return ret < 0 ? error_report(&subject, ret) : ret;
+}
+
+int cmd_stat(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "interval", required_argument, NULL, 'i' },
+		{ "count", required_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "tsv", no_argument, NULL, OPT_TSV },
+		{ "prometheus", no_argument, NULL, OPT_PROMETHEUS },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct stat_options o = { .count = ~0ULL };
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "i:c:jh", options, NULL)) != -1) {
+		switch (opt) {
+		case 'i':
+			if (parse_interval(optarg, &o.interval))
+				return cmd_bad_value("--interval", optarg, INTERVAL_EXPECTED);
+			break;
+		case 'c':
+			if (parse_number(optarg, ~0ULL, &o.count) || !o.count)
+				return cmd_bad_value("--count", optarg, "a number from 1");
+			break;
+		case 'j':
+			o.format = STAT_JSON;
+			break;
+		case OPT_TSV:
+			o.format = STAT_TSV;
+			break;
+		case OPT_PROMETHEUS:
+			o.format = STAT_PROMETHEUS;
+			break;
+		case 'h':
+			return cmd_help(stat_help);
+		default:
+			return cmd_bad_option(argv);
+		}
+	}
+	if (argc - optind > 1)
+		return cmd_usage_error("stat takes one TOPIC at most");
+	if (o.count != ~0ULL && !o.interval)
+		return cmd_usage_error("stat: -c goes with -i");
+	o.topic = argv[optind];
+	return stat_run(&o);
+}
