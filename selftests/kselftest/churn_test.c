@@ -22,8 +22,10 @@
 #define LIVES_MAX	2048
 #define RING		(1 << 21)
 
-enum { CALL_FAILED, SKIPPED, COMMITTED_BEFORE, COMMITTED_TWICE, SUCCESSOR_BEGAN,
-       SAME_GENERATION, WENT_BACK, NOT_DONE, OUT_OF_ORDER, KINDS };
+enum {
+	CALL_FAILED, SKIPPED, COMMITTED_BEFORE, COMMITTED_TWICE, SUCCESSOR_BEGAN,
+	SAME_GENERATION, WENT_BACK, NOT_DONE, OUT_OF_ORDER, KINDS
+};
 
 static const char * const kinds[KINDS] = {
 	"a call failed",
@@ -502,10 +504,12 @@ TEST_F_TIMEOUT(churn, no_record_skipped_or_committed_late, 1200)
 	for (p = 0; p < PARTS; p++)
 		for (o = 0; o < s->count; o++)
 			known += s->by[p][o] != 0;
-	TH_LOG("%u records given %llu times, %llu known to be committed by %llu commits; %llu refused",
-	       s->count, s->given, known, s->commits, s->refused);
-	TH_LOG("%u lives, %u killed, %u stopped, %u expelled, %llu fenced, %llu partitions wanted back",
-	       self->lives, self->kills, self->stalls, self->expelled, s->fenced, s->revoked);
+	TH_LOG("%u records given %llu times, %llu known to be committed", s->count, s->given,
+	       known);
+	TH_LOG("%llu commits, %llu refused; %llu fenced, %llu partitions wanted back",
+	       s->commits, s->refused, s->fenced, s->revoked);
+	TH_LOG("%u lives, %u killed, %u stopped, %u expelled", self->lives, self->kills,
+	       self->stalls, self->expelled);
 	/* It is worth something only if all of this happened */
 	EXPECT_LT(0, self->kills);
 	EXPECT_LT(0, self->stalls);

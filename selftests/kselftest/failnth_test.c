@@ -184,7 +184,7 @@ static int forget_named(struct point *p)
 	return close(p->fd) ?: topic_delete(p) ?: topic_create(p);
 }
 
-/* Beside another member, so that partitions go to and fro */
+/* Beside another member, so that partitions change hands */
 static int join_with_id(struct point *p)
 {
 	p->fd = mq_member_as(p->topic, "shared", "static", 0);
@@ -225,7 +225,7 @@ static int seek_forced(struct point *p)
 	return n < 0 ? n : 0;
 }
 
-/* Nothing is published, so all that is is settled */
+/* Nothing is published, so there is nothing to settle */
 static int await_group(struct point *p)
 {
 	struct mqbus_place places[3] = { { MQBUS_ANY }, { MQBUS_ANY }, { MQBUS_ANY } };

@@ -1149,8 +1149,9 @@ struct mqbus_transact {
  *
  * Waits until the group has settled all records up to these places in their partitions:
  * committed, acked, or given up; a record that waits for another attempt is not settled,
- * one that is settled as it is handed out is when its space is free. Places of duplicates (MQBUS_ANY) are settled as far as anybody
- * can tell. If the group is a durable archive or a bridge, this is Kafka's acks=all.
+ * one that is settled as it is handed out is when its space is free. Places of duplicates
+ * (MQBUS_ANY) are settled as far as anybody can tell. If the group is a durable archive or
+ * a bridge, this is Kafka's acks=all.
  * Errors: EAGAIN, ETIMEDOUT, EINTR, ENOENT, EACCES, EIDRM, ECHRNG, ERANGE (@count, or
  * an offset that is not published yet), EFAULT.
  */
