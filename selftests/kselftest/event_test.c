@@ -459,7 +459,9 @@ static int hear(const char * const name[], int max)
 TEST_F(event, only_who_may_know)
 {
 	static const char * const names[] = { "private", "public", "his", "hisgroup" };
-	static const char * const heard[] = { "public", "public", "public", "public", "his", "his" };
+	static const char * const heard[] = {
+		"public", "public", "public", "public", "his", "his",
+	};
 	int status, i;
 	pid_t pid;
 
