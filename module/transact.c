@@ -259,7 +259,7 @@ static void transact_apply(struct mqbus_transaction *t)
 		else
 			act_settle(&t->acts[a], &now);
 	}
-	/* ORD_TOGETHER: see there */
+	/* All begins, then all tails, then all ends: that is what ORD_TOGETHER needs */
 	for (i = 0; i < t->nr_places; i++)
 		mqbus_ring_show_begin(t->rings[i]);
 	for (i = 0; i < t->nr_places; i++)
