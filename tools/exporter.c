@@ -28,7 +28,7 @@ static const char exporter_help[] =
 	"                          (default 127.0.0.1:9787)\n";
 
 static const char index_page[] =
-	"<html><head><title>mqbus</title></head>"
+	"<html><head><title>mqbus</title></head>\n"
 	"<body><a href=\"/metrics\">metrics</a></body></html>\n";
 
 static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int status,

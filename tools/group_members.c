@@ -52,8 +52,8 @@ static int members_table(const struct nl_member *m, size_t n, bool queue)
 		snprintf(pid, sizeof(pid), m->pid ? "%u" : "-", m->pid);
 		if (queue)
 			table_row(&table, "-\t%s\t%s\t%s\t%s\t%u",
-				  names_member_state(m->state), pid, m->comm, names_user(user, m->uid),
-				  m->leases);
+				  names_member_state(m->state), pid, m->comm,
+				  names_user(user, m->uid), m->leases);
 		else
 			table_row(&table, "%s\t%s\t%s\t%s\t%s\t%u\t%u", m->id[0] ? m->id : "-",
 				  names_member_state(m->state), pid, there ? m->comm : "-",
