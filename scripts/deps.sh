@@ -16,7 +16,7 @@ packages=(
 	flex bison bc
 	# checks
 	git clang sparse gcc-multilib g++ g++-multilib dkms codespell perl python3
-	python3-yaml python3-jsonschema prometheus
+	python3-yaml python3-jsonschema
 )
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

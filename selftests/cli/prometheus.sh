@@ -8,10 +8,10 @@ if [ "${MQ_SLOW:-1}" != 1 ]; then
 	echo "1..0 # SKIP Prometheus takes minutes to start where all is slow"
 	exit 4
 fi
-if ! command -v prometheus >/dev/null; then
-	echo "1..0 # SKIP prometheus is not installed (scripts/deps.sh)"
+bin=$("$(dirname "$0")/../../scripts/prometheus.sh" --cached) || {
+	echo "1..0 # SKIP prometheus is not in the cache (scripts/prometheus.sh)"
 	exit 4
-fi
+}
 ip link set lo up
 mqbus topic create -q orders -n 2
 mqbus group create orders billing
@@ -29,7 +29,7 @@ scrape_configs:
   - job_name: mqbus
     static_configs: [ { targets: [ "127.0.0.1:9787" ] } ]
 END
-prometheus --config.file="$tmp/prometheus.yml" --storage.tsdb.path="$tmp/data" \
+"$bin/prometheus" --config.file="$tmp/prometheus.yml" --storage.tsdb.path="$tmp/data" \
 	--web.listen-address=127.0.0.1:9090 >"$tmp/log" 2>&1 &
 prometheus=$!
 
