@@ -403,7 +403,8 @@ TEST_F(queue, set_refused)
 				  .credit = 1));
 	EXPECT_EQ(-ENOENT, mq_set(self->ctl, self->topic, "h", MQBUS_GROUP_SET_CREDIT, NULL));
 	EXPECT_EQ(-ENOENT, mq_set(self->ctl, "nosuch", "g", MQBUS_GROUP_SET_CREDIT, NULL));
-	EXPECT_EQ(-EOPNOTSUPP, mq_set(self->ctl, self->topic, "g", 1U << 9, NULL));
+	EXPECT_EQ(-EOPNOTSUPP, mq_set(self->ctl, self->topic, "g", __MQBUS_GROUP_SET_ALL + 1,
+				      NULL));
 	EXPECT_EQ(-EOPNOTSUPP, mq_set(self->ctl, self->topic, "g", 1U << 31, NULL));
 	mq_set_name(args.topic, self->topic);
 	mq_set_name(args.group, "g");

@@ -2,6 +2,7 @@
 /*
  * Statistics: what netlink tells is what was done, counted by hand beside it.
  */
+#include "dump.h"
 #include "lease.h"
 
 struct stats {
@@ -22,6 +23,8 @@ static int stats(const char *topic, const char *group, struct stats *s)
 	       stats_get(MQBUS_CMD_GROUP_GET, topic, group, 0, s->group, MQBUS_A_GROUP_MAX);
 }
 
+#define READ(word)	__atomic_load_n(&(word), __ATOMIC_RELAXED)
+#define min(a, b)	((a) < (b) ? (a) : (b))
 #define TOPIC(name)	(s.topic[MQBUS_A_TOPIC_##name])
 #define PART(name)	(s.part[MQBUS_A_PARTITION_##name])
 #define GROUP(name)	(s.group[MQBUS_A_GROUP_##name])
@@ -343,6 +346,84 @@ TEST_F(queue, settled)
 			TH_LOG("figure %u", i);
 	EXPECT_LT(0, WANT(DEATHS));
 	EXPECT_EQ(n - WANT(ACKED) - WANT(REJECTED), f.group[MQBUS_A_GROUP_LAG]);
+}
+
+/* Names of topics that come and go */
+static void churn_name(char *name, unsigned int i)
+{
+	snprintf(name, MQBUS_NAME_SIZE, "churn-%u", i);
+}
+
+/* List everything, again and again. Returns why it stopped. */
+static int list_all(unsigned int *rounds)
+{
+	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	int family = family_id(sock), cmd, n = 0;
+	struct slow_dump d;
+
+	for (;;) {
+		for (cmd = MQBUS_CMD_TOPIC_GET; cmd <= MQBUS_CMD_MEMBER_GET; cmd++) {
+			n = slow_dump_begin(&d, family, cmd);
+			while (!n && !d.done)
+				n = min(slow_dump_next(&d), 0);
+			close(d.fd);
+			if (n)
+				return n;
+		}
+		__atomic_add_fetch(rounds, 1, __ATOMIC_RELAXED);
+	}
+}
+
+/* Figures are exact while thousands of topics come and go and others list all of them. */
+TEST_F(queue, amid_churn)
+{
+	unsigned int topics = 2000 / mq_slow(), i, turn = 0, acked = 0, n = 0;
+	struct { unsigned int topics, lists; int error; } *s = mq_shared(sizeof(*s));
+	char name[MQBUS_NAME_SIZE];
+	struct mqbus_leased l[8];
+	__u64 end = mq_patience();
+	pid_t churner, lister;
+	struct figures f;
+	int got;
+
+	ASSERT_NE(NULL, s);
+	begin_dlq(self, .max_inflight = 64);
+	mq_fork(churner) {
+		for (i = 0;; i = (i + 1) % topics) {
+			churn_name(name, i);
+			mq_delete(self->ctl, name);
+			if (mq_create(self->ctl, name, .size = 4096))
+				break;
+			__atomic_add_fetch(&s->topics, 1, __ATOMIC_RELAXED);
+		}
+	}
+	mq_fork(lister)
+		s->error = list_all(&s->lists);
+	/* Until all are there, and have begun to go and to come again */
+	while ((turn < 200 || READ(s->topics) < topics + topics / 4 || READ(s->lists) < 3) &&
+	       mq_clock(CLOCK_MONOTONIC) < end + 60 * MQ_SEC * mq_slow()) {
+		put_numbers(self->fd, n, n + 3);
+		n += 3;
+		got = take(self->worker[0].fd, l, 8, 0);
+		ASSERT_LT(0, got);
+		for (i = 0; i < got; i++)
+			ASSERT_EQ(0, settle(self->worker[0].fd, l[i].lease, MQBUS_ACK, 0));
+		acked += got;
+		ASSERT_EQ(0, figures_get(self->topic, "g", &f));
+		ASSERT_EQ(acked, f.number[MQBUS_A_QUEUE_ACKED]);
+		ASSERT_EQ(acked, f.number[MQBUS_A_QUEUE_DELIVERED]);
+		ASSERT_EQ(n - acked, f.group[MQBUS_A_GROUP_LAG]);
+		turn++;
+	}
+	EXPECT_LE(topics + topics / 4, READ(s->topics));
+	EXPECT_LE(3, READ(s->lists));
+	EXPECT_EQ(0, s->error);
+	mq_kill(churner);
+	mq_kill(lister);
+	for (i = 0; i < topics; i++) {
+		churn_name(name, i);
+		mq_delete(self->ctl, name);
+	}
 }
 
 /* The times are between what the clock was before and behind. */

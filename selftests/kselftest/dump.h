@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Dumps over generic netlink that are taken piece by piece.
+ */
+#ifndef _MQBUS_TEST_DUMP_H
+#define _MQBUS_TEST_DUMP_H
+
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <linux/mqbus_netlink.h>
+
+#include "mqbus_test.h"
+
+/* A dump taken piece by piece, as it comes to a reader with little room */
+struct slow_dump {
+	int fd;
+	unsigned int messages;
+	unsigned int interrupted;	/* of them, those that say so */
+	bool done;
+};
+
+static int slow_dump_begin(struct slow_dump *d, int family, int cmd)
+{
+	struct {
+		struct nlmsghdr h;
+		struct genlmsghdr g;
+	} ask = {
+		.h.nlmsg_len = sizeof(ask),
+		.h.nlmsg_type = family,
+		.h.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		.g.cmd = cmd,
+		.g.version = MQBUS_FAMILY_VERSION,
+	};
+	int room = 4096;
+
+	memset(d, 0, sizeof(*d));
+	d->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	if (d->fd < 0 || setsockopt(d->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) ||
+	    send(d->fd, &ask, sizeof(ask), 0) != sizeof(ask))
+		return -errno;
+	return 0;
+}
+
+/* The next piece: its messages, 0 at the end, or a negative errno */
+static int slow_dump_next(struct slow_dump *d)
+{
+	char piece[4096] __attribute__((aligned(8)));
+	struct nlmsghdr *h = (void *)piece;
+	ssize_t left = recv(d->fd, piece, sizeof(piece), MSG_DONTWAIT | MSG_TRUNC);
+	int n = 0;
+
+	if (left < 0)
+		return -errno;
+	if (left > sizeof(piece))
+		return -EMSGSIZE;
+	for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+		if (h->nlmsg_type == NLMSG_ERROR)
+			return -EIO;
+		d->interrupted += !!(h->nlmsg_flags & NLM_F_DUMP_INTR);
+		d->done |= h->nlmsg_type == NLMSG_DONE;
+		n += h->nlmsg_type != NLMSG_DONE;
+	}
+	d->messages += n;
+	return n;
+}
+
+#endif /* _MQBUS_TEST_DUMP_H */
