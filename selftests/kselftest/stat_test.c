@@ -392,7 +392,8 @@ TEST_F(queue, amid_churn)
 		for (i = 0;; i = (i + 1) % topics) {
 			churn_name(name, i);
 			mq_delete(self->ctl, name);
-			if (mq_create(self->ctl, name, .size = 4096))
+			got = mq_create(self->ctl, name, .size = 4096);
+			if (got)
 				break;
 			__atomic_add_fetch(&s->topics, 1, __ATOMIC_RELAXED);
 		}
