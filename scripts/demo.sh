@@ -135,6 +135,7 @@ run mqbus group create squares check
 seq 60 >numbers
 published() { [ "$(mqbus topic show raw | awk '$1 == "records" { print $(NF - 1) }')" -ge "$1" ]; }
 { head -n 40 numbers; exec sleep 60; } | mqbus pub raw --name loader -q &
+disown
 wait_for "40 numbers" published 40
 pkill -9 -f 'pub raw --name loader' || fail "there is no publisher"
 echo "the publisher was killed (SIGKILL); it is started again with the whole file:"
