@@ -375,7 +375,7 @@ static int list_all(unsigned int *rounds)
 }
 
 /* Figures are exact while thousands of topics come and go and others list all of them. */
-TEST_F(queue, amid_churn)
+TEST_F_TIMEOUT(queue, amid_churn, 600)
 {
 	unsigned int topics = 2000 / mq_slow(), i, turn = 0, acked = 0, n = 0;
 	struct { unsigned int topics, lists; int error; } *s = mq_shared(sizeof(*s));
@@ -508,7 +508,7 @@ static int answer(int sock, bool *said)
 }
 
 /* Whatever is asked for, the answer is what there is, or an error that says what is wrong. */
-TEST_F(queue, fuzzed)
+TEST_F_TIMEOUT(queue, fuzzed, 600)
 {
 	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC), on = 1, err;
 	unsigned int seed = 3, i, j, n, told = 0, fine = 0;
