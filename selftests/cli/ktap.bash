@@ -123,7 +123,23 @@ is_figure() {
 	[ "$(figures "$1" "$2" "$3")" = "$4" ]
 }
 
+# alone: whether no other process is in the test's namespace; $tmp/left has their numbers
+alone() {
+	find /proc -mindepth 3 -maxdepth 3 -path '/proc/[0-9]*/ns/net' \
+		-lname "$(readlink /proc/self/ns/net)" 2>/dev/null | cut -d/ -f3 >"$tmp/near"
+	# what looked has gone
+	while read -r pid; do
+		[ "$pid" = $$ ] || [ ! -e "/proc/$pid/ns/net" ] || echo "$pid"
+	done <"$tmp/near" >"$tmp/left"
+	[ ! -s "$tmp/left" ]
+}
+
+# finish: ends the test, which fails if it leaves a process: that would hold its namespace
 finish() {
+	if [ -z "${KTAP_HOST_NS-}" ] && ! within 10 alone; then
+		note "left: $(ps -o pid=,args= -p "$(paste -sd, "$tmp/left")")"
+		result "nothing is left" 1
+	fi
 	echo "1..$ktap_n"
 	exit $ktap_failed
 }

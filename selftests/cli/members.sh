@@ -30,7 +30,7 @@ prints "no members" "[]" mqbus group members t g -j
 fails "no such group" 1 "has no such group" mqbus group members t nobody
 
 members() { # each as ID:STATE:PARTITIONS, by id
-	mqbus group members t g | awk 'NR > 1 { print $1 ":" $2 ":" $(NF - 1) }' | sort | xargs
+	mqbus group members t g | awk 'NR > 1 { print $1 ":" $2 ":" $(NF - 2) }' | sort | xargs
 }
 pids=()
 for id in a b c d; do
@@ -44,6 +44,13 @@ mqbus group members t g -j >"$tmp/json"
 same "each with its process" "$(printf '%s\n' "${pids[@]}" | sort -n | xargs)" \
 	"$(json "$tmp/json" '" ".join(str(p) for p in sorted(m["pid"] for m in j))')"
 
+same "each partition has one owner" "0 1 2" \
+	"$(json "$tmp/json" '" ".join(str(p) for p in sorted(sum((m["assigned"] for m in j), [])))')"
+same "and the table names it" "$(json "$tmp/json" \
+	'" ".join(m["id"] + "=" + (str(m["assigned"][0]) if m["assigned"] else "-") for m in
+		sorted(j, key=lambda m: m["id"]))')" \
+	"$(mqbus group members t g | awk 'NR > 1 { print $1 "=" $NF }' | sort | xargs)"
+
 kill -9 "${pids[1]}"
 wait "${pids[1]}" 2>/dev/null
 within 10 eval 'mqbus group members t g | grep -q "^b .*away"'
@@ -55,6 +62,14 @@ within 10 eval 'mqbus group members t g | grep -q "^b .*active"'
 same "and comes back to what it had" "a:active:1 b:active:1 c:active:1 d:standby:0" \
 	"$(members)"
 kill "${pids[@]}"
+wait
+
+mqbus topic create -q wide -n 70
+mqbus sub wide -g g >/dev/null 2>&1 &
+pid=$!
+within 10 eval 'mqbus group members wide g | grep -q active'
+same "partitions in a row" "0-69" "$(mqbus group members wide g | awk 'NR > 1 { print $NF }')"
+kill $pid
 wait
 
 mqbus queue jobs >/dev/null
