@@ -8,6 +8,9 @@
 #include "parse.h"
 #include "queue_option.h"
 
+#define GROUP_HELP \
+	"      --lag-limit N         records of lag above which there is an event (mqbus\n"	\
+	"                            monitor); 0 (default) is none\n"
 #define STREAM_HELP \
 	"      --rebalance-timeout TIME|never\n"		\
 	"                            that a member has to let go of a partition which is to\n" \
@@ -23,6 +26,7 @@ static const char create_help[] =
 	"                            member, which settles each\n"
 	"  -o, --offset WHERE        begin at: earliest (default), latest, an offset, @TIME\n"
 	"      --mode OCTAL          r may list it, w may join it (default 0666 less the umask)\n"
+	GROUP_HELP
 	"\n"
 	"Of a stream group:\n"
 	STREAM_HELP
@@ -39,8 +43,7 @@ static const char set_help[] =
 	"\n"
 	"Change a group; what is leased or waits already keeps its time.\n"
 	"\n"
-	"      --lag-limit N         records of lag above which there is an event (mqbus\n"
-	"                            monitor); 0 is none\n"
+	GROUP_HELP
 	"\n"
 	"Of a stream group:\n"
 	STREAM_HELP
@@ -105,15 +108,26 @@ static int group_option(struct group_options *options, int opt)
 	return queue_option(&options->queue, opt);
 }
 
+static int limit_set(const struct error_subject *subject, const struct group_options *group)
+{
+	int ret;
+
+	if (!group->limited)
+		return STATUS_OK;
+	ret = mqbus_group_lag_limit(subject->topic, subject->group, group->lag_limit);
+	return ret ? error_report(subject, ret) : STATUS_OK;
+}
+
 int group_create(int argc, char **argv)
 {
-	struct option options[7 + QUEUE_OPTION_COUNT] = {
+	struct option options[8 + QUEUE_OPTION_COUNT] = {
 		{ "type", required_argument, NULL, 't' },
 		{ "offset", required_argument, NULL, 'o' },
 		{ "mode", required_argument, NULL, OPT_MODE },
 		{ "help", no_argument, NULL, 'h' },
 		{ "rebalance-timeout", required_argument, NULL, OPT_REBALANCE_TIMEOUT },
 		{ "grace", required_argument, NULL, OPT_GRACE },
+		{ "lag-limit", required_argument, NULL, OPT_LAG_LIMIT },
 	};
 	struct error_subject subject = { .action = DO_GROUP_CREATE };
 	struct place_spec place = { .whence = MQBUS_WHENCE_EARLIEST };
@@ -153,13 +167,15 @@ int group_create(int argc, char **argv)
 	if (type == MQBUS_GROUP_QUEUE && group.fields)
 		return cmd_usage_error("group create: %s are for -t stream",
 				       "--rebalance-timeout and --grace");
-	if (type == MQBUS_GROUP_QUEUE)
-		return queue_option_create(&subject, place.whence, place.value, mode, &group.queue);
+	if (type == MQBUS_GROUP_QUEUE) {
+		ret = queue_option_create(&subject, place.whence, place.value, mode, &group.queue);
+		return ret ? ret : limit_set(&subject, &group);
+	}
 	if (group.queue.fields || group.queue.fixed)
 		return cmd_usage_error("group create: these options are for -t queue");
 	ret = mqbus_stream_create(subject.topic, subject.group, place.whence, place.value, mode,
 				  &group.stream);
-	return ret ? error_report(&subject, ret) : STATUS_OK;
+	return ret ? error_report(&subject, ret) : limit_set(&subject, &group);
 }
 
 static int stream_set(const struct error_subject *subject, const struct group_options *group)
@@ -215,10 +231,7 @@ int group_set(int argc, char **argv)
 		ret = queue_option_set(&subject, &group.queue);
 	else if (group.fields)
 		ret = stream_set(&subject, &group);
-	if (ret || !group.limited)
-		return ret;
-	ret = mqbus_group_lag_limit(subject.topic, subject.group, group.lag_limit);
-	return ret ? error_report(&subject, ret) : STATUS_OK;
+	return ret ? ret : limit_set(&subject, &group);
 }
 
 static int group_set_paused(int argc, char **argv, bool paused)

@@ -10,6 +10,45 @@
 #include "nl.h"
 #include "output.h"
 
+static bool assigned(const struct nl_member *m, __u32 i)
+{
+	return i < MQBUS_PARTITIONS_MAX && m->assigned[i / 8] & 1 << i % 8;
+}
+
+static json_t *assigned_json(const struct nl_member *m)
+{
+	json_t *list = json_array();
+	__u32 i;
+
+	for (i = 0; i < MQBUS_PARTITIONS_MAX; i++) {
+		if (assigned(m, i))
+			json_array_append_new(list, json_integer(i));
+	}
+	return list;
+}
+
+/* As "0-3,7"; what has no room ends in "...". */
+static const char *assigned_text(char *text, size_t size, const struct nl_member *m)
+{
+	__u32 first, i;
+	size_t len = 0;
+
+	snprintf(text, size, "-");
+	for (i = 0; i < MQBUS_PARTITIONS_MAX; i++) {
+		if (!assigned(m, i))
+			continue;
+		if (size - len < sizeof(",1023-1023,...")) {
+			snprintf(text + len, size - len, ",...");
+			break;
+		}
+		for (first = i; assigned(m, i + 1);)
+			i++;
+		len += snprintf(text + len, size - len, first < i ? "%s%u-%u" : "%s%u",
+				len ? "," : "", first, i);
+	}
+	return text;
+}
+
 static json_t *member_json(const struct nl_member *m, bool queue)
 {
 	json_t *member;
@@ -22,9 +61,11 @@ static json_t *member_json(const struct nl_member *m, bool queue)
 			   "uid", (json_int_t)m->uid);
 	if (queue) {
 		json_object_set_new(member, "leases", json_integer(m->leases));
+		json_object_set_new(member, "credit", json_integer(m->credit));
 	} else {
 		json_object_set_new(member, "partitions", json_integer(m->partitions));
 		json_object_set_new(member, "revoking", json_integer(m->revoking));
+		json_object_set_new(member, "assigned", assigned_json(m));
 	}
 	return member;
 }
@@ -42,23 +83,24 @@ static int members_json(const struct nl_member *members, size_t n, bool queue)
 static int members_table(const struct nl_member *m, size_t n, bool queue)
 {
 	struct table table = { 0 };
-	char user[64], pid[16];
+	char user[64], pid[16], parts[64];
 
 	table_row(&table, "MEMBER\tSTATE\t>PID\tCOMMAND\tUSER\t%s",
-		  queue ? ">LEASES" : ">PARTITIONS\t>TO LET GO");
+		  queue ? ">LEASES\t>CREDIT" : ">PARTITIONS\t>TO LET GO\tASSIGNED");
 	for (; n; m++, n--) {
 		bool there = m->state != MQBUS_MEMBER_STATE_AWAY;
 
 		snprintf(pid, sizeof(pid), m->pid ? "%u" : "-", m->pid);
 		if (queue)
-			table_row(&table, "-\t%s\t%s\t%s\t%s\t%u",
+			table_row(&table, "-\t%s\t%s\t%s\t%s\t%u\t%u",
 				  names_member_state(m->state), pid, m->comm,
-				  names_user(user, m->uid), m->leases);
+				  names_user(user, m->uid), m->leases, m->credit);
 		else
-			table_row(&table, "%s\t%s\t%s\t%s\t%s\t%u\t%u", m->id[0] ? m->id : "-",
-				  names_member_state(m->state), pid, there ? m->comm : "-",
+			table_row(&table, "%s\t%s\t%s\t%s\t%s\t%u\t%u\t%s",
+				  m->id[0] ? m->id : "-", names_member_state(m->state), pid,
+				  there ? m->comm : "-",
 				  there ? names_user(user, m->uid) : "-", m->partitions,
-				  m->revoking);
+				  m->revoking, assigned_text(parts, sizeof(parts), m));
 	}
 	table_print(&table);
 	return STATUS_OK;

@@ -133,6 +133,7 @@ struct nl_group {
  * @id: what it joined as, or ""
  * @state: an enum mqbus_member_state
  * @pid: its process; 0: it is away, or in a pid namespace that cannot be seen
+ * @assigned: a bit for each partition that it has
  *
  * The other fields are as in mqbus.yaml.
  */
@@ -148,6 +149,7 @@ struct nl_member {
 	__u32 revoking;
 	__u32 leases;
 	__u32 credit;
+	__u8 assigned[MQBUS_PARTITIONS_MAX / 8];
 };
 
 /* One topic. */

@@ -93,6 +93,15 @@ static void decode_member(struct nlattr **tb, void *item)
 	m->credit = nl_get_u32(tb[MQBUS_A_MEMBER_CREDIT]);
 }
 
+static void decode_assigned(struct nlattr *a, void *item)
+{
+	struct nl_member *m = item;
+	__u32 i = nl_get_u32(a);
+
+	if (i < MQBUS_PARTITIONS_MAX)
+		m->assigned[i / 8] |= 1 << i % 8;
+}
+
 static int compare_groups(const void *a, const void *b)
 {
 	const struct nl_group *g = a, *h = b;
@@ -132,6 +141,8 @@ int nl_member_list(const char *topic, const char *group, struct nl_member **out,
 		.attr = { MQBUS_A_MEMBER_TOPIC, MQBUS_A_MEMBER_GROUP },
 		.value = { topic, group },
 		.decode = decode_member,
+		.many = MQBUS_A_MEMBER_ASSIGNED,
+		.decode_one = decode_assigned,
 		.size = sizeof(**out),
 	};
 

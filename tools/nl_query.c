@@ -29,6 +29,18 @@ int nl_query_parse(struct nlmsghdr *hdr, struct nlattr *tb[NL_ATTR_MAX + 1])
 	return genlmsg_parse(hdr, 0, tb, NL_ATTR_MAX, NULL) < 0 ? -EPROTO : 0;
 }
 
+/* Of an attribute that comes more than once, a table of them holds only the last */
+static void decode_many(struct nl_query *q, struct nlmsghdr *hdr, void *item)
+{
+	struct nlattr *a;
+	int left;
+
+	nlmsg_for_each_attr(a, hdr, GENL_HDRLEN, left) {
+		if (nla_type(a) == q->many)
+			q->decode_one(a, item);
+	}
+}
+
 static int on_message(struct nl_msg *msg, void *arg)
 {
 	struct nlattr *tb[NL_ATTR_MAX + 1];
@@ -47,6 +59,8 @@ static int on_message(struct nl_msg *msg, void *arg)
 	items += q->n++ * q->size;
 	memset(items, 0, q->size);
 	q->decode(tb, items);
+	if (q->many)
+		decode_many(q, nlmsg_hdr(msg), items);
 	return NL_OK;
 }
 

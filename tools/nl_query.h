@@ -22,6 +22,8 @@
  * @attr: number of the attributes sent, 0 at the end
  * @value: their values; NULL leaves one out
  * @decode: fills one element from a message
+ * @many: number of an attribute that may come more than once, or 0
+ * @decode_one: then adds one of them to the element, after @decode
  * @size: bytes of an element
  * @items: the elements
  * @n: their number
@@ -33,6 +35,8 @@ struct nl_query {
 	int attr[2];
 	const char *value[2];
 	void (*decode)(struct nlattr **tb, void *item);
+	int many;
+	void (*decode_one)(struct nlattr *a, void *item);
 	size_t size;
 	char *items;
 	size_t n;
