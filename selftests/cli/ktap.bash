@@ -125,8 +125,8 @@ is_figure() {
 
 # alone: whether no other process is in the test's namespace; $tmp/left has their numbers
 alone() {
-	find /proc -mindepth 3 -maxdepth 3 -path '/proc/[0-9]*/ns/net' \
-		-lname "$(readlink /proc/self/ns/net)" 2>/dev/null | cut -d/ -f3 >"$tmp/near"
+	find /proc -mindepth 3 -maxdepth 3 -path '/proc/[0-9]*/ns/net' -printf '%l %p\n' \
+		2>/dev/null | grep -F "$(readlink /proc/self/ns/net) " | cut -d/ -f3 >"$tmp/near"
 	# what looked has gone
 	while read -r pid; do
 		[ "$pid" = $$ ] || [ ! -e "/proc/$pid/ns/net" ] || echo "$pid"
