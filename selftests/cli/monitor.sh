@@ -49,6 +49,16 @@ result "one that leaves" $?
 within 10 heard "rebalanced t g" topic group
 result "and what both meant to the others" $?
 
+mqbus sub t -g g --member same >/dev/null 2>&1 &
+former=$!
+within 10 heard "member-joined t g same $former" topic group member pid
+mqbus sub t -g g --member same >/dev/null 2>&1 &
+later=$!
+within 10 heard "member-fenced t g same $former" topic group member pid
+result "one whose id another comes with" $?
+kill $later
+wait $former $later
+
 mqbus queue jobs --limit 1 --backoff 1ms >/dev/null
 echo poison | mqbus pub jobs -q
 mqbus run -t jobs -g workers -c 1 -- false >/dev/null 2>&1
