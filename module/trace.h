@@ -20,7 +20,7 @@
  *   dead_letter  a record went to its topic of dead letters, dlq. attempts, reason: as in
  *                its headers
  *   evict        records went. offset: of the first; count: how many; unsettled: of these,
- *                those that a group, or nobody yet, had settled
+ *                those that some group had not settled, or for which there was no group
  *   rebalance    partitions of a stream group got new owners. generation: the last;
  *                moved: how many
  */
