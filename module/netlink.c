@@ -11,6 +11,7 @@
 #include "group.h"
 #include "listing.h"
 #include "netlink.h"
+#include "netlink_policy.h"
 #include "ns.h"
 #include "topic.h"
 #include "who.h"
@@ -407,54 +408,38 @@ static int member_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	return dump_topics(&call, dump_one_groups);
 }
 
-/* As uapi/mqbus.yaml has them; dumping takes the same attributes as doing */
-#define NAME_POLICY	{ .type = NLA_NUL_STRING, .len = MQBUS_NAME_SIZE - 1 }
-
-static const struct nla_policy topic_policy[MQBUS_A_TOPIC_NAME + 1] = {
-	[MQBUS_A_TOPIC_NAME] = NAME_POLICY,
-};
-
-static const struct nla_policy partition_policy[MQBUS_A_PARTITION_INDEX + 1] = {
-	[MQBUS_A_PARTITION_TOPIC] = NAME_POLICY,
-	[MQBUS_A_PARTITION_INDEX] = { .type = NLA_U32 },
-};
-
-static const struct nla_policy group_policy[MQBUS_A_GROUP_PARTITION + 1] = {
-	[MQBUS_A_GROUP_TOPIC] = NAME_POLICY,
-	[MQBUS_A_GROUP_NAME] = NAME_POLICY,
-	[MQBUS_A_GROUP_PARTITION] = { .type = NLA_U32 },
-};
-
-static const struct nla_policy member_policy[MQBUS_A_MEMBER_GROUP + 1] = {
-	[MQBUS_A_MEMBER_TOPIC] = NAME_POLICY,
-	[MQBUS_A_MEMBER_GROUP] = NAME_POLICY,
-};
+/* Doing and dumping have one policy */
+static_assert(sizeof(mqbus_partition_get_do_nl_policy) ==
+	      sizeof(mqbus_partition_get_dump_nl_policy));
+static_assert(sizeof(mqbus_group_get_do_nl_policy) == sizeof(mqbus_group_get_dump_nl_policy));
+/* The specification has no names for numbers of other headers */
+static_assert(MQBUS_NAME_SIZE - 1 == 127);
 
 static const struct genl_ops mqbus_ops[] = {
 	{
 		.cmd = MQBUS_CMD_TOPIC_GET,
 		.doit = topic_get_doit,
 		.dumpit = topic_get_dumpit,
-		.policy = topic_policy,
-		.maxattr = ARRAY_SIZE(topic_policy) - 1,
+		.policy = mqbus_topic_get_nl_policy,
+		.maxattr = ARRAY_SIZE(mqbus_topic_get_nl_policy) - 1,
 	}, {
 		.cmd = MQBUS_CMD_PARTITION_GET,
 		.doit = partition_get_doit,
 		.dumpit = partition_get_dumpit,
-		.policy = partition_policy,
-		.maxattr = ARRAY_SIZE(partition_policy) - 1,
+		.policy = mqbus_partition_get_do_nl_policy,
+		.maxattr = ARRAY_SIZE(mqbus_partition_get_do_nl_policy) - 1,
 	}, {
 		.cmd = MQBUS_CMD_GROUP_GET,
 		.doit = group_get_doit,
 		.dumpit = group_get_dumpit,
-		.policy = group_policy,
-		.maxattr = ARRAY_SIZE(group_policy) - 1,
+		.policy = mqbus_group_get_do_nl_policy,
+		.maxattr = ARRAY_SIZE(mqbus_group_get_do_nl_policy) - 1,
 	}, {
 		.cmd = MQBUS_CMD_MEMBER_GET,
 		.start = member_get_start,
 		.dumpit = member_get_dumpit,
-		.policy = member_policy,
-		.maxattr = ARRAY_SIZE(member_policy) - 1,
+		.policy = mqbus_member_get_nl_policy,
+		.maxattr = ARRAY_SIZE(mqbus_member_get_nl_policy) - 1,
 	},
 };
 

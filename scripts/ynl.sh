@@ -3,11 +3,11 @@
 # Generate the netlink code from uapi/mqbus.yaml with the kernel's own
 # generator, which also validates the specification against its schema.
 #
-#   ynl.sh          write uapi/linux/mqbus_netlink.h and module/netlink_gen.[ch]
+#   ynl.sh          write uapi/linux/mqbus_netlink.h and module/netlink_policy.h
 #   ynl.sh --check  only tell whether they are what would be written
 #
-# As in the kernel, a file without a "YNL-GEN" line is written by hand and left
-# alone; the uapi header never is.
+# Of the generated kernel source only the policies are used: its tables of operations
+# are of a kind that came with Linux 6.2.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 top=${here%/*}
@@ -22,7 +22,7 @@ touch "$tmp/MAINTAINERS"
 cp "$YNLSRC"/Documentation/netlink/*.yaml "$tmp"
 cp "$top/uapi/mqbus.yaml" "$tmp/uapi"
 
-generate() { # FILE MODE KIND
+generate() { # FILE MODE KIND FILTER
 	if ! timeout 60 /usr/bin/python3 "$YNLSRC/tools/net/ynl/ynl-gen-c.py" --spec "$tmp/uapi/mqbus.yaml" \
 			--mode "$2" "--$3" -o "$tmp/out/${1##*/}" >"$tmp/log" 2>&1; then
 		if grep -q ValidationError "$tmp/log"; then
@@ -36,17 +36,28 @@ generate() { # FILE MODE KIND
 		fi
 		return 1
 	fi
+	$4 "$tmp/out/${1##*/}"
+}
+
+whole() { # FILE
+	:
+}
+
+policies() { # FILE: what is before the tables of operations, as a header
+	sed -i -e '1s|// \(.*\)|/* \1 */|' -e '/^\/\* Ops table/,$d' \
+		-e '/^#include "/d' -e 's|<uapi/|<|' "$1"
+	# no two empty lines, and none at the end
+	sed -i -e '/^$/N;/^\n$/D' "$1"
+	sed -i -e '${/^$/d}' "$1"
 }
 
 status=0
 files=()
-while read -r file mode kind; do
-	[ "$mode" = uapi ] || grep -qs "YNL-GEN $mode $kind" "$top/$file" || continue
-	if generate "$file" "$mode" "$kind"; then files+=("$file"); else status=1; fi
+while read -r file mode kind filter; do
+	if generate "$file" "$mode" "$kind" "$filter"; then files+=("$file"); else status=1; fi
 done <<'LIST'
-uapi/linux/mqbus_netlink.h uapi header
-module/netlink_gen.h kernel header
-module/netlink_gen.c kernel source
+uapi/linux/mqbus_netlink.h uapi header whole
+module/netlink_policy.h kernel source policies
 LIST
 
 for f in "${files[@]}"; do
