@@ -119,6 +119,7 @@ void mqbus_queue_configure(struct mqbus_group_queue *q)
 	const struct mqbus_queue *o = &q->options;
 	u32 limit = o->limit ?: (q->dlq ? MQBUS_LIMIT_DEFAULT : MQBUS_ANY);
 
+	WRITE_ONCE(q->jitters, o->backoff_jitter);
 	q->window.conf = (struct mqbus_window_conf) {
 		.max_inflight = queue_max_inflight(o),
 		.credit = o->credit ?: U32_MAX,
@@ -144,7 +145,7 @@ void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now)
 {
 	now->mono = ktime_get_ns();
 	now->real = ktime_get_real_ns();
-	now->chance = READ_ONCE(q->options.backoff_jitter) ? get_random_u32() : 0;
+	now->chance = READ_ONCE(q->jitters) ? get_random_u32() : 0;
 }
 
 /**

@@ -28,6 +28,7 @@ struct mqbus_who;
  * @waiters: members that wait for records; each is woken by itself
  * @timer: does what is due
  * @window: what was taken and not settled
+ * @jitters: what failed waits at random, see mqbus_queue_now()
  * @options: as the owner gave them
  * @seq: number of the last dead letter
  * @dlq: where those go, with a reference, or NULL; changed under the namespace's
@@ -46,6 +47,7 @@ struct mqbus_group_queue {
 
 	wait_queue_head_t waiters;
 	struct mqbus_timer timer;
+	bool jitters;	/* stored under the group's lock, loaded before it is taken */
 
 	/* guarded by the group's lock */
 	struct mqbus_window window;

@@ -712,7 +712,7 @@ TEST_F(assign, commit_arguments)
 	close(a);
 }
 
-TEST_F(assign, no_more_members)
+TEST_F_TIMEOUT(assign, no_more_members, 180)
 {
 	struct rlimit lim = { MQBUS_MEMBERS_MAX + 64, MQBUS_MEMBERS_MAX + 64 };
 	int n, err = 0, *fd = calloc(MQBUS_MEMBERS_MAX + 1, sizeof(int));
