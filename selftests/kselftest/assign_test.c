@@ -712,11 +712,14 @@ TEST_F(assign, commit_arguments)
 	close(a);
 }
 
-TEST_F_TIMEOUT(assign, no_more_members, 180)
+TEST_F_TIMEOUT(assign, no_more_members, 120)
 {
 	struct rlimit lim = { MQBUS_MEMBERS_MAX + 64, MQBUS_MEMBERS_MAX + 64 };
 	int n, err = 0, *fd = calloc(MQBUS_MEMBERS_MAX + 1, sizeof(int));
 
+	/* Each joins past all the others, and a look at one in fifty is slowed down there */
+	if (!access("/sys/kernel/debug/kcsan", F_OK))
+		SKIP(return, "so many members take KCSAN more than ten minutes");
 	if (setrlimit(RLIMIT_NOFILE, &lim))
 		SKIP(return, "cannot have that many files");
 	begin(self);
