@@ -46,10 +46,16 @@ kill $member $reader 2>/dev/null
 wait 2>/dev/null
 exec 3>&-
 
-# One that reads slower than is published: the lag grows from look to look
-mqbus topic create -q busy
+# One that reads slower than is published: the lag grows from look to look. What
+# publishes starts no programs, which could take as long as what reads.
+mqbus topic create -q busy -s 4M
+mkfifo "$tmp/never"
+exec 4<>"$tmp/never"
 mqbus group create busy slow -t queue
-(while sleep 0.1; do seq 20 || break; done) | mqbus pub busy -q &
+while :; do
+	read -rt 0.1 -u 4
+	printf '%s\n' {1..20}
+done | mqbus pub busy -q &
 mqbus run -t busy -g slow -- sleep 0.1 >/dev/null 2>&1 &
 reader=$!
 warned() {
@@ -59,6 +65,7 @@ within 30 warned
 result "the lag grows although it settles: WARN" $?
 mqbus topic delete busy
 wait $reader 2>/dev/null
+exec 4>&-
 
 mqbus topic create -q u
 mqbus group create u g
