@@ -61,7 +61,8 @@ static json_t *member_json(const struct nl_member *m, bool queue)
 			   "uid", (json_int_t)m->uid);
 	if (queue) {
 		json_object_set_new(member, "leases", json_integer(m->leases));
-		json_object_set_new(member, "credit", json_integer(m->credit));
+		if (m->credit != MQBUS_ANY)
+			json_object_set_new(member, "credit", json_integer(m->credit));
 	} else {
 		json_object_set_new(member, "partitions", json_integer(m->partitions));
 		json_object_set_new(member, "revoking", json_integer(m->revoking));
@@ -83,7 +84,7 @@ static int members_json(const struct nl_member *members, size_t n, bool queue)
 static int members_table(const struct nl_member *m, size_t n, bool queue)
 {
 	struct table table = { 0 };
-	char user[64], pid[16], parts[64];
+	char user[64], pid[16], credit[16], parts[64];
 
 	table_row(&table, "MEMBER\tSTATE\t>PID\tCOMMAND\tUSER\t%s",
 		  queue ? ">LEASES\t>CREDIT" : ">PARTITIONS\t>TO LET GO\tASSIGNED");
@@ -91,10 +92,11 @@ static int members_table(const struct nl_member *m, size_t n, bool queue)
 		bool there = m->state != MQBUS_MEMBER_STATE_AWAY;
 
 		snprintf(pid, sizeof(pid), m->pid ? "%u" : "-", m->pid);
+		snprintf(credit, sizeof(credit), m->credit == MQBUS_ANY ? "-" : "%u", m->credit);
 		if (queue)
-			table_row(&table, "-\t%s\t%s\t%s\t%s\t%u\t%u",
+			table_row(&table, "-\t%s\t%s\t%s\t%s\t%u\t%s",
 				  names_member_state(m->state), pid, m->comm,
-				  names_user(user, m->uid), m->leases, m->credit);
+				  names_user(user, m->uid), m->leases, credit);
 		else
 			table_row(&table, "%s\t%s\t%s\t%s\t%s\t%u\t%u\t%s",
 				  m->id[0] ? m->id : "-", names_member_state(m->state), pid,

@@ -78,6 +78,12 @@ pid=$!
 within 10 eval 'mqbus group members jobs workers | grep -q " $pid "'
 same "a member of a queue group" "active $pid" \
 	"$(mqbus group members jobs workers | awk 'NR > 1 { print $2, $3 }')"
+same "no limit of what it may hold" "0 -" \
+	"$(mqbus group members jobs workers | awk 'NR > 1 { print $(NF - 1), $NF }')"
+mqbus group set jobs workers --credit 5
+same "a limit" "0 5" "$(mqbus group members jobs workers | awk 'NR > 1 { print $(NF - 1), $NF }')"
+mqbus group members jobs workers -j >"$tmp/json"
+same "and as JSON" 5 "$(json "$tmp/json" 'j[0]["credit"]')"
 kill $pid 2>/dev/null
 wait
 finish
