@@ -408,7 +408,7 @@ static int member_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	return dump_topics(&call, dump_one_groups);
 }
 
-/* Doing and dumping have one policy */
+/* Doing and dumping have one policy, as one request in the specification */
 static_assert(sizeof(mqbus_partition_get_do_nl_policy) ==
 	      sizeof(mqbus_partition_get_dump_nl_policy));
 static_assert(sizeof(mqbus_group_get_do_nl_policy) == sizeof(mqbus_group_get_dump_nl_policy));

@@ -39,10 +39,6 @@ generate() { # FILE MODE KIND FILTER
 	$4 "$tmp/out/${1##*/}"
 }
 
-whole() { # FILE
-	:
-}
-
 policies() { # FILE: what is before the tables of operations, as a header
 	sed -i -e '1s|// \(.*\)|/* \1 */|' -e '/^\/\* Ops table/,$d' \
 		-e '/^#include "/d' -e 's|<uapi/|<|' "$1"
@@ -56,7 +52,7 @@ files=()
 while read -r file mode kind filter; do
 	if generate "$file" "$mode" "$kind" "$filter"; then files+=("$file"); else status=1; fi
 done <<'LIST'
-uapi/linux/mqbus_netlink.h uapi header whole
+uapi/linux/mqbus_netlink.h uapi header true
 module/netlink_policy.h kernel source policies
 LIST
 
