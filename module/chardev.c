@@ -12,6 +12,7 @@
 #include "group.h"
 #include "publish.h"
 #include "queue.h"
+#include "refusal.h"
 #include "topic.h"
 
 static int chardev_open(struct inode *inode, struct file *file)

@@ -47,27 +47,9 @@ struct mqbus_producer {
 	struct delayed_work due;
 };
 
-/**
- * struct mqbus_refusal - why records were not stored, and what to wait for
- * @why: -ENOBUFS (no room), -EXFULL (a rate, or the share), or another errno
- * @partition: where they were to go
- * @records: how many
- * @bytes: what they take together
- * @due: of a rate: when it lets them go; else 0
- */
-struct mqbus_refusal {
-	int why;
-	u32 partition;
-	u32 records;
-	u32 bytes;
-	u64 due;
-};
-
 int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
 			const struct mqbus_who *who, struct mqbus_produce *args);
 void mqbus_producer_close(struct mqbus_producer *producer);
-__poll_t mqbus_producer_poll(struct mqbus_producer *producer, struct file *file,
-			     struct poll_table_struct *wait);
 
 int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 count,
 			 u32 *duplicates);
@@ -76,8 +58,6 @@ u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records, u32 b
 void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u32 bytes);
 void mqbus_producer_stage(struct mqbus_producer *producer, struct mqbus_ring *ring,
 			  const struct mqbus_record *rec);
-int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
-			ktime_t deadline);
 
 /**
  * mqbus_producer_owner() - whose space its records take

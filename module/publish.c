@@ -21,6 +21,7 @@
 #include "msg.h"
 #include "producer.h"
 #include "publish.h"
+#include "refusal.h"
 #include "topic.h"
 #include "wait.h"
 

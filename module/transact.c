@@ -31,6 +31,7 @@
 #include "ns.h"
 #include "producer.h"
 #include "queue.h"
+#include "refusal.h"
 #include "sender.h"
 #include "topic.h"
 #include "transact.h"
