@@ -121,17 +121,21 @@ static struct mqbus_topic *group_remove(struct mqbus_group *group)
 
 	lockdep_assert_held(&topic->lock);
 
+	/*
+	 * Dead first, under the lock, and only then out of the list: while the lock's
+	 * holders may read records, writers still see the floors that keep them.
+	 */
+	spin_lock(&group->lock);
+	WRITE_ONCE(group->dead, true);
+	if (group->queue)
+		dlq = mqbus_queue_end(group->queue);
+	spin_unlock(&group->lock);
 	list_del_rcu(&group->node);
 	/* Listings and writers look without the lock */
 	WRITE_ONCE(topic->nr_groups, topic->nr_groups - 1);
 	if (group->queue)
 		WRITE_ONCE(topic->nr_queues, topic->nr_queues - 1);
 	atomic_inc(&topic->charge.ns->seq);
-	spin_lock(&group->lock);
-	WRITE_ONCE(group->dead, true);
-	if (group->queue)
-		dlq = mqbus_queue_end(group->queue);
-	spin_unlock(&group->lock);
 	mqbus_topic_wake_readers(topic);
 	mqbus_topic_wake_writers(topic);
 	mqbus_group_put(group);
