@@ -35,7 +35,7 @@ help:
 	@echo "mqbus $(VERSION)"
 	@sed -n 's/^## /  make /p' Makefile
 	@echo
-	@echo "KERNEL=6.1|6.12|debug-a|debug-b chooses the kernel to build for and to boot; V=1 shows commands."
+	@echo "KERNEL=6.1|6.12|debug-a|debug-b|debug-c chooses the kernel to build for and to boot; V=1 shows commands."
 	@echo "Settings of the virtual machine: selftests/vm/vm --help"
 
 ## deps            install what building and testing needs (apt, as root or with sudo)

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# debug-kernel.sh a|b: build a debug kernel into the cache, once, and print
+# debug-kernel.sh a|b|c: build a debug kernel into the cache, once, and print
 # where its parts are, in the same way as kernel.sh, which calls this:
 #
 #   a   KASAN, lockdep, kmemleak, fault injection, KCOV, UBSAN, KUnit; newest kernel
 #   b   KCSAN; oldest kernel
+#   c   tracers of preemption and interrupts that are off; oldest kernel
 #
-# The configuration is tinyconfig with selftests/vm/debug.config and
-# debug-a.config or debug-b.config. A build takes 10 to 20 minutes on two
-# processors; one that was interrupted goes on where it was.
+# The configuration is tinyconfig with selftests/vm/debug.config and debug-a.config,
+# debug-b.config or debug-c.config. A build takes 10 to 20 minutes on two processors;
+# one that was interrupted goes on where it was.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 # shellcheck source=scripts/cache.sh
@@ -22,7 +23,8 @@ a) version=7.2 suites=(sid) vars=() ;;
 # are instrumented, in the way that some of its directories ask for, and every
 # access of the module: what is reported is the module's.
 b) version=6.1 suites=(bookworm bookworm-security) vars=(KCSAN_SANITIZE=n) ;;
-*) die "usage: debug-kernel.sh a|b" ;;
+c) version=6.1 suites=(bookworm bookworm-security) vars=() ;;
+*) die "usage: debug-kernel.sh a|b|c" ;;
 esac
 name=debug-$flavour
 fragments=("$configs/debug.config" "$configs/$name.config")

@@ -9,7 +9,7 @@
 #   VMLINUZ  kernel image as shipped
 #   VMLINUX  the same image unpacked: boots without decompressing
 #
-# "debug-a" and "debug-b" are not fetched but built, by debug-kernel.sh.
+# "debug-a", "debug-b" and "debug-c" are not fetched but built, by debug-kernel.sh.
 # Nothing is installed on this machine.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
@@ -20,8 +20,8 @@ version=${1:-}
 case $version in
 6.1)  suites=(bookworm bookworm-security) ;;
 6.12) suites=(bookworm-backports) ;;
-debug-[ab]) exec "$here/debug-kernel.sh" "${version#debug-}" ;;
-*)    die "unknown kernel '$version': KERNEL must be 6.1, 6.12, debug-a or debug-b" ;;
+debug-[abc]) exec "$here/debug-kernel.sh" "${version#debug-}" ;;
+*)    die "unknown kernel '$version': KERNEL must be 6.1, 6.12, debug-a, debug-b or debug-c" ;;
 esac
 
 dest=$cache/kernels/$version
