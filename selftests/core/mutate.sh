@@ -1,11 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Break a copy of the core in one place after the other: a test must notice.
-# [TESTS='threads ...'] mutate.sh <build dir> [words of a mutation's name]
+#
+#   [TESTS='threads ...'] mutate.sh <build dir> [words of a mutation's name]
+#   mutate.sh --check          only see that each edit still changes something
+#
+# What an edit does not concern is compiled once, so that a mutation costs a second or
+# two and not ten.
 set -euo pipefail
 
 cd "$(dirname "$0")"
-build=${1:?build directory}/mutate
+core=../../module/core
+check=
+if [ "${1:-}" = --check ]; then
+	check=1
+	build=
+else
+	build=${1:?build directory}/mutate
+fi
 only=${2:-}
 # Those that tell at once come first; TESTS= asks others
 ring_tests=${TESTS:-unit fuzz interleave model threads-tsan threads}
@@ -256,26 +268,88 @@ paused is ready | window.c | s/if (w->conf.paused || /if (/
 EOF
 }
 
+tests_of() { # FILE
+	case $1 in
+	assign.*) echo "$assign_tests" ;;
+	entry.* | keys.* | backoff.* | window.* | settle.* | retry.*) echo "$window_tests" ;;
+	rate.*) echo "${TESTS:-rate_unit}" ;;
+	*) echo "$ring_tests" ;;
+	esac
+}
+
+compile() { # CORE-DIR SOURCE OBJECT
+	gcc -O1 -g -std=gnu11 -w -Ishim -I"$1" -I../../uapi -I. -pthread -DSHIM_HOOK \
+		-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+		-c -o "$3" "$2"
+}
+
+# What is linked to a test besides itself
+parts_of() { # TEST
+	case $1 in window_*) echo group test ;; *) echo test ;; esac
+}
+
+# Compile everything as it is, once.
+base() {
+	local f
+	rm -rf "$build"
+	mkdir -p "$build/base"
+	for f in "$core"/*.c ./*.c; do
+		compile "$core" "$f" "$build/base/$(basename "$f" .c).o" 2>/dev/null || true
+	done
+}
+
+# Link a test with the core in $build/src of which $1 is edited. Return: 1 if it does
+# not compile.
+link_test() { # FILE TEST
+	local file=$1 test=$2 obj=$build/obj f name objects=()
+	rm -rf "$obj"
+	mkdir -p "$obj"
+	for f in "$core"/*.c; do
+		name=$(basename "$f" .c)
+		objects+=("$build/base/$name.o")
+		[[ $file == "$name.c" || $file == *.h ]] || continue
+		compile "$build/src" "$build/src/$name.c" "$obj/$name.o" || return 1
+		objects[-1]=$obj/$name.o
+	done
+	# shellcheck disable=SC2046
+	for name in $test $(parts_of "$test"); do
+		objects+=("$build/base/$name.o")
+		[[ $file == *.h ]] || continue
+		compile "$build/src" "$name.c" "$obj/$name.o" || return 1
+		objects[-1]=$obj/$name.o
+	done
+	mkdir -p "$build/core"
+	gcc -pthread -fsanitize=address,undefined -o "$build/core/$test" "${objects[@]}"
+}
+
+build_test() { # FILE TEST
+	case $2 in
+	threads*) make -s O="$build" CORE_DIR="$build/src" WARN='-std=gnu11 -w' "$build/core/$2" ;;
+	*) link_test "$@" ;;
+	esac
+}
+
 try() {
 	local name=$1 file=$2 script=$3 t tests
 
-	case $file in
-	assign.*) read -ra tests <<<"$assign_tests" ;;
-	entry.* | keys.* | backoff.* | window.* | settle.* | retry.*) read -ra tests <<<"$window_tests" ;;
-	rate.*) read -ra tests <<<"${TESTS:-rate_unit}" ;;
-	*) read -ra tests <<<"$ring_tests" ;;
-	esac
-	rm -rf "$build"
+	if [ -n "$check" ]; then
+		! sed "$script" "$core/$file" | cmp -s - "$core/$file" || {
+			echo "not ok - $name: changes nothing in $file"
+			return 1
+		}
+		return 0
+	fi
+	read -ra tests <<<"$(tests_of "$file")"
+	rm -rf "$build/src" "$build/core"
 	mkdir -p "$build"
-	cp -r ../../module/core "$build/src"
+	cp -r "$core" "$build/src"
 	sed -i "$script" "$build/src/$file"
-	if cmp -s "$build/src/$file" "../../module/core/$file"; then
-		echo "not ok - $name: changes nothing"
+	if cmp -s "$build/src/$file" "$core/$file"; then
+		echo "not ok - $name: changes nothing in $file"
 		return 1
 	fi
 	for t in "${tests[@]}"; do
-		if ! make -s O="$build" CORE_DIR="$build/src" WARN='-std=gnu11 -w' \
-		    "$build/core/$t"; then
+		if ! build_test "$file" "$t"; then
 			echo "not ok - $name: does not compile"
 			return 1
 		fi
@@ -289,12 +363,13 @@ try() {
 	return 1
 }
 
+[ -n "$check" ] || base
 while IFS='|' read -r name file script; do
 	# The script may have bars of its own: they are left to the last field
 	name=${name% } file=${file# } file=${file% } script=${script# }
 	[[ $name == *"$only"* ]] || continue
 	try "$name" "$file" "$script" || survived=$((survived + 1))
 done < <(mutations)
-rm -rf "$build"
-echo "# $survived not noticed"
+[ -n "$check" ] || rm -rf "$build"
+if [ -n "$check" ]; then echo "# $survived do not apply"; else echo "# $survived not noticed"; fi
 [ "$survived" -eq 0 ]
