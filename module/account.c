@@ -42,7 +42,8 @@ struct mqbus_user {
 
 /* Protects the table, and the bytes of every user and namespace */
 static DEFINE_SPINLOCK(account_lock);
-static DEFINE_HASHTABLE(users, 6);
+/* One user may have 65,536 uids: what he may make others walk over stays short */
+static DEFINE_HASHTABLE(users, 10);
 
 static struct mqbus_user *user_find(kuid_t uid)
 {

@@ -6,6 +6,7 @@
 #include <linux/jhash.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/once.h>
 #include <linux/overflow.h>
 #include <linux/poll.h>
 #include <linux/rculist.h>
@@ -22,9 +23,13 @@
 #include "trace.h"
 #include "who.h"
 
+/* Seeded, so that nobody can choose names that all meet in one bucket. */
 static u32 name_hash(const char *name)
 {
-	return jhash(name, strlen(name), 0);
+	static u32 seed __read_mostly;
+
+	get_random_once(&seed, sizeof(seed));
+	return jhash(name, strlen(name), seed);
 }
 
 static struct mqbus_topic *topic_lookup(struct mqbus_ns *ns, const char *name)
