@@ -79,6 +79,10 @@ check: deps
 check-debug: deps
 	$(Q)KERNELS='$(DEBUG_KERNELS)' selftests/run vm
 
+## coverage        which lines of the module the tests reach (debug kernel C)
+coverage: deps
+	$(Q)selftests/coverage/run
+
 ## ynl             write the netlink code anew from uapi/mqbus.yaml
 ynl: deps
 	$(Q)scripts/ynl.sh
@@ -117,5 +121,5 @@ clean:
 distclean: clean
 	$(Q)rm -rf "$${MQBUS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mqbus}"
 
-.PHONY: help deps all module user lib tools vm shell demo check check-debug ynl load unload install \
+.PHONY: help deps all module user lib tools vm shell demo check check-debug coverage ynl load unload install \
 	dkms-install dkms-uninstall clean distclean
