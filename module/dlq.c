@@ -27,8 +27,6 @@
 
 /* Old records that are looked at before one is appended */
 #define DLQ_EXPIRE	16
-/* Dead letters for which a place in the retry ring is looked for at a time */
-#define DLQ_WAIT	16
 
 static const char * const reasons[] = {
 	[MQBUS_REASON_NACK] = "nack",
@@ -288,19 +286,6 @@ static u32 dlq_append_or_wait(struct mqbus_group_queue *q, u32 i)
 	return dlq_append(q, i);
 }
 
-/* What has to wait leaves the partition, if the retry ring has room. */
-static void dlq_postpone(struct mqbus_group_queue *q)
-{
-	struct mqbus_window *w = &q->window;
-	u32 i = w->dead.last, n;
-
-	/* Those further back had their try when they came */
-	for (n = 0; n < DLQ_WAIT && i != MQBUS_NONE; n++) {
-		mqbus_window_unburied(w, i);
-		i = mqbus_window_entry(w, i)->list.prev;
-	}
-}
-
 /* A dead letter was moved; its entry is still there. */
 static void dlq_tell(struct mqbus_group_queue *q, u32 i)
 {
@@ -346,9 +331,9 @@ bool mqbus_dlq_bury(struct mqbus_group_queue *q, bool *stored)
 			held += bytes;
 		}
 	}
+	/* What has to wait leaves the partition, if the retry ring has room */
 	if (q->blocked)
-		dlq_postpone(q);
-	else
-		dlq_unwait(q);
+		return mqbus_window_postpone(w);
+	dlq_unwait(q);
 	return false;
 }

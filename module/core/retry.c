@@ -64,8 +64,10 @@ static bool retry_reserve(struct mqbus_window *w, struct mqbus_lane *lane, u32 b
  * @i: an entry that nobody has leased
  *
  * If there is no room the record stays where it is.
+ *
+ * Return: whether it lies there now.
  */
-void mqbus_retry_add(struct mqbus_window *w, u32 i)
+bool mqbus_retry_add(struct mqbus_window *w, u32 i)
 {
 	struct mqbus_lane *retry = &w->lanes[w->nr_lanes];
 	const struct mqbus_record *rec = mqbus_window_record(w, i);
@@ -73,8 +75,10 @@ void mqbus_retry_add(struct mqbus_window *w, u32 i)
 	u64 pos;
 	bool room;
 
-	if (e->place == MQBUS_PLACE_RETRY || w->retrying == w->max_retry)
-		return;
+	if (e->place == MQBUS_PLACE_RETRY)
+		return true;
+	if (w->retrying == w->max_retry)
+		return false;
 	mqbus_window_flush(w);	/* the floor counts now */
 	spin_lock(&retry->ring->lock);
 	room = retry_reserve(w, retry, rec->size);
@@ -84,7 +88,7 @@ void mqbus_retry_add(struct mqbus_window *w, u32 i)
 	}
 	spin_unlock(&retry->ring->lock);
 	if (!room)
-		return;
+		return false;
 
 	w->copied += rec->size;
 	w->retry_live += rec->size;
@@ -94,6 +98,7 @@ void mqbus_retry_add(struct mqbus_window *w, u32 i)
 	e->pos = pos;
 	e->place = MQBUS_PLACE_RETRY;
 	mqbus_list_add(&w->table, &retry->order, MQBUS_ORDER, i);
+	return true;
 }
 
 /**

@@ -71,6 +71,10 @@ static void window_bury(struct mqbus_window *w, u32 i, const struct mqbus_holder
 	e->uid = holder->uid;
 	mqbus_list_add(&w->table, &w->dead, MQBUS_LIST, i);
 	w->nr_dead++;
+	if (w->letter == MQBUS_NONE)
+		w->letter = i;
+	if (w->stow == MQBUS_NONE)
+		w->stow = i;
 }
 
 /* @wait: ns until the next attempt; 0: as the backoff says, which a death ignores */
@@ -314,8 +318,17 @@ bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now)
 	return false;
 }
 
+static u32 dead_next(const struct mqbus_window *w, u32 i)
+{
+	return mqbus_window_entry(w, i)->list.next;
+}
+
 static void dead_del(struct mqbus_window *w, u32 i)
 {
+	if (w->letter == i)
+		w->letter = dead_next(w, i);
+	if (w->stow == i)
+		w->stow = dead_next(w, i);
 	mqbus_list_del(&w->table, &w->dead, MQBUS_LIST, i);
 	mqbus_window_entry(w, i)->heap = MQBUS_NONE;	/* was the uid */
 	w->nr_dead--;
@@ -334,15 +347,51 @@ void mqbus_window_buried(struct mqbus_window *w, u32 i)
 }
 
 /**
- * mqbus_window_unburied() - a dead letter has to wait
+ * mqbus_window_unburied() - a dead letter finds no room in its topic
  * @w: the window
- * @i: an entry of @dead
+ * @i: @letter
  *
- * In the retry ring, if there is room: it is not to hold up the others.
+ * The next one is @letter then: it may be for another partition, which has room.
  */
 void mqbus_window_unburied(struct mqbus_window *w, u32 i)
 {
-	mqbus_retry_add(w, i);
+	if (w->letter == i)
+		w->letter = dead_next(w, i);
+}
+
+/**
+ * mqbus_window_rebury() - there may be room for dead letters again
+ * @w: the window
+ *
+ * So the oldest of them is @letter again.
+ */
+void mqbus_window_rebury(struct mqbus_window *w)
+{
+	w->letter = w->dead.first;
+}
+
+/**
+ * mqbus_window_postpone() - let dead letters wait in the retry ring
+ * @w: the window; the topic for them has no room
+ *
+ * As far as that has room, so that they do not hold up the others. A bounded number is
+ * looked at, and a bounded number of bytes copied. To be called whenever dead letters wait
+ * and the lock is about to be let go, as something may have left the retry ring.
+ *
+ * Return: whether to call it again after letting go of the lock.
+ */
+bool mqbus_window_postpone(struct mqbus_window *w)
+{
+	u32 steps = MQBUS_WINDOW_STEP;
+	u64 begin = w->copied;
+
+	for (; w->stow != MQBUS_NONE; w->stow = dead_next(w, w->stow)) {
+		if (!steps-- || w->copied - begin >= MQBUS_WINDOW_HOLD)
+			return true;
+		if (!mqbus_retry_add(w, w->stow))
+			return false;
+	}
+	return false;
 }
 
 /* Take an entry out of whatever list says what is to become of it. */

@@ -25,6 +25,8 @@ void mqbus_window_init(struct mqbus_window *w, struct mqbus_entry *entries, u32 
 	for (i = 0; i < MQBUS_PLACES; i++)
 		mqbus_list_init(&w->ready[i]);
 	mqbus_list_init(&w->dead);
+	w->letter = MQBUS_NONE;
+	w->stow = MQBUS_NONE;
 	w->unheld = 1;	/* no lane is stuck */
 	if (w->keys) {
 		w->keys->record = window_key_record;

@@ -133,7 +133,9 @@ struct mqbus_window_stats {
  *	that records can be moved inside it
  * @conf: what may change
  * @ready: entries to be handed out, by their place
- * @dead: entries for their topic of dead letters
+ * @dead: entries for their topic of dead letters, those given up first come first
+ * @letter: of these, the first that was not tried since mqbus_window_rebury()
+ * @stow: of these, the first that may lie in its partition still
  * @next: the partition to take from next
  * @inflight: entries in flight
  * @retrying: entries whose record lies in the retry ring
@@ -164,6 +166,8 @@ struct mqbus_window {
 
 	struct mqbus_list ready[MQBUS_PLACES];
 	struct mqbus_list dead;
+	u32 letter;
+	u32 stow;
 	u32 next;
 	u32 inflight;
 	u32 retrying;
@@ -233,6 +237,8 @@ bool mqbus_window_leave(struct mqbus_window *w, struct mqbus_holder *holder, u32
 bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now);
 void mqbus_window_buried(struct mqbus_window *w, u32 i);
 void mqbus_window_unburied(struct mqbus_window *w, u32 i);
+void mqbus_window_rebury(struct mqbus_window *w);
+bool mqbus_window_postpone(struct mqbus_window *w);
 void mqbus_window_flush(struct mqbus_window *w);
 bool mqbus_window_walk_retry(const struct mqbus_window *w, struct mqbus_retry_walk *walk,
 			     const u64 *ends);
@@ -244,7 +250,7 @@ void mqbus_lane_del(struct mqbus_window *w, struct mqbus_lane *lane, u32 i);
 void mqbus_window_unhold(struct mqbus_window *w);
 void mqbus_window_again(struct mqbus_window *w, u32 i);
 void mqbus_window_unlease(struct mqbus_window *w, u32 i, struct mqbus_holder *holder);
-void mqbus_retry_add(struct mqbus_window *w, u32 i);
+bool mqbus_retry_add(struct mqbus_window *w, u32 i);
 
 /**
  * mqbus_window_entry() - an entry by its index

@@ -382,7 +382,7 @@ static void model_retry(struct sim *s, struct rec *r)
 	s->copied += r->size;
 	r->place = MQBUS_PLACE_RETRY;
 	r->pos = entry_of(s, r)->pos;
-	CHECK(r->pos == s->g.rings[lane].tail.pos - r->size);
+	CHECK(r->pos + r->size <= s->g.rings[lane].tail.pos);
 }
 
 static void model_again(struct sim *s, struct rec *r)
@@ -863,6 +863,20 @@ static void op_tick(struct sim *s)
 	} while (!rng_once(&s->rng, 20));
 }
 
+/* Those that found no room are moved to the retry ring, in their order, while it has room */
+static void model_postpone(struct sim *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->dead.n; i++) {
+		model_retry(s, s->dead.recs[i]);
+		if (s->dead.recs[i]->place != MQBUS_PLACE_RETRY)
+			break;
+	}
+	for (; i < s->dead.n; i++)
+		CHECK(entry_of(s, s->dead.recs[i])->place == s->dead.recs[i]->place);
+}
+
 /* Take dead letters to their topic, if that has room */
 static void op_bury(struct sim *s)
 {
@@ -875,8 +889,8 @@ static void op_bury(struct sim *s)
 
 		CHECK(s->g.w.dead.first == r->entry);
 		if (s->full) {
-			mqbus_window_unburied(&s->g.w, r->entry);
-			model_retry(s, r);
+			CHECK(!mqbus_window_postpone(&s->g.w));
+			model_postpone(s);
 			return;
 		}
 		mqbus_window_buried(&s->g.w, r->entry);

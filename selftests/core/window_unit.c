@@ -770,16 +770,19 @@ static void test_dead(void)
 	CHECK(i == MQBUS_NONE);
 
 	/* Their topic is full: they make room and stay in order, and can be found again */
+	CHECK(!mqbus_window_postpone(&g.w) && !mqbus_window_postpone(&g.w));
 	for (k = 0, i = g.w.dead.first; k < 4; k++) {
-		mqbus_window_unburied(&g.w, i);
+		CHECK(g.w.letter == i);
 		mqbus_window_unburied(&g.w, i);
 		check_dead(i, reasons[k], k ? 2 : 0);
 		i = mqbus_window_entry(&g.w, i)->list.next;
 	}
 	CHECK(!g.w.inflight && g.w.retrying == 4 && g.w.nr_dead == 4);
-	CHECK(floor_of(0) == g.cursors[0].given.pos);
+	CHECK(floor_of(0) == g.cursors[0].given.pos && g.w.letter == MQBUS_NONE);
+	mqbus_window_rebury(&g.w);
 	for (k = 0; k < 4; k++) {
-		i = g.w.dead.first;
+		i = g.w.letter;
+		CHECK(i == g.w.dead.first);
 		CHECK(group_whole(mqbus_window_record(&g.w, i), 0, k, SMALL + 8, 0));
 		mqbus_window_buried(&g.w, i);
 	}
