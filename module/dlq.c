@@ -231,6 +231,25 @@ static u32 dlq_partition(const struct mqbus_topic *dlq, const struct mqbus_entry
 	return mqbus_murmur_partition(&hash, dlq->nr_parts);
 }
 
+/* With the ring's lock, which is let go of in between as often as one letter may need. */
+static bool dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
+{
+	struct mqbus_ring *ring = &dlq->parts[partition]->ring;
+	unsigned int tries = 1 + bytes / sizeof(struct mqbus_record) / MQBUS_RING_DROPS;
+	int err;
+
+	lockdep_assert_held(&ring->lock);
+
+	for (;;) {
+		mqbus_topic_begin(dlq, partition, DLQ_EXPIRE);
+		err = mqbus_topic_reserve(dlq, partition, bytes, 0);
+		if (err != -EAGAIN || !tries--)
+			return !err;
+		spin_unlock(&ring->lock);
+		spin_lock(&ring->lock);
+	}
+}
+
 /* Append an entry's record to the topic. Return: bytes, or 0 if there is no room. */
 static u32 dlq_append(struct mqbus_group_queue *q, u32 i)
 {
@@ -247,8 +266,7 @@ static u32 dlq_append(struct mqbus_group_queue *q, u32 i)
 	if (mqbus_topic_dead(dlq))
 		return 0;
 	spin_lock(&ring->lock);
-	mqbus_topic_begin(dlq, partition, DLQ_EXPIRE);
-	if (mqbus_topic_reserve(dlq, partition, bytes, 0)) {
+	if (!dlq_reserve(dlq, partition, bytes)) {
 		spin_unlock(&ring->lock);
 		return 0;
 	}

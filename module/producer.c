@@ -156,6 +156,21 @@ int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition,
 }
 
 /**
+ * mqbus_producer_ask() - whether room could be made for a producer's records
+ * @producer: the producer
+ * @partition: a partition, whose ring's lock is held
+ * @bytes: what they take together
+ *
+ * Return: as mqbus_topic_ask().
+ */
+int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32 bytes)
+{
+	u32 owner = mqbus_producer_owner(producer);
+
+	return mqbus_topic_ask(producer->topic, partition, bytes, owner);
+}
+
+/**
  * mqbus_producer_due() - when the rates let records go
  * @producer: the producer
  * @records: how many

@@ -54,6 +54,7 @@ void mqbus_producer_close(struct mqbus_producer *producer);
 int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 count,
 			 u32 *duplicates);
 int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes);
+int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32 bytes);
 u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records, u32 bytes);
 void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u32 bytes);
 void mqbus_producer_stage(struct mqbus_producer *producer, struct mqbus_ring *ring,

@@ -275,7 +275,11 @@ static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
 	}
 	q->retry = mqbus_part_alloc(queue_retry_size(o, topic), NUMA_NO_NODE, MQBUS_RETRY,
 				    false);
-	return PTR_ERR_OR_ZERO(q->retry);
+	if (IS_ERR(q->retry))
+		return PTR_ERR(q->retry);
+	/* A record, and what is kept free for one more */
+	q->retry->ring.most = q->retry->ring.size;
+	return 0;
 }
 
 static void queue_lanes(struct mqbus_group_queue *q)

@@ -4,13 +4,11 @@
  */
 #include <linux/cpumask.h>
 #include <linux/jhash.h>
-#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/once.h>
 #include <linux/overflow.h>
 #include <linux/poll.h>
 #include <linux/rculist.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
 
@@ -20,7 +18,6 @@
 #include "ns.h"
 #include "sender.h"
 #include "topic.h"
-#include "trace.h"
 #include "who.h"
 
 /* Seeded, so that nobody can choose names that all meet in one bucket. */
@@ -333,177 +330,6 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 		return 0;
 	mqbus_topic_put(*topic);
 	return -EACCES;
-}
-
-/**
- * mqbus_topic_floor() - what writers of a partition may reuse
- * @topic: the topic
- * @partition: a partition, whose ring's lock is held
- *
- * The slowest group decides. Groups that are being made have no say yet; while
- * no group has, the floor stays where it was, so what nobody has read is kept. Of a
- * topic that evicts it says only what is lost when it goes.
- *
- * Return: the position for mqbus_ring_reserve().
- */
-u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u64 floor = MQBUS_CURSOR_NO_FLOOR;
-	struct mqbus_group *group;
-
-	lockdep_assert_held(&ring->lock);
-
-	rcu_read_lock();
-	list_for_each_entry_rcu(group, &topic->groups, node)
-		floor = min(floor, mqbus_cursor_floor(&group->slots[partition].cursor));
-	rcu_read_unlock();
-
-	if (floor != MQBUS_CURSOR_NO_FLOOR)
-		ring->floor = floor;
-	return ring->floor;
-}
-
-/* Records went; @head and @evicted are of before. */
-static void topic_gone(struct mqbus_topic *topic, u32 partition, u64 head, u64 evicted)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-
-	if (ring->head.offset != head)
-		trace_evict(topic, partition, head, ring->head.offset - head,
-			    ring->evicted - evicted);
-}
-
-static int topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u64 most = mqbus_limit_most(&topic->limit, ring->size), head = ring->head.offset;
-	int err;
-
-	if (!most || !ring->used)
-		return 0;
-	err = mqbus_ring_share(ring, owner, bytes, most, ring->floor);
-	if (err == -EXFULL)
-		err = mqbus_ring_share(ring, owner, bytes, most,
-				       mqbus_topic_floor(topic, partition));
-	topic_gone(topic, partition, head, ring->evicted);
-	return err;
-}
-
-/* The oldest records go, as far as they may. Return: whether there is room then. */
-static bool topic_evict(struct mqbus_topic *topic, u32 partition, u32 bytes)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	struct mqbus_mark head = ring->head;
-	u64 evicted = ring->evicted;
-	bool room;
-
-	/* Groups' floors are read only when what was last known is not enough */
-	room = mqbus_ring_settled(ring, bytes) && mqbus_ring_reserve(ring, bytes, ring->floor);
-	if (!room)
-		room = mqbus_ring_reserve(ring, bytes, mqbus_topic_floor(topic, partition));
-	topic_gone(topic, partition, head.offset, evicted);
-	return room;
-}
-
-/**
- * mqbus_topic_reserve() - make room for a record
- * @topic: the topic
- * @partition: a partition, whose ring's lock is held
- * @bytes: the record's size
- * @owner: index of the tenant whose share it takes; 0: of nobody's
- *
- * Return: 0, -ENOBUFS (full), -EXFULL (the share is used up), or -EAGAIN: enough was
- * done under one hold of the lock, let go of it and come again.
- */
-int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	int err = owner ? topic_share(topic, partition, bytes, owner) : 0;
-
-	if (err)
-		return err;
-	if (mqbus_ring_fits(ring, bytes))
-		return 0;
-	return topic_evict(topic, partition, bytes) ? 0 : -ENOBUFS;
-}
-
-/* Drop what the topic does not retain. Return: whether there may be more to drop. */
-static bool topic_expire(struct mqbus_topic *topic, u32 partition, u64 now, unsigned int looks)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u64 retention = READ_ONCE(topic->retention), keep = READ_ONCE(topic->retention_size);
-	u64 before = retention && now > retention ? now - retention : 0;
-	u64 head = ring->head.offset, evicted = ring->evicted;
-	bool more;
-
-	if ((!retention && !keep) || !mqbus_ring_expired(ring, before, keep ?: U64_MAX))
-		return false;
-	more = mqbus_ring_expire(ring, mqbus_topic_floor(topic, partition), before,
-				 keep ?: U64_MAX, looks);
-	topic_gone(topic, partition, head, evicted);
-	return more;
-}
-
-/**
- * mqbus_topic_begin() - begin to append
- * @topic: the topic
- * @partition: a partition, whose ring's lock is held
- * @looks: old records to look at, whether they are too old
- *
- * Sets the time that the records will have: inside a partition it does not go back,
- * though the clock may.
- */
-void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u64 now = ktime_get_real_ns();
-
-	ring->last_time = max(ring->last_time, now);
-	topic_expire(topic, partition, now, looks);
-}
-
-/**
- * mqbus_topic_room() - whether a record would fit
- * @topic: the topic
- * @partition: a partition
- * @bytes: the record's size
- * @owner: as mqbus_topic_reserve()
- *
- * Return: as mqbus_topic_reserve(). Takes the ring's lock.
- */
-int mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	int err;
-
-	spin_lock(&ring->lock);
-	err = mqbus_topic_reserve(topic, partition, bytes, owner);
-	spin_unlock(&ring->lock);
-	return err;
-}
-
-/**
- * mqbus_topic_expire() - drop what the topic does not retain
- * @topic: the topic
- * @partition: a partition
- *
- * Writers do this as they go; who looks at what is kept does it first. May sleep.
- */
-void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u64 now = ktime_get_real_ns();
-	bool more;
-
-	if (!READ_ONCE(topic->retention) && !READ_ONCE(topic->retention_size))
-		return;
-	do {
-		spin_lock(&ring->lock);
-		more = topic_expire(topic, partition, now, MQBUS_RING_STEP);
-		spin_unlock(&ring->lock);
-		cond_resched();
-	} while (more && !fatal_signal_pending(current));
 }
 
 /**

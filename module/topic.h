@@ -138,13 +138,17 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 		     unsigned int want, struct mqbus_topic **topic);
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
+void mqbus_topic_wake_readers(struct mqbus_topic *topic);
+void mqbus_topic_wake_writers(struct mqbus_topic *topic);
+
+/* room.c */
 u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);
 int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
+int mqbus_topic_ask(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
+u32 mqbus_topic_largest(const struct mqbus_topic *topic);
 void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks);
 int mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition);
-void mqbus_topic_wake_readers(struct mqbus_topic *topic);
-void mqbus_topic_wake_writers(struct mqbus_topic *topic);
 
 /**
  * mqbus_topic_dead() - whether a topic was deleted

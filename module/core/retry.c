@@ -81,6 +81,7 @@ bool mqbus_retry_add(struct mqbus_window *w, u32 i)
 		return false;
 	mqbus_window_flush(w);	/* the floor counts now */
 	spin_lock(&retry->ring->lock);
+	mqbus_ring_begin(retry->ring);
 	room = retry_reserve(w, retry, rec->size);
 	if (room) {
 		retry_append(retry->ring, rec, &pos);

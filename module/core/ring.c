@@ -22,7 +22,9 @@ void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
 	ring->data = data;
 	ring->index = (void *)page + MQBUS_RING_INDEX_AT;
 	ring->size = size;
+	ring->most = size / 2;
 	ring->evict = evict;
+	mqbus_ring_begin(ring);
 	/* A granule smaller than the smallest record would index every record */
 	ring->granule_shift = max_t(u32, ilog2(size / MQBUS_RING_INDEX),
 				    ilog2(sizeof(struct mqbus_record)));
@@ -62,35 +64,69 @@ static void ring_show_head(struct mqbus_ring *ring)
 }
 
 /**
- * mqbus_ring_reserve() - make room for a record
+ * mqbus_ring_ask() - whether there is or could be made room
  * @ring: the ring; its lock is held
- * @bytes: size of the record, at most half of the ring
- * @floor: records that end at or below this position may go; of a ring that
- *	evicts, all may, and the others count as evicted
+ * @bytes: size of a record, or of several together
+ * @floor: as of mqbus_ring_reserve()
  *
- * The oldest records go, one by one, until there is room. The loop is bounded by
- * the number of the smallest records in @bytes plus one of the largest.
+ * Nothing is dropped and nothing is stored, however often it is asked. Of several
+ * records it is asked what they take together; then mqbus_ring_reserve() of the same.
  *
- * Return: whether there is room now.
+ * Return: 0 (there is, or will be when what may go has gone), -ENOBUFS, or -EMSGSIZE
+ * (there never will be).
  */
-bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
+int mqbus_ring_ask(const struct mqbus_ring *ring, u32 bytes, u64 floor)
 {
 	lockdep_assert_held(&ring->lock);
 
-	if (mqbus_ring_fits(ring, bytes))
-		return true;
+	if (!mqbus_ring_takes(ring, bytes))
+		return -EMSGSIZE;
+	if (ring->evict || mqbus_ring_fits(ring, bytes))
+		return 0;
+	/* What begins below the floor may go, which takes the head there, or to the tail */
+	floor = min(floor, ring->tail.pos);
+	return ring->tail.pos + bytes <= floor + ring->size ? 0 : -ENOBUFS;
+}
 
-	do {
-		if (ring->head.pos >= floor && !ring->evict)
-			break;
+/**
+ * mqbus_ring_reserve() - make room for a record
+ * @ring: the ring; its lock is held
+ * @bytes: size of the record
+ * @floor: records that end at or below this position may go; of a ring that
+ *	evicts, all may, and the others count as evicted
+ *
+ * The oldest records go, one by one, until there is room; but none if there cannot be,
+ * and no more than %MQBUS_RING_DROPS from mqbus_ring_begin() on. So nothing may be left
+ * that could refuse the record when this is called.
+ *
+ * Return: whether there is room now. If not, mqbus_ring_ask() tells why; where that says
+ * that there could be, enough went for now: let go of the lock and come again.
+ */
+bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
+{
+	u64 old = ring->head.pos;
+	bool room = mqbus_ring_fits(ring, bytes);
+
+	lockdep_assert_held(&ring->lock);
+
+	if (room || mqbus_ring_ask(ring, bytes, floor))
+		return room;
+
+	/* There is something to drop: into an empty ring it would fit */
+	while (!room && ring->drops) {
 		/* Readers must never see a head above the tail */
 		if (ring->head.pos == ring->published)
 			mqbus_ring_publish(ring);
 		ring_drop(ring, floor);
-	} while (!mqbus_ring_fits(ring, bytes));
-
-	ring_show_head(ring);
-	return mqbus_ring_fits(ring, bytes);
+		ring->drops--;
+		room = mqbus_ring_fits(ring, bytes);
+	}
+	if (ring->head.pos != old)
+		ring_show_head(ring);
+	/* The caller lets go of the lock; the next may drop as many again */
+	if (!room)
+		mqbus_ring_begin(ring);
+	return room;
 }
 
 /**
@@ -114,6 +150,28 @@ static bool ring_share_over(const struct mqbus_ring *ring, u32 owner, u32 bytes,
 }
 
 /**
+ * mqbus_ring_ask_share() - whether an owner may have a record
+ * @ring: a ring that counts; its lock is held
+ * @owner: whose record it is
+ * @bytes: size of the record
+ * @most: bytes that his records may take together
+ * @floor: records that end at or below this position may go
+ *
+ * Nothing is dropped and nothing is stored.
+ *
+ * Return: 0, -EAGAIN (not yet, but there are records that may go), -EXFULL.
+ */
+int mqbus_ring_ask_share(const struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most,
+			 u64 floor)
+{
+	lockdep_assert_held(&ring->lock);
+
+	if (!ring_share_over(ring, owner, bytes, most))
+		return 0;
+	return ring->head.pos < min(floor, ring->published) ? -EAGAIN : -EXFULL;
+}
+
+/**
  * mqbus_ring_share() - make room in the share of an owner
  * @ring: a ring that counts; its lock is held
  * @owner: whose record it is
@@ -128,22 +186,21 @@ static bool ring_share_over(const struct mqbus_ring *ring, u32 owner, u32 bytes,
  */
 int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most, u64 floor)
 {
-	u64 end = min(floor, ring->published), old = ring->head.pos;
-	unsigned int steps = MQBUS_RING_STEP;
-	bool over;
+	u64 old = ring->head.pos;
+	int err;
 
 	lockdep_assert_held(&ring->lock);
 
-	while ((over = ring_share_over(ring, owner, bytes, most)) && steps &&
-	       ring->head.pos < end) {
+	while ((err = mqbus_ring_ask_share(ring, owner, bytes, most, floor)) == -EAGAIN &&
+	       ring->drops) {
 		ring_drop(ring, floor);
-		steps--;
+		ring->drops--;
 	}
 	if (ring->head.pos != old)
 		ring_show_head(ring);
-	if (!over)
-		return 0;
-	return ring->head.pos < end ? -EAGAIN : -EXFULL;
+	if (err == -EAGAIN)
+		mqbus_ring_begin(ring);
+	return err;
 }
 
 /**

@@ -17,7 +17,9 @@
  *
  * for each record of a batch and then mqbus_ring_publish() once. Until then
  * nothing of the batch is visible; a record that is not staged was never there.
- * Reserving drops the oldest records, up to a floor that the caller gives. A
+ * Reserving drops the oldest records, up to a floor that the caller gives; what it
+ * would say may be asked with mqbus_ring_ask(), which changes nothing. Under one hold
+ * of the lock a bounded number of records is dropped, see mqbus_ring_begin(). A
  * transaction shows what it staged in several rings at once: mqbus_ring_show_begin()
  * for all of them, then mqbus_ring_show_tail(), then mqbus_ring_show_end().
  *
@@ -58,6 +60,8 @@ struct mqbus_mark {
  * @size: bytes of the ring
  * @evict: the oldest records go when there is no room, whoever still needs them
  * @granule_shift: log2 of the bytes for which there is one index slot
+ * @most: bytes that may be reserved at a time: half of the ring, so that the largest
+ *	record leaves others there; of a retry ring, where no reader needs that, all
  * @lock: one writer at a time; never held across a fault or a sleep
  * @tail: where the next record goes
  * @head: the oldest record kept
@@ -66,6 +70,7 @@ struct mqbus_mark {
  * @last_time: time of the last record
  * @used: bytes of the records kept, by their owner; NULL: not counted
  * @evicted: records that went and were not settled, of a ring that evicts
+ * @drops: records that may still go under this hold of the lock
  */
 struct mqbus_ring {
 	/* constant after init */
@@ -74,6 +79,7 @@ struct mqbus_ring {
 	u64 *index;
 	u64 size;
 	u32 granule_shift;
+	u32 most;
 	bool evict;
 
 	/* guarded by lock */
@@ -85,6 +91,7 @@ struct mqbus_ring {
 	u64 last_time;
 	u64 *used;
 	u64 evicted;
+	u32 drops;
 };
 
 /**
@@ -104,17 +111,23 @@ struct mqbus_seek {
 /* Counts of owners; 0 is nobody */
 #define MQBUS_RING_OWNERS	(MQBUS_USERS_MAX + 1)
 
-/* Records that one step of a search, of expiry or of a share looks at under the lock */
+/* Records that one step of a search or of expiry looks at under the lock */
 #define MQBUS_RING_STEP		256
+
+/* Records that make room for others, or for a share, under one hold of the lock */
+#define MQBUS_RING_DROPS	1024
 
 void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
 		     void *data, u64 size, u32 partition, bool evict);
+int mqbus_ring_ask(const struct mqbus_ring *ring, u32 bytes, u64 floor);
 bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor);
 void mqbus_ring_publish(struct mqbus_ring *ring);
 void mqbus_ring_show_begin(struct mqbus_ring *ring);
 void mqbus_ring_show_tail(struct mqbus_ring *ring);
 void mqbus_ring_show_end(struct mqbus_ring *ring);
 void mqbus_ring_count(struct mqbus_ring *ring, u64 *used);
+int mqbus_ring_ask_share(const struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most,
+			 u64 floor);
 int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most, u64 floor);
 bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before, u64 keep,
 		       unsigned int max);
@@ -146,6 +159,27 @@ static inline struct mqbus_record *mqbus_ring_slot(const struct mqbus_ring *ring
 }
 
 /**
+ * mqbus_ring_begin() - begin to count what is dropped under one hold of the lock
+ * @ring: the ring, whose lock was just taken
+ */
+static inline void mqbus_ring_begin(struct mqbus_ring *ring)
+{
+	ring->drops = MQBUS_RING_DROPS;
+}
+
+/**
+ * mqbus_ring_takes() - whether a record may ever be stored
+ * @ring: the ring
+ * @bytes: size of the record
+ *
+ * Return: false of nothing, and of more than @most.
+ */
+static inline bool mqbus_ring_takes(const struct mqbus_ring *ring, u32 bytes)
+{
+	return bytes - 1 < ring->most;
+}
+
+/**
  * mqbus_ring_fits() - whether there is room for a record
  * @ring: the ring; its lock is held
  * @bytes: size of the record
@@ -154,13 +188,14 @@ static inline struct mqbus_record *mqbus_ring_slot(const struct mqbus_ring *ring
  */
 static inline bool mqbus_ring_fits(const struct mqbus_ring *ring, u32 bytes)
 {
-	return ring->tail.pos + bytes - ring->head.pos <= ring->size;
+	return mqbus_ring_takes(ring, bytes) &&
+	       ring->tail.pos + bytes - ring->head.pos <= ring->size;
 }
 
 /**
  * mqbus_ring_settled() - whether what must go for a record was settled
  * @ring: the ring; its lock is held
- * @bytes: size of the record, for which there is no room
+ * @bytes: size of the record
  *
  * Return: whether all of it is below the floor, as last computed; of a ring that does not
  * evict true, as nothing else goes.

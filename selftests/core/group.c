@@ -23,6 +23,7 @@ void group_make(struct group *g, const struct group_options *o)
 	for (i = 0; i < o->lanes; i++)
 		group_lane(g, i, o->size);
 	group_lane(g, i, o->retry_size);
+	g->rings[i].most = o->retry_size;
 	if (o->max_held) {
 		g->keys.heads = calloc(nr, sizeof(*g->keys.heads));
 		g->keys.buckets = calloc(4, sizeof(*g->keys.buckets));

@@ -44,6 +44,7 @@ struct sim {
 	u64 published;
 	u64 tail;
 	u64 floor;
+	u32 drops;
 	/* what owners have, counted from some time on */
 	u64 used[MQBUS_RING_OWNERS];
 	u64 real_used[MQBUS_RING_OWNERS];
@@ -85,14 +86,38 @@ static void model_drop(struct sim *s)
 
 static bool model_reserve(struct sim *s, u32 bytes, u64 floor)
 {
-	while (s->list[s->tail].pos + bytes - s->list[s->head].pos > s->mem.size) {
-		if (!s->ring.evict && s->list[s->head].pos >= floor)
+	u64 head = s->head;
+
+	if (!bytes || bytes > s->mem.size / 2)
+		return false;
+	/* If it is in vain, nothing goes */
+	for (; s->list[s->tail].pos + bytes - s->list[head].pos > s->mem.size; head++)
+		if (!s->ring.evict && s->list[head].pos >= floor)
 			return false;
+	for (; s->head < head && s->drops; s->drops--) {
 		if (s->head == s->published)
 			s->published = s->tail;
 		model_drop(s);
 	}
-	return true;
+	if (s->head < head)
+		s->drops = MQBUS_RING_DROPS;
+	return s->head == head;
+}
+
+/* To ask tells what would be, and nothing is another one afterwards */
+static void check_ask(struct sim *s, u32 bytes, u64 floor)
+{
+	static char ring[sizeof(struct mqbus_ring)], page[4096];
+	u64 head = s->head, tail = s->list[s->tail].pos;
+	int want = !bytes || bytes > s->mem.size / 2 ? -EMSGSIZE : 0;
+
+	for (; !want && tail + bytes - s->list[head].pos > s->mem.size; head++)
+		if (!s->ring.evict && s->list[head].pos >= floor)
+			want = -ENOBUFS;
+	memcpy(ring, &s->ring, sizeof(ring));
+	memcpy(page, s->mem.page, sizeof(page));
+	CHECK(mqbus_ring_ask(&s->ring, bytes, floor) == want);
+	CHECK(!memcmp(ring, &s->ring, sizeof(ring)) && !memcmp(page, s->mem.page, sizeof(page)));
 }
 
 static void check_marks(struct sim *s)
@@ -168,31 +193,53 @@ static u32 op_owner(struct sim *s)
 	return owner == 5 ? MQBUS_RING_OWNERS - 1 : owner;
 }
 
+static int model_ask_share(struct sim *s, u32 owner, u32 size, u64 most, u64 floor)
+{
+	if (!s->used[owner] || s->used[owner] + size <= most)
+		return 0;
+	return s->head < s->published && s->list[s->head].pos < floor ? -EAGAIN : -EXFULL;
+}
+
 /* Begin to count, or ask for a part of somebody's share */
 static void op_share(struct sim *s)
 {
-	u64 most = rng_below(&s->rng, s->mem.size), floor = model_floor(s);
+	u64 most = rng_below(&s->rng, s->mem.size), floor = model_floor(s), head;
 	u32 owner = op_owner(s), size = rec_size(&s->rng, s->mem.size, s->most);
-	u64 old = s->head;
-	int err, want;
+	u32 drops = MQBUS_RING_DROPS;
+	int err, ask;
 
 	spin_lock(&s->ring.lock);
+	mqbus_ring_begin(&s->ring);
 	if (!s->ring.used)
 		mqbus_ring_count(&s->ring, s->real_used);
+	head = s->ring.head.pos;
+	ask = mqbus_ring_ask_share(&s->ring, owner, size, most, real_floor(s));
+	CHECK(ask == model_ask_share(s, owner, size, most, floor));
+	CHECK(s->ring.head.pos == head && s->ring.drops == drops);
 	err = mqbus_ring_share(&s->ring, owner, size, most, real_floor(s));
 	spin_unlock(&s->ring.lock);
-	for (;;) {
-		bool more = s->head < s->published && s->list[s->head].pos < floor;
-
-		want = 0;
-		if (!s->used[owner] || s->used[owner] + size <= most)
-			break;
-		want = more ? -EAGAIN : -EXFULL;
-		if (!more || s->head - old == MQBUS_RING_STEP)
-			break;
+	for (; drops && model_ask_share(s, owner, size, most, floor) == -EAGAIN; drops--)
 		model_drop(s);
+	CHECK(err == model_ask_share(s, owner, size, most, floor));
+}
+
+/* At times what no ring takes, or one of this size does not */
+static u32 op_size(struct sim *s)
+{
+	u32 half = s->mem.size / 2;
+
+	if (!rng_once(&s->rng, 200))
+		return rec_size(&s->rng, s->mem.size, s->most);
+	switch (rng_below(&s->rng, 4)) {
+	case 0:
+		return 0;
+	case 1:
+		return half + 8;
+	case 2:
+		return half + 8 * (1 + rng_below(&s->rng, half));
+	default:
+		return -8U;
 	}
-	CHECK(err == want);
 }
 
 static void op_append(struct sim *s)
@@ -209,12 +256,16 @@ static void op_append(struct sim *s)
 		s->clock -= 100;
 
 	spin_lock(&ring->lock);
+	mqbus_ring_begin(ring);
+	s->drops = MQBUS_RING_DROPS;
 	ring->last_time = max(ring->last_time, s->clock);
 	for (; n; n--) {
-		u32 size = rec_size(&s->rng, s->mem.size, s->most);
-		bool want = model_reserve(s, size, s->floor) ||
-			    model_reserve(s, size, model_floor(s));
+		u32 size = op_size(s);
+		bool want;
 
+		check_ask(s, size, s->floor);
+		want = model_reserve(s, size, s->floor) ||
+		       model_reserve(s, size, model_floor(s));
 		CHECK(want == (mqbus_ring_reserve(ring, size, ring->floor) ||
 			       mqbus_ring_reserve(ring, size, real_floor(s))));
 		if (!want)
@@ -487,6 +538,7 @@ static void big_append(struct mqbus_ring *ring, u64 n)
 {
 	spin_lock(&ring->lock);
 	for (; n; n--) {
+		mqbus_ring_begin(ring);
 		CHECK(mqbus_ring_reserve(ring, sizeof(struct mqbus_record), 0));
 		rec_fill(mqbus_ring_slot(ring), sizeof(struct mqbus_record),
 			 ring->tail.offset, ring->tail.offset / 10);

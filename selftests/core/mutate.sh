@@ -20,7 +20,7 @@ else
 fi
 only=${2:-}
 # Those that tell at once come first; TESTS= asks others
-ring_tests=${TESTS:-unit fuzz interleave model threads-tsan threads}
+ring_tests=${TESTS:-unit ring_unit fuzz interleave model threads-tsan threads}
 window_tests=${TESTS:-window_unit window_model}
 assign_tests=${TESTS:-assign_unit assign_model}
 survived=0
@@ -28,11 +28,11 @@ survived=0
 # name | file | sed script
 mutations() {
 	cat <<'EOF'
-drop the floor check | ring.c | s/if (ring->head.pos >= floor && !ring->evict)/if (0)/
-floor off by one record | ring.c | s/head.pos >= floor && !/head.pos > floor \&\& !/
+drop the floor check | ring.c | s/return ring->tail.pos + bytes <= floor + ring->size ? 0 : -ENOBUFS/return 0/
+floor off by one record | ring.c | s/bytes <= floor + ring->size/bytes < floor + ring->size/
 skip the index | ring.h | s/\*slot = pos;/;/
 index the last of a granule | ring.h | s/if ((\*slot .*/if (1)/
-publish before the copy | ring.c | /if (mqbus_ring_fits(ring, bytes))/{n;s/return true;/{ smp_store_release(\&ring->page->tail, ring->tail.pos + bytes); return true; }/}
+publish before the copy | ring.c | s/^\tif (room || mqbus_ring_ask(ring, bytes, floor))/\tif (room)\n\t\tsmp_store_release(\&ring->page->tail, ring->tail.pos + bytes);\n&/
 seek_index stops a granule early | ring.c | s/granule <= last/granule < last/
 seek_index believes stale slots | ring.c | s/if (pos >> ring->granule_shift != granule ||/if (/
 seek_index looks below the head | ring.c | s/pos < ring->head.pos || pos >= ring->published)/pos >= ring->published)/
@@ -47,9 +47,9 @@ next offset before the tail | ring.c | s/smp_store_release(&page->tail, .*/smp_s
 next begun after the tail | ring.c | /WRITE_ONCE(page->next_begun/d;s/smp_store_release(&page->next_offset.*/WRITE_ONCE(page->next_begun, ring->tail.offset); &/
 head begun after the head | ring.c | /WRITE_ONCE(page->head_begun/d;s/smp_store_release(&page->head_offset.*/WRITE_ONCE(page->head_begun, ring->head.offset); &/
 head without release | ring.c | s/smp_store_release(&page->head,/WRITE_ONCE(page->head,/
-reserve hides the new head | ring.c | s/^\tring_show_head(ring);//
+reserve hides the new head | ring.c | /^bool mqbus_ring_reserve/,/^}/s/ring_show_head(ring);/;/
 head without its barrier | ring.c | s/^\tsmp_wmb();.*//
-expire hides the new head | ring.c | s/^\t\tring_show_head(ring);//
+expire hides the new head | ring.c | /^bool mqbus_ring_expire/,/^}/s/ring_show_head(ring);/;/
 passed without its barrier | ring.h | s/smp_rmb();.*//
 passed too late | ring.h | s/head) > pos;/head) > pos + 64;/
 passed too early | ring.h | s/head) > pos;/head) >= pos;/
@@ -61,13 +61,22 @@ expire drops one too many | ring.c | s/ring->tail.pos - ring->head.pos > keep/ri
 what goes is not given back | ring.c | s/ring->used\[mqbus_ring_owner(rec)\] -= rec->size/(void)rec/
 what comes is not counted | ring.h | s/ring->used\[mqbus_ring_owner(mqbus_ring_slot(ring))\] += bytes/(void)bytes/
 the last owner is nobody | ring.h | s/rec->__owner < MQBUS_RING_OWNERS ?/rec->__owner < MQBUS_RING_OWNERS - 1 ?/
-a share without a floor | ring.c | /^int mqbus_ring_share/,/^}/s/min(floor, ring->published)/ring->published/
+a share without a floor | ring.c | s/ring->head.pos < min(floor, ring->published) ?/ring->head.pos < ring->published ?/
 a share that is never used up | ring.c | s/return ring->used\[owner\] && /return 0 \&\& /
 a share that is too small for one record | ring.c | s/return ring->used\[owner\] && /return /
 a share of one byte less | ring.c | s/ring->used\[owner\] + bytes > most/ring->used[owner] + bytes >= most/
-a share that drops without end | ring.c | /^int mqbus_ring_share/,/^}/s/steps--;//
+a share that drops without end | ring.c | /^int mqbus_ring_share/,/^}/s/ring->drops--;//
 a share that does not show the head | ring.c | /^int mqbus_ring_share/,/^}/s/ring_show_head(ring);/;/
-a share that gives up too early | ring.c | s/return ring->head.pos < end ? -EAGAIN : -EXFULL/return -EXFULL/
+a share that gives up too early | ring.c | s/return ring->head.pos < min(floor, ring->published) ? -EAGAIN : -EXFULL/return -EXFULL/
+a share that gives up for ever | ring.c | /^int mqbus_ring_share/,/^}/s/mqbus_ring_begin(ring);/;/
+what can never fit is tried | ring.h | s/return bytes - 1 < ring->most;/return true;/
+nothing is a record | ring.h | s/return bytes - 1 < ring->most;/return bytes <= ring->most;/
+one byte more than half of the ring | ring.h | s/bytes - 1 < ring->most/bytes - 1 <= ring->most/
+room is made in vain | ring.c | s/^\tif (room || mqbus_ring_ask(ring, bytes, floor))/\tif (room || !mqbus_ring_takes(ring, bytes))/;s/while (!room \&\& ring->drops) {/while (!room \&\& ring->drops \&\& (ring->evict || ring->head.pos < floor)) {/
+room is made without end | ring.c | /^bool mqbus_ring_reserve/,/^}/s/ring->drops--;//
+room is made for one record only | ring.c | /^bool mqbus_ring_reserve/,/^}/s/^\t\tmqbus_ring_begin(ring);/\t\t;/
+room is made without end for many | ring.c | /^bool mqbus_ring_reserve/,/^}/s/^\tif (!room)$/\tif (1)/
+settled records are not asked about | ring.c | s/if (ring->evict || mqbus_ring_fits(ring, bytes))/if (1)/
 the end is shown before the tail | ring.c | /^void mqbus_ring_publish/,/^}/{s/mqbus_ring_show_tail(ring)/mqbus_ring_show_END(ring)/;s/mqbus_ring_show_end(ring)/mqbus_ring_show_tail(ring)/;s/END/end/}
 a rate is rounded down | rate.c | s/bucket->part + tokens \* NS_PER_SEC + rate->each - 1/bucket->part + tokens * NS_PER_SEC/
 a bucket is rounded down | rate.c | s/tokens \* NS_PER_SEC + rate->each - 1, rate->each);$/tokens * NS_PER_SEC, rate->each);/
