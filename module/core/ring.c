@@ -318,7 +318,7 @@ static bool seek_reached(const struct mqbus_seek *seek, const struct mqbus_recor
 static void seek_index(struct mqbus_ring *ring, struct mqbus_seek *seek)
 {
 	u64 granule = ring->head.pos >> ring->granule_shift;
-	u64 last = ring->published >> ring->granule_shift;
+	u64 last = seek->end.pos >> ring->granule_shift;
 
 	for (; granule <= last; granule++) {
 		u64 pos = ring->index[granule & (MQBUS_RING_INDEX - 1)];
@@ -326,7 +326,7 @@ static void seek_index(struct mqbus_ring *ring, struct mqbus_seek *seek)
 
 		/* A granule without a start in this lap has a stale slot */
 		if (pos >> ring->granule_shift != granule ||
-		    pos < ring->head.pos || pos >= ring->published)
+		    pos < ring->head.pos || pos >= seek->end.pos)
 			continue;
 		rec = mqbus_ring_record(ring, pos);
 		/* Of equal times the first counts, and it may be further back */
@@ -347,7 +347,9 @@ static void seek_index(struct mqbus_ring *ring, struct mqbus_seek *seek)
  *
  * Looks at a bounded number of records, so that the caller can let go of the
  * lock in between; if the place where the search stood is evicted meanwhile, it
- * begins again at the head.
+ * begins again at the head. What is published after the first step lies behind the end
+ * for this search: each step brings it nearer to a place that does not move, so it is
+ * over after a number of steps that no writer can make larger.
  *
  * Return: whether the search is over.
  */
@@ -361,9 +363,14 @@ bool mqbus_ring_seek_step(struct mqbus_ring *ring, struct mqbus_seek *seek)
 		seek->at = ring->head;
 		return true;
 	}
-	if (seek->whence == MQBUS_WHENCE_LATEST) {
-		seek->at.pos = ring->published;
-		seek->at.offset = ring->page->next_offset;
+	if (!seek->begun) {
+		seek->begun = true;
+		seek->end.pos = ring->published;
+		seek->end.offset = ring->page->next_offset;
+	}
+	if (seek->whence == MQBUS_WHENCE_LATEST ||
+	    (seek->whence == MQBUS_WHENCE_OFFSET && seek->value >= seek->end.offset)) {
+		seek->at = seek->end;
 		return true;
 	}
 
@@ -375,7 +382,7 @@ bool mqbus_ring_seek_step(struct mqbus_ring *ring, struct mqbus_seek *seek)
 	for (steps = 0; steps < MQBUS_RING_STEP; steps++) {
 		const struct mqbus_record *rec = mqbus_ring_record(ring, seek->at.pos);
 
-		if (seek->at.pos >= ring->published || seek_reached(seek, rec))
+		if (seek->at.pos >= seek->end.pos || seek_reached(seek, rec))
 			return true;
 		seek->at.pos += rec->size;
 		seek->at.offset++;

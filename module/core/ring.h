@@ -99,13 +99,17 @@ struct mqbus_ring {
  * @whence: what @value is
  * @value: offset or time
  * @at: where the search stands; the result when it is over
+ * @end: where the log ended at the first step; what lies behind is not looked for
  * @from: whether @at is a place to begin from
+ * @begun: whether @end is set
  */
 struct mqbus_seek {
 	enum mqbus_whence whence;
 	u64 value;
 	struct mqbus_mark at;
+	struct mqbus_mark end;
 	bool from;
+	bool begun;
 };
 
 /* Counts of owners; 0 is nobody */

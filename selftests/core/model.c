@@ -375,15 +375,16 @@ static void op_commit(struct sim *s, struct watched *w)
 	w->done = to;
 }
 
-static u64 model_seek(struct sim *s, enum mqbus_whence whence, u64 value)
+/* @end: what was published when the search began */
+static u64 model_seek(struct sim *s, enum mqbus_whence whence, u64 value, u64 end)
 {
 	u64 at = s->head;
 
 	if (whence == MQBUS_WHENCE_EARLIEST)
 		return at;
 	if (whence == MQBUS_WHENCE_LATEST)
-		return s->published;
-	while (at < s->published &&
+		return end;
+	while (at < end &&
 	       (whence == MQBUS_WHENCE_TIME ? s->list[at].time : at) < value)
 		at++;
 	return at;
@@ -394,14 +395,14 @@ static void op_seek(struct sim *s, struct watched *w)
 {
 	struct mqbus_seek seek = { .whence = rng_below(&s->rng, 4) };
 	u64 near = s->head + rng_below(&s->rng, s->tail - s->head + 1);
-	u64 steps = 0, granule = 1ULL << s->ring.granule_shift, want;
+	u64 steps = 0, granule = 1ULL << s->ring.granule_shift, end = s->published, want;
 	bool found, preset = false;
 
 	if (seek.whence == MQBUS_WHENCE_OFFSET)
 		seek.value = near + 3 - rng_below(&s->rng, min(near, 6ULL) + 1);
 	else if (seek.whence == MQBUS_WHENCE_TIME)
 		seek.value = s->list[near].time + rng_below(&s->rng, 3);
-	want = model_seek(s, seek.whence, seek.value);
+	want = model_seek(s, seek.whence, seek.value, end);
 	/* Begin from a place that the caller knows, perhaps one long gone */
 	if (rng_once(&s->rng, 3)) {
 		preset = true;
@@ -424,7 +425,7 @@ static void op_seek(struct sim *s, struct watched *w)
 	}
 	/* The index brings a search to within a granule, or it is of no use */
 	CHECK(preset || steps <= 1 + granule / sizeof(struct mqbus_record) / MQBUS_RING_STEP);
-	want = model_seek(s, seek.whence, seek.value);
+	want = model_seek(s, seek.whence, seek.value, end);
 	CHECK(seek.at.offset == want && seek.at.pos == s->list[want].pos);
 	if (w) {
 		mqbus_cursor_place(&w->c, &s->ring, &seek.at);
@@ -603,6 +604,47 @@ static void test_seek_far(void)
 	test_end();
 }
 
+/* What is not there yet is behind the end, however fast writers are */
+static void test_seek_behind(void)
+{
+	/* The last one leaves a little of what was there at the beginning */
+	static const u32 fast[] = { 1, MQBUS_RING_STEP, MQBUS_RING_STEP + 64, BIG_RECORDS / 2,
+				    2 * BIG_RECORDS, BIG_RECORDS - 64 };
+	struct mqbus_ring ring;
+	struct ring_mem mem;
+	unsigned int i, time;
+
+	test_begin("seek behind the end, while writers are faster");
+	ring_make(&mem, &ring, BIG_RING, true);
+	big_append(&ring, 3 * BIG_RECORDS);
+	for (i = 0; i < 40; i++)
+		for (time = 0; time < 2; time++) {
+			u64 end = ring.tail.offset + 150, steps = 1;
+			struct mqbus_seek seek = {
+				.whence = time ? MQBUS_WHENCE_TIME : MQBUS_WHENCE_OFFSET,
+				.value = i % 2 ? U64_MAX : time ? end / 10 + 1 : end,
+			};
+
+			big_append(&ring, 150);
+			for (;; steps++) {
+				bool found;
+
+				spin_lock(&ring.lock);
+				found = mqbus_ring_seek_step(&ring, &seek);
+				spin_unlock(&ring.lock);
+				if (found)
+					break;
+				big_append(&ring, fast[min_t(u32, i, ARRAY_SIZE(fast) - 1)]);
+				CHECK(steps <= 1 + BIG_RECORDS / MQBUS_RING_STEP);
+			}
+			CHECK(time || steps == 1);
+			end = max(end, ring.head.offset);
+			CHECK(seek.at.offset == end && seek.at.pos == end * 64);
+		}
+	ring_mem_free(&mem);
+	test_end();
+}
+
 int main(void)
 {
 	test_init(2);
@@ -615,5 +657,6 @@ int main(void)
 	test_model("1 MiB, keeps", 1 << 20, false, 12);
 	test_model("1 MiB, evicts", 1 << 20, true, 12);
 	test_seek_far();
+	test_seek_behind();
 	return test_done();
 }

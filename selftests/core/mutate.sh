@@ -35,10 +35,14 @@ index the last of a granule | ring.h | s/if ((\*slot .*/if (1)/
 publish before the copy | ring.c | s/^\tif (room || mqbus_ring_ask(ring, bytes, floor))/\tif (room)\n\t\tsmp_store_release(\&ring->page->tail, ring->tail.pos + bytes);\n&/
 seek_index stops a granule early | ring.c | s/granule <= last/granule < last/
 seek_index believes stale slots | ring.c | s/if (pos >> ring->granule_shift != granule ||/if (/
-seek_index looks below the head | ring.c | s/pos < ring->head.pos || pos >= ring->published)/pos >= ring->published)/
+seek_index looks below the head | ring.c | s/pos < ring->head.pos || pos >= seek->end.pos)/pos >= seek->end.pos)/
 seek_index may begin behind equal times | ring.c | s/(seek->whence == MQBUS_WHENCE_TIME ||/((seek->whence == MQBUS_WHENCE_TIME \&\& rec->time > seek->value) ||/
 seek takes later ones only | ring.c | s/rec->time >= seek->value/rec->time > seek->value/
 seek does not begin again at the head | ring.c | s/!seek->from || seek->at.pos < ring->head.pos/!seek->from/
+seek goes on behind its end | ring.c | s/seek->at.pos >= seek->end.pos ||/seek->at.pos >= ring->published ||/
+seek walks to what is behind the end | ring.c | s/(seek->whence == MQBUS_WHENCE_OFFSET && seek->value >= seek->end.offset)/0/
+seek moves its end | ring.c | s/^\t\tseek->begun = true;//
+seek_index looks behind the end | ring.c | s/ || pos >= seek->end.pos)/ || pos >= ring->published)/;s/last = seek->end.pos >>/last = ring->published >>/
 seek forgets to count | ring.c | s/seek->at.offset++;//
 granules too small for the index | ring.c | s/ilog2(size \/ MQBUS_RING_INDEX)/ilog2(size \/ MQBUS_RING_INDEX) - 1/
 tail without release | ring.c | s/smp_store_release(&page->tail/WRITE_ONCE(page->tail/

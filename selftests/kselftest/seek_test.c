@@ -64,6 +64,45 @@ TEST_F(fetch, seek)
 				   NULL, 0));
 }
 
+/* Publish batch after batch, until killed. */
+static void flood(const char *topic)
+{
+	static struct mqbus_msg msgs[MQBUS_BATCH_MAX];
+	int fd = mq_producer(topic, 0);
+	unsigned int i;
+
+	for (i = 0; i < MQBUS_BATCH_MAX; i++)
+		msgs[i] = mq_msg("x", 1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (mq_publish(fd, msgs, MQBUS_BATCH_MAX, NULL, 0, NULL) > 0)
+		;
+}
+
+/* What is behind the end is found at once, though the end runs away */
+TEST_F(fetch, behind_an_end_that_moves)
+{
+	pid_t writers[2], pid;
+	unsigned int i;
+
+	begin(self, .size = 1 << 20, .full = MQBUS_FULL_EVICT);
+	for (i = 0; i < 2; i++)
+		mq_fork(writers[i])
+			flood(self->topic);
+	mq_fork(pid) {
+		for (i = 0; i < 100; i++)
+			if (seek_to(self, 0, MQBUS_WHENCE_OFFSET, ~0ULL) < 0 ||
+			    seek_to(self, 0, MQBUS_WHENCE_TIME, ~0ULL) < 0 ||
+			    mq_group_create(self->ctl, self->topic, "h", MQBUS_WHENCE_OFFSET,
+					    ~0ULL >> 1, 0600) ||
+			    mq_group_delete(self->ctl, self->topic, "h", 0))
+				_exit(1);
+		_exit(0);
+	}
+	EXPECT_EQ(0, mq_wait(pid));
+	for (i = 0; i < 2; i++)
+		mq_kill(writers[i]);
+}
+
 TEST_F(fetch, seek_of_all_partitions)
 {
 	struct mqbus_seek_result r[4];

@@ -404,7 +404,8 @@ struct mqbus_topic_delete {
  * @MQBUS_WHENCE_EARLIEST: the oldest record kept
  * @MQBUS_WHENCE_LATEST: behind the last record
  * @MQBUS_WHENCE_OFFSET: an offset, moved into what is kept
- * @MQBUS_WHENCE_TIME: the first record stored at that time or later
+ * @MQBUS_WHENCE_TIME: the first record stored at that time or later; what is published
+ *	while it is looked for is behind it
  * @MQBUS_WHENCE_SHIFT: so many records (a signed number) on from what the group has
  *	committed, moved into what is kept; only to seek
  */
