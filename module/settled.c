@@ -16,30 +16,57 @@
 
 /* Places that are copied in at a time */
 #define SETTLED_CHUNK	32
+/* Partitions that are looked at under one hold of the group's lock */
+#define SETTLED_STEP	64
 
 /**
  * struct awaited - what is waited for
  * @topic: the topic, with a reference
  * @group: the group, with a reference
  * @ends: for each partition the offset below which all is to be settled; 0: nothing
+ * @behind: a partition of which that was not so when it was last looked at
  */
 struct awaited {
 	struct mqbus_topic *topic;
 	struct mqbus_group *group;
 	u64 *ends;
+	u32 behind;
 };
 
-static bool stream_settled(const struct awaited *a)
+/* As stream_settled(), of some partitions. */
+static bool parts_settled(struct awaited *a, u32 begin, u32 end)
 {
+	const struct mqbus_slot *slots = a->group->slots;
 	u32 i;
 
-	for (i = 0; i < a->topic->nr_parts; i++)
-		if (a->group->slots[i].cursor.done.offset < a->ends[i])
+	spin_lock(&a->group->lock);
+	for (i = begin; i < end && slots[i].cursor.done.offset >= a->ends[i]; i++)
+		;
+	spin_unlock(&a->group->lock);
+	if (i < end)
+		a->behind = i;
+	return i == end;
+}
+
+/* Whether all is settled; mostly the partition that was behind still is, and that is all. */
+static bool stream_settled(struct awaited *a)
+{
+	u32 nr = a->topic->nr_parts, i;
+
+	if (!parts_settled(a, a->behind, a->behind + 1))
+		return false;
+	for (i = 0; i < nr; i += SETTLED_STEP) {
+		if (!parts_settled(a, i, min(i + SETTLED_STEP, nr)))
 			return false;
+		cond_resched();
+	}
 	return true;
 }
 
-/* Whether no record that is waited for is in the retry ring, which is below no floor. */
+/*
+ * Whether no record that is waited for is in the retry ring, which is below no floor.
+ * Who is killed need not know.
+ */
 static bool retry_settled(const struct awaited *a)
 {
 	struct mqbus_group *group = a->group;
@@ -50,26 +77,22 @@ static bool retry_settled(const struct awaited *a)
 		spin_lock(&group->lock);
 		more = mqbus_window_walk_retry(&group->queue->window, &walk, a->ends);
 		spin_unlock(&group->lock);
-		cpu_relax();
+		cond_resched();
+		if (more && fatal_signal_pending(current))
+			return false;
 	} while (more);
 	return !walk.found;
 }
 
 /* Whether it is over: all is settled, or will never be. */
-static bool awaited_over(const struct awaited *a)
+static bool awaited_over(struct awaited *a)
 {
-	struct mqbus_group *group = a->group;
-	bool settled;
-
-	if (READ_ONCE(group->dead))
+	if (READ_ONCE(a->group->dead))
 		return true;
-	spin_lock(&group->lock);
-	settled = stream_settled(a);
-	spin_unlock(&group->lock);
-	return settled && (!group->queue || retry_settled(a));
+	return stream_settled(a) && (!a->group->queue || retry_settled(a));
 }
 
-static int awaited_wait(const struct awaited *a, ktime_t deadline)
+static int awaited_wait(struct awaited *a, ktime_t deadline)
 {
 	struct mqbus_group *group = a->group;
 	int err = 0;
