@@ -135,7 +135,8 @@ static int transact_place(struct mqbus_transaction *t, struct mqbus_topic *topic
 		return -EMSGSIZE;
 	place->topic = topic;
 	place->partition = partition;
-	t->rings[i] = &topic->parts[partition]->ring;
+	place->ring = &topic->parts[partition]->ring;
+	t->rings[i] = place->ring;
 	t->nr_places++;
 	return i;
 }
@@ -307,6 +308,7 @@ static int act_copy(struct mqbus_transaction *t, u32 a, u32 *at)
 			return mqbus_transact_failed(t, a, i, err);
 		e->piece.at = *at;
 		e->piece.place = place;
+		e->piece.bytes = rec->size;
 		*at += rec->size;
 		cond_resched();
 	}

@@ -209,18 +209,3 @@ void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u3
 	mqbus_limit_spend(limit, producer->tenant, records, bytes, ktime_get_ns());
 	spin_unlock(&limit->lock);
 }
-
-/**
- * mqbus_producer_stage() - take a record that is ready into a ring
- * @producer: the producer; its sender's lock is held, and mqbus_producer_check() was 0
- * @ring: the ring, whose lock is held and where room was made
- * @rec: the record with its size, lengths and schema, its parts behind it
- */
-void mqbus_producer_stage(struct mqbus_producer *producer, struct mqbus_ring *ring,
-			  const struct mqbus_record *rec)
-{
-	struct mqbus_record *slot = mqbus_ring_slot(ring);
-
-	memcpy(slot, rec, rec->size);
-	mqbus_producer_sign(producer, ring, slot);
-}

@@ -57,8 +57,6 @@ int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition,
 int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32 bytes);
 u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records, u32 bytes);
 void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u32 bytes);
-void mqbus_producer_stage(struct mqbus_producer *producer, struct mqbus_ring *ring,
-			  const struct mqbus_record *rec);
 
 /**
  * mqbus_producer_owner() - whose space its records take

@@ -11,6 +11,8 @@
  * nothing while it waits, and no reader ever sees a part of a record.
  *
  * The lock is held for one record or for 64 KiB of a batch, whichever is more.
+ *
+ * Where a transaction has claimed the ring it is waited for, see prepare.c.
  */
 #include <linux/ktime.h>
 #include <linux/sched/signal.h>
@@ -19,6 +21,7 @@
 #include "core/record.h"
 #include "elements.h"
 #include "msg.h"
+#include "ns.h"
 #include "producer.h"
 #include "publish.h"
 #include "refusal.h"
@@ -122,15 +125,9 @@ static u32 append_locked(struct mqbus_producer *producer, struct source *src,
 	return i;
 }
 
-/*
- * Append records of one partition under one hold of its lock, as many as can be.
- * @bytes is what they take together. Return: how many; if fewer than @n,
- * @refusal->why is why: -ENOBUFS (no room), -EXFULL (over a limit), -EFAULT (pages to be
- * faulted in), -EINVAL (headers), what mqbus_producer_check() says, or 0 (the hold was
- * long enough). Duplicates count, and are a run of their own.
- */
-static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
-		      u32 bytes, struct mqbus_place *place, struct mqbus_refusal *refusal)
+/* As append_run(), but -EBUSY where a transaction has claimed the ring. */
+static u32 append_once(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
+		       u32 bytes, struct mqbus_place *place, struct mqbus_refusal *refusal)
 {
 	struct mqbus_topic *topic = producer->topic;
 	const struct mqbus_msg *m = &src->msgs[first];
@@ -141,6 +138,11 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 	u32 done;
 
 	spin_lock(&ring->lock);
+	if (unlikely(ring->claimed)) {
+		spin_unlock(&ring->lock);
+		refusal->why = -EBUSY;
+		return 0;
+	}
 	spin_lock(&producer->sender->lock);
 	refusal->why = mqbus_producer_check(producer, seq, n, &done);
 	if (refusal->why || done) {
@@ -164,6 +166,32 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 unlock:
 	spin_unlock(&producer->sender->lock);
 	spin_unlock(&ring->lock);
+	return done;
+}
+
+/*
+ * Append records of one partition under one hold of its lock, as many as can be.
+ * @bytes is what they take together. Return: how many; if fewer than @n,
+ * @refusal->why is why: -ENOBUFS (no room), -EXFULL (over a limit), -EFAULT (pages to be
+ * faulted in), -EINVAL (headers), what mqbus_producer_check() says, or 0 (the hold was
+ * long enough). Duplicates count, and are a run of their own.
+ */
+static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
+		      u32 bytes, struct mqbus_place *place, struct mqbus_refusal *refusal)
+{
+	struct mutex *claims = &producer->topic->charge.ns->transact_lock;
+	u32 done;
+
+	done = append_once(producer, src, first, n, bytes, place, refusal);
+	if (likely(refusal->why != -EBUSY))
+		return done;
+	/* A transaction has the ring. Who holds this lock has his turn: there is no claim. */
+	if (mutex_lock_killable(claims)) {
+		refusal->why = -EINTR;
+		return 0;
+	}
+	done = append_once(producer, src, first, n, bytes, place, refusal);
+	mutex_unlock(claims);
 	return done;
 }
 

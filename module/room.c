@@ -70,12 +70,25 @@ static u64 topic_most(const struct mqbus_topic *topic, const struct mqbus_ring *
 	return owner && ring->used ? mqbus_limit_most(&topic->limit, ring->size) : 0;
 }
 
-static int topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner, u64 most)
+/**
+ * mqbus_topic_share() - make room in the share of a tenant
+ * @topic: the topic
+ * @partition: a partition, whose ring's lock is held, after mqbus_topic_begin()
+ * @bytes: what his records take together
+ * @owner: as mqbus_topic_reserve()
+ *
+ * Settled records go for it, and no others, also of a topic that evicts.
+ *
+ * Return: 0, -EXFULL or -EAGAIN, as mqbus_topic_reserve().
+ */
+int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u64 head = ring->head.offset;
+	u64 most = topic_most(topic, ring, owner), head = ring->head.offset;
 	int err;
 
+	if (!most)
+		return 0;
 	err = mqbus_ring_share(ring, owner, bytes, most, ring->floor);
 	if (err == -EXFULL)
 		err = mqbus_ring_share(ring, owner, bytes, most,
@@ -116,8 +129,7 @@ static int topic_evict(struct mqbus_topic *topic, u32 partition, u32 bytes)
 int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u64 most = topic_most(topic, ring, owner);
-	int err = most ? topic_share(topic, partition, bytes, owner, most) : 0;
+	int err = owner ? mqbus_topic_share(topic, partition, bytes, owner) : 0;
 
 	if (err)
 		return err;

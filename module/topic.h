@@ -143,6 +143,7 @@ void mqbus_topic_wake_writers(struct mqbus_topic *topic);
 
 /* room.c */
 u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);
+int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 int mqbus_topic_ask(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 u32 mqbus_topic_largest(const struct mqbus_topic *topic);

@@ -6,6 +6,7 @@
 #include <linux/mqbus.h>
 
 #include "core/ring.h"
+#include "refusal.h"
 
 struct file;
 struct mqbus_group;
@@ -31,10 +32,12 @@ struct mqbus_commit_mark {
  * struct mqbus_piece - a record that was put together
  * @at: where in the buffer it is
  * @place: index of its partition among the transaction's places
+ * @bytes: what it takes
  */
 struct mqbus_piece {
 	u32 at;
 	u32 place;
+	u32 bytes;
 };
 
 /**
@@ -77,14 +80,36 @@ struct mqbus_transact_act {
  * struct mqbus_transact_place - a partition that is published to
  * @topic: its topic
  * @partition: its number
- * @bytes: of records for it; all, or those that a check has come to
+ * @ring: the same
+ * @bytes: of the records for it
+ * @asked: of those that were asked for so far
+ * @full: there is no room for all of them
+ * @late: records that somebody needs go for them, so they are copied in at last
+ * @pos: where the next one is to be copied to
  * @stored: records were appended to it
  */
 struct mqbus_transact_place {
 	struct mqbus_topic *topic;
 	u32 partition;
+	struct mqbus_ring *ring;
 	u32 bytes;
+	u32 asked;
+	bool full;
+	bool late;
+	u64 pos;
 	bool stored;
+};
+
+/**
+ * struct mqbus_obstacle - what a transaction has to wait for
+ * @producer: whose records cannot be stored now; NULL: there is nothing to wait for
+ * @refusal: why they cannot
+ * @again: begin again at once: something has changed, or enough was done for now
+ */
+struct mqbus_obstacle {
+	struct mqbus_producer *producer;
+	struct mqbus_refusal refusal;
+	bool again;
 };
 
 /**
@@ -100,7 +125,7 @@ struct mqbus_transact_place {
  * @records: the buffer
  * @acts: the acts
  * @places: what is published to, in the order in which elements name it
- * @rings: indices of @places, by address of their ring
+ * @rings: of the places, by address
  * @groups: what settles, by address
  * @senders: who publishes, by address
  */
@@ -126,6 +151,17 @@ int mqbus_transact(struct mqbus_ns *ns, struct mqbus_transact *args, bool nonblo
 /* act.c */
 int mqbus_acts_read(struct mqbus_transaction *t);
 void mqbus_acts_put(struct mqbus_transaction *t);
+
+/* prepare.c */
+int mqbus_act_check_member(struct mqbus_transaction *t, u32 a);
+int mqbus_act_check_author(struct mqbus_transaction *t, u32 a, u32 *skip);
+int mqbus_act_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait);
+int mqbus_transact_prepare(struct mqbus_transaction *t, struct mqbus_obstacle *wait);
+void mqbus_transact_copy(struct mqbus_transaction *t, bool late);
+void mqbus_transact_unclaim(struct mqbus_transaction *t);
+
+/* issue.c */
+int mqbus_transact_issue(struct mqbus_transaction *t, struct mqbus_obstacle *wait);
 
 /**
  * mqbus_transact_failed() - say which element stands in the way

@@ -1112,7 +1112,9 @@ struct mqbus_act {
  * the others being there, nor is a record settled whose results are not published; also
  * if the caller is killed at any moment. On any endpoint, in any order of topics. While it
  * waits for space it holds nothing; it waits for its own settlements too if they are of
- * the topic that it publishes to, so leave room there.
+ * the topic that it publishes to, so leave room there. Of topics of %MQBUS_FULL_EVICT
+ * records go when nothing stands in its way any more. (If they have to go for more than
+ * 64 KiB, they are gone also if just then a lease ends or another call takes a rate.)
  *
  * An endpoint may be named once (EINVAL), with all its elements in one act, and so may a
  * lease (EALREADY) and a partition to commit (ERANGE). Together at most
