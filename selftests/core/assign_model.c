@@ -526,7 +526,7 @@ static u64 run(u64 number, u32 nr, u64 *met)
 	s.a.timeout = TIMEOUT;
 	s.a.seats = s.seats;
 	s.a.room = MEMBERS;
-	for (i = 0; i < RUN_OPS; i++)
+	for (i = 0; i < RUN_OPS && !rng_dry(); i++)
 		op_any(&s);
 	drain(&s);
 	for (i = 0; i < MET; i++)
@@ -534,6 +534,18 @@ static u64 run(u64 number, u32 nr, u64 *met)
 	return RUN_OPS;
 }
 
+#ifdef FUZZER
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	u64 met[MET] = {};
+
+	if (size < 1)
+		return 0;
+	rng_bytes(data + 1, size - 1);
+	run(0, 1 + data[0] % SLOTS, met);
+	return 0;
+}
+#else
 int main(void)
 {
 	static const char *const names[MET] = {
@@ -563,3 +575,4 @@ int main(void)
 	test_end();
 	return test_done();
 }
+#endif

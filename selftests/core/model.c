@@ -503,7 +503,7 @@ static u64 run(u64 number, u64 size, bool evict, u32 most)
 		mqbus_cursor_init(&s.cursors[i].c);
 		s.cursors[i].gone = calloc(RUN_RECORDS, sizeof(bool));
 	}
-	for (ops = 0; ops < RUN_OPS && s.tail < RUN_RECORDS - 4096; ops++) {
+	for (ops = 0; ops < RUN_OPS && s.tail < RUN_RECORDS - 4096 && !rng_dry(); ops++) {
 		op_any(&s);
 		check_all(&s);
 		scribble(&s);
@@ -645,6 +645,16 @@ static void test_seek_behind(void)
 	test_end();
 }
 
+#ifdef FUZZER
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	if (size < 1)
+		return 0;
+	rng_bytes(data + 1, size - 1);
+	run(0, data[0] & 2 ? 16384 : 4096, data[0] & 1, data[0] >> 2);
+	return 0;
+}
+#else
 int main(void)
 {
 	test_init(2);
@@ -660,3 +670,4 @@ int main(void)
 	test_seek_behind();
 	return test_done();
 }
+#endif

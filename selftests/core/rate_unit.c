@@ -56,7 +56,7 @@ static u64 run(struct rng *rng, u64 each, u64 burst)
 	int i;
 
 	m.level = model_room(&m);
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < 200 && !rng_dry(); i++) {
 		u64 tokens = pick(rng, rng_once(rng, 8) ? MQBUS_RATE_TOKENS : 330000);
 		u64 due = mqbus_rate_due(&rate, &bucket, tokens);
 
@@ -154,6 +154,18 @@ static void test_none(void)
 	test_end();
 }
 
+#ifdef FUZZER
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct rng rng;
+
+	rng_bytes(data, size);
+	rng_init(&rng, 0);
+	while (!rng_dry())
+		run(&rng, pick(&rng, MQBUS_RATE_MAX), pick(&rng, MQBUS_DELAY_MAX));
+	return 0;
+}
+#else
 int main(void)
 {
 	test_init(3);
@@ -163,3 +175,4 @@ int main(void)
 	test_none();
 	return test_done();
 }
+#endif

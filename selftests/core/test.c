@@ -59,8 +59,11 @@ void test_fail(const char *file, int line, const char *what)
 		for (;;)
 			pause();
 	printf("# %s:%d: %s\nnot ok %d - %s\n1..%d\n", file, line, what,
-	       test_number, test_name, test_number);
+	       test_number, test_name ?: "a run", test_number);
 	fflush(stdout);
+#ifdef FUZZER
+	abort();	/* so that the input is kept */
+#endif
 	_exit(1);
 }
 
@@ -83,8 +86,34 @@ void rng_init(struct rng *rng, u64 stream)
 	rng_next(rng);
 }
 
+#ifdef FUZZER
+static const u8 *bytes;
+static size_t bytes_left;
+
+void rng_bytes(const u8 *data, size_t size)
+{
+	bytes = data;
+	bytes_left = size;
+}
+
+bool rng_dry(void)
+{
+	return bytes_left < 2;
+}
+#endif
+
 u64 rng_next(struct rng *rng)
 {
+#ifdef FUZZER
+	/* Two bytes choose among few, which is what most numbers are for */
+	if (!rng_dry()) {
+		u64 value = bytes[0] | bytes[1] << 8;
+
+		bytes += 2;
+		bytes_left -= 2;
+		return value | value * 0x9e3779b97f4a7c15ULL << 16;
+	}
+#endif
 	rng->state ^= rng->state >> 12;
 	rng->state ^= rng->state << 25;
 	rng->state ^= rng->state >> 27;

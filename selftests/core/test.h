@@ -43,6 +43,21 @@ u64 rng_below(struct rng *rng, u64 n);
 /* Return: true once in @n times */
 bool rng_once(struct rng *rng, u64 n);
 
+#ifdef FUZZER
+/*
+ * With libFuzzer random numbers are made from the bytes that it chose, so that it
+ * steers a model, and each input is the same again. When they are used up the run ends.
+ */
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+void rng_bytes(const u8 *data, size_t size);
+bool rng_dry(void);
+#else
+static inline bool rng_dry(void)
+{
+	return false;
+}
+#endif
+
 u64 now_ns(void);
 
 /* The page and the data of a ring, between pages that cannot be touched */

@@ -1112,7 +1112,7 @@ static u64 run(u64 number, const struct group_options *o, u64 *met)
 	for (i = 0; i < GROUP_SEATS; i++)
 		op_sit(&s, i);
 	op_conf(&s);
-	for (ops = 0; ops < RUN_OPS; ops++) {
+	for (ops = 0; ops < RUN_OPS && !rng_dry(); ops++) {
 		op_any(&s);
 		check_all(&s);
 		if (rng_once(&s.rng, 2))
@@ -1145,6 +1145,25 @@ static void test_model(const char *name, const struct group_options *o, u64 runs
 	test_end();
 }
 
+#ifdef FUZZER
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	static const u32 places[] = { 0, 1, 3, 24 };
+	struct group_options o = { .size = 4096, .margin = 512 };
+	u64 met[MET] = {};
+
+	if (size < 1)
+		return 0;
+	o.retry_size = data[0] & 1 ? 4096 : 16384;
+	o.once = data[0] & 2;
+	o.max_inflight = data[0] & 4 ? 3 : 12;
+	o.max_retry = places[data[0] >> 3 & 3];
+	o.max_held = places[data[0] >> 5 & 3];
+	rng_bytes(data + 1, size - 1);
+	run(0, &o, met);
+	return 0;
+}
+#else
 int main(void)
 {
 	struct group_options o = {
@@ -1177,3 +1196,4 @@ int main(void)
 	test_model("small rings, no place to wait", &o, runs / 2);
 	return test_done();
 }
+#endif
