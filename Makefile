@@ -7,6 +7,9 @@ VERSION := $(shell cat VERSION)
 KERNEL ?= 6.1
 KERNELS ?= $(KERNEL)
 DEBUG_KERNELS ?= debug-a debug-b
+# that of the command line or of the environment, if there is one
+FUZZ_KERNEL := $(if $(filter file default,$(origin KERNEL)),debug-a,$(KERNEL))
+T ?= 10m
 O := $(CURDIR)/build
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -77,7 +80,11 @@ check: deps
 
 ## check-debug     the tests on kernels with KASAN, lockdep, kmemleak; KCSAN
 check-debug: deps
-	$(Q)KERNELS='$(DEBUG_KERNELS)' selftests/run vm
+	$(Q)KERNELS='$(DEBUG_KERNELS)' selftests/run vm fuzz
+
+## fuzz            calls at random against the module; T=10m, KERNEL=debug-a (the default), debug-b, 6.1
+fuzz: deps
+	$(Q)KERNEL='$(FUZZ_KERNEL)' T='$(T)' selftests/fuzz/run
 
 ## coverage        which lines of the module the tests reach (debug kernel C)
 coverage: deps
@@ -121,5 +128,5 @@ clean:
 distclean: clean
 	$(Q)rm -rf "$${MQBUS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mqbus}"
 
-.PHONY: help deps all module user lib tools vm shell demo check check-debug coverage ynl load unload install \
+.PHONY: help deps all module user lib tools vm shell demo check check-debug fuzz coverage ynl load unload install \
 	dkms-install dkms-uninstall clean distclean

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Run a program on its threads, see that no call takes for ever, and clean up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <linux/mqbus_netlink.h>
+
+#include "fuzz.h"
+
+/* A call that takes longer gets a signal; one that still takes so long is a fault */
+#define NUDGE_MS	10
+#define HANG_MS		60000
+
+struct worker workers[THREADS];
+struct world world;
+struct shared *shared;
+
+static __thread struct worker *self;
+static sem_t begin[THREADS];
+static sem_t ended;
+static int ctl = -1;
+static const struct program *now;
+static __u64 now_seed;
+
+void trail_add(const struct program *p, __u64 seed)
+{
+	static const char magic[] = "nrcvt.gv{{.usbjm";
+	__u64 number = atomic_fetch_add(&shared->programs, 1);
+	struct trail *t = &shared->trail[number % TRAIL];
+	unsigned int i;
+
+	/* Written so that only what lies in such a page looks like it */
+	for (i = 0; i < sizeof(t->magic); i++)
+		t->magic[i] = magic[i] - 1;
+	t->run = shared->run;
+	t->oracle = !p;
+	t->seed = seed;
+	if (p) {
+		t->program.nr = p->nr;
+		t->program.threads = p->threads;
+		memcpy(t->program.op, p->op, p->nr * sizeof(p->op[0]));
+	}
+	t->number = number;
+	now = p;
+	now_seed = seed;
+}
+
+void fault(const char *format, ...)
+{
+	char text[4096];
+	va_list args;
+	FILE *f;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	f = fopen("/dev/stdout", "w") ?: stdout;
+	fprintf(f, "\nFAULT: %s\n", text);
+	if (now)
+		program_print(now, f);
+	else
+		fprintf(f, "oracle %llu\n", now_seed);
+	fflush(f);
+	_exit(EXIT_FAULT);
+}
+
+static void on_signal(int sig)
+{
+}
+
+/* In a mapping that is not what it was: only where that is expected */
+static void on_segv(int sig, siginfo_t *info, void *context)
+{
+	const ucontext_t *at = context;
+	char text[128];
+	int n;
+
+	if (self && self->jump)
+		siglongjmp(*self->jump, 1);
+	signal(sig, SIG_DFL);
+	n = snprintf(text, sizeof(text), "\nfuzz: instruction %#llx, execute_init is at %p\n",
+		     at->uc_mcontext.gregs[REG_RIP], (void *)execute_init);
+	if (write(1, text, n) != n)
+		_exit(2);
+	fault("the fuzzer itself: signal %d at %p", sig, info->si_addr);
+}
+
+static void show_stack(pid_t tid, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stack", tid);
+	fd = open(path, O_RDONLY);
+	if (fd >= 0) {
+		n = read(fd, text, size - 1);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = 0;
+}
+
+/* Signals for calls that take long, as a user who has had enough */
+static void *watch_thread(void *arg)
+{
+	unsigned int seen[THREADS] = { 0 }, ticks[THREADS] = { 0 }, i;
+	const struct timespec tick = { .tv_nsec = NUDGE_MS * 1000000 };
+	char stack[2048];
+
+	for (;;) {
+		nanosleep(&tick, NULL);
+		for (i = 0; i < THREADS; i++) {
+			unsigned int seq = atomic_load(&workers[i].seq);
+
+			if (!(seq & 1) || seq != seen[i]) {
+				seen[i] = seq;
+				ticks[i] = 0;
+				continue;
+			}
+			if (++ticks[i] > 1)
+				syscall(SYS_tgkill, getpid(), workers[i].tid, SIGUSR1);
+			if (ticks[i] < HANG_MS / NUDGE_MS)
+				continue;
+			show_stack(workers[i].tid, stack, sizeof(stack));
+			fault("a call does not return, whatever signals come:\n%s", stack);
+		}
+	}
+	return NULL;
+}
+
+void fail_arm(struct worker *w, unsigned int nth)
+{
+	char text[16];
+	int n;
+
+	if (!nth || w->fail_fd < 0)
+		return;
+	n = snprintf(text, sizeof(text), "%u", nth);
+	while (pwrite(w->fail_fd, text, n, 0) < 0 && errno == EFAULT)
+		;
+}
+
+void fail_disarm(struct worker *w)
+{
+	int err = errno;
+
+	if (w->fail_fd >= 0)
+		while (pwrite(w->fail_fd, "0", 1, 0) < 0 && errno == EFAULT)
+			;
+	errno = err;
+}
+
+static __u64 nanoseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+void execute_op(struct worker *w, const struct op *op)
+{
+	__u64 *count = shared->count[op->call % ARRAY_SIZE(shared->count)];
+	__u64 begun = nanoseconds();
+	long ret;
+
+	errno = 0;
+	w->mem = op->mem;
+	atomic_fetch_add(&w->seq, 1);
+	ret = call_run(w, op);
+	atomic_fetch_add(&w->seq, 1);
+	w->calls++;
+	w->refused += ret < 0;
+	count[0]++;
+	count[1] += ret >= 0;
+	if (ret < 0 && errno < ERRNOS)
+		shared->error[op->call % ARRAY_SIZE(shared->error)][errno]++;
+	count[2] += nanoseconds() - begun;
+	memory_done(w);
+}
+
+/* What the first thread does before any other has something to do is done by itself */
+static unsigned int program_prologue(const struct program *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->nr && !(p->op[i].thread % p->threads); i++)
+		;
+	return i;
+}
+
+static void run_ops(struct worker *w, unsigned int i, unsigned int end)
+{
+	const struct program *p = w->program;
+
+	for (; i < end; i++)
+		if (p->op[i].thread % p->threads == (unsigned int)w->index)
+			execute_op(w, &p->op[i]);
+}
+
+static void worker_begin(struct worker *w)
+{
+	self = w;
+	w->tid = syscall(SYS_gettid);
+	w->fail_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	cover_worker(w);
+}
+
+static void *worker_thread(void *arg)
+{
+	struct worker *w = arg;
+
+	worker_begin(w);
+	sem_post(&ended);
+	for (;;) {
+		while (sem_wait(&begin[w->index]))
+			;
+		run_ops(w, 0, w->program->nr);
+		sem_post(&ended);
+	}
+	return NULL;
+}
+
+static void sem_take(sem_t *sem)
+{
+	while (sem_wait(sem))
+		;
+}
+
+static bool file_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static void execute_namespace(bool user)
+{
+	if (unshare(CLONE_NEWNET | (user ? CLONE_NEWUSER : 0))) {
+		perror("unshare");
+		exit(2);
+	}
+	if (!user)
+		return;
+	file_write("/proc/self/setgroups", "deny");
+	file_write("/proc/self/uid_map", "0 0 1");
+	file_write("/proc/self/gid_map", "0 0 1");
+}
+
+void execute_init(bool user)
+{
+	struct sigaction nudge = { .sa_handler = on_signal };
+	struct sigaction segv = { .sa_sigaction = on_segv, .sa_flags = SA_NODEFER | SA_SIGINFO };
+	struct rlimit files = { 8192, 8192 };
+	pthread_t thread;
+	unsigned int i;
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	execute_namespace(user);
+	sigaction(SIGUSR1, &nudge, NULL);
+	sigaction(SIGPIPE, &nudge, NULL);
+	sigaction(SIGIO, &nudge, NULL);
+	sigaction(SIGSEGV, &segv, NULL);
+	sigaction(SIGBUS, &segv, NULL);
+	for (i = 0; i < SLOTS; i++)
+		world.fd[i] = -1;
+	world.epoll = -1;
+	world.netlink = -1;
+	world.pair[0] = -1;
+	world.pair[1] = -1;
+	ctl = open("/dev/mqbus", O_RDWR | O_CLOEXEC);
+	if (ctl < 0) {
+		perror("/dev/mqbus");
+		exit(2);
+	}
+	netlink_init();
+	sem_init(&ended, 0, 0);
+	for (i = 0; i < THREADS; i++) {
+		workers[i].index = i;
+		workers[i].uffd = -1;
+		if (!memory_worker(&workers[i]))
+			workers[i].uffd = -1;
+		sem_init(&begin[i], 0, 0);
+		if (i)
+			pthread_create(&thread, NULL, worker_thread, &workers[i]);
+		else
+			worker_begin(&workers[0]);
+		if (i)
+			sem_take(&ended);
+	}
+	memory_init();
+	pthread_create(&thread, NULL, watch_thread, NULL);
+	world.user = user;
+}
+
+static void close_of(atomic_int *fd)
+{
+	int old = atomic_exchange(fd, -1);
+
+	if (old >= 0)
+		close(old);
+}
+
+static void reap(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(world.child); i++) {
+		if (world.child[i] <= 0)
+			continue;
+		kill(world.child[i], SIGKILL);
+		while (waitpid(world.child[i], NULL, 0) < 0 && errno == EINTR)
+			;
+		world.child[i] = 0;
+	}
+}
+
+static __u64 used_bytes(void)
+{
+	struct mqbus_info info = { 0 };
+
+	return ioctl(ctl, MQBUS_IOC_INFO, &info) ? 0 : info.used_bytes;
+}
+
+/* All files are closed and all topics are gone: so are the bytes, at once or soon */
+void execute_check_empty(void)
+{
+	const struct timespec wait = { .tv_nsec = 10000000 };
+	int tries = 1000;
+
+	while (used_bytes() && tries--)
+		nanosleep(&wait, NULL);
+	if (used_bytes())
+		fault("%llu bytes are in use though everything is closed and deleted",
+		      used_bytes());
+}
+
+static void topics_delete(void)
+{
+	struct mqbus_topic_delete d = { 0 };
+	unsigned int i;
+
+	for (i = 0; i <= TOPICS; i++) {
+		memset(d.name, 0, sizeof(d.name));
+		if (i < TOPICS)
+			snprintf(d.name, sizeof(d.name), "t%u", i);
+		else
+			memset(d.name, 'x', sizeof(d.name) - 1);
+		ioctl(ctl, MQBUS_IOC_TOPIC_DELETE, &d);
+	}
+}
+
+static void sums_check(void)
+{
+	char topic[8], group[8], text[512];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		snprintf(topic, sizeof(topic), "t%u", i / 2);
+		snprintf(group, sizeof(group), "g%u", i % 2);
+		if (!netlink_sums(topic, group, text, sizeof(text)))
+			fault("figures do not add up: %s", text);
+	}
+}
+
+static void clean_up(void)
+{
+	unsigned int i;
+
+	reap();
+	if (atomic_load(&shared->programs) % 8 == 0)
+		sums_check();
+	for (i = 0; i < SLOTS; i++) {
+		close_of(&world.fd[i]);
+		atomic_store(&world.role[i], ROLE_NONE);
+	}
+	for (i = 0; i < MAPS; i++) {
+		uintptr_t map = atomic_exchange(&world.map[i], 0);
+
+		if (map)
+			munmap(map_at(map), map_pages(map) * 4096);
+	}
+	close_of(&world.epoll);
+	close_of(&world.netlink);
+	close_of(&world.pair[0]);
+	close_of(&world.pair[1]);
+	while (world.crowd_nr)
+		close(world.crowd[--world.crowd_nr]);
+	if (atomic_exchange(&world.limits_changed, false)) {
+		sysctl_write("max_bytes", 256 << 20);
+		sysctl_write("max_topics", 4096);
+		sysctl_write("max_groups", 64);
+	}
+	topics_delete();
+	atomic_store(&world.lease_nr, 0);
+	atomic_store(&world.range_nr, 0);
+	atomic_store(&world.place_nr, 0);
+	memset(world.place, 0, sizeof(world.place));
+	if (atomic_load(&shared->programs) % 16 == 0)
+		execute_check_empty();
+}
+
+void execute(const struct program *p)
+{
+	unsigned int common = program_prologue(p), i;
+
+	for (i = 0; i < THREADS; i++) {
+		workers[i].program = p;
+		workers[i].calls = 0;
+		workers[i].refused = 0;
+	}
+	run_ops(&workers[0], 0, common);
+	for (i = 1; i < p->threads; i++)
+		sem_post(&begin[i]);
+	run_ops(&workers[0], common, p->nr);
+	for (i = 1; i < p->threads; i++)
+		sem_take(&ended);
+	for (i = 0; i < THREADS; i++) {
+		atomic_fetch_add(&shared->calls, workers[i].calls);
+		atomic_fetch_add(&shared->succeeded, workers[i].calls - workers[i].refused);
+	}
+	clean_up();
+}
