@@ -73,18 +73,14 @@ static int act_open(struct mqbus_transaction *t, u32 a)
 	for (i = 0; i < a; i++)
 		if (t->acts[i].file == act->file)
 			return -EINVAL;
-	switch (mqbus_endpoint_kind(ep)) {
-	case MQBUS_ENDPOINT_PRODUCER:
-		act->producer = &ep->producer;
+	act->producer = mqbus_endpoint_producer(ep);
+	if (act->producer)
 		return act->user.kind == MQBUS_ACT_PUBLISH ? 0 : -EBADFD;
-	case MQBUS_ENDPOINT_MEMBER:
-		act->member = &ep->member;
-		queue = act->member->group->queue;
-		return act->user.kind == (queue ? MQBUS_ACT_SETTLE : MQBUS_ACT_COMMIT) ?
-		       0 : -EBADFD;
-	default:
+	act->member = mqbus_endpoint_member(ep);
+	if (!act->member)
 		return -EBADFD;
-	}
+	queue = act->member->group->queue;
+	return act->user.kind == (queue ? MQBUS_ACT_SETTLE : MQBUS_ACT_COMMIT) ? 0 : -EBADFD;
 }
 
 static int acts_open(struct mqbus_transaction *t)

@@ -4,6 +4,7 @@
  */
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/nsproxy.h>
 #include <linux/slab.h>
 
@@ -40,16 +41,10 @@ static int chardev_release(struct inode *inode, struct file *file)
 	struct mqbus_endpoint *ep = file->private_data;
 	struct net *net = ep->who.net;
 
-	switch (mqbus_endpoint_kind(ep)) {
-	case MQBUS_ENDPOINT_PRODUCER:
-		mqbus_producer_close(&ep->producer);
-		break;
-	case MQBUS_ENDPOINT_MEMBER:
-		mqbus_member_close(&ep->member);
-		break;
-	case MQBUS_ENDPOINT_UNBOUND:
-		break;
-	}
+	if (ep->producer)
+		mqbus_producer_close(ep->producer);
+	if (ep->member)
+		mqbus_member_close(ep->member);
 	kfree(ep);
 	put_net(net);
 	return 0;
@@ -62,34 +57,27 @@ static bool nonblock(const struct kiocb *iocb)
 
 static ssize_t chardev_read(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct mqbus_endpoint *ep = iocb->ki_filp->private_data;
+	struct mqbus_member *member = mqbus_endpoint_member(iocb->ki_filp->private_data);
 
-	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_MEMBER)
-		return -EBADFD;
-	return mqbus_member_read(&ep->member, to, nonblock(iocb));
+	return member ? mqbus_member_read(member, to, nonblock(iocb)) : -EBADFD;
 }
 
 static ssize_t chardev_write(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct mqbus_endpoint *ep = iocb->ki_filp->private_data;
+	struct mqbus_producer *producer = mqbus_endpoint_producer(iocb->ki_filp->private_data);
 
-	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_PRODUCER)
-		return -EBADFD;
-	return mqbus_publish_value(&ep->producer, from, nonblock(iocb));
+	return producer ? mqbus_publish_value(producer, from, nonblock(iocb)) : -EBADFD;
 }
 
 static __poll_t chardev_poll(struct file *file, struct poll_table_struct *wait)
 {
-	struct mqbus_endpoint *ep = file->private_data;
+	const struct mqbus_endpoint *ep = file->private_data;
+	struct mqbus_producer *producer = mqbus_endpoint_producer(ep);
+	struct mqbus_member *member = mqbus_endpoint_member(ep);
 
-	switch (mqbus_endpoint_kind(ep)) {
-	case MQBUS_ENDPOINT_PRODUCER:
-		return mqbus_producer_poll(&ep->producer, file, wait);
-	case MQBUS_ENDPOINT_MEMBER:
-		return mqbus_member_poll(&ep->member, file, wait);
-	default:
-		return EPOLLERR;
-	}
+	if (producer)
+		return mqbus_producer_poll(producer, file, wait);
+	return member ? mqbus_member_poll(member, file, wait) : EPOLLERR;
 }
 
 /**
@@ -102,12 +90,12 @@ static __poll_t chardev_poll(struct file *file, struct poll_table_struct *wait)
 struct mqbus_part *mqbus_endpoint_part(struct mqbus_endpoint *ep, u32 partition)
 {
 	struct mqbus_topic *topic = mqbus_endpoint_topic(ep);
+	struct mqbus_member *member = mqbus_endpoint_member(ep);
 
 	if (partition < topic->nr_parts)
-		return topic->parts[partition];
-	if (partition == MQBUS_RETRY && ep->kind == MQBUS_ENDPOINT_MEMBER &&
-	    ep->member.group->queue)
-		return ep->member.group->queue->retry;
+		return topic->parts[array_index_nospec(partition, topic->nr_parts)];
+	if (partition == MQBUS_RETRY && member && member->group->queue)
+		return member->group->queue->retry;
 	return NULL;
 }
 
@@ -142,13 +130,14 @@ static const struct vm_operations_struct chardev_vm_ops = {
 static int chardev_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct mqbus_endpoint *ep = file->private_data;
+	struct mqbus_member *member = mqbus_endpoint_member(ep);
 	struct mqbus_topic *topic;
 	struct mqbus_part *part;
 	unsigned long pages, index;
 
-	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_MEMBER)
+	if (!member)
 		return -EBADFD;
-	topic = ep->member.topic;
+	topic = member->topic;
 	pages = mqbus_memory_map_len(topic->ring_size) >> PAGE_SHIFT;
 	index = vma->vm_pgoff / pages;
 	/* Compared while it is whole: a number of 32 bits might be another one */

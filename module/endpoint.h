@@ -9,41 +9,45 @@
 #include "producer.h"
 #include "who.h"
 
-enum mqbus_endpoint_kind {
-	MQBUS_ENDPOINT_UNBOUND,
-	MQBUS_ENDPOINT_PRODUCER,
-	MQBUS_ENDPOINT_MEMBER,
-};
-
 /**
  * struct mqbus_endpoint - an open file of the device
  * @who: on whose behalf it acts: who opened it; holds its namespace
  * @lock: binding
- * @kind: changes once, from unbound; published with release after the union
- * @producer: if it is one
- * @member: if it is one
+ * @producer: if it is one; changes once, and only while there is no member
+ * @member: if it is one; likewise
+ *
+ * What an endpoint becomes is made aside and stored here when nothing can fail any more:
+ * after a call that failed it is what it was.
  */
 struct mqbus_endpoint {
 	struct mqbus_who who;
 	struct mutex lock;	/* binding */
-	enum mqbus_endpoint_kind kind;
-	union {
-		struct mqbus_producer producer;
-		struct mqbus_member member;
-	};
+	struct mqbus_producer *producer;
+	struct mqbus_member *member;
 };
 
 /**
- * mqbus_endpoint_kind() - what an endpoint is bound as
+ * mqbus_endpoint_producer() - what an endpoint publishes as
  * @ep: the endpoint
  *
- * Return: the kind; what belongs to it may be used then without a lock.
+ * Return: the producer, which stays as long as the file, or NULL.
  */
-static inline enum mqbus_endpoint_kind
-mqbus_endpoint_kind(const struct mqbus_endpoint *ep)
+static inline struct mqbus_producer *mqbus_endpoint_producer(const struct mqbus_endpoint *ep)
 {
-	/* ORD_BIND: acquire; pairs with release in endpoint_bind() */
-	return smp_load_acquire(&ep->kind);
+	/* ORD_BIND: acquire; pairs with release in do_produce() */
+	return smp_load_acquire(&ep->producer);
+}
+
+/**
+ * mqbus_endpoint_member() - what an endpoint reads as
+ * @ep: the endpoint
+ *
+ * Return: the member, which stays as long as the file, or NULL.
+ */
+static inline struct mqbus_member *mqbus_endpoint_member(const struct mqbus_endpoint *ep)
+{
+	/* ORD_BIND: acquire; pairs with release in do_join() */
+	return smp_load_acquire(&ep->member);
 }
 
 /**
@@ -52,16 +56,14 @@ mqbus_endpoint_kind(const struct mqbus_endpoint *ep)
  *
  * Return: the topic, or NULL for an unbound one.
  */
-static inline struct mqbus_topic *mqbus_endpoint_topic(struct mqbus_endpoint *ep)
+static inline struct mqbus_topic *mqbus_endpoint_topic(const struct mqbus_endpoint *ep)
 {
-	switch (mqbus_endpoint_kind(ep)) {
-	case MQBUS_ENDPOINT_PRODUCER:
-		return ep->producer.topic;
-	case MQBUS_ENDPOINT_MEMBER:
-		return ep->member.topic;
-	default:
-		return NULL;
-	}
+	const struct mqbus_producer *producer = mqbus_endpoint_producer(ep);
+	const struct mqbus_member *member = mqbus_endpoint_member(ep);
+
+	if (producer)
+		return producer->topic;
+	return member ? member->topic : NULL;
 }
 
 struct mqbus_part *mqbus_endpoint_part(struct mqbus_endpoint *ep, u32 partition);

@@ -3,6 +3,7 @@
  * ioctl: decode, call, encode. One table; a structure may grow at its end.
  */
 #include <linux/build_bug.h>
+#include <linux/nospec.h>
 #include <linux/uaccess.h>
 
 #include "account.h"
@@ -91,47 +92,48 @@ static int do_group_seek(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 	return mqbus_group_seek(ns, &ep->who, &args->group_seek);
 }
 
-static void endpoint_bind(struct mqbus_endpoint *ep, enum mqbus_endpoint_kind kind)
+static bool endpoint_bound(const struct mqbus_endpoint *ep)
 {
 	lockdep_assert_held(&ep->lock);
-	/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_kind() */
-	smp_store_release(&ep->kind, kind);
+	return ep->producer || ep->member;
 }
 
 static int do_produce(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		      union mqbus_args *args, bool nonblock)
 {
-	int err = -EBADFD;
+	struct mqbus_producer *producer = ERR_PTR(-EBADFD);
 
 	mutex_lock(&ep->lock);
-	if (ep->kind == MQBUS_ENDPOINT_UNBOUND)
-		err = mqbus_producer_open(&ep->producer, ns, &ep->who, &args->produce);
-	if (!err)
-		endpoint_bind(ep, MQBUS_ENDPOINT_PRODUCER);
+	if (!endpoint_bound(ep))
+		producer = mqbus_producer_open(ns, &ep->who, &args->produce);
+	if (!IS_ERR(producer))
+		/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_producer() */
+		smp_store_release(&ep->producer, producer);
 	mutex_unlock(&ep->lock);
-	return err;
+	return PTR_ERR_OR_ZERO(producer);
 }
 
 static int do_join(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		   union mqbus_args *args, bool nonblock)
 {
-	int err = -EBADFD;
+	struct mqbus_member *member = ERR_PTR(-EBADFD);
 
 	mutex_lock(&ep->lock);
-	if (ep->kind == MQBUS_ENDPOINT_UNBOUND)
-		err = mqbus_member_join(&ep->member, ns, &ep->who, &args->join);
-	if (!err)
-		endpoint_bind(ep, MQBUS_ENDPOINT_MEMBER);
+	if (!endpoint_bound(ep))
+		member = mqbus_member_join(ns, &ep->who, &args->join);
+	if (!IS_ERR(member))
+		/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_member() */
+		smp_store_release(&ep->member, member);
 	mutex_unlock(&ep->lock);
-	return err;
+	return PTR_ERR_OR_ZERO(member);
 }
 
 static int do_publish(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		      union mqbus_args *args, bool nonblock)
 {
-	if (mqbus_endpoint_kind(ep) != MQBUS_ENDPOINT_PRODUCER)
-		return -EBADFD;
-	return mqbus_publish_batch(&ep->producer, &args->publish, nonblock);
+	struct mqbus_producer *producer = mqbus_endpoint_producer(ep);
+
+	return producer ? mqbus_publish_batch(producer, &args->publish, nonblock) : -EBADFD;
 }
 
 static int do_group_set(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
@@ -140,35 +142,36 @@ static int do_group_set(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 	return mqbus_group_set(ns, &ep->who, &args->group_set);
 }
 
-/* Whether an endpoint is a member of a group of that type. */
-static bool endpoint_member(struct mqbus_endpoint *ep, enum mqbus_group_type type)
+/* An endpoint as a member of a group of that type, or NULL. */
+static struct mqbus_member *endpoint_member(struct mqbus_endpoint *ep, enum mqbus_group_type type)
 {
-	return mqbus_endpoint_kind(ep) == MQBUS_ENDPOINT_MEMBER &&
-	       !ep->member.group->queue == (type == MQBUS_GROUP_STREAM);
+	struct mqbus_member *member = mqbus_endpoint_member(ep);
+
+	return member && !member->group->queue == (type == MQBUS_GROUP_STREAM) ? member : NULL;
 }
 
 static int do_fetch(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		    union mqbus_args *args, bool nonblock)
 {
-	if (!endpoint_member(ep, MQBUS_GROUP_STREAM))
-		return -EBADFD;
-	return mqbus_member_fetch(&ep->member, &args->fetch, nonblock);
+	struct mqbus_member *member = endpoint_member(ep, MQBUS_GROUP_STREAM);
+
+	return member ? mqbus_member_fetch(member, &args->fetch, nonblock) : -EBADFD;
 }
 
 static int do_commit(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		     union mqbus_args *args, bool nonblock)
 {
-	if (!endpoint_member(ep, MQBUS_GROUP_STREAM))
-		return -EBADFD;
-	return mqbus_member_commit(&ep->member, &args->commit);
+	struct mqbus_member *member = endpoint_member(ep, MQBUS_GROUP_STREAM);
+
+	return member ? mqbus_member_commit(member, &args->commit) : -EBADFD;
 }
 
 static int do_lease(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		    union mqbus_args *args, bool nonblock)
 {
-	if (!endpoint_member(ep, MQBUS_GROUP_QUEUE))
-		return -EBADFD;
-	return mqbus_lease(&ep->member, &args->lease, nonblock);
+	struct mqbus_member *member = endpoint_member(ep, MQBUS_GROUP_QUEUE);
+
+	return member ? mqbus_lease(member, &args->lease, nonblock) : -EBADFD;
 }
 
 static int do_transact(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
@@ -315,7 +318,7 @@ long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (_IOC_TYPE(cmd) != MQBUS_IOC_MAGIC || nr >= ARRAY_SIZE(ioctl_ops))
 		return -ENOTTY;
-	op = &ioctl_ops[nr];
+	op = &ioctl_ops[array_index_nospec(nr, ARRAY_SIZE(ioctl_ops))];
 	if (_IOC_DIR(cmd) != _IOC_DIR(op->cmd) || size < op->min_size)
 		return -ENOTTY;
 	err = copy_struct_from_user(&args, _IOC_SIZE(op->cmd), user, size);

@@ -3,6 +3,7 @@
  * Members: fetching, reading, and what is left when they go.
  */
 #include <linux/pid.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "elements.h"
@@ -19,29 +20,30 @@
 
 /**
  * mqbus_member_join() - become a member
- * @member: to fill; zeroed
  * @ns: in which namespace
  * @who: on whose behalf
  * @args: which group
  *
- * Return: 0 or a negative errno as of &struct mqbus_join.
+ * Return: the member, for mqbus_member_close(), or a negative errno as of
+ * &struct mqbus_join.
  */
-int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
-		      const struct mqbus_who *who, const struct mqbus_join *args)
+struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_who *who,
+				       const struct mqbus_join *args)
 {
+	struct mqbus_member *member;
 	struct mqbus_topic *topic;
 	struct mqbus_group *group;
 	int err;
 
 	if (args->flags)
-		return -EOPNOTSUPP;
+		return ERR_PTR(-EOPNOTSUPP);
 	if (args->__reserved)
-		return -EINVAL;
+		return ERR_PTR(-EINVAL);
 	err = mqbus_name_check(args->group) ?:
 	      (args->member[0] ? mqbus_name_check(args->member) : 0) ?:
 	      mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
-		return err;
+		return ERR_PTR(err);
 	err = -ENOENT;
 	group = mqbus_group_find(topic, args->group);
 	if (!group)
@@ -51,6 +53,10 @@ int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
 		goto put_group;
 	err = -EINVAL;
 	if (group->queue && args->member[0])
+		goto put_group;
+	err = -ENOMEM;
+	member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
+	if (!member)
 		goto put_group;
 
 	mutex_init(&member->read_lock);
@@ -63,19 +69,20 @@ int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
 	member->holder.uid = from_kuid_munged(ns->net->user_ns, who->cred->fsuid);
 	err = mqbus_group_enter(group, member, args->member);
 	if (!err)
-		return 0;
+		return member;
 
 	put_pid(member->pid);
+	kfree(member);
 put_group:
 	mqbus_group_put(group);
 put_topic:
 	mqbus_topic_put(topic);
-	return err;
+	return ERR_PTR(err);
 }
 
 /**
  * mqbus_member_close() - leave
- * @member: what mqbus_member_join() filled; nobody else uses it any more
+ * @member: what mqbus_member_join() gave; nobody else uses it any more
  */
 void mqbus_member_close(struct mqbus_member *member)
 {
@@ -83,6 +90,7 @@ void mqbus_member_close(struct mqbus_member *member)
 	mqbus_group_put(member->group);
 	mqbus_topic_put(member->topic);
 	put_pid(member->pid);
+	kfree_rcu(member, rcu);
 }
 
 /**

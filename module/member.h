@@ -4,6 +4,7 @@
 
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
@@ -35,6 +36,7 @@ struct pid;
  * @read_generation: the partition's at that time
  * @read_offset: the offset behind it; 0: nothing to commit
  * @read_lease: of a queue group: its lease; 0: nothing to ack
+ * @rcu: writers may look at a member that goes
  */
 struct mqbus_member {
 	struct mqbus_topic *topic;
@@ -51,10 +53,12 @@ struct mqbus_member {
 	u32 read_generation;
 	u64 read_offset;
 	u64 read_lease;
+
+	struct rcu_head rcu;
 };
 
-int mqbus_member_join(struct mqbus_member *member, struct mqbus_ns *ns,
-		      const struct mqbus_who *who, const struct mqbus_join *args);
+struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_who *who,
+				       const struct mqbus_join *args);
 bool mqbus_member_dead(const struct mqbus_member *member);
 void mqbus_member_close(struct mqbus_member *member);
 int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,

@@ -3,6 +3,7 @@
  * Endpoints that publish: what they are, and whether they may.
  */
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -51,29 +52,35 @@ static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 
 /**
  * mqbus_producer_open() - bind for publishing
- * @producer: to fill; zeroed
  * @ns: in which namespace
  * @who: on whose behalf
  * @args: which topic, and what name; id, epoch and last sequence number are written back
  *
- * Return: 0 or a negative errno as of &struct mqbus_produce.
+ * Return: the producer, for mqbus_producer_close(), or a negative errno as of
+ * &struct mqbus_produce.
  */
-int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
-			const struct mqbus_who *who, struct mqbus_produce *args)
+struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_who *who,
+					   struct mqbus_produce *args)
 {
+	struct mqbus_producer *producer;
 	struct mqbus_topic *topic;
 	int err;
 
 	if (args->flags)
-		return -EOPNOTSUPP;
+		return ERR_PTR(-EOPNOTSUPP);
 	if (args->__reserved || args->__reserved2 ||
 	    (!args->name[0] && memchr_inv(args->name, 0, sizeof(args->name))))
-		return -EINVAL;
+		return ERR_PTR(-EINVAL);
 	err = args->name[0] ? mqbus_name_check(args->name) : 0;
 	if (!err)
 		err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_WRITE, &topic);
 	if (err)
-		return err;
+		return ERR_PTR(err);
+	producer = kzalloc(sizeof(*producer), GFP_KERNEL_ACCOUNT);
+	if (!producer) {
+		mqbus_topic_put(topic);
+		return ERR_PTR(-ENOMEM);
+	}
 
 	mutex_init(&producer->lock);
 	producer->uid = who->cred->fsuid;
@@ -83,15 +90,14 @@ int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
 	err = producer_bind(producer, ns, who, args);
 	if (err) {
 		mqbus_producer_close(producer);
-		/* The endpoint may become something else */
-		memset(producer, 0, sizeof(*producer));
+		return ERR_PTR(err);
 	}
-	return err;
+	return producer;
 }
 
 /**
  * mqbus_producer_close() - undo mqbus_producer_open()
- * @producer: nobody else uses it any more
+ * @producer: what that gave; nobody else uses it any more
  */
 void mqbus_producer_close(struct mqbus_producer *producer)
 {
@@ -103,8 +109,10 @@ void mqbus_producer_close(struct mqbus_producer *producer)
 	if (producer->tenant)
 		mqbus_limit_leave(topic, producer->tenant);
 	free_page((unsigned long)producer->msgs);
+	kvfree(producer->draft);
 	atomic_dec(&topic->producers);
 	mqbus_topic_put(topic);
+	kfree(producer);
 }
 
 /**

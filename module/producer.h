@@ -28,6 +28,8 @@ struct mqbus_who;
  * @lock: one call at a time; not held while waiting for space
  * @turn: counts calls: records without a key take partitions by turns
  * @msgs: a page for the descriptions of a batch
+ * @draft: room for records that are put together before they are appended; or NULL
+ * @draft_size: bytes of it
  * @refused: what was not stored last, see producer_pack(); 0: nothing; one word, so
  *	that poll() needs no lock
  * @due: wakes who polls when a rate lets it go
@@ -40,15 +42,17 @@ struct mqbus_producer {
 	kuid_t uid;
 	struct mqbus_tenant *tenant;
 
-	struct mutex lock;	/* guards msgs */
+	struct mutex lock;	/* guards msgs and draft */
 	atomic_t turn;
 	struct mqbus_msg *msgs;
+	void *draft;
+	u32 draft_size;
 	u64 refused;
 	struct delayed_work due;
 };
 
-int mqbus_producer_open(struct mqbus_producer *producer, struct mqbus_ns *ns,
-			const struct mqbus_who *who, struct mqbus_produce *args);
+struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_who *who,
+					   struct mqbus_produce *args);
 void mqbus_producer_close(struct mqbus_producer *producer);
 
 int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 count,
