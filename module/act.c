@@ -179,11 +179,11 @@ static int commit_check(struct mqbus_member *member, union mqbus_element *e,
 		return -EINVAL;
 	if (entry.partition >= member->topic->nr_parts)
 		return -ECHRNG;
-	if (__test_and_set_bit(entry.partition, seen))
+	e->mark.partition = array_index_nospec(entry.partition, member->topic->nr_parts);
+	if (__test_and_set_bit(e->mark.partition, seen))
 		return -ERANGE;
-	e->mark.partition = entry.partition;
 	e->mark.generation = entry.generation;
-	return mqbus_member_find(member, entry.partition, entry.offset, entry.generation,
+	return mqbus_member_find(member, e->mark.partition, entry.offset, entry.generation,
 				 &e->mark.at);
 }
 
@@ -268,24 +268,6 @@ static int acts_read(struct mqbus_transaction *t, u32 *size)
 	return err;
 }
 
-/* Put a record together; what depends on where it is stored comes then. */
-static int publish_copy(struct mqbus_record *rec, const struct mqbus_msg *m)
-{
-	u32 parts = mqbus_msg_parts(m);
-
-	*rec = (struct mqbus_record) {
-		.size = mqbus_record_bytes(parts),
-		.value_len = m->value_len,
-		.headers_len = m->headers_len,
-		.key_len = m->key_len,
-		.routing_key_len = m->routing_key_len,
-		.schema = m->schema,
-	};
-	/* The padding goes into the ring with the rest */
-	memset((void *)(rec + 1) + parts, 0, rec->size - sizeof(*rec) - parts);
-	return mqbus_msg_copy(rec, m);
-}
-
 static int act_copy(struct mqbus_transaction *t, u32 a, u32 *at)
 {
 	struct mqbus_transact_act *act = &t->acts[a];
@@ -297,7 +279,7 @@ static int act_copy(struct mqbus_transaction *t, u32 a, u32 *at)
 		struct mqbus_record *rec = t->records + *at;
 		u32 place = e->msg.partition;
 
-		err = publish_copy(rec, &e->msg);
+		err = mqbus_msg_make(rec, &e->msg, NULL);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		if (err)

@@ -7,10 +7,20 @@
 #define _MQBUS_COMPAT_H
 
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sysctl.h>
 #include <linux/version.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
+
+#ifndef CONFIG_64BIT
+#error "mqbus is for 64-bit kernels: rings are mapped twice and positions have 64 bits"
+#endif
+
+/* 6.3 and 6.1.13: where no speculation has to be stopped, this is nothing */
+#ifndef barrier_nospec
+#define barrier_nospec()	do { } while (0)
+#endif
 
 /* 6.3: vma flags are changed through functions */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)

@@ -2,7 +2,7 @@
 /*
  * Descriptions of records as users give them: all that touches the user's memory.
  */
-#include <linux/pagemap.h>
+#include <linux/nospec.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
 
@@ -50,7 +50,7 @@ static int msg_partition(const struct mqbus_topic *topic, const struct mqbus_msg
 {
 	if (m->partition != MQBUS_ANY)
 		return topic->per_cpu || m->partition >= topic->nr_parts ? -ECHRNG :
-									   m->partition;
+		       (int)array_index_nospec(m->partition, topic->nr_parts);
 	if (topic->nr_parts == 1)
 		return 0;
 	/* The rings are not bound to their CPU: moving on is harmless */
@@ -136,24 +136,49 @@ int mqbus_msg_copy_iter(void *to, struct iov_iter *iter, u32 len)
 	return -EFAULT;
 }
 
-static bool fault_in(u64 addr, u32 len)
+/* As mqbus_msg_copy_part(), but waits for pages. */
+static bool msg_take_part(void **to, u64 from, u32 len)
 {
-	return !len || !fault_in_readable(u64_to_user_ptr(addr), len);
+	if (len && copy_from_user(*to, u64_to_user_ptr(from), len))
+		return false;
+	*to += len;
+	return true;
 }
 
 /**
- * mqbus_msg_fault_in() - bring in the pages of a record
+ * mqbus_msg_make() - put a record together in the kernel's own memory
+ * @rec: room for mqbus_msg_bytes()
  * @m: its description, checked
  * @iter: its value, instead of the address; or NULL
  *
- * Return: 0, or -EFAULT if there are none.
+ * What depends on where it is stored comes then. May sleep, for as long as the user's
+ * memory lets it: no lock may be held that another endpoint needs.
+ *
+ * Return: 0, -EFAULT, -EINVAL.
  */
-int mqbus_msg_fault_in(const struct mqbus_msg *m, struct iov_iter *iter)
+int mqbus_msg_make(struct mqbus_record *rec, const struct mqbus_msg *m, struct iov_iter *iter)
 {
+	u32 parts = mqbus_msg_parts(m);
+	void *to = rec + 1, *headers;
+
+	*rec = (struct mqbus_record) {
+		.size = mqbus_record_bytes(parts),
+		.value_len = m->value_len,
+		.headers_len = m->headers_len,
+		.key_len = m->key_len,
+		.routing_key_len = m->routing_key_len,
+		.schema = m->schema,
+	};
+	/* The padding goes into the ring with the rest */
+	memset(to + parts, 0, rec->size - sizeof(*rec) - parts);
 	if (iter)
-		return fault_in_iov_iter_readable(iter, m->value_len) ? -EFAULT : 0;
-	if (!fault_in(m->value, m->value_len) || !fault_in(m->headers, m->headers_len) ||
-	    !fault_in(m->key, m->key_len) || !fault_in(m->routing_key, m->routing_key_len))
+		return copy_from_iter_full(to, m->value_len, iter) ? 0 : -EFAULT;
+	if (!msg_take_part(&to, m->value, m->value_len) ||
+	    !msg_take_part(&to, m->key, m->key_len) ||
+	    !msg_take_part(&to, m->routing_key, m->routing_key_len))
 		return -EFAULT;
-	return 0;
+	headers = to;
+	if (!msg_take_part(&to, m->headers, m->headers_len))
+		return -EFAULT;
+	return mqbus_headers_valid(headers, m->headers_len) ? 0 : -EINVAL;
 }

@@ -15,7 +15,7 @@ struct mqbus_topic;
 int mqbus_msg_check(const struct mqbus_topic *topic, struct mqbus_msg *m, u32 turn);
 int mqbus_msg_copy_rest(void *to, const struct mqbus_msg *m);
 int mqbus_msg_copy_iter(void *to, struct iov_iter *iter, u32 len);
-int mqbus_msg_fault_in(const struct mqbus_msg *m, struct iov_iter *iter);
+int mqbus_msg_make(struct mqbus_record *rec, const struct mqbus_msg *m, struct iov_iter *iter);
 
 /**
  * mqbus_msg_parts() - bytes of a record's parts
@@ -45,8 +45,9 @@ static inline u32 mqbus_msg_bytes(const struct mqbus_msg *m)
  * @from: address of the user's, checked
  * @len: bytes
  *
- * As __copy_from_user_inatomic(), but for the check that hardened usercopy would
- * make of the ring's address: it looks the address up in the table of all
+ * With page faults disabled, and after barrier_nospec() behind mqbus_msg_check(), which
+ * checked the address. As __copy_from_user_inatomic(), but for the check that hardened
+ * usercopy would make of the ring's address: it looks the address up in the table of all
  * vmalloc areas, under a lock that all CPUs share.
  *
  * Return: whether all could be copied.
@@ -66,13 +67,13 @@ static inline bool mqbus_msg_copy_part(void **to, u64 from, u32 len)
 }
 
 /**
- * mqbus_msg_copy() - copy the parts behind the header
+ * mqbus_msg_copy() - copy the parts behind the header, straight into the ring
  * @rec: where the record is made
  * @m: its description, checked
  *
  * Inline, because most records have nothing but a value, and this is done for each.
  *
- * Return: 0, -EFAULT (if faults are disabled: fault in and try again), -EINVAL.
+ * Return: 0, -EFAULT (perhaps only a page is away: mqbus_msg_make() waits for it), -EINVAL.
  */
 static inline int mqbus_msg_copy(struct mqbus_record *rec, const struct mqbus_msg *m)
 {

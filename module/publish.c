@@ -2,22 +2,31 @@
 /**
  * DOC: The append path
  *
- * There is one, append_run(), for publish, write and writev. Under the ring's
- * lock it makes room, writes the header, copies the parts straight from the
- * user with page faults disabled, and at the end shows the whole run with one
- * store. When a copy would fault, the record is dropped again - it was never
- * visible - the lock is let go, the pages are faulted in and the record is tried
- * again. So a producer whose memory never arrives (userfaultfd, FUSE) holds
- * nothing while it waits, and no reader ever sees a part of a record.
+ * There is one, append_run(), for publish, write and writev. Under the ring's lock it
+ * makes room, fills in records, and at the end shows the whole run with one store. No
+ * reader ever sees a part of a record, and a writer that stalls on memory that never
+ * arrives (userfaultfd, FUSE) holds nothing meanwhile that another endpoint needs.
+ *
+ * Small records are copied straight from the user, with page faults disabled. Others are
+ * put together in the kernel's memory first, see draft_fill(), before any lock is taken:
+ *
+ * - those of more than a page: the user's memory may be slow (uncached), and the lock is
+ *   not held for that;
+ * - those on a topic that evicts: what somebody needs goes for them, and would not come
+ *   back if the copy failed;
+ * - the one that a copy with page faults disabled stopped at.
  *
  * The lock is held for one record or for 64 KiB of a batch, whichever is more.
  *
  * Where a transaction has claimed the ring it is waited for, see prepare.c.
  */
 #include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "core/record.h"
 #include "elements.h"
 #include "msg.h"
@@ -32,8 +41,9 @@
 #define PUBLISH_BATCH	(PAGE_SIZE / sizeof(struct mqbus_msg))
 /* Bytes of a batch that are appended under one hold of the lock */
 #define PUBLISH_HOLD	(64 * 1024)
-/* Pages that go again as soon as they came: give up then */
-#define PUBLISH_FAULTS	64
+/* Bytes of a record that is copied under the lock, and of several that are put together */
+#define PUBLISH_DIRECT	PAGE_SIZE
+#define PUBLISH_DRAFT	(32 * 1024)
 /* Old records that a writer looks at before it appends */
 #define PUBLISH_EXPIRE	16
 
@@ -79,34 +89,102 @@ static void fill_header(struct mqbus_record *rec, const struct mqbus_msg *m, u32
 	rec->schema = m->schema;
 }
 
+/* Room for bytes that are put together. Return: whether there is. */
+static bool draft_room(struct mqbus_producer *producer, u32 bytes)
+{
+	lockdep_assert_held(&producer->lock);
+
+	if (bytes <= producer->draft_size)
+		return true;
+	kvfree(producer->draft);
+	producer->draft = kvmalloc(PAGE_ALIGN(bytes), MQBUS_GFP);
+	producer->draft_size = producer->draft ? PAGE_ALIGN(bytes) : 0;
+	return producer->draft;
+}
+
+/* What only a large record needs does not stay with a producer that is idle. */
+static void draft_trim(struct mqbus_producer *producer)
+{
+	if (producer->draft_size <= PUBLISH_DRAFT)
+		return;
+	kvfree(producer->draft);
+	producer->draft = NULL;
+	producer->draft_size = 0;
+}
+
 /*
- * Append records, all locks held; as append_run(). Of a rate as much is taken as
- * there is: @limit, whose lock is held, or NULL if there is none.
+ * Put records together, one behind the other: one, or as many as there is room for.
+ * @bytes: filled with what they take. Return: how many of @n, or why not the first one.
+ */
+static int draft_fill(struct mqbus_producer *producer, const struct source *src,
+		      const struct mqbus_msg *m, u32 n, u32 *bytes)
+{
+	u32 one = mqbus_msg_bytes(m), i;
+	struct iov_iter again;
+	int err = 0;
+
+	if (!draft_room(producer, max_t(u32, one, min_t(u32, *bytes, PUBLISH_DRAFT))))
+		return -ENOMEM;
+	*bytes = 0;
+	for (i = 0; i < n; i++, m++) {
+		one = mqbus_msg_bytes(m);
+		if (*bytes + one > producer->draft_size)
+			break;
+		/* It may not be stored, and be made again */
+		if (src->iter)
+			again = *src->iter;
+		err = mqbus_msg_make(producer->draft + *bytes, m, src->iter ? &again : NULL);
+		if (err)
+			break;
+		*bytes += one;
+	}
+	return i ?: err;
+}
+
+/* Make room for a record, if nothing refuses it. Return: 0 or why. */
+static int append_room(struct mqbus_producer *producer, u32 partition, u32 bytes, bool rated,
+		       u64 *due)
+{
+	int why;
+
+	if (likely(!rated))
+		return mqbus_producer_reserve(producer, partition, bytes);
+	/* Nothing goes, and nothing is paid, for a record that the other one refuses */
+	why = mqbus_producer_ask(producer, partition, bytes);
+	if (why && why != -EAGAIN)
+		return why;
+	*due = mqbus_producer_due(producer, 1, bytes);
+	if (*due > ktime_get_ns())
+		return -EXFULL;
+	*due = 0;
+	return mqbus_producer_reserve(producer, partition, bytes);
+}
+
+/*
+ * Append records, all locks held; as append_run(). @rec: the first one if they were put
+ * together, or NULL. Of a rate as much is taken as there is.
  */
 static u32 append_locked(struct mqbus_producer *producer, struct source *src,
-			 const struct mqbus_msg *m, u32 n, struct mqbus_limit *limit,
-			 struct mqbus_refusal *refusal)
+			 const struct mqbus_msg *m, u32 n, const struct mqbus_record *rec,
+			 bool rated, struct mqbus_refusal *refusal)
 {
 	struct mqbus_topic *topic = producer->topic;
 	u32 partition = m->partition;
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	bool limited = limit || READ_ONCE(topic->limit.share);
-	u64 now = limit ? ktime_get_ns() : 0, due = 0;
+	bool limited = rated || READ_ONCE(topic->limit.share);
 	u32 held = 0, bytes, i;
-	struct mqbus_record *rec;
+	u64 due = 0;
 	int why = 0;
 
 	for (i = 0; i < n && held < PUBLISH_HOLD; i++, m++) {
+		struct mqbus_record *to;
+
 		bytes = mqbus_msg_bytes(m);
 		if (unlikely(limited) || !mqbus_ring_fits(ring, bytes))
-			why = mqbus_producer_reserve(producer, partition, bytes);
-		if (unlikely(limit) && !why) {
-			due = mqbus_limit_due(limit, producer->tenant, 1, bytes);
-			why = due > now ? -EXFULL : 0;
-		}
-		rec = mqbus_ring_slot(ring);
-		if (!why)
-			why = copy_record(rec, m, src->iter);
+			why = append_room(producer, partition, bytes, rated, &due);
+		to = mqbus_ring_slot(ring);
+		if (!why && !rec)
+			why = copy_record(to, m, src->iter);
 		if (unlikely(why)) {
 			*refusal = (struct mqbus_refusal) {
 				.why = why, .partition = partition, .records = 1,
@@ -114,10 +192,16 @@ static u32 append_locked(struct mqbus_producer *producer, struct source *src,
 			};
 			break;
 		}
-		fill_header(rec, m, bytes);
-		mqbus_producer_sign(producer, ring, rec);
-		if (unlikely(limit))
-			mqbus_limit_spend(limit, producer->tenant, 1, bytes, now);
+		if (rec) {
+			memcpy(to, rec, bytes);
+			rec = (const void *)rec + bytes;
+		} else {
+			fill_header(to, m, bytes);
+		}
+		mqbus_producer_sign(producer, ring, to);
+		/* If others were faster meanwhile it is a debt: what is refused pays nothing */
+		if (unlikely(rated))
+			mqbus_producer_spend(producer, 1, bytes);
 		held += bytes;
 	}
 	if (i)
@@ -127,13 +211,14 @@ static u32 append_locked(struct mqbus_producer *producer, struct source *src,
 
 /* As append_run(), but -EBUSY where a transaction has claimed the ring. */
 static u32 append_once(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
-		       u32 bytes, struct mqbus_place *place, struct mqbus_refusal *refusal)
+		       u32 bytes, const struct mqbus_record *rec, struct mqbus_place *place,
+		       struct mqbus_refusal *refusal)
 {
 	struct mqbus_topic *topic = producer->topic;
 	const struct mqbus_msg *m = &src->msgs[first];
 	u32 partition = m->partition;
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	struct mqbus_limit *limit = READ_ONCE(topic->limit.rated) ? &topic->limit : NULL;
+	bool rated = READ_ONCE(topic->limit.rated);
 	u64 seq = src->seq ? src->seq + first : 0;
 	u32 done;
 
@@ -154,14 +239,17 @@ static u32 append_once(struct mqbus_producer *producer, struct source *src, u32 
 	mqbus_topic_begin(topic, partition, n + PUBLISH_EXPIRE);
 	place->partition = partition;
 	place->offset = ring->tail.offset;
-	/* All at once if possible: one look at the old records instead of many */
-	if (bytes <= min_t(u64, PUBLISH_HOLD, ring->size / 2))
-		mqbus_topic_reserve(topic, partition, bytes, 0);
-	if (unlikely(limit))
-		spin_lock(&limit->lock);
-	done = append_locked(producer, src, m, n, limit, refusal);
-	if (unlikely(limit))
-		spin_unlock(&limit->lock);
+	/*
+	 * All at once if possible: one look at the old records instead of many. But none
+	 * that somebody needs goes for records that a rate refuses then.
+	 */
+	if (bytes <= min_t(u64, PUBLISH_HOLD, ring->size / 2) && !(rated && ring->evict))
+		refusal->why = mqbus_topic_reserve(topic, partition, bytes, 0);
+	done = 0;
+	if (refusal->why != -EAGAIN) {
+		refusal->why = 0;
+		done = append_locked(producer, src, m, n, rec, rated, refusal);
+	}
 	pagefault_enable();
 unlock:
 	spin_unlock(&producer->sender->lock);
@@ -171,18 +259,20 @@ unlock:
 
 /*
  * Append records of one partition under one hold of its lock, as many as can be.
- * @bytes is what they take together. Return: how many; if fewer than @n,
- * @refusal->why is why: -ENOBUFS (no room), -EXFULL (over a limit), -EFAULT (pages to be
- * faulted in), -EINVAL (headers), what mqbus_producer_check() says, or 0 (the hold was
- * long enough). Duplicates count, and are a run of their own.
+ * @bytes is what they take together; @rec: they were put together here, or NULL. Return:
+ * how many; if fewer than @n, @refusal->why is why: -ENOBUFS (no room), -EXFULL (over a
+ * limit), -EMSGSIZE, -EFAULT (of a copy from the user: put it together first), -EINVAL
+ * (headers), what mqbus_producer_check() says, or 0 or -EAGAIN (the hold was long enough).
+ * Duplicates count, and are a run of their own.
  */
 static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
-		      u32 bytes, struct mqbus_place *place, struct mqbus_refusal *refusal)
+		      u32 bytes, const struct mqbus_record *rec, struct mqbus_place *place,
+		      struct mqbus_refusal *refusal)
 {
 	struct mutex *claims = &producer->topic->charge.ns->transact_lock;
 	u32 done;
 
-	done = append_once(producer, src, first, n, bytes, place, refusal);
+	done = append_once(producer, src, first, n, bytes, rec, place, refusal);
 	if (likely(refusal->why != -EBUSY))
 		return done;
 	/* A transaction has the ring. Who holds this lock has his turn: there is no claim. */
@@ -190,7 +280,7 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 		refusal->why = -EINTR;
 		return 0;
 	}
-	done = append_once(producer, src, first, n, bytes, place, refusal);
+	done = append_once(producer, src, first, n, bytes, rec, place, refusal);
 	mutex_unlock(claims);
 	return done;
 }
@@ -207,6 +297,32 @@ static int write_places(const struct mqbus_place *place, u32 n, u64 to, u32 size
 	return 0;
 }
 
+/* A hold was long enough. Return: whether to go on. */
+static bool append_again(void)
+{
+	cond_resched();
+	return !fatal_signal_pending(current);
+}
+
+/*
+ * How many of @n records go to one partition and are copied the same way: none has more
+ * than @direct bytes, or all have. @bytes: filled with what they take together.
+ */
+static u32 run_length(const struct mqbus_msg *m, u32 n, u32 direct, u32 *bytes)
+{
+	u32 one = mqbus_msg_bytes(m), run = 0;
+	bool large = one > direct;
+
+	*bytes = 0;
+	do {
+		*bytes += one;
+		if (++run == n)
+			break;
+		one = mqbus_msg_bytes(&m[run]);
+	} while (m[run].partition == m->partition && (one > direct) == large);
+	return run;
+}
+
 /*
  * Append @n records that were checked. @places is the user's room for them.
  * Return: 0 if all are stored, else why the one behind *@done is not, as @refusal says.
@@ -219,34 +335,49 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		      const struct places *places, u32 *done, struct mqbus_refusal *refusal)
 {
 	struct mqbus_topic *topic = producer->topic;
-	unsigned int faults = 0;
-	u32 woken = 0;
+	u32 direct = mqbus_topic_evicts(topic) ? 0 : PUBLISH_DIRECT;
+	u32 woken = 0, away = n;
 	int err = 0;
 
 	lockdep_assert_held(&producer->lock);
 
 	for (*done = 0; !err && *done < n;) {
 		const struct mqbus_msg *m = &src->msgs[*done];
-		u32 first = *done, run = 0, bytes = 0, stored;
+		u32 first = *done, bytes, run, stored;
+		const struct mqbus_record *rec = NULL;
 		struct mqbus_place place = {};
 
-		do
-			bytes += mqbus_msg_bytes(&m[run++]);
-		while (first + run < n && m[run].partition == m->partition);
-		stored = append_run(producer, src, first, run, bytes, &place, refusal);
+		run = run_length(m, n - first, direct, &bytes);
+		if (first == away || mqbus_msg_bytes(m) > direct) {
+			int made;
+
+			if (woken != *done)
+				mqbus_topic_wake_readers(topic);
+			woken = *done;
+			made = draft_fill(producer, src, m, first == away ? 1 : run, &bytes);
+			if (made < 0) {
+				refusal->why = made;
+				err = made;
+				break;
+			}
+			run = made;
+			rec = producer->draft;
+		}
+		do {
+			stored = append_run(producer, src, first, run, bytes, rec, &place, refusal);
+			/* Room is being made: what is put together stays until there is enough */
+		} while (rec && !stored && refusal->why == -EAGAIN && append_again());
 		/* It was long enough for now */
 		err = refusal->why == -EAGAIN ? 0 : refusal->why;
 		*done += stored;
-		if (stored)
-			faults = 0;
-		if ((places->to || err == -EFAULT) && woken != *done) {
+		/* A page is away: wait for it without the lock */
+		if (err == -EFAULT && !rec) {
+			away = *done;
+			err = 0;
+		}
+		if (places->to && woken != *done) {
 			mqbus_topic_wake_readers(topic);
 			woken = *done;
-		}
-		if (err == -EFAULT) {
-			err = mqbus_msg_fault_in(&src->msgs[*done], src->iter);
-			if (!err && ++faults > PUBLISH_FAULTS)
-				err = -EFAULT;
 		}
 		if (places->to && write_places(&place, stored,
 					       places->to + (u64)first * places->size,
@@ -254,9 +385,8 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 			err = -EFAULT;
 		if (*done == n)
 			break;
-		if (!err && fatal_signal_pending(current))
+		if (!append_again() && !err)
 			err = -EINTR;
-		cond_resched();
 	}
 	if (woken != *done)
 		mqbus_topic_wake_readers(topic);
@@ -296,7 +426,10 @@ static int publish_some(struct mqbus_producer *producer, struct mqbus_publish *a
 			n = i;
 		}
 	}
+	/* No address is used before it is known for sure that it is a user's */
+	barrier_nospec();
 	err = append_all(producer, &src, n, &places, done, refusal) ?: bad;
+	draft_trim(producer);
 	args->duplicates += src.duplicates;
 unlock:
 	mutex_unlock(&producer->lock);
@@ -385,6 +518,7 @@ ssize_t mqbus_publish_value(struct mqbus_producer *producer, struct iov_iter *fr
 		}
 		if (!err)
 			err = append_all(producer, &src, 1, &places, &done, &refusal);
+		draft_trim(producer);
 		mutex_unlock(&producer->lock);
 		if (err == -ENOBUFS || err == -EXFULL)
 			err = mqbus_producer_wait(producer, &refusal, deadline);

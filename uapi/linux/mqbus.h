@@ -823,11 +823,13 @@ struct mqbus_place {
  *	was not above the producer's last: they had been stored before
  * @__reserved: must be 0
  *
- * Records are stored in the order given, each wholly or not at all. The call
+ * Records are stored in the order given, each wholly or not at all. On a topic of
+ * %MQBUS_FULL_EVICT no record goes for one that is not stored: memory that cannot be read,
+ * headers, rates and sequence numbers are looked at before. The call
  * fails with an errno only if none was stored; otherwise @published and @error
  * tell. Errors: EAGAIN, ETIMEDOUT, EINTR, ENOBUFS, EXFULL, EUSERS, EMSGSIZE, ECHRNG,
  * EINVAL (@seq without a name), EFAULT, EIDRM, ENOLINK, EPROTO (@seq leaves a gap), ERANGE
- * (@count), EBADFD.
+ * (@count), EBADFD, ENOMEM.
  */
 struct mqbus_publish {
 	__u32 flags;
