@@ -11,6 +11,7 @@
  */
 #include <linux/err.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
@@ -123,46 +124,69 @@ void mqbus_limit_set(struct mqbus_limit *limit, const struct mqbus_topic_create 
 	WRITE_ONCE(limit->by_user, user || limit->share);
 }
 
+static void limit_free_counts(u64 **used, u32 n)
+{
+	while (n)
+		kfree(used[--n]);
+	kvfree(used);
+}
+
+/* For each ring of a topic what it needs to count. Return: an array, or NULL. */
+static u64 **limit_alloc_counts(u32 n)
+{
+	u64 **used = kvcalloc(n, sizeof(*used), GFP_KERNEL_ACCOUNT);
+	u32 i;
+
+	for (i = 0; used && i < n; i++) {
+		used[i] = kcalloc(MQBUS_RING_OWNERS, sizeof(u64), GFP_KERNEL_ACCOUNT);
+		if (!used[i]) {
+			limit_free_counts(used, i);
+			return NULL;
+		}
+	}
+	return used;
+}
+
 /**
  * mqbus_limit_count() - let a topic's rings count what each owner takes
  * @topic: the topic; its lock is held if others can see it
  * @ns: its namespace
  * @who: who pays
  *
- * They go on with it until the topic goes, whether there still is a share or not.
+ * They go on with it until the topic goes, whether there still is a share or not. All
+ * begin or none does: a ring that counts remembers owners, which limit_reclaim() must see.
  *
- * Return: 0 or a negative errno; then those that count already go on.
+ * Return: 0 or a negative errno.
  */
 int mqbus_limit_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
 		      const struct mqbus_who *who)
 {
-	size_t each = array_size(MQBUS_RING_OWNERS, sizeof(u64));
+	u64 each = array_size(MQBUS_RING_OWNERS, sizeof(u64)), **used;
 	struct mqbus_limit *limit = &topic->limit;
 	u32 i;
-	int err = 0;
+	int err;
 
 	if (limit->counts)
 		return 0;
-	if (!limit->charge.bytes)
-		err = mqbus_charge(&limit->charge, ns, who->cred->fsuid,
-				   (u64)each * topic->nr_parts,
-				   mqbus_who_capable(who, CAP_SYS_RESOURCE));
-	for (i = 0; !err && i < topic->nr_parts; i++) {
+	used = limit_alloc_counts(topic->nr_parts);
+	if (!used)
+		return -ENOMEM;
+	err = mqbus_charge(&limit->charge, ns, who->cred->fsuid, each * topic->nr_parts,
+			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
+	if (err) {
+		limit_free_counts(used, topic->nr_parts);
+		return err;
+	}
+	for (i = 0; i < topic->nr_parts; i++) {
 		struct mqbus_ring *ring = &topic->parts[i]->ring;
-		u64 *used;
 
-		/* From an earlier try; it is only set here */
-		if (ring->used)
-			continue;
-		used = kzalloc(each, GFP_KERNEL_ACCOUNT);
-		if (!used)
-			return -ENOMEM;
 		spin_lock(&ring->lock);
-		mqbus_ring_count(ring, used);
+		mqbus_ring_count(ring, used[i]);
 		spin_unlock(&ring->lock);
 	}
-	limit->counts = !err;
-	return err;
+	kvfree(used);
+	limit->counts = true;
+	return 0;
 }
 
 /* Let go of tenants that nothing remembers. */

@@ -124,6 +124,11 @@ static int topic_limit(struct point *p)
 	return topic_set(p, 50, 1000000);
 }
 
+static int topic_anew(struct point *p)
+{
+	return topic_delete(p) ?: topic_create(p);
+}
+
 static int topic_unlimit(struct point *p)
 {
 	return topic_set(p, 0, 0);
@@ -321,6 +326,9 @@ TEST_F(failnth, topic)
 	static const struct step create = { "topic create", topic_create, topic_delete };
 	static const struct step limited = { "topic create with limits", topic_create_limited,
 					     topic_delete };
+	/* Rings that begin to count do so until the topic goes: all of them, or none */
+	static const struct step first = { "topic set for the first time", topic_limit,
+					   topic_anew };
 	static const struct step set = { "topic set", topic_limit, topic_unlimit };
 
 	if (!self->injects)
@@ -328,6 +336,7 @@ TEST_F(failnth, topic)
 	sweep(_metadata, &self->p, &create);
 	sweep(_metadata, &self->p, &limited);
 	ASSERT_EQ(0, topic_create(&self->p));
+	sweep(_metadata, &self->p, &first);
 	ASSERT_EQ(0, topic_limit(&self->p));
 	ASSERT_EQ(0, topic_unlimit(&self->p));
 	sweep(_metadata, &self->p, &set);
