@@ -3,7 +3,9 @@
  * The pages of a ring and their mapping twice in a row. Every page is charged to
  * the memory cgroup of whoever makes the topic, and nothing is allocated later.
  */
+#include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -12,8 +14,10 @@
 
 static void pages_free(struct page **pages, unsigned long n)
 {
-	while (n)
+	while (n) {
 		__free_page(pages[--n]);
+		cond_resched();
+	}
 }
 
 /**
@@ -76,15 +80,24 @@ free_array:
 void mqbus_memory_free(struct mqbus_memory *mem)
 {
 	unsigned long n = mem->size >> PAGE_SHIFT, i;
+	struct page *page, *next;
+	LIST_HEAD(pages);
 
 	if (!mem->data)
 		return;
 	/* No copy of the array is kept for this: 8 bytes a page for all its life */
 	for (i = 0; i < n; i++) {
-		__free_page(vmalloc_to_page(mem->data + (i << PAGE_SHIFT)));
+		page = vmalloc_to_page(mem->data + (i << PAGE_SHIFT));
+		list_add(&page->lru, &pages);
 		cond_resched();
 	}
+	/* Whoever gets a page must not find it mapped here */
 	vunmap(mem->data);
+	list_for_each_entry_safe(page, next, &pages, lru) {
+		list_del(&page->lru);
+		__free_page(page);
+		cond_resched();
+	}
 	free_page((unsigned long)mem->page);
 	mem->data = NULL;
 }
@@ -103,5 +116,6 @@ struct page *mqbus_memory_page(const struct mqbus_memory *mem, unsigned long ind
 	index--;
 	if (index >= 2 * mem->size >> PAGE_SHIFT)
 		return NULL;
+	index = array_index_nospec(index, 2 * mem->size >> PAGE_SHIFT);
 	return vmalloc_to_page(mem->data + (index << PAGE_SHIFT));
 }

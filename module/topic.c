@@ -226,6 +226,10 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	return err;
 }
 
+/*
+ * Take a topic out of the table. Its reference is the caller's then, to put when no lock
+ * is held: that may free gigabytes.
+ */
 static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
 	lockdep_assert_held(&ns->lock);
@@ -241,7 +245,6 @@ static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	mqbus_group_delete_all(topic);
 	mqbus_event_topic(MQBUS_EVENT_KIND_TOPIC_DELETED, topic);
 	module_put(THIS_MODULE);
-	mqbus_topic_put(topic);
 }
 
 /**
@@ -267,6 +270,8 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	else
 		topic_remove(ns, topic);
 	mutex_unlock(&ns->lock);
+	if (!err)
+		mqbus_topic_put(topic);
 	return err;
 }
 
@@ -277,13 +282,19 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 void mqbus_topic_delete_all(struct mqbus_ns *ns)
 {
 	struct mqbus_topic *topic;
-	struct hlist_node *next;
 	unsigned int bucket;
 
-	mutex_lock(&ns->lock);
-	hash_for_each_safe(ns->topics, bucket, next, topic, node)
-		topic_remove(ns, topic);
-	mutex_unlock(&ns->lock);
+	do {
+		mutex_lock(&ns->lock);
+		/* The first one, if there is any */
+		hash_for_each(ns->topics, bucket, topic, node)
+			break;
+		if (topic)
+			topic_remove(ns, topic);
+		mutex_unlock(&ns->lock);
+		if (topic)
+			mqbus_topic_put(topic);
+	} while (topic);
 }
 
 /**
