@@ -5,6 +5,7 @@
 #include <linux/bitmap.h>
 #include <linux/file.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -157,7 +158,7 @@ static int publish_check(struct mqbus_transaction *t, struct mqbus_transact_act 
 	*size += bytes;
 	if (*size > MQBUS_TRANSACT_BYTES || t->places[place].bytes > topic->ring_size / 2)
 		return -EMSGSIZE;
-	/* From here on it is our index, which publish_copy() needs */
+	/* From here on it is our index, which act_copy() needs */
 	m->partition = place;
 	return 0;
 }

@@ -66,6 +66,7 @@ static int commit_find(struct mqbus_member *member, u32 partition, u64 offset, u
 
 	if (partition >= member->topic->nr_parts)
 		return -ECHRNG;
+	partition = array_index_nospec(partition, member->topic->nr_parts);
 	/* A position is looked up here, never taken from the user */
 	while (!found && !err) {
 		spin_lock(&group->lock);

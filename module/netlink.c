@@ -81,8 +81,10 @@ static int request_partition(struct request *req, int attr)
 	if (GENL_REQ_ATTR_CHECK(info, attr))
 		return -EINVAL;
 	req->part = nla_get_u32(info->attrs[attr]);
-	if (req->part < req->topic->nr_parts)
+	if (req->part < req->topic->nr_parts) {
+		req->part = array_index_nospec(req->part, req->topic->nr_parts);
 		return 0;
+	}
 	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attr],
 			    "the topic has no partition of that number");
 	return -ECHRNG;

@@ -118,7 +118,7 @@ static int group_seek_locked(struct mqbus_group *group,
 	if (args->partition != MQBUS_ANY) {
 		if (args->partition >= topic->nr_parts)
 			return -ECHRNG;
-		first = args->partition;
+		first = array_index_nospec(args->partition, topic->nr_parts);
 		last = first;
 	}
 	if (!dry && !force && mqbus_group_busy(group))

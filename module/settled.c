@@ -116,6 +116,7 @@ static int awaited_wait(struct awaited *a, ktime_t deadline)
 static int awaited_place(struct awaited *a, const struct mqbus_place *place)
 {
 	struct mqbus_mark end;
+	u32 partition;
 
 	if (place->__reserved)
 		return -EINVAL;
@@ -123,10 +124,11 @@ static int awaited_place(struct awaited *a, const struct mqbus_place *place)
 		return 0;
 	if (place->partition >= a->topic->nr_parts)
 		return -ECHRNG;
-	mqbus_ring_end(&a->topic->parts[place->partition]->ring, &end);
+	partition = array_index_nospec(place->partition, a->topic->nr_parts);
+	mqbus_ring_end(&a->topic->parts[partition]->ring, &end);
 	if (place->offset >= end.offset)
 		return -ERANGE;
-	a->ends[place->partition] = max(a->ends[place->partition], place->offset + 1);
+	a->ends[partition] = max(a->ends[partition], place->offset + 1);
 	return 0;
 }
 

@@ -122,6 +122,7 @@ int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *h
 	*i = (u32)lease;
 	if (*i >= w->table.nr)
 		return -ENOENT;
+	*i = array_index_nospec(*i, w->table.nr);
 	e = mqbus_window_entry(w, *i);
 	ago = (s32)(e->lease - (u32)(lease >> 32));
 	if (ago < 0 || !(lease >> 32))
