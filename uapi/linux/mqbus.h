@@ -481,9 +481,14 @@ enum mqbus_group_type {
  * ================  ==========================================================
  *
  * Numbers are decimal text. With these a record may have more headers than
- * %MQBUS_HEADERS_MAX allows. If @dlq is full, or was deleted, the record waits in the
- * retry ring and counts as blocked. Rejected in a group without @dlq it is dropped
+ * %MQBUS_HEADERS_MAX allows. If its partition of @dlq is full the record waits in the
+ * retry ring and counts as blocked, and records for other partitions go on. Rejected in a group without @dlq it is dropped
  * and counts as discarded.
+ *
+ * It is the name that counts. If @dlq is deleted, nothing of it is held, and dead letters
+ * wait. When a topic of that name is made they go there, if whoever set @dlq may write to it
+ * as who he was then, no circle would come of it, and it takes the largest record; else they
+ * wait until it is changed, or replaced.
  *
  * Topics of %MQBUS_FULL_EVICT have no queue groups: what is leased must stay.
  */
@@ -549,7 +554,8 @@ struct mqbus_stream {
  * The group belongs to the opener. Dead letters need w on their topic. Errors:
  * EEXIST, ENOENT (the topic, or that of dead letters), EACCES, EMFILE, ELOOP (the
  * dead letters' topic is @topic, or its own dead letters reach it), EMSGSIZE (the
- * largest record would not fit into it with its new headers, or into the retry
+ * largest record, those counted that come as dead letters, would not fit with its new
+ * headers into half of a ring there, or further on; or not into the retry
  * ring), ERANGE, EINVAL, EOPNOTSUPP (a queue group on a topic that evicts), EDQUOT,
  * ENOSPC, ENOMEM.
  */
