@@ -898,6 +898,11 @@ struct mqbus_range {
  * is let in again; with %MQBUS_FETCH_F_COMMIT the call fails once with ENOLINK then,
  * because it could not commit. Errors: EAGAIN, ETIMEDOUT, EINTR, EFAULT (nothing is
  * handed out then), EIDRM, ENOLINK, EBADFD.
+ *
+ * Threads may share a member. If one cannot be told what it was handed out (EFAULT, or
+ * EMSGSIZE of read()), that is handed out again, and so is what another one was given behind
+ * it of the same partition meanwhile, since a partition is handed out in order: rather twice
+ * than never. Until then a commit of what was behind it fails with ERANGE.
  */
 struct mqbus_fetch {
 	__u32 flags;
@@ -939,8 +944,10 @@ struct mqbus_commit_entry {
  *
  * Each entry is done by itself, and its @error written. An offset below what
  * was committed or above what was fetched is ERANGE; a partition that is not
- * this member's ESTALE, or ENOLINK if it was taken away by force. The call fails with the
- * errno of the first failed entry if none succeeded.
+ * this member's ESTALE, or ENOLINK if it was taken away by force (without a @generation: if
+ * it was from nobody else since), also when the member was let in again. The call fails with
+ * the errno of the first failed entry if none succeeded. It stops where entries cannot be
+ * read or written; @committed counts what was done.
  */
 struct mqbus_commit {
 	__u32 flags;
@@ -1208,7 +1215,9 @@ struct mqbus_geometry {
  * write() and writev() publish one record with that value, without a key;
  * read() takes the next record's value and commits (in a queue group: acks) the
  * one that the previous read() took; if that was taken away by force, it fails with
- * ENOLINK once and takes nothing. Both wait without limit unless O_NONBLOCK is
+ * ENOLINK once and takes nothing; so it does in a queue group with ETIMEDOUT or ESTALE if
+ * the lease had ended, as a settlement would, unless records are settled as they are handed
+ * out. Both wait without limit unless O_NONBLOCK is
  * set. A write() of 0 bytes stores an empty record.
  *
  * poll(): a producer is writable unless its last call met a full partition
