@@ -482,8 +482,8 @@ enum mqbus_group_type {
  *
  * Numbers are decimal text. With these a record may have more headers than
  * %MQBUS_HEADERS_MAX allows. If its partition of @dlq is full the record waits in the
- * retry ring and counts as blocked, and records for other partitions go on. Rejected in a group without @dlq it is dropped
- * and counts as discarded.
+ * retry ring and counts as blocked, and records for other partitions go on. Rejected in a
+ * group without @dlq it is dropped and counts as discarded.
  *
  * It is the name that counts. If @dlq is deleted, nothing of it is held, and dead letters
  * wait. When a topic of that name is made they go there, if whoever set @dlq may write to it
