@@ -228,13 +228,14 @@ static int commit_entries(struct mqbus_member *member, struct mqbus_commit *args
 		if (!err)
 			err = mqbus_member_commit_to(member, entry.partition, entry.offset,
 						     entry.generation);
-		if (put_user((u32)-err, &user->error) && !err)
-			err = -EFAULT;
-		if (err == -EINTR)
-			return done ? 0 : err;
-		first = first ?: err;
+		/* What is done is told, also if what becomes of the others cannot be */
 		done += !err;
 		args->committed = done;
+		first = first ?: err;
+		if (put_user((u32)-err, &user->error))
+			return done ? 0 : -EFAULT;
+		if (err == -EINTR)
+			return done ? 0 : err;
 	}
 	return done ? 0 : first;
 }

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "ns.h"
+#include "queue.h"
 #include "topic.h"
 #include "who.h"
 
@@ -212,6 +213,9 @@ int mqbus_config_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 		mutex_unlock(&topic->lock);
 		mutex_unlock(&ns->lock);
 	}
+	/* Dead letters may be allowed in now */
+	if (!err)
+		mqbus_dlq_look(ns);
 	if (!err)
 		mqbus_topic_wake_writers(topic);
 	mqbus_topic_put(topic);

@@ -7,10 +7,10 @@
  * topic's ring is taken inside; the record's own ring is not locked, since the
  * group's floor holds the record.
  *
- * Groups and their topics of dead letters must not form a circle: a record would go
- * round for ever. All that makes a new connection holds the namespace's dlq_lock, and
- * looks first whether the way back exists.
+ * One that finds no room waits, in the retry ring if that has any, and does not stop those
+ * that go to other partitions. What topic it is: see dlq_link.c.
  */
+#include <linux/bitmap.h>
 #include <linux/ktime.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
@@ -46,64 +46,13 @@ const char *mqbus_dlq_reason(enum mqbus_reason reason)
 	return reasons[reason];
 }
 
-/* Whether dead letters of @from may come to @to, directly or not. */
-static bool dlq_reaches(struct mqbus_ns *ns, struct mqbus_topic *from, struct mqbus_topic *to)
-{
-	struct mqbus_topic *todo = from;
-	u32 mark = ++ns->dlq_mark;
-	struct mqbus_group *group;
-
-	lockdep_assert_held(&ns->dlq_lock);
-	lockdep_assert_held(&ns->lock);
-
-	from->dlq_mark = mark;
-	from->dlq_todo = NULL;
-	while (todo) {
-		struct mqbus_topic *topic = todo;
-
-		if (topic == to)
-			return true;
-		todo = topic->dlq_todo;
-		mutex_lock(&topic->lock);
-		list_for_each_entry(group, &topic->groups, node) {
-			struct mqbus_topic *next = group->queue ? group->queue->dlq : NULL;
-
-			/* One that was deleted leads nowhere, and is not ours to hold */
-			if (!next || mqbus_topic_dead(next) || next->dlq_mark == mark)
-				continue;
-			next->dlq_mark = mark;
-			next->dlq_todo = todo;
-			todo = next;
-		}
-		mutex_unlock(&topic->lock);
-	}
-	return false;
-}
-
-/**
- * mqbus_dlq_check() - whether a topic may take another one's dead letters
- * @ns: the namespace of both; its dlq_lock is held until the connection is made
- * @topic: where they come from
- * @dlq: where they are to go
- *
- * Return: 0, -ELOOP, -EMSGSIZE (a record of @topic might not fit).
- */
-int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq)
-{
-	bool loop;
-
-	if (mqbus_record_bytes(topic->max_record + MQBUS_DLQ_HEADERS) > dlq->ring_size / 2)
-		return -EMSGSIZE;
-	mutex_lock(&ns->lock);
-	loop = dlq_reaches(ns, dlq, topic);
-	mutex_unlock(&ns->lock);
-	return loop ? -ELOOP : 0;
-}
-
 /* There may be room now. Called with the lock of the queue of writers held. */
 static int dlq_room(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
 {
-	mqbus_queue_kick(container_of(wait, struct mqbus_group_queue, dlq_wait));
+	struct mqbus_group_queue *q = container_of(wait, struct mqbus_group_queue, dlq_wait);
+
+	WRITE_ONCE(q->dlq_room, true);
+	mqbus_queue_kick(q);
 	return 0;
 }
 
@@ -115,9 +64,14 @@ void mqbus_dlq_init(struct mqbus_group_queue *q)
 {
 	init_waitqueue_func_entry(&q->dlq_wait, dlq_room);
 	INIT_LIST_HEAD(&q->dlq_wait.entry);
+	INIT_LIST_HEAD(&q->dlq_node);
 }
 
-static void dlq_unwait(struct mqbus_group_queue *q)
+/**
+ * mqbus_dlq_unwait() - wait for room no more
+ * @q: the queue; the group's lock is held
+ */
+void mqbus_dlq_unwait(struct mqbus_group_queue *q)
 {
 	if (list_empty(&q->dlq_wait.entry))
 		return;
@@ -126,20 +80,15 @@ static void dlq_unwait(struct mqbus_group_queue *q)
 }
 
 /**
- * mqbus_dlq_swap() - let dead letters go somewhere else
- * @q: the queue; the group's lock is held if others can see it
- * @dlq: where to, with a reference that is the queue's from then on; or NULL
- *
- * Return: the one before, with its reference, or NULL.
+ * mqbus_dlq_retry() - there may be room for all dead letters
+ * @q: the queue; the group's lock is held
  */
-struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq)
+void mqbus_dlq_retry(struct mqbus_group_queue *q)
 {
-	struct mqbus_topic *old = q->dlq;
-
-	dlq_unwait(q);
 	q->blocked = false;
-	q->dlq = dlq;
-	return old;
+	q->dlq_nr_full = 0;
+	bitmap_zero(q->dlq_full, MQBUS_PARTITIONS_MAX);
+	mqbus_window_rebury(&q->window);
 }
 
 static bool header_ours(const void *name, u16 len)
@@ -231,8 +180,11 @@ static u32 dlq_partition(const struct mqbus_topic *dlq, const struct mqbus_entry
 	return mqbus_murmur_partition(&hash, dlq->nr_parts);
 }
 
-/* With the ring's lock, which is let go of in between as often as one letter may need. */
-static bool dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
+/*
+ * With the ring's lock, which is let go of in between as often as one letter may need.
+ * Return: 0, or why there is no room: -EMSGSIZE if there never will be.
+ */
+static int dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
 {
 	struct mqbus_ring *ring = &dlq->parts[partition]->ring;
 	unsigned int tries = 1 + bytes / sizeof(struct mqbus_record) / MQBUS_RING_DROPS;
@@ -244,36 +196,34 @@ static bool dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
 		/* A transaction has it for a moment, and kicks us when it is over */
 		if (ring->claimed) {
 			ring->missed = true;
-			return false;
+			return -ENOBUFS;
 		}
 		mqbus_topic_begin(dlq, partition, DLQ_EXPIRE);
 		err = mqbus_topic_reserve(dlq, partition, bytes, 0);
 		if (err != -EAGAIN || !tries--)
-			return !err;
+			return err;
 		spin_unlock(&ring->lock);
 		spin_lock(&ring->lock);
 	}
 }
 
-/* Append an entry's record to the topic. Return: bytes, or 0 if there is no room. */
-static u32 dlq_append(struct mqbus_group_queue *q, u32 i)
+/* Append an entry's record to a partition. Return: bytes, or as dlq_reserve(). */
+static int dlq_append(struct mqbus_group_queue *q, u32 i, u32 partition)
 {
 	const struct mqbus_record *rec = mqbus_window_record(&q->window, i);
 	const struct mqbus_entry *e = mqbus_window_entry(&q->window, i);
 	u32 parts = rec->value_len + rec->key_len + rec->routing_key_len;
 	u32 made = headers_make(q, e, rec), kept = headers_keep(NULL, rec);
 	u32 bytes = mqbus_record_bytes(parts + kept + made);
-	struct mqbus_topic *dlq = q->dlq;
-	u32 partition = dlq_partition(dlq, e, rec);
-	struct mqbus_ring *ring = &dlq->parts[partition]->ring;
+	struct mqbus_ring *ring = &q->dlq->parts[partition]->ring;
 	struct mqbus_record *to;
+	int err;
 
-	if (mqbus_topic_dead(dlq))
-		return 0;
 	spin_lock(&ring->lock);
-	if (!dlq_reserve(dlq, partition, bytes)) {
+	err = dlq_reserve(q->dlq, partition, bytes);
+	if (err) {
 		spin_unlock(&ring->lock);
-		return 0;
+		return err;
 	}
 	to = mqbus_ring_slot(ring);
 	*to = *rec;
@@ -294,19 +244,33 @@ static u32 dlq_append(struct mqbus_group_queue *q, u32 i)
 	return bytes;
 }
 
+/* As dlq_append(). Where there is no order, into whichever partition has room. */
+static int dlq_append_any(struct mqbus_group_queue *q, u32 i, u32 partition)
+{
+	u32 n = q->dlq->per_cpu ? q->dlq->nr_parts : 1;
+	int ret;
+
+	do {
+		ret = dlq_append(q, i, partition);
+		if (++partition == q->dlq->nr_parts)
+			partition = 0;
+	} while (ret < 0 && --n);
+	return ret;
+}
+
 /*
  * No room: be told when there may be some, and try once more, because it may have
- * come meanwhile. Return: bytes, or 0.
+ * come meanwhile. Return: as dlq_append().
  */
-static u32 dlq_append_or_wait(struct mqbus_group_queue *q, u32 i)
+static int dlq_append_or_wait(struct mqbus_group_queue *q, u32 i, u32 partition)
 {
-	u32 bytes = dlq_append(q, i);
+	int ret = dlq_append_any(q, i, partition);
 
-	if (bytes || !list_empty(&q->dlq_wait.entry))
-		return bytes;
+	if (ret > 0 || ret == -EMSGSIZE || !list_empty(&q->dlq_wait.entry))
+		return ret;
 	add_wait_queue(&q->dlq->writers, &q->dlq_wait);
 	smp_mb();	/* ORD_SLEEP: full barrier; pairs with the one of wq_has_sleeper() */
-	return dlq_append(q, i);
+	return dlq_append_any(q, i, partition);
 }
 
 /* A dead letter was moved; its entry is still there. */
@@ -324,39 +288,59 @@ static void dlq_tell(struct mqbus_group_queue *q, u32 i)
 	});
 }
 
+/* Try one letter. Return: bytes that were moved; 0: it waits. */
+static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i)
+{
+	u32 partition = dlq_partition(q->dlq, mqbus_window_entry(&q->window, i),
+				      mqbus_window_record(&q->window, i));
+	u32 slot = q->dlq->per_cpu ? 0 : partition;
+	int ret = -ENOBUFS;
+
+	if (!test_bit(slot, q->dlq_full))
+		ret = dlq_append_or_wait(q, i, partition);
+	if (ret > 0) {
+		dlq_tell(q, i);
+		mqbus_window_buried(&q->window, i);
+		return ret;
+	}
+	/* What is too large says nothing of the others */
+	if (ret != -EMSGSIZE && !__test_and_set_bit(slot, q->dlq_full))
+		q->blocked = ++q->dlq_nr_full == (q->dlq->per_cpu ? 1 : q->dlq->nr_parts);
+	mqbus_window_unburied(&q->window, i);
+	return 0;
+}
+
 /**
  * mqbus_dlq_bury() - move dead letters to their topic
  * @q: the queue; the group's lock is held
  * @stored: set if any was moved: readers of the topic are to be woken
+ *
+ * Those whose partition is full leave their own one, if the retry ring has room.
  *
  * Return: whether there are more that could be moved; a bounded number of bytes was.
  */
 bool mqbus_dlq_bury(struct mqbus_group_queue *q, bool *stored)
 {
 	struct mqbus_window *w = &q->window;
-	u32 held = 0, i, bytes;
+	u32 held = 0, steps = MQBUS_WINDOW_STEP, bytes;
 
 	lockdep_assert_held(&q->group->lock);
 
-	while (!mqbus_list_empty(&w->dead) && !q->blocked) {
-		if (held >= MQBUS_WINDOW_HOLD)
+	/* Deleted with its topic: nothing is settled any more, nor is what it had held */
+	if (q->group->dead)
+		return false;
+	if (!q->dlq || mqbus_topic_dead(q->dlq))
+		q->blocked = true;
+	while (w->letter != MQBUS_NONE && !q->blocked) {
+		if (held >= MQBUS_WINDOW_HOLD || !steps--)
 			return true;
-		/* Deleted with its topic: nothing is settled any more */
-		if (!q->dlq)
-			return false;
-		i = w->dead.first;
-		bytes = dlq_append_or_wait(q, i);
-		q->blocked = !bytes;
-		if (bytes) {
-			dlq_tell(q, i);
-			mqbus_window_buried(w, i);
+		bytes = dlq_bury_one(q, w->letter);
+		if (bytes)
 			*stored = true;
-			held += bytes;
-		}
+		held += bytes;
 	}
-	/* What has to wait leaves the partition, if the retry ring has room */
-	if (q->blocked)
+	if (w->nr_dead)
 		return mqbus_window_postpone(w);
-	dlq_unwait(q);
+	mqbus_dlq_unwait(q);
 	return false;
 }

@@ -194,9 +194,12 @@ static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 	int err = 0;
 
 	if (dlq) {
-		mqbus_dlq_swap(group->queue, dlq);
-		mqbus_queue_configure(group->queue);
+		kref_get(&dlq->ref);	/* as long as we look at it */
 		mutex_lock(&ns->dlq_lock);
+		/* Its topic may go now, and knows of the group */
+		spin_lock(&group->lock);
+		mqbus_dlq_swap(group->queue, dlq);
+		spin_unlock(&group->lock);
 		err = mqbus_dlq_check(ns, topic, dlq);
 	}
 	mutex_lock(&topic->lock);
@@ -206,11 +209,18 @@ static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 		kref_get(&group->ref);	/* the caller drops its own */
 		unused = group_remove(group);
 	} else if (err && dlq) {
-		unused = mqbus_dlq_swap(group->queue, NULL);
+		spin_lock(&group->lock);
+		group->dead = true;
+		unused = mqbus_queue_end(group->queue);
+		spin_unlock(&group->lock);
 	}
 	mutex_unlock(&topic->lock);
-	if (dlq)
+	if (!err && dlq)
+		mqbus_dlq_linked(ns, topic, dlq);
+	if (dlq) {
 		mutex_unlock(&ns->dlq_lock);
+		mqbus_topic_put(dlq);
+	}
 	if (unused)
 		mqbus_topic_put(unused);
 	return err;
@@ -250,6 +260,8 @@ int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 		goto put_topic;
 	group = group_new(ns, who, topic, args);
 	if (!IS_ERR(group)) {
+		if (dlq)
+			mqbus_right_get(&group->queue->dlq_right, who);
 		err = group_publish(ns, group, args, dlq);
 		if (err)
 			mqbus_group_put(group);
@@ -382,12 +394,31 @@ static void group_hold(struct mqbus_group *group, bool *what, bool value)
 	}
 }
 
-/* As the name says, with @dlq, which is replaced by what is to be put. */
+/* Options of a queue group, and under whose rights its dead letters go where they go. */
+static int group_set_queue(struct mqbus_group *group, const struct mqbus_who *who,
+			   const struct mqbus_group_set *args, struct mqbus_topic **dlq)
+{
+	struct mqbus_group_queue *q = group->queue;
+	int err = mqbus_queue_set(q, &args->queue, args->fields, dlq);
+
+	if (err || !(args->fields & MQBUS_GROUP_SET_DLQ))
+		return err;
+	mqbus_right_put(&q->dlq_right);
+	if (args->queue.dlq[0])
+		mqbus_right_get(&q->dlq_right, who);
+	return 0;
+}
+
+/*
+ * As the name says, with @dlq, which is replaced by what is to be put; the caller has a
+ * reference of its own besides.
+ */
 static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 			    const struct mqbus_group_set *args, struct mqbus_topic **dlq)
 {
 	struct mqbus_topic *topic;
 	struct mqbus_group *group;
+	struct mqbus_topic *linked = *dlq;
 	int err;
 
 	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
@@ -398,13 +429,13 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 	kref_get(&group->ref);
 	mutex_unlock(&topic->lock);
 	/* A circle is looked for topic by topic, so this one's lock cannot be held */
-	if (!err && *dlq)
-		err = mqbus_dlq_check(ns, topic, *dlq);
+	if (!err && linked)
+		err = mqbus_dlq_check(ns, topic, linked);
 	mutex_lock(&topic->lock);
 	if (!err && group->dead)
 		err = -ENOENT;
 	if (!err && group->queue)
-		err = mqbus_queue_set(group->queue, &args->queue, args->fields, dlq);
+		err = group_set_queue(group, who, args, dlq);
 	else if (!err)
 		err = mqbus_stream_set(group, &args->stream, args->fields);
 	if (!err && args->fields & MQBUS_GROUP_SET_PAUSED)
@@ -412,7 +443,10 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (!err && args->fields & MQBUS_GROUP_SET_LAG_LIMIT)
 		mqbus_lag_set(group, args->lag_limit);
 	mqbus_group_put(group);
-	mqbus_group_unlock(topic);
+	mutex_unlock(&topic->lock);
+	if (!err && linked)
+		mqbus_dlq_linked(ns, topic, linked);
+	mqbus_topic_put(topic);
 	return err;
 }
 
@@ -428,7 +462,7 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 		    const struct mqbus_group_set *args)
 {
 	bool connect = args->fields & MQBUS_GROUP_SET_DLQ;
-	struct mqbus_topic *dlq = NULL;
+	struct mqbus_topic *dlq = NULL, *new;
 	int err = 0;
 
 	if (args->flags || args->fields & ~__MQBUS_GROUP_SET_ALL)
@@ -440,6 +474,9 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 		err = mqbus_topic_open(ns, who, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
 	if (err)
 		return err;
+	new = dlq;
+	if (new)
+		kref_get(&new->ref);
 	if (connect)
 		mutex_lock(&ns->dlq_lock);
 	err = group_set_locked(ns, who, args, &dlq);
@@ -448,6 +485,8 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 	/* The one that is not used: the old one, or, after an error, the new one */
 	if (dlq)
 		mqbus_topic_put(dlq);
+	if (new)
+		mqbus_topic_put(new);
 	return err;
 }
 

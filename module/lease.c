@@ -368,10 +368,15 @@ ssize_t mqbus_lease_read(struct mqbus_member *member, struct iov_iter *to, ktime
 
 	lockdep_assert_held(&member->read_lock);
 
-	/* If it was settled otherwise meanwhile, then that is what happened to it */
 	if (ack.lease)
 		settle_chunk(member, &ack, 1, &err);
 	member->read_lease = 0;
+	/*
+	 * If it was settled otherwise meanwhile, then that is what happened to it. But who took
+	 * too long must hear that it comes again, unless it was over as it was handed out.
+	 */
+	if ((err == -ETIMEDOUT || err == -ESTALE) && !member_queue(member)->window.once)
+		return err;
 	do {
 		ret = lease_take_or_wait(member, &leased, 1, 0, deadline);
 		if (ret < 0)

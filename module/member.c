@@ -181,7 +181,10 @@ static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, 
 	return n;
 }
 
-/* The user never saw these ranges: take them back, if they are still the last. */
+/*
+ * The user never saw these ranges: take them back, with what another thread was given behind
+ * them.
+ */
 static void member_untake(struct mqbus_member *member,
 			  const struct mqbus_range *ranges, u32 n)
 {
@@ -323,17 +326,35 @@ static int member_take_one(struct mqbus_member *member, struct taken *t)
 	return ret;
 }
 
-static void member_untake_one(struct mqbus_member *member, const struct taken *t)
+static struct mqbus_range taken_range(const struct taken *t)
 {
-	struct mqbus_range range = {
+	return (struct mqbus_range) {
 		.partition = t->partition,
 		.generation = t->generation,
 		.begin = t->at.pos,
 		.begin_offset = t->at.offset,
 		.end = t->end.pos,
+		.end_offset = t->end.offset,
 	};
+}
+
+static void member_untake_one(struct mqbus_member *member, const struct taken *t)
+{
+	struct mqbus_range range = taken_range(t);
 
 	member_untake(member, &range, 1);
+}
+
+/* It was evicted while it was copied. */
+static void member_lose_one(struct mqbus_member *member, const struct taken *t)
+{
+	struct mqbus_group *group = member->group;
+	struct mqbus_range range = taken_range(t);
+
+	spin_lock(&group->lock);
+	if (member->seat)
+		mqbus_slot_lose(&group->slots[t->partition], member->seat, &range);
+	mqbus_stream_unlock(group);
 }
 
 static ssize_t member_read_locked(struct mqbus_member *member, struct iov_iter *to,
@@ -384,8 +405,8 @@ static ssize_t member_read_locked(struct mqbus_member *member, struct iov_iter *
 		}
 		if (likely(!mqbus_ring_passed(ring, t.at.pos)))
 			break;
-		/* Evicted while it was copied: what the user has is not a record */
-		member_untake_one(member, &t);
+		/* What the user has is not a record */
+		member_lose_one(member, &t);
 		*to = start;
 		if (signal_pending(current))
 			return -EINTR;

@@ -10,6 +10,7 @@
 #include "account.h"
 #include "compat.h"
 #include "ns.h"
+#include "queue.h"
 #include "topic.h"
 
 #define MAX_TOPICS_DEFAULT	4096
@@ -74,6 +75,7 @@ static int __net_init ns_net_init(struct net *net)
 	mutex_init(&ns->lock);
 	mutex_init(&ns->dlq_lock);
 	mutex_init(&ns->transact_lock);
+	mqbus_dlq_ns_init(ns);
 	mqbus_event_ns_init(ns);
 	hash_init(ns->topics);
 	atomic_set(&ns->seq, 1);	/* a dump does not notice a change from 0 */
@@ -109,6 +111,7 @@ static void __net_exit ns_net_exit(struct net *net)
 	unregister_net_sysctl_table(ns->header);
 	kfree(ns->table);
 	mqbus_topic_delete_all(ns);
+	mqbus_dlq_ns_exit(ns);
 	mqbus_event_ns_exit(ns);
 	WARN_ON_ONCE(ns->bytes);
 }

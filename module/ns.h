@@ -26,6 +26,10 @@ struct ctl_table_header;
  * @producers: last producer id given out
  * @dlq_lock: serialises new connections to topics of dead letters; taken before @lock
  * @dlq_mark: last search for circles of them, under @lock
+ * @dlq_links: guards @dlq_orphans and each topic's feeders; taken inside a group's lock
+ * @dlq_orphans: queue groups whose topic of dead letters is not there
+ * @dlq_work: looks for it
+ * @dlq_pass: the last look
  * @transact_lock: one transaction at a time has its locks; taken before any group's
  * @events: on their way to who listens
  * @table: sysctl table
@@ -44,6 +48,10 @@ struct mqbus_ns {
 	atomic64_t producers;
 	struct mutex dlq_lock;	/* no two new ways for dead letters at a time */
 	u32 dlq_mark;
+	spinlock_t dlq_links;	/* who is in which list */
+	struct list_head dlq_orphans;
+	struct work_struct dlq_work;
+	u32 dlq_pass;
 	struct mutex transact_lock;	/* for lockdep: several locks of a kind are held */
 	struct mqbus_events events;
 	struct ctl_table *table;

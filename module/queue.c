@@ -117,7 +117,7 @@ u64 mqbus_queue_bytes(const struct mqbus_queue *o, const struct mqbus_topic *top
 void mqbus_queue_configure(struct mqbus_group_queue *q)
 {
 	const struct mqbus_queue *o = &q->options;
-	u32 limit = o->limit ?: (q->dlq ? MQBUS_LIMIT_DEFAULT : MQBUS_ANY);
+	u32 limit = o->limit ?: (o->dlq[0] ? MQBUS_LIMIT_DEFAULT : MQBUS_ANY);
 
 	WRITE_ONCE(q->jitters, o->backoff_jitter);
 	q->window.conf = (struct mqbus_window_conf) {
@@ -131,7 +131,7 @@ void mqbus_queue_configure(struct mqbus_group_queue *q)
 			.factor = o->backoff_factor ?: QUEUE_FACTOR_DEFAULT,
 			.jitter = o->backoff_jitter,
 		},
-		.dlq = q->dlq,
+		.dlq = o->dlq[0],
 		.paused = mqbus_group_holds(q->group),
 	};
 }
@@ -244,7 +244,9 @@ static void queue_run(struct work_struct *work)
 		mqbus_queue_now(q, &now);
 		mqbus_queue_lock(q);
 		q->timer.armed = U64_MAX;
-		q->blocked = false;	/* look again whether there is room */
+		/* Whoever says so after this kicks again */
+		if (xchg(&q->dlq_room, false))
+			mqbus_dlq_retry(q);
 		more = !q->group->dead &&
 		       mqbus_window_tick(&q->window, MQBUS_WINDOW_STEP, &now);
 		mqbus_queue_unlock(q);
@@ -350,6 +352,7 @@ void mqbus_queue_free(struct mqbus_group *group)
 	if (!q)
 		return;
 	mqbus_timer_end(&q->timer);
+	mqbus_right_put(&q->dlq_right);
 	if (!IS_ERR_OR_NULL(q->retry))
 		mqbus_part_free(q->retry);
 	kvfree(q->window.seats);
@@ -427,7 +430,6 @@ int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *o,
 		if (fields & MQBUS_GROUP_SET_DLQ)
 			*dlq = mqbus_dlq_swap(q, *dlq);
 		mqbus_queue_configure(q);
-		q->blocked = false;
 	}
 	mqbus_queue_unlock(q);
 	return err;

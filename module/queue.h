@@ -7,6 +7,7 @@
 
 #include "core/window.h"
 #include "timer.h"
+#include "who.h"
 
 struct mqbus_group;
 struct mqbus_member;
@@ -31,10 +32,16 @@ struct mqbus_who;
  * @jitters: what failed waits at random, see mqbus_queue_now()
  * @options: as the owner gave them
  * @seq: number of the last dead letter
- * @dlq: where those go, with a reference, or NULL; changed under the namespace's
- *	dlq_lock
+ * @dlq: where those go, with a reference, or NULL, also while it is not there; changed
+ *	under the namespace's dlq_lock, or when the group is deleted
+ * @dlq_right: of whoever said so; under the namespace's dlq_lock
+ * @dlq_node: in the topic's feeders or the namespace's orphans, under its dlq_links
+ * @dlq_pass: the last look for an orphan's topic, under dlq_links
  * @dlq_wait: in the queue of those that wait for room there; its entry is empty if not
- * @blocked: a dead letter found no room, and nobody has said that there is
+ * @dlq_room: somebody has said that there may be; loaded and stored without the lock
+ * @dlq_full: partitions there that had none since; of a topic without order only bit 0
+ * @dlq_nr_full: how many
+ * @blocked: no dead letter could go anywhere
  * @headers: to make the headers of a dead letter
  * @rcu: frees it after the last writer's look
  */
@@ -55,7 +62,13 @@ struct mqbus_group_queue {
 	struct mqbus_queue options;
 	u64 seq;
 	struct mqbus_topic *dlq;
+	struct mqbus_right dlq_right;
+	struct list_head dlq_node;
+	u32 dlq_pass;
 	struct wait_queue_entry dlq_wait;
+	bool dlq_room;
+	DECLARE_BITMAP(dlq_full, MQBUS_PARTITIONS_MAX);
+	u32 dlq_nr_full;
 	bool blocked;
 	char headers[MQBUS_DLQ_HEADERS];
 
@@ -80,10 +93,19 @@ void mqbus_queue_kick(struct mqbus_group_queue *q);
 void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);
 
 /* dlq.c */
-int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
 const char *mqbus_dlq_reason(enum mqbus_reason reason);
 bool mqbus_dlq_bury(struct mqbus_group_queue *q, bool *stored);
 void mqbus_dlq_init(struct mqbus_group_queue *q);
+void mqbus_dlq_unwait(struct mqbus_group_queue *q);
+void mqbus_dlq_retry(struct mqbus_group_queue *q);
+
+/* dlq_link.c */
+int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
+void mqbus_dlq_linked(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
 struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq);
+void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic);
+void mqbus_dlq_look(struct mqbus_ns *ns);
+void mqbus_dlq_ns_init(struct mqbus_ns *ns);
+void mqbus_dlq_ns_exit(struct mqbus_ns *ns);
 
 #endif /* _MQBUS_QUEUE_H */

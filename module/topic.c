@@ -16,6 +16,7 @@
 #include "event.h"
 #include "group.h"
 #include "ns.h"
+#include "queue.h"
 #include "sender.h"
 #include "topic.h"
 #include "who.h"
@@ -29,7 +30,14 @@ static u32 name_hash(const char *name)
 	return jhash(name, strlen(name), seed);
 }
 
-static struct mqbus_topic *topic_lookup(struct mqbus_ns *ns, const char *name)
+/**
+ * mqbus_topic_lookup() - a topic by its name
+ * @ns: in which namespace; its lock is held
+ * @name: a checked name
+ *
+ * Return: the topic, which is there as long as the lock is held, or NULL.
+ */
+struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name)
 {
 	struct mqbus_topic *topic;
 
@@ -138,6 +146,7 @@ static struct mqbus_topic *topic_new(const struct mqbus_who *who,
 	mutex_init(&topic->lock);
 	INIT_LIST_HEAD(&topic->groups);
 	INIT_LIST_HEAD(&topic->names);
+	INIT_LIST_HEAD(&topic->feeders);
 	mqbus_limit_init(&topic->limit);
 	init_waitqueue_head(&topic->readers);
 	init_waitqueue_head(&topic->writers);
@@ -160,7 +169,7 @@ static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
 	lockdep_assert_held(&ns->lock);
 
-	if (topic_lookup(ns, topic->name))
+	if (mqbus_topic_lookup(ns, topic->name))
 		return -EEXIST;
 	if (ns->nr_topics >= READ_ONCE(ns->max_topics))
 		return -EMFILE;
@@ -170,6 +179,7 @@ static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	ns->nr_topics++;
 	atomic_inc(&ns->seq);
 	mqbus_event_topic(MQBUS_EVENT_KIND_TOPIC_MADE, topic);
+	mqbus_dlq_look(ns);
 	return 0;
 }
 
@@ -200,7 +210,7 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 
 	/* Only to spare the work; what counts is asked again at the end */
 	mutex_lock(&ns->lock);
-	taken = topic_lookup(ns, args->name);
+	taken = mqbus_topic_lookup(ns, args->name);
 	mutex_unlock(&ns->lock);
 	if (taken)
 		return -EEXIST;
@@ -241,6 +251,7 @@ static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	/* The queues' locks order the flag before a waiter's next look */
 	wake_up_interruptible_poll(&topic->readers, EPOLLHUP | EPOLLIN);
 	wake_up_interruptible_poll(&topic->writers, EPOLLHUP | EPOLLOUT);
+	mqbus_dlq_leave(ns, topic);
 	/* Nothing can be settled from now on, so the groups may go */
 	mqbus_group_delete_all(topic);
 	mqbus_event_topic(MQBUS_EVENT_KIND_TOPIC_DELETED, topic);
@@ -262,7 +273,7 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	int err = 0;
 
 	mutex_lock(&ns->lock);
-	topic = topic_lookup(ns, name);
+	topic = mqbus_topic_lookup(ns, name);
 	if (!topic)
 		err = -ENOENT;
 	else if (!mqbus_who_owns(who, topic->uid))
@@ -309,7 +320,7 @@ struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name)
 	struct mqbus_topic *topic;
 
 	mutex_lock(&ns->lock);
-	topic = topic_lookup(ns, name);
+	topic = mqbus_topic_lookup(ns, name);
 	if (topic)
 		kref_get(&topic->ref);
 	mutex_unlock(&ns->lock);

@@ -78,6 +78,9 @@ struct mqbus_topic_counts {
  *	were closed
  * @nr_names: how many
  * @limit: rates and shares
+ * @feeders: queue groups whose dead letters come here, under the namespace's dlq_links
+ * @dlq_most: bytes of the parts of the largest record that may come so, without our
+ *	headers; under the namespace's dlq_lock
  * @dlq_mark: the last search for circles of dead letters that was here; this and
  *	the next are the namespace's, under its lock
  * @dlq_todo: the next topic that it has to look at
@@ -117,6 +120,8 @@ struct mqbus_topic {
 	unsigned int nr_names;
 	struct mqbus_limit limit;
 
+	struct list_head feeders;
+	u32 dlq_most;
 	u32 dlq_mark;
 	struct mqbus_topic *dlq_todo;
 
@@ -136,6 +141,7 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 void mqbus_topic_delete_all(struct mqbus_ns *ns);
 int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const char *name,
 		     unsigned int want, struct mqbus_topic **topic);
+struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name);
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
 void mqbus_topic_wake_readers(struct mqbus_topic *topic);

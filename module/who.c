@@ -51,6 +51,16 @@ static bool in_group(const struct cred *cred, kgid_t gid)
 	return false;
 }
 
+static bool mode_allows(const struct cred *cred, kuid_t uid, kgid_t gid, umode_t mode,
+			unsigned int want)
+{
+	if (uid_eq(cred->fsuid, uid))
+		mode >>= 6;
+	else if (in_group(cred, gid))
+		mode >>= 3;
+	return !(want & ~mode);
+}
+
 /**
  * mqbus_who_may() - check a mode as a file's
  * @who: somebody
@@ -65,11 +75,49 @@ static bool in_group(const struct cred *cred, kgid_t gid)
 bool mqbus_who_may(const struct mqbus_who *who, kuid_t uid, kgid_t gid,
 		   umode_t mode, unsigned int want)
 {
-	if (uid_eq(who->cred->fsuid, uid))
-		mode >>= 6;
-	else if (in_group(who->cred, gid))
-		mode >>= 3;
-	return !(want & ~mode) || mqbus_who_capable(who, CAP_DAC_OVERRIDE);
+	return mode_allows(who->cred, uid, gid, mode, want) ||
+	       mqbus_who_capable(who, CAP_DAC_OVERRIDE);
+}
+
+/**
+ * mqbus_right_get() - keep what somebody may do
+ * @right: filled
+ * @who: somebody
+ *
+ * A file's rights are those of its opener, for as long as it is open; so are these, for
+ * longer.
+ */
+void mqbus_right_get(struct mqbus_right *right, const struct mqbus_who *who)
+{
+	right->cred = get_cred(who->cred);
+	right->override = mqbus_who_capable(who, CAP_DAC_OVERRIDE);
+}
+
+/**
+ * mqbus_right_put() - undo mqbus_right_get()
+ * @right: what that filled, or zeros; zeros afterwards
+ */
+void mqbus_right_put(struct mqbus_right *right)
+{
+	put_cred(right->cred);
+	*right = (struct mqbus_right) {};
+}
+
+/**
+ * mqbus_right_may() - as mqbus_who_may(), of somebody who is not there any more
+ * @right: what he might do
+ * @uid: owner of the object
+ * @gid: its group
+ * @mode: its rw bits for owner, group and others
+ * @want: MQBUS_MAY_*
+ *
+ * Return: whether all that is wanted is allowed.
+ */
+bool mqbus_right_may(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
+		     umode_t mode, unsigned int want)
+{
+	return right->override ||
+	       (right->cred && mode_allows(right->cred, uid, gid, mode, want));
 }
 
 /**

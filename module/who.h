@@ -26,9 +26,23 @@ struct mqbus_who {
 	struct sk_buff *skb;
 };
 
+/**
+ * struct mqbus_right - what somebody may do when his file is closed
+ * @cred: who he was, with a reference; NULL: nobody
+ * @override: he had CAP_DAC_OVERRIDE over the namespace
+ */
+struct mqbus_right {
+	const struct cred *cred;
+	bool override;
+};
+
 bool mqbus_who_capable(const struct mqbus_who *who, int cap);
 bool mqbus_who_may(const struct mqbus_who *who, kuid_t uid, kgid_t gid,
 		   umode_t mode, unsigned int want);
+void mqbus_right_get(struct mqbus_right *right, const struct mqbus_who *who);
+void mqbus_right_put(struct mqbus_right *right);
+bool mqbus_right_may(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
+		     umode_t mode, unsigned int want);
 bool mqbus_who_owns(const struct mqbus_who *who, kuid_t uid);
 int mqbus_name_check(const char *name);
 

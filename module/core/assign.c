@@ -39,6 +39,8 @@ static void slot_grant(struct mqbus_assign *a, struct mqbus_slot *slot)
 		a->generation = 1;
 	slot->generation = a->generation;
 	slot->owner = slot->target;
+	if (slot->robbed == slot->owner)
+		slot->robbed = NULL;
 	a->changed = true;
 }
 
@@ -72,6 +74,8 @@ static void assign_purge(struct mqbus_assign *a)
 	for (i = 0; i < a->nr_slots; i++) {
 		struct mqbus_slot *slot = &a->slots[i];
 
+		if (slot->owner && slot->owner->state == MQBUS_SEAT_FENCED)
+			slot->robbed = slot->owner;
 		if (slot->owner && slot->owner->state != MQBUS_SEAT_ACTIVE)
 			slot_take_away(slot);
 		if (slot->target && !seat_shares(slot->target))
@@ -230,8 +234,19 @@ int mqbus_assign_sit(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now)
 	return 0;
 }
 
+/* Its member is gone, and with it who would have to hear that he lost something. */
+static void assign_pardon(struct mqbus_assign *a, const struct mqbus_seat *seat)
+{
+	u32 i;
+
+	for (i = 0; i < a->nr_slots; i++)
+		if (a->slots[i].robbed == seat)
+			a->slots[i].robbed = NULL;
+}
+
 static void assign_remove(struct mqbus_assign *a, struct mqbus_seat *seat)
 {
+	assign_pardon(a, seat);
 	a->seats[seat->index] = NULL;
 	a->nr_seats--;
 	list_del(&seat->node);
@@ -247,6 +262,7 @@ static void assign_remove(struct mqbus_assign *a, struct mqbus_seat *seat)
  */
 void mqbus_assign_take_over(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now)
 {
+	assign_pardon(a, seat);
 	/* What the old one had is not handed out any more */
 	seat->state = MQBUS_SEAT_AWAY;
 	assign_update(a, now);
@@ -414,6 +430,19 @@ void mqbus_slot_untake(struct mqbus_assign *a, struct mqbus_slot *slot,
 }
 
 /**
+ * mqbus_slot_lose() - a range was evicted while it was told
+ * @slot: the partition
+ * @seat: whom it was handed out to
+ * @range: what mqbus_slot_take() filled
+ */
+void mqbus_slot_lose(struct mqbus_slot *slot, const struct mqbus_seat *seat,
+		     const struct mqbus_range *range)
+{
+	if (slot->owner == seat && slot->generation == range->generation)
+		mqbus_cursor_lose(&slot->cursor, range);
+}
+
+/**
  * mqbus_slot_check() - whether a commit may be
  * @slot: the partition
  * @seat: whose
@@ -429,7 +458,7 @@ int mqbus_slot_check(const struct mqbus_slot *slot, const struct mqbus_seat *sea
 
 	if (slot->owner == seat && (!generation || generation == slot->generation))
 		return offset < c->done.offset || offset > c->given.offset ? -ERANGE : 0;
-	if (seat->state == MQBUS_SEAT_FENCED ||
+	if (seat->state == MQBUS_SEAT_FENCED || (!generation && slot->robbed == seat) ||
 	    (generation && seat->fenced && (s32)(generation - seat->fenced) <= 0))
 		return -ENOLINK;
 	return -ESTALE;

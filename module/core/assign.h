@@ -76,6 +76,7 @@ struct mqbus_seat {
  * @deadline: when it is revoked: when its owner is fenced; U64_MAX: never; else 0
  * @generation: the group's when it got its last owner
  * @told: its owner was told that it is revoked
+ * @robbed: the seat from which it was last taken by force, until that gets it back
  */
 struct mqbus_slot {
 	struct mqbus_cursor cursor;
@@ -84,6 +85,7 @@ struct mqbus_slot {
 	u64 deadline;
 	u32 generation;
 	bool told;
+	const struct mqbus_seat *robbed;
 };
 
 /**
@@ -140,6 +142,8 @@ bool mqbus_slot_take(struct mqbus_slot *slot, struct mqbus_ring *ring, bool paus
 		     struct mqbus_range *range);
 void mqbus_slot_untake(struct mqbus_assign *a, struct mqbus_slot *slot,
 		       const struct mqbus_seat *seat, const struct mqbus_range *range);
+void mqbus_slot_lose(struct mqbus_slot *slot, const struct mqbus_seat *seat,
+		     const struct mqbus_range *range);
 int mqbus_slot_check(const struct mqbus_slot *slot, const struct mqbus_seat *seat,
 		     u32 generation, u64 offset);
 void mqbus_slot_commit(struct mqbus_assign *a, struct mqbus_slot *slot,

@@ -53,10 +53,18 @@ static void cursor_catch_up(struct mqbus_cursor *c, struct mqbus_ring *ring)
 	c->given = ring->head;
 }
 
+static u64 overlap(u64 begin, u64 end, u64 from, u64 to)
+{
+	begin = max(begin, from);
+	end = min(end, to);
+	return end > begin ? end - begin : 0;
+}
+
 /* Of some records, those that had been handed out before. */
 static u64 cursor_again(const struct mqbus_cursor *c, u64 begin, u64 end)
 {
-	return c->again > begin ? min(c->again, end) - begin : 0;
+	return overlap(begin, end, 0, c->again) +
+	       overlap(begin, end, max(c->again, c->behind), c->behind_end);
 }
 
 static void cursor_count(struct mqbus_cursor *c, u64 begin, u64 end)
@@ -160,22 +168,61 @@ void mqbus_cursor_rewind(struct mqbus_cursor *c)
 	c->untold = 0;
 }
 
+/* A range is in nobody's hands, though it had been handed out. */
+static void cursor_uncount(struct mqbus_cursor *c, const struct mqbus_range *range)
+{
+	u64 begin = range->begin_offset, end = range->end_offset;
+
+	c->delivered -= end - begin;
+	c->redelivered -= cursor_again(c, begin, end);
+}
+
 /**
  * mqbus_cursor_untake() - take back a range that did not arrive
  * @c: the cursor; the group's lock is held
  * @range: what mqbus_cursor_take() filled
  *
- * If more was handed out meanwhile, or some of it was committed, only what was lost is
- * told again.
+ * What was handed out behind it meanwhile comes again after it: there is no place for a gap.
+ * Of what was committed meanwhile only what was lost is told again.
  */
 void mqbus_cursor_untake(struct mqbus_cursor *c, const struct mqbus_range *range)
 {
+	u64 begin = range->begin_offset, end = range->end_offset;
+	struct mqbus_mark to = { range->begin, begin };
+
 	c->untold += range->lost;
-	if (c->given.pos != range->end || c->done.offset > range->begin_offset)
+	cursor_uncount(c, range);
+	if (c->given.offset > end) {
+		bool apart = end > c->behind_end || c->given.offset < c->behind;
+
+		c->behind = apart ? end : min(c->behind, end);
+		c->behind_end = apart ? c->given.offset : max(c->behind_end, c->given.offset);
+	}
+	if (c->behind >= begin && c->behind < end)
+		c->behind = end;
+	if (to.offset < c->done.offset)
+		to = c->done;
+	if (to.offset < c->given.offset)
+		c->given = to;
+}
+
+/**
+ * mqbus_cursor_lose() - a range was evicted while it was told
+ * @c: the cursor; the group's lock is held
+ * @range: what mqbus_cursor_take() filled
+ */
+void mqbus_cursor_lose(struct mqbus_cursor *c, const struct mqbus_range *range)
+{
+	u64 n = range->end_offset - range->begin_offset;
+
+	/* The next look finds it missing */
+	if (c->given.pos == range->end) {
+		mqbus_cursor_untake(c, range);
 		return;
-	/* @again has not changed since, or it would not be the last */
-	c->delivered -= c->given.offset - range->begin_offset;
-	c->redelivered -= cursor_again(c, range->begin_offset, c->given.offset);
-	c->given.pos = range->begin;
-	c->given.offset = range->begin_offset;
+	}
+	cursor_uncount(c, range);
+	c->lost += n;
+	c->untold += n;
+	if (c->done.offset <= range->begin_offset)
+		c->lost_given += n;
 }

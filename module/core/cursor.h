@@ -9,7 +9,9 @@
  *
  * What a stream group has of one partition: @done is what it has committed,
  * @given what it has handed out to the partition's owner; done <= given. When
- * the owner goes, @given falls back to @done and the next owner gets it again.
+ * the owner goes, @given falls back to @done and the next owner gets it again. When a
+ * range did not arrive, @given falls back to where that began, though others may have been
+ * given what is behind it: that is handed out twice, so that nothing is lost.
  *
  * @floor repeats @done's position for writers, which load it without the
  * group's lock (ORD_FLOOR): a reader has finished with everything below before
@@ -31,6 +33,10 @@
  * @delivered: records handed out, each time
  * @redelivered: of these, those that were below @again
  * @again: the offset below which records had been handed out when @given last went back
+ *	to @done
+ * @behind: offset of the first record that had been handed out behind a range which was
+ *	taken back
+ * @behind_end: offset behind the last one
  */
 struct mqbus_cursor {
 	u64 floor;	/* stored under the group's lock, loaded by writers */
@@ -43,6 +49,8 @@ struct mqbus_cursor {
 	u64 delivered;
 	u64 redelivered;
 	u64 again;
+	u64 behind;
+	u64 behind_end;
 };
 
 /**
@@ -67,5 +75,6 @@ bool mqbus_cursor_step(struct mqbus_cursor *c, struct mqbus_ring *ring,
 void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to);
 void mqbus_cursor_rewind(struct mqbus_cursor *c);
 void mqbus_cursor_untake(struct mqbus_cursor *c, const struct mqbus_range *range);
+void mqbus_cursor_lose(struct mqbus_cursor *c, const struct mqbus_range *range);
 
 #endif /* _MQBUS_CORE_CURSOR_H */

@@ -296,7 +296,8 @@ static void op_commit(struct sim *s, struct mqbus_member *m)
 	if (slot->owner == m->seat && (!generation || generation == slot->generation))
 		want = to.offset < p->done || to.offset > p->given ? -ERANGE : 0;
 	else
-		want = m->seat->state == MQBUS_SEAT_FENCED || (generation && m->forced[k]) ?
+		want = m->seat->state == MQBUS_SEAT_FENCED || (generation && m->forced[k]) ||
+		       (!generation && slot->robbed == m->seat) ?
 		       -ENOLINK : -ESTALE;
 	err = mqbus_slot_check(slot, m->seat, generation, to.offset);
 	CHECK(err == want);

@@ -210,6 +210,43 @@ static void test_deadlines(void)
 	test_end();
 }
 
+/* Who lost a partition by force hears of it also without a generation, and later */
+static void test_robbed(void)
+{
+	struct mqbus_slot *slot;
+	struct fix f;
+
+	test_begin("taken away by force: known when it was let in again");
+	fix_make(&f, 1);
+	slot = &f.slots[0];
+	sit(&f, 0);
+	sit(&f, 1);
+	mqbus_assign_fence_all(&f.a, 0);
+	mqbus_assign_admit(&f.a, &f.seats[1], 0);
+	mqbus_assign_admit(&f.a, &f.seats[0], 0);
+	CHECK(slot->owner == &f.seats[1]);
+	CHECK(mqbus_slot_check(slot, &f.seats[0], 0, 0) == -ENOLINK);
+	/* It gets it back, and goes of its own will then */
+	CHECK(mqbus_assign_stand(&f.a, &f.seats[1], 0, 0));
+	CHECK(slot->owner == &f.seats[0] && !mqbus_slot_check(slot, &f.seats[0], 0, 0));
+	sit(&f, 2);
+	slot->target = &f.seats[2];
+	mqbus_slot_release(&f.a, slot);
+	CHECK(slot->owner == &f.seats[2]);
+	CHECK(mqbus_slot_check(slot, &f.seats[0], 0, 0) == -ESTALE);
+	/* Who sits there later has lost nothing */
+	mqbus_assign_fence_all(&f.a, 0);
+	mqbus_assign_admit(&f.a, &f.seats[0], 0);
+	CHECK(slot->robbed == &f.seats[2]);
+	mqbus_assign_take_over(&f.a, &f.seats[2], 0);
+	CHECK(mqbus_slot_check(slot, &f.seats[2], 0, 0) == -ESTALE);
+	mqbus_assign_fence_all(&f.a, 0);
+	mqbus_assign_admit(&f.a, &f.seats[2], 0);
+	CHECK(slot->robbed == &f.seats[0]);
+	CHECK(mqbus_assign_stand(&f.a, &f.seats[0], 0, 0) && !slot->robbed);
+	test_end();
+}
+
 static void test_generation(void)
 {
 	struct mqbus_slot *slot;
@@ -298,7 +335,8 @@ static void test_untake_of_committed(void)
 	give(&f, 0, 10);
 	mqbus_slot_commit(&f.a, slot, &(struct mqbus_mark){ 192, 3 });
 	mqbus_slot_untake(&f.a, slot, &f.seats[0], &r);
-	CHECK(slot->cursor.given.offset == 10);
+	CHECK(slot->cursor.given.offset == 3);
+	give(&f, 0, 7);
 	r.begin = 192;
 	r.begin_offset = 3;
 	r.generation = 2;
@@ -357,6 +395,7 @@ int main(void)
 	test_cheap_first();
 	test_keep();
 	test_deadlines();
+	test_robbed();
 	test_generation();
 	test_away();
 	test_commit_of_old_place();

@@ -210,7 +210,13 @@ twice in the retry ring | retry.c | s/if (e->place == MQBUS_PLACE_RETRY || /if (
 in flight in the retry ring | retry.c | s/^\tw->inflight--;//
 the old place is not given back | retry.c | s/^\tmqbus_lane_del(w, mqbus_window_lane(w, e), i);/\tmqbus_list_del(\&w->table, \&mqbus_window_lane(w, e)->order, MQBUS_ORDER, i);/
 the retry ring's end is not told | retry.c | s/retry->cursor->given = retry->ring->tail;//
-untake below what was committed | cursor.c | s/ || c->done.offset > range->begin_offset)/)/
+untake below what was committed | cursor.c | s/if (to.offset < c->done.offset)/if (0)/
+untake loses what is before others | cursor.c | s/if (to.offset < c->given.offset)/if (c->given.pos == range->end)/
+untake counts what comes again as new | cursor.c | s/^\t\tc->behind_end = apart.*/\t\t;/
+untake counts what did not come as told | cursor.c | s/^\t\tc->behind = end;/\t\t;/
+untake counts twice what did not come | cursor.c | s/^\tc->delivered -= end - begin;/\t;/
+lost behind others is not told | cursor.c | s/^\tc->untold += n;//
+lost is handed out again | cursor.c | /^void mqbus_cursor_lose/,/^}/s/if (c->given.pos == range->end)/if (1)/
 untake tells nothing of what was lost | cursor.c | s/c->untold += range->lost;//
 assign: who is away has no share | assign.c | s/return seat->state == MQBUS_SEAT_ACTIVE || seat->state == MQBUS_SEAT_AWAY;/return seat->state == MQBUS_SEAT_ACTIVE;/
 assign: who is fenced has a share | assign.c | s/seat->state == MQBUS_SEAT_ACTIVE || seat->state == MQBUS_SEAT_AWAY;/seat->state != MQBUS_SEAT_GONE;/
@@ -265,6 +271,10 @@ assign: untake does not move | assign.c | /^void mqbus_slot_untake/,/^}/s/slot_m
 assign: any generation | assign.c | s/(!generation || generation == slot->generation))/1)/
 assign: commits below what is done | assign.c | s/offset < c->done.offset || //
 assign: commits above what was given | assign.c | s/ || offset > c->given.offset ?/ ?/
+assign: nobody knows what was taken by force | assign.c | s/(!generation && slot->robbed == seat)/0/
+assign: what came back is taken by force | assign.c | s/^\t\tslot->robbed = NULL;//
+assign: whoever sits there was robbed | assign.c | /^void mqbus_assign_take_over/,/^}/s/assign_pardon(a, seat);//
+assign: who went was robbed | assign.c | /^static void assign_remove/,/^}/s/assign_pardon(a, seat);//
 assign: fenced is stale | assign.c | s/seat->state == MQBUS_SEAT_FENCED ||//
 assign: fenced for ever | assign.c | s/(s32)(generation - seat->fenced) <= 0/1/
 assign: generations do not come round | assign.c | s/(s32)(generation - seat->fenced) <= 0/generation <= seat->fenced/

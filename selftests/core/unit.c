@@ -280,9 +280,119 @@ static void test_untake(void)
 	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 6 && r.begin_offset == 6);
 	mqbus_cursor_commit(&c, &(struct mqbus_mark){ 7 * 1024, 7 });
 	mqbus_cursor_untake(&c, &r);
-	CHECK(c.done.offset == 7 && c.given.offset == 10);
+	CHECK(c.done.offset == 7 && c.given.offset == 7);
 	append_one(&ring, 1024);
-	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 6 && r.begin_offset == 10);
+	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 6 && r.begin_offset == 7);
+	ring_mem_free(&mem);
+	test_end();
+}
+
+/* Handed out behind what did not arrive: comes again, and counts as that */
+static void test_untake_behind(void)
+{
+	struct mqbus_range r[4];
+	struct mqbus_cursor c;
+	struct mqbus_ring ring;
+	struct ring_mem mem;
+	u32 i;
+
+	test_begin("cursor: a range that is taken back from before others");
+	ring_make(&mem, &ring, 65536, false);
+	mqbus_cursor_init(&c);
+	spin_lock(&ring.lock);
+	mqbus_cursor_place(&c, &ring, &(struct mqbus_mark){});
+	spin_unlock(&ring.lock);
+	for (i = 0; i < 3; i++) {
+		append_one(&ring, 1024);
+		append_one(&ring, 1024);
+		CHECK(mqbus_cursor_take(&c, &ring, &r[i]));
+	}
+	mqbus_cursor_untake(&c, &r[1]);
+	CHECK(c.given.offset == 2 && c.delivered == 4 && !c.redelivered);
+	mqbus_cursor_untake(&c, &r[0]);
+	CHECK(c.given.offset == 0 && c.delivered == 2 && !c.redelivered);
+	CHECK(mqbus_cursor_take(&c, &ring, &r[3]) && r[3].end_offset == 6);
+	CHECK(c.delivered == 8 && c.redelivered == 2);
+	mqbus_cursor_untake(&c, &r[3]);
+	CHECK(!c.given.offset && c.delivered == 2 && !c.redelivered);
+	/* Settled meanwhile: no more than that is lost */
+	CHECK(mqbus_cursor_take(&c, &ring, &r[3]));
+	mqbus_cursor_commit(&c, &(struct mqbus_mark){ 3 * 1024, 3 });
+	mqbus_cursor_untake(&c, &r[3]);
+	CHECK(c.given.offset == 3 && c.given.pos == 3 * 1024);
+	/* Evicted while it was told, and others were given what is behind */
+	append_one(&ring, 1024);
+	CHECK(mqbus_cursor_take(&c, &ring, &r[0]));
+	append_one(&ring, 1024);
+	CHECK(mqbus_cursor_take(&c, &ring, &r[1]));
+	i = c.delivered;
+	mqbus_cursor_lose(&c, &r[0]);
+	CHECK(c.given.offset == 8 && c.lost == 4 && c.untold == 4 && c.delivered == i - 4);
+	mqbus_cursor_lose(&c, &r[1]);
+	CHECK(c.given.offset == 7 && c.lost == 4 && c.delivered == i - 5);
+	ring_mem_free(&mem);
+	test_end();
+}
+
+#define TELLERS	4
+
+/* Threads of one member of which some cannot be told: each record is told in the end */
+static void test_untake_threads(void)
+{
+	static u32 told[70000];
+	struct mqbus_range r[TELLERS];
+	bool busy[TELLERS] = {};
+	struct mqbus_cursor c;
+	struct mqbus_ring ring;
+	struct ring_mem mem;
+	struct rng rng;
+	u64 i, o, handed = 0, done = 0;
+
+	test_begin("cursor: threads that are told or not");
+	rng_init(&rng, 7);
+	ring_make(&mem, &ring, 4096, false);
+	mqbus_cursor_init(&c);
+	spin_lock(&ring.lock);
+	mqbus_cursor_place(&c, &ring, &(struct mqbus_mark){});
+	spin_unlock(&ring.lock);
+	for (i = 0; i < 200000; i++) {
+		u32 t = rng_below(&rng, TELLERS);
+
+		spin_lock(&ring.lock);
+		if (rng_once(&rng, 2) && ring.tail.offset < ARRAY_SIZE(told) &&
+		    mqbus_ring_reserve(&ring, 64, c.floor)) {
+			rec_fill(mqbus_ring_slot(&ring), 64, ring.tail.offset, 0);
+			mqbus_ring_stage(&ring, 64);
+			mqbus_ring_publish(&ring);
+		}
+		spin_unlock(&ring.lock);
+		if (!busy[t]) {
+			busy[t] = mqbus_cursor_take(&c, &ring, &r[t]);
+		} else if (rng_once(&rng, 3)) {
+			mqbus_cursor_untake(&c, &r[t]);
+			busy[t] = false;
+		} else {
+			for (o = r[t].begin_offset; o < r[t].end_offset; o++, handed++)
+				told[o]++;
+			busy[t] = false;
+		}
+		/* No further than what was told, nor than what is handed out */
+		while (done < c.given.offset && told[done])
+			done++;
+		if (rng_once(&rng, 4) && done > c.done.offset)
+			mqbus_cursor_commit(&c, &(struct mqbus_mark){ done * 64, done });
+	}
+	for (i = 0; i < TELLERS; i++)
+		if (busy[i])
+			mqbus_cursor_untake(&c, &r[i]);
+	if (mqbus_cursor_take(&c, &ring, &r[0]))
+		for (o = r[0].begin_offset; o < r[0].end_offset; o++, handed++)
+			told[o]++;
+	for (o = 0; o < ring.tail.offset; o++)
+		CHECK(told[o]);
+	CHECK(c.delivered == handed && c.redelivered < handed && ring.tail.offset > 1000);
+	test_note("%llu records, told %llu times", (unsigned long long)ring.tail.offset,
+		  (unsigned long long)handed);
 	ring_mem_free(&mem);
 	test_end();
 }
@@ -298,5 +408,7 @@ int main(void)
 	test_record();
 	test_lost_once();
 	test_untake();
+	test_untake_behind();
+	test_untake_threads();
 	return test_done();
 }

@@ -318,6 +318,187 @@ TEST_F(queue, deleted_and_replaced)
 	EXPECT_EQ(0, mq_delete(self->ctl, other));
 }
 
+/* Whether a figure of the group "g" comes to be a number by itself */
+#define COMES(self, name, number) ({						\
+	__u64 _end = mq_patience();						\
+										\
+	while (FIGURE(self, name) != (number) && mq_clock(CLOCK_MONOTONIC) < _end)	\
+		mq_sleep(MQ_MS);						\
+	FIGURE(self, name) == (number);						\
+})
+
+/* It is the name that counts: letters go to whatever topic has it, when there is one */
+TEST_F(queue, deleted_and_made_again)
+{
+	struct worker *w = self->worker;
+	struct mq_reader dead;
+	struct mqbus_leased l;
+	struct figures f;
+	__u64 used, i;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	used = mq_used(self->ctl);
+	begin_dlq(self, .limit = 1);
+	put_numbers(self->fd, 0, 4);
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	/* Nobody holds what was deleted: a MiB is gone */
+	i = mq_patience();
+	while (mq_used(self->ctl) > used + (1 << 20) && mq_clock(CLOCK_MONOTONIC) < i)
+		mq_sleep(MQ_MS);
+	EXPECT_GT(used + (1 << 20), mq_used(self->ctl));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(i, take_one(w, &l, 0));
+		EXPECT_EQ(0, nack(w, &l));
+	}
+	EXPECT_EQ(2, FIGURE(self, DLQ_BLOCKED));
+	ASSERT_EQ(0, figures_get(self->topic, "g", &f));
+	EXPECT_STREQ(self->dlq, f.dlq);
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	EXPECT_TRUE(COMES(self, DLQ_BLOCKED, 0));
+	EXPECT_EQ(2, FIGURE(self, DEAD_LETTERED));
+	ASSERT_EQ(2, take_one(w, &l, 0));
+	EXPECT_EQ(0, reject(w, &l));
+	/* And again */
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(3, take_one(w, &l, 0));
+	EXPECT_EQ(0, reject(w, &l));
+	EXPECT_EQ(1, FIGURE(self, DLQ_BLOCKED));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 4));
+	ASSERT_EQ(0, mq_group(self->ctl, self->dlq, "dead"));
+	ASSERT_EQ(0, mq_reader_open(&dead, self->dlq, "dead"));
+	EXPECT_EQ(3, record_number(mq_next(&dead, MQ_LONG)));
+	mq_reader_close(&dead);
+}
+
+/* Whoever named it must be allowed to write there, also when it is another one */
+TEST_F(queue, made_again_by_a_stranger)
+{
+	struct mqbus_topic_create args = {
+		.flags = MQBUS_TOPIC_F_SET, .fields = MQBUS_TOPIC_SET_MODE, .mode = 0666,
+	};
+	struct worker w;
+	struct mqbus_leased l;
+	int root = self->ctl, ctl;
+	pid_t pid;
+
+	/* All of it is done by somebody without rights */
+	ASSERT_EQ(0, mq_create(root, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0666));
+	put_numbers(self->fd = mq_producer(self->topic, 0), 0, 1);
+	mq_fork(pid) {
+		if (mq_become(61005, 61006))
+			_exit(1);
+		ctl = mq_open(0);
+		_exit(mq_queue(ctl, self->topic, "g", self->dlq, .limit = 1) ? 2 : 0);
+	}
+	ASSERT_EQ(0, mq_wait(pid));
+	EXPECT_EQ(0, mq_delete(root, self->dlq));
+	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0600));
+	ASSERT_EQ(0, worker_open(&w, self->topic, "g", 0));
+	ASSERT_EQ(0, take_one(&w, &l, 0));
+	EXPECT_EQ(0, nack(&w, &l));
+	mq_sleep(100 * MQ_MS);
+	EXPECT_EQ(1, FIGURE(self, DLQ_BLOCKED));
+	EXPECT_EQ(0, FIGURE(self, DEAD_LETTERED));
+	EXPECT_EQ(0, mq_create_args(root, self->dlq, &args));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 1));
+	worker_close(&w);
+}
+
+/* A circle is one also where a topic is not there at the moment */
+TEST_F(queue, circle_by_name)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+
+	begin_dlq(self, .limit = 1);
+	put_numbers(self->fd, 0, 1);
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(0, take_one(w, &l, 0));
+	EXPECT_EQ(0, nack(w, &l));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, self->dlq, "back", self->topic));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 1));
+	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, self->dlq, "back", self->topic));
+}
+
+/* What might not fit somewhere further on is refused, in whatever order the ways are made */
+TEST_F(queue, largest_record_of_a_chain)
+{
+	char last[MQBUS_NAME_SIZE];
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+	static char value[8000];
+
+	mq_name(last, "last");
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .max_record = sizeof(value)));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .max_record = 1));
+	ASSERT_EQ(0, mq_create(self->ctl, last, .size = 4096, .full = MQBUS_FULL_EVICT));
+
+	EXPECT_EQ(0, mq_queue(self->ctl, self->dlq, "again", last));
+	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(0, mq_group_delete(self->ctl, self->dlq, "again", 0));
+	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->dlq, "again", last));
+
+	/* A small one in its place gets none, until it is large enough */
+	ASSERT_EQ(0, worker_open(w, self->topic, "g", 0));
+	self->fd = mq_producer(self->topic, 0);
+	ASSERT_EQ(1, mq_put(self->fd, value, sizeof(value), 0));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 4096, .full = MQBUS_FULL_EVICT));
+	ASSERT_EQ(1, take(w->fd, &l, 1, 0));
+	EXPECT_EQ(0, reject(w, &l));
+	mq_sleep(100 * MQ_MS);
+	EXPECT_EQ(1, FIGURE(self, DLQ_BLOCKED));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 1));
+	EXPECT_EQ(0, mq_delete(self->ctl, last));
+}
+
+/* A partition that is full holds up its own letters, and neither others' nor the flow */
+TEST_F(queue, one_full_partition)
+{
+	struct worker *w = self->worker;
+	struct mq_reader dead;
+	struct mqbus_leased l[64];
+	unsigned int i, n = 0, blocked;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 2, .max_record = 64));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 4096, .partitions = 2,
+			       .max_record = 1900));
+	begin_dlq(self, .limit = 1, .max_inflight = 64);
+	/* Many to the first one, which has room for a dozen, then some to the other */
+	for (i = 0; i < 60; i++)
+		ASSERT_EQ(1, mq_put_in(self->fd, 0, &i, 8));
+	ASSERT_EQ(60, take(w->fd, l, 64, 0));
+	for (i = 0; i < 60; i++)
+		EXPECT_EQ(0, nack(w, &l[i]));
+	blocked = FIGURE(self, DLQ_BLOCKED);
+	EXPECT_LT(30, blocked);
+	EXPECT_EQ(60, blocked + FIGURE(self, DEAD_LETTERED));
+	/* All wait in the retry ring */
+	EXPECT_EQ(blocked, FIGURE(self, RETRYING));
+	EXPECT_EQ(0, FIGURE(self, INFLIGHT));
+	for (i = 0; i < 5; i++)
+		ASSERT_EQ(1, mq_put_in(self->fd, 1, &i, 8));
+	ASSERT_EQ(5, take(w->fd, l, 64, 0));
+	for (i = 0; i < 5; i++)
+		EXPECT_EQ(0, reject(w, &l[i]));
+	EXPECT_EQ(blocked, FIGURE(self, DLQ_BLOCKED));
+	EXPECT_EQ(65, blocked + FIGURE(self, DEAD_LETTERED));
+	/* They go as they are read */
+	ASSERT_EQ(0, mq_reader_open(&dead, self->dlq, "dead"));
+	for (n = 0; n < 65 && mq_next(&dead, MQ_LONG); n++)
+		;
+	EXPECT_EQ(65, n);
+	EXPECT_TRUE(COMES(self, DLQ_BLOCKED, 0));
+	mq_reader_close(&dead);
+}
+
 /* Whoever waits for dead letters is told of each */
 TEST_F(queue, wakes_its_reader)
 {

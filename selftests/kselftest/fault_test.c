@@ -389,6 +389,83 @@ TEST_F(fault, two_threads_on_an_endpoint)
 	}
 }
 
+/* A call of another thread that waits for memory which is then taken away */
+struct unlucky {
+	int fd;
+	char *page;
+	bool reads;
+	int ret;
+};
+
+static void *fetch_in_vain(void *arg)
+{
+	struct unlucky *u = arg;
+
+	if (u->reads)
+		u->ret = read(u->fd, u->page, 64) < 0 ? -errno : 0;
+	else
+		u->ret = mq_fetch(u->fd, (void *)u->page, 1, 0, 0);
+	return NULL;
+}
+
+/* What a thread could not be told is not lost because another one fetched behind it */
+TEST_F(fault, fetched_behind_what_did_not_arrive)
+{
+	struct mqbus_range range;
+	struct unlucky u;
+	pthread_t thread;
+	__u64 next = 0;
+	int uffd, i;
+
+	for (i = 0; i < 4; i++) {
+		u = (struct unlucky) { .fd = self->reader.fd, .reads = i & 1 };
+		u.page = missing_pages(1, &uffd);
+		ASSERT_NE(NULL, u.page);
+		ASSERT_EQ(1, mq_put(self->fd, "first", 5, 0));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, fetch_in_vain, &u));
+		ASSERT_TRUE(is_stuck(uffd));
+		ASSERT_EQ(1, mq_put(self->fd, "second", 6, 0));
+		ASSERT_EQ(1, mq_fetch(u.fd, &range, 1, 0, 0));
+		EXPECT_EQ(next + 1, range.begin_offset);
+		ASSERT_EQ(0, munmap(u.page, MQ_PAGE));
+		close(uffd);
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(-EFAULT, u.ret);
+		/* Both come, in order; what was to be settled behind them cannot be yet */
+		EXPECT_EQ(-ERANGE, mq_commit(u.fd, 0, next + 2));
+		ASSERT_EQ(1, mq_fetch(u.fd, &range, 1, 0, 0));
+		EXPECT_EQ(next, range.begin_offset);
+		EXPECT_EQ(next + 2, range.end_offset);
+		EXPECT_EQ(0, mq_commit_fetched(u.fd));
+		next += 2;
+	}
+}
+
+/* What is settled is told, also if what comes behind it is in memory of no use */
+TEST_F(fault, committed_is_told)
+{
+	struct mqbus_commit args = { .nr_entries = 2, .entry_size = sizeof(struct mqbus_commit_entry) };
+	struct mqbus_commit_entry *entries;
+	struct mqbus_range range;
+	char *hole = mq_before_hole(1);
+
+	ASSERT_EQ(1, mq_put(self->fd, "x", 1, 0));
+	ASSERT_EQ(1, mq_put(self->fd, "y", 1, 0));
+	ASSERT_EQ(1, mq_fetch(self->reader.fd, &range, 1, 0, 0));
+	entries = (void *)(hole - MQ_PAGE);
+	entries[0].offset = 1;
+	entries[1].offset = 2;
+	args.entries = (uintptr_t)entries;
+	ASSERT_EQ(0, mprotect(entries, MQ_PAGE, PROT_READ));
+	/* It cannot be told what became of the first one, but that it was done */
+	EXPECT_EQ(0, mq_ioctl(self->reader.fd, MQBUS_IOC_COMMIT, &args));
+	EXPECT_EQ(1, args.committed);
+	args.nr_entries = 1;
+	EXPECT_EQ(0, mq_ioctl(self->reader.fd, MQBUS_IOC_COMMIT, &args));
+	EXPECT_EQ(1, args.committed);
+	EXPECT_EQ(0, mq_commit(self->reader.fd, 0, 2));
+}
+
 static void *publish_many(void *arg)
 {
 	struct shared_endpoint *s = arg;

@@ -78,6 +78,58 @@ TEST_F(queue, reading)
 	EXPECT_EQ(2, l.attempt);
 }
 
+/* Whoever took too long for a record hears that it was not settled, once */
+TEST_F(queue, read_too_late)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+	int fd;
+
+	begin(self, .lease = 20 * MQ_MS);
+	put_numbers(self->fd, 0, 2);
+	fd = mq_member(self->topic, "g", O_NONBLOCK);
+	EXPECT_EQ(0, read_number(fd));
+	mq_sleep(60 * MQ_MS);
+	EXPECT_EQ(-ETIMEDOUT, read_number(fd));
+	EXPECT_EQ(0, FIGURE(self, ACKED));
+	EXPECT_EQ(0, read_number(fd));
+	mq_sleep(60 * MQ_MS);
+	/* Somebody else has it meanwhile */
+	ASSERT_EQ(0, take_one(w, &l, 0));
+	EXPECT_EQ(0, extend(w, &l, MQ_LONG));
+	EXPECT_EQ(-ESTALE, read_number(fd));
+	EXPECT_EQ(1, read_number(fd));
+	EXPECT_EQ(-EAGAIN, read_number(fd));
+	EXPECT_EQ(1, FIGURE(self, ACKED));
+	EXPECT_EQ(0, ack(w, &l));
+	/* It was settled by another call: that is no loss */
+	put_numbers(self->fd, 2, 3);
+	EXPECT_EQ(2, read_number(fd));
+	{
+		struct mqbus_lease args = { .flags = MQBUS_LEASE_F_ACK };
+
+		EXPECT_EQ(0, mq_ioctl(fd, MQBUS_IOC_LEASE, &args));
+		EXPECT_EQ(1, args.settled);
+	}
+	EXPECT_EQ(-EAGAIN, read_number(fd));
+	close(fd);
+}
+
+/* Settled as it was handed out: nothing comes again, so there is nothing to tell */
+TEST_F(queue, read_too_late_at_most_once)
+{
+	int fd;
+
+	begin(self, .flags = MQBUS_QUEUE_F_AT_MOST_ONCE, .lease = 20 * MQ_MS);
+	put_numbers(self->fd, 0, 2);
+	fd = mq_member(self->topic, "g", O_NONBLOCK);
+	EXPECT_EQ(0, read_number(fd));
+	mq_sleep(60 * MQ_MS);
+	EXPECT_EQ(1, read_number(fd));
+	EXPECT_EQ(-EAGAIN, read_number(fd));
+	close(fd);
+}
+
 TEST_F(queue, readiness)
 {
 	struct worker *w = self->worker;

@@ -481,9 +481,14 @@ enum mqbus_group_type {
  * ================  ==========================================================
  *
  * Numbers are decimal text. With these a record may have more headers than
- * %MQBUS_HEADERS_MAX allows. If @dlq is full, or was deleted, the record waits in the
- * retry ring and counts as blocked. Rejected in a group without @dlq it is dropped
- * and counts as discarded.
+ * %MQBUS_HEADERS_MAX allows. If its partition of @dlq is full the record waits in the
+ * retry ring and counts as blocked, and records for other partitions go on. Rejected in a
+ * group without @dlq it is dropped and counts as discarded.
+ *
+ * It is the name that counts. If @dlq is deleted, nothing of it is held, and dead letters
+ * wait. When a topic of that name is made they go there, if whoever set @dlq may write to it
+ * as who he was then, no circle would come of it, and it takes the largest record; else they
+ * wait until it is changed, or replaced.
  *
  * Topics of %MQBUS_FULL_EVICT have no queue groups: what is leased must stay.
  */
@@ -549,7 +554,8 @@ struct mqbus_stream {
  * The group belongs to the opener. Dead letters need w on their topic. Errors:
  * EEXIST, ENOENT (the topic, or that of dead letters), EACCES, EMFILE, ELOOP (the
  * dead letters' topic is @topic, or its own dead letters reach it), EMSGSIZE (the
- * largest record would not fit into it with its new headers, or into the retry
+ * largest record, those counted that come as dead letters, would not fit with its new
+ * headers into half of a ring there, or further on; or not into the retry
  * ring), ERANGE, EINVAL, EOPNOTSUPP (a queue group on a topic that evicts), EDQUOT,
  * ENOSPC, ENOMEM.
  */
@@ -894,6 +900,11 @@ struct mqbus_range {
  * is let in again; with %MQBUS_FETCH_F_COMMIT the call fails once with ENOLINK then,
  * because it could not commit. Errors: EAGAIN, ETIMEDOUT, EINTR, EFAULT (nothing is
  * handed out then), EIDRM, ENOLINK, EBADFD.
+ *
+ * Threads may share a member. If one cannot be told what it was handed out (EFAULT, or
+ * EMSGSIZE of read()), that is handed out again, and so is what another one was given behind
+ * it of the same partition meanwhile, since a partition is handed out in order: rather twice
+ * than never. Until then a commit of what was behind it fails with ERANGE.
  */
 struct mqbus_fetch {
 	__u32 flags;
@@ -935,8 +946,10 @@ struct mqbus_commit_entry {
  *
  * Each entry is done by itself, and its @error written. An offset below what
  * was committed or above what was fetched is ERANGE; a partition that is not
- * this member's ESTALE, or ENOLINK if it was taken away by force. The call fails with the
- * errno of the first failed entry if none succeeded.
+ * this member's ESTALE, or ENOLINK if it was taken away by force (without a @generation: if
+ * it was from nobody else since), also when the member was let in again. The call fails with
+ * the errno of the first failed entry if none succeeded. It stops where entries cannot be
+ * read or written; @committed counts what was done.
  */
 struct mqbus_commit {
 	__u32 flags;
@@ -1204,7 +1217,9 @@ struct mqbus_geometry {
  * write() and writev() publish one record with that value, without a key;
  * read() takes the next record's value and commits (in a queue group: acks) the
  * one that the previous read() took; if that was taken away by force, it fails with
- * ENOLINK once and takes nothing. Both wait without limit unless O_NONBLOCK is
+ * ENOLINK once and takes nothing; so it does in a queue group with ETIMEDOUT or ESTALE if
+ * the lease had ended, as a settlement would, unless records are settled as they are handed
+ * out. Both wait without limit unless O_NONBLOCK is
  * set. A write() of 0 bytes stores an empty record.
  *
  * poll(): a producer is writable unless its last call met a full partition
