@@ -468,6 +468,7 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (args->flags || args->fields & ~__MQBUS_GROUP_SET_ALL)
 		return -EOPNOTSUPP;
 	if (!args->fields || args->__reserved || args->stream.__reserved ||
+	    args->queue.__reserved ||
 	    (args->fields & MQBUS_GROUP_SET_PAUSED && args->paused > 1))
 		return -EINVAL;
 	if (connect && args->queue.dlq[0])

@@ -24,14 +24,8 @@ static struct mqbus_group_queue *member_queue(struct mqbus_member *member)
 
 static bool lease_ready(struct mqbus_member *member)
 {
-	struct mqbus_group *group = member->group;
-	bool ready;
-
-	spin_lock(&group->lock);
-	ready = mqbus_member_dead(member) ||
-		mqbus_window_ready(&member_queue(member)->window, &member->holder);
-	spin_unlock(&group->lock);
-	return ready;
+	return mqbus_member_dead(member) ||
+	       mqbus_queue_ready(member_queue(member), &member->holder);
 }
 
 /* Whether a member has all it may have. */
@@ -74,7 +68,7 @@ static void lease_trace(struct mqbus_member *member, const struct mqbus_leased *
 }
 
 static u32 lease_take(struct mqbus_member *member, struct mqbus_leased *out, u32 max,
-		      u64 time, bool *more)
+		      u64 time, u32 *left)
 {
 	struct mqbus_group_queue *q = member_queue(member);
 	u64 real = ktime_get_real_ns();
@@ -85,9 +79,10 @@ static u32 lease_take(struct mqbus_member *member, struct mqbus_leased *out, u32
 	time = time ?: q->window.conf.lease;
 	if (time)
 		end = ktime_get_ns() + time;
-	*more = false;
-	if (!member->group->dead)
-		n = mqbus_window_take(&q->window, &member->holder, out, max, end, real, more);
+	if (member->group->dead)
+		*left = 0;
+	else
+		n = mqbus_window_take(&q->window, &member->holder, out, max, end, real, left);
 	if (trace_deliver_enabled())
 		lease_trace(member, out, n);
 	mqbus_queue_unlock(q);
@@ -109,18 +104,18 @@ static void lease_untake(struct mqbus_member *member, const struct mqbus_leased 
 static int lease_take_or_wait(struct mqbus_member *member, struct mqbus_leased *out, u32 max,
 			      u64 time, ktime_t deadline)
 {
-	bool more;
-	u32 n;
+	u32 left = U32_MAX, n;
 	int err;
 
 	for (;;) {
 		if (mqbus_member_dead(member))
 			return -EIDRM;
-		n = lease_take(member, out, max, time, &more);
+		n = lease_take(member, out, max, time, &left);
 		if (n)
 			return n;
-		/* Many were held back for their key: look on */
-		err = more ? 0 : lease_wait(member, deadline);
+		/* Many partitions are empty, or records held back for their key: look on */
+		err = left ? 0 : lease_wait(member, deadline);
+		left = left ?: U32_MAX;
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		if (err)

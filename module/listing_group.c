@@ -164,7 +164,7 @@ static void queue_state(struct mqbus_group *group, struct queue_state *state)
 	state->held = w->held;
 	state->retrying = w->retrying;
 	state->nr_dead = w->nr_dead;
-	state->retry_used = q->retry_cursor.given.pos - q->retry_cursor.done.pos;
+	state->retry_used = w->retry_live;
 	state->oldest = oldest_inflight(w);
 	spin_unlock(&group->lock);
 }

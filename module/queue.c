@@ -149,21 +149,35 @@ void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now)
 }
 
 /**
+ * mqbus_queue_ready() - whether there is something for a member
+ * @q: the queue
+ * @holder: the member
+ *
+ * Return: as mqbus_window_ready(), of all partitions.
+ */
+bool mqbus_queue_ready(struct mqbus_group_queue *q, const struct mqbus_holder *holder)
+{
+	u32 left = U32_MAX;
+	bool ready;
+
+	do {
+		spin_lock(&q->group->lock);
+		ready = mqbus_window_ready(&q->window, holder, &left);
+		spin_unlock(&q->group->lock);
+	} while (!ready && left);
+	return ready;
+}
+
+/**
  * mqbus_queue_wake() - let a member go on, if there is something for one
  * @q: the queue
  */
 void mqbus_queue_wake(struct mqbus_group_queue *q)
 {
 	const struct mqbus_holder anybody = {};
-	bool ready;
 
 	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
-	if (!wq_has_sleeper(&q->waiters))
-		return;
-	spin_lock(&q->group->lock);
-	ready = mqbus_window_ready(&q->window, &anybody);
-	spin_unlock(&q->group->lock);
-	if (ready)
+	if (wq_has_sleeper(&q->waiters) && mqbus_queue_ready(q, &anybody))
 		wake_up_interruptible_poll(&q->waiters, EPOLLIN | EPOLLRDNORM);
 }
 
@@ -203,6 +217,8 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 		stored = false;
 		dlq = NULL;
 		more = mqbus_dlq_bury(q, &stored);
+		/* Of a deleted group nothing holds the records where they were */
+		more = (!group->dead && mqbus_window_stow(&q->window)) || more;
 		if (stored) {
 			dlq = q->dlq;
 			kref_get(&dlq->ref);
@@ -277,18 +293,13 @@ static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
 	}
 	q->retry = mqbus_part_alloc(queue_retry_size(o, topic), NUMA_NO_NODE, MQBUS_RETRY,
 				    false);
-	if (IS_ERR(q->retry))
-		return PTR_ERR(q->retry);
-	/* A record, and what is kept free for one more */
-	q->retry->ring.most = q->retry->ring.size;
-	return 0;
+	return PTR_ERR_OR_ZERO(q->retry);
 }
 
 static void queue_lanes(struct mqbus_group_queue *q)
 {
 	struct mqbus_group *group = q->group;
 	struct mqbus_window *w = &q->window;
-	const struct mqbus_mark begin = {};
 	u32 i;
 
 	w->nr_lanes = group->topic->nr_parts;
@@ -297,9 +308,6 @@ static void queue_lanes(struct mqbus_group_queue *q)
 		w->lanes[i].cursor = &group->slots[i].cursor;
 	}
 	w->lanes[i].ring = &q->retry->ring;
-	w->lanes[i].cursor = &q->retry_cursor;
-	mqbus_cursor_init(&q->retry_cursor);
-	mqbus_cursor_commit(&q->retry_cursor, &begin);
 }
 
 /**
@@ -440,14 +448,18 @@ int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *o,
  * @q: the queue; its topic's lock is held
  * @member: the member
  *
- * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM.
+ * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM, -EMFILE.
  */
 int mqbus_queue_enter(struct mqbus_group_queue *q, struct mqbus_member *member)
 {
 	struct mqbus_group *group = q->group;
+	u32 seats = READ_ONCE(q->window.nr_sitting);
 	int err;
 
-	err = mqbus_group_make_seat(group, group->nr_members, (void ***)&q->window.seats,
+	/* Who goes has his seat until others have what he held */
+	if (seats >= MQBUS_MEMBERS_MAX)
+		return -EMFILE;
+	err = mqbus_group_make_seat(group, seats, (void ***)&q->window.seats,
 				    &q->window.nr_seats);
 	if (err)
 		return err;
@@ -500,9 +512,27 @@ void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
 }
 
 /**
- * mqbus_queue_forget() - forget what was taken of a partition
+ * mqbus_queue_waits() - whether records of a partition failed and are not settled
+ * @q: the queue
+ * @partition: the partition
+ *
+ * Return: whether there are any: that wait for another attempt, or dead letters that wait
+ * for room.
+ */
+bool mqbus_queue_waits(struct mqbus_group_queue *q, u32 partition)
+{
+	bool waits;
+
+	spin_lock(&q->group->lock);
+	waits = q->window.lanes[partition].aside;
+	spin_unlock(&q->group->lock);
+	return waits;
+}
+
+/**
+ * mqbus_queue_forget() - forget what was taken of a partition and lies there
  * @q: the queue; it has no members, and its topic's lock is held, so none comes, or
- *	nothing is handed out to them
+ *	nothing is handed out to them, also until mqbus_queue_forget_retry() is over
  * @partition: the partition
  */
 void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition)
@@ -511,8 +541,30 @@ void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition)
 
 	do {
 		mqbus_queue_lock(q);
-		more = mqbus_window_forget(&q->window, partition, MQBUS_WINDOW_STEP);
+		more = mqbus_window_forget(&q->window, partition);
 		mqbus_queue_unlock(q);
 		cond_resched();
+	} while (more);
+}
+
+/**
+ * mqbus_queue_forget_retry() - forget what lies in the retry ring of partitions
+ * @q: the queue, after mqbus_queue_forget() of each of them
+ * @first: the first one
+ * @last: the last one
+ */
+void mqbus_queue_forget_retry(struct mqbus_group_queue *q, u32 first, u32 last)
+{
+	bool more;
+
+	mqbus_queue_lock(q);
+	mqbus_window_forget_begin(&q->window);
+	do {
+		more = mqbus_window_forget_retry(&q->window, first, last);
+		mqbus_queue_unlock(q);
+		if (more) {
+			cond_resched();
+			mqbus_queue_lock(q);
+		}
 	} while (more);
 }

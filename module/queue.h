@@ -23,7 +23,6 @@ struct mqbus_who;
  * struct mqbus_group_queue - what makes a group a queue group
  * @group: the group
  * @retry: the retry ring
- * @retry_cursor: its floor
  * @keys: the keys, if they are exclusive
  * @producer: what dead letters carry as their producer
  * @waiters: members that wait for records; each is woken by itself
@@ -58,7 +57,6 @@ struct mqbus_group_queue {
 
 	/* guarded by the group's lock */
 	struct mqbus_window window;
-	struct mqbus_cursor retry_cursor;
 	struct mqbus_queue options;
 	u64 seq;
 	struct mqbus_topic *dlq;
@@ -85,7 +83,10 @@ int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *optio
 		    u32 fields, struct mqbus_topic **dlq);
 int mqbus_queue_enter(struct mqbus_group_queue *q, struct mqbus_member *member);
 void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member);
+bool mqbus_queue_waits(struct mqbus_group_queue *q, u32 partition);
 void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition);
+void mqbus_queue_forget_retry(struct mqbus_group_queue *q, u32 first, u32 last);
+bool mqbus_queue_ready(struct mqbus_group_queue *q, const struct mqbus_holder *holder);
 void mqbus_queue_lock(struct mqbus_group_queue *q) __acquires(&q->group->lock);
 void mqbus_queue_unlock(struct mqbus_group_queue *q) __releases(&q->group->lock);
 void mqbus_queue_wake(struct mqbus_group_queue *q);

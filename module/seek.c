@@ -104,6 +104,19 @@ static int seek_one(struct mqbus_group *group, u32 partition,
 	return err;
 }
 
+/* Whether the group cannot be moved without taking something from it. */
+static bool seek_busy(struct mqbus_group *group, u32 first, u32 last)
+{
+	u32 i;
+
+	if (mqbus_group_busy(group))
+		return true;
+	for (i = first; group->queue && i <= last; i++)
+		if (mqbus_queue_waits(group->queue, i))
+			return true;
+	return false;
+}
+
 /* Under the topic's lock. Fills @res and the number of partitions concerned. */
 static int group_seek_locked(struct mqbus_group *group,
 			     struct mqbus_group_seek *args,
@@ -121,7 +134,7 @@ static int group_seek_locked(struct mqbus_group *group,
 		first = array_index_nospec(args->partition, topic->nr_parts);
 		last = first;
 	}
-	if (!dry && !force && mqbus_group_busy(group))
+	if (!dry && !force && seek_busy(group, first, last))
 		return -EBUSY;
 	if (force)
 		mqbus_group_shut(group, true);
@@ -130,6 +143,9 @@ static int group_seek_locked(struct mqbus_group *group,
 
 		err = seek_one(group, i, args, i - first < room ? &res[i - first] : &spare);
 	}
+	/* Of all that were moved, perhaps not all that were asked for */
+	if (!dry && group->queue)
+		mqbus_queue_forget_retry(group->queue, first, i - 1);
 	if (force)
 		mqbus_group_shut(group, false);
 	args->nr_results = last - first + 1;

@@ -102,7 +102,7 @@ static const struct sentence sentences[] = {
 	},
 	{ DO_GROUP_DELETE, EBUSY, "has members (group show; --force takes it from them)" },
 	{ DO_GROUP_SEEK, EBUSY,
-	  "has members: they must leave before it is moved (group show; --force takes it from them)",
+	  "has members, or records that wait for another attempt (group show; --force takes it from them, and gives those up)",
 	},
 	{ DO_GROUPS, EINVAL, "a name is not empty" },
 	{ DO_JOIN | DO_WORK, EACCES,

@@ -1,105 +1,208 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The retry ring: where records wait that are not to hold up their partition.
+/**
+ * DOC: The retry ring
+ *
+ * Where records wait that are not to hold up their partition. They lie one behind the
+ * other, with gaps where some were settled, and @end of the ring's lane is where the next
+ * one goes. Between that and the oldest record is the *hole*: all gaps end up there,
+ * because the oldest record is again and again made the newest one:
+ *
+ *  - it is moved down to the end, so that the gap in front of it becomes one behind it;
+ *  - a member that has it leased reads it where it is, so it stays, and its position
+ *    becomes the one a lap later, which is the same place. What was the hole is left
+ *    behind as a gap, and the hole is what follows it.
+ *
+ * So a record that is leased, for however long, costs the others nothing but its own
+ * bytes and that those in front of it and behind it are not contiguous. If nothing is
+ * leased, there is room for each record as long as all together leave as much free as
+ * the record and the largest one take.
+ *
+ * The search for room is over when the end has gone round twice: then all gaps between
+ * leased records are as large as they can be, and each has been the hole. It is not begun
+ * again for records of that size until a record has left the ring or is leased no more.
+ *
+ * **Who finds no room** stays in its partition, in the order in which it came, and goes to
+ * the retry ring as soon as there is room: mqbus_window_stow() is called whenever the lock
+ * is let go of. First what waits, then dead letters whose topic has no room, one after the
+ * other: who needs much room is not overtaken.
+ *
+ * No word of this ring's page but its size means anything to readers.
  */
 #include "window.h"
 
 /* How often a walk may find its place gone */
 #define MQBUS_RETRY_RESTARTS	8
 
-static void retry_append(struct mqbus_ring *ring, const struct mqbus_record *rec, u64 *pos)
+/* Whether there is room: yes, no, or it is to be looked for under the next hold of the lock */
+enum retry_room { ROOM, FULL, LATER };
+
+static struct mqbus_lane *retry_lane(const struct mqbus_window *w)
 {
-	u32 bytes = rec->size;
-
-	*pos = ring->tail.pos;
-	memcpy(mqbus_ring_slot(ring), rec, bytes);
-	mqbus_ring_stage(ring, bytes);
-	mqbus_ring_publish(ring);
-}
-
-/* Move the oldest record of the retry ring to its end. Return: whether it could be. */
-static bool retry_move_first(struct mqbus_window *w, struct mqbus_lane *lane)
-{
-	u32 i = lane->order.first;
-	const struct mqbus_record *rec;
-	struct mqbus_entry *e;
-
-	if (i == MQBUS_NONE)
-		return false;
-	e = mqbus_window_entry(w, i);
-	rec = mqbus_ring_record(lane->ring, e->pos);
-	/* A member reads it where it is */
-	if (e->state == MQBUS_ENTRY_LEASED ||
-	    !mqbus_ring_reserve(lane->ring, rec->size, lane->cursor->floor))
-		return false;
-	w->copied += rec->size;
-	retry_append(lane->ring, rec, &e->pos);
-	lane->cursor->given = lane->ring->tail;
-	mqbus_list_del(&w->table, &lane->order, MQBUS_ORDER, i);
-	mqbus_list_add(&w->table, &lane->order, MQBUS_ORDER, i);
-	mqbus_lane_settle(w, lane);
-	return true;
-}
-
-/*
- * Make room in the retry ring. Records that wait long would keep what lies behind
- * them from being reused, so they are moved to the end.
- */
-static bool retry_reserve(struct mqbus_window *w, struct mqbus_lane *lane, u32 bytes)
-{
-	struct mqbus_ring *ring = lane->ring;
-	u64 begin = w->copied;
-
-	if (w->retry_live + bytes + w->margin > ring->size)
-		return false;
-	while (!mqbus_ring_reserve(ring, bytes + w->margin, lane->cursor->floor))
-		if (w->copied - begin >= MQBUS_WINDOW_HOLD || !retry_move_first(w, lane))
-			return false;
-	return true;
+	return &w->lanes[w->nr_lanes];
 }
 
 /**
- * mqbus_retry_add() - move an entry's record to the retry ring
+ * mqbus_retry_init() - begin with an empty retry ring
  * @w: the window
- * @i: an entry that nobody has leased
- *
- * If there is no room the record stays where it is.
- *
- * Return: whether it lies there now.
  */
-bool mqbus_retry_add(struct mqbus_window *w, u32 i)
+void mqbus_retry_init(struct mqbus_window *w)
 {
-	struct mqbus_lane *retry = &w->lanes[w->nr_lanes];
+	w->walk = MQBUS_NONE;
+	mqbus_retry_changed(w);
+}
+
+static void retry_search_begin(struct mqbus_window *w)
+{
+	const struct mqbus_lane *lane = retry_lane(w);
+
+	w->retry_lap = lane->end + 2 * lane->ring->size;
+}
+
+/**
+ * mqbus_retry_changed() - a record of the retry ring is leased no more, or has left it
+ * @w: the window
+ *
+ * So there may be room where there was none.
+ */
+void mqbus_retry_changed(struct mqbus_window *w)
+{
+	w->retry_vain = U32_MAX;
+	retry_search_begin(w);
+}
+
+/* Bytes from the end to the oldest record. */
+static u64 retry_hole(const struct mqbus_window *w, const struct mqbus_lane *lane)
+{
+	u32 first = lane->order.first;
+
+	if (first == MQBUS_NONE)
+		return lane->ring->size;
+	return mqbus_window_entry(w, first)->pos + lane->ring->size - lane->end;
+}
+
+/* Make the oldest record the newest one. */
+static void retry_turn(struct mqbus_window *w, struct mqbus_lane *lane)
+{
+	u64 hole = retry_hole(w, lane);
+	u32 i = lane->order.first;
+	struct mqbus_entry *e = mqbus_window_entry(w, i);
+	u32 bytes = mqbus_ring_record(lane->ring, e->pos)->size;
+
+	if (e->state == MQBUS_ENTRY_LEASED || !hole) {
+		e->pos += lane->ring->size;
+	} else {
+		void *to = mqbus_ring_record(lane->ring, lane->end);
+
+		/* Both are within one lap, so no byte is there under two addresses */
+		memmove(to, to + hole, bytes);
+		w->copied += bytes;
+		e->pos = lane->end;
+	}
+	lane->end = e->pos + bytes;
+	mqbus_list_del(&w->table, &lane->order, MQBUS_ORDER, i);
+	mqbus_list_add(&w->table, &lane->order, MQBUS_ORDER, i);
+}
+
+static enum retry_room retry_search(struct mqbus_window *w, struct mqbus_lane *lane, u32 bytes)
+{
+	/* While records are forgotten all stay where they are */
+	if (w->walk != MQBUS_NONE)
+		return FULL;
+	if (w->retrying >= w->max_retry || bytes >= w->retry_vain ||
+	    w->retry_live + bytes + w->margin > lane->ring->size)
+		return FULL;
+	while (retry_hole(w, lane) < bytes) {
+		if (lane->end >= w->retry_lap) {
+			w->retry_vain = bytes;
+			retry_search_begin(w);
+			return FULL;
+		}
+		if (mqbus_window_over(w))
+			return LATER;
+		w->steps--;
+		retry_turn(w, lane);
+	}
+	return mqbus_window_over(w) ? LATER : ROOM;
+}
+
+/* Move an entry's record, which lies in its partition, to the retry ring. */
+static enum retry_room retry_add(struct mqbus_window *w, u32 i)
+{
 	const struct mqbus_record *rec = mqbus_window_record(w, i);
 	struct mqbus_entry *e = mqbus_window_entry(w, i);
-	u64 pos;
-	bool room;
+	struct mqbus_lane *retry = retry_lane(w);
+	enum retry_room room = retry_search(w, retry, rec->size);
 
-	if (e->place == MQBUS_PLACE_RETRY)
-		return true;
-	if (w->retrying == w->max_retry)
-		return false;
-	mqbus_window_flush(w);	/* the floor counts now */
-	spin_lock(&retry->ring->lock);
-	mqbus_ring_begin(retry->ring);
-	room = retry_reserve(w, retry, rec->size);
-	if (room) {
-		retry_append(retry->ring, rec, &pos);
-		retry->cursor->given = retry->ring->tail;
-	}
-	spin_unlock(&retry->ring->lock);
-	if (!room)
-		return false;
-
+	if (room != ROOM)
+		return room;
+	memcpy(mqbus_ring_record(retry->ring, retry->end), rec, rec->size);
+	w->steps--;
 	w->copied += rec->size;
 	w->retry_live += rec->size;
 	w->retrying++;
 	w->inflight--;
 	mqbus_lane_del(w, mqbus_window_lane(w, e), i);
-	e->pos = pos;
+	e->pos = retry->end;
 	e->place = MQBUS_PLACE_RETRY;
+	retry->end += rec->size;
 	mqbus_list_add(&w->table, &retry->order, MQBUS_ORDER, i);
-	return true;
+	retry_search_begin(w);
+	return ROOM;
+}
+
+/**
+ * mqbus_window_stow() - let what waits in its partition wait in the retry ring
+ * @w: the window
+ *
+ * As far as that has room. To be called whenever the lock is about to be let go, as
+ * something may have left the retry ring.
+ *
+ * Return: whether to call it again after letting go of the lock.
+ */
+bool mqbus_window_stow(struct mqbus_window *w)
+{
+	enum retry_room room;
+	u32 i;
+
+	while (!mqbus_list_empty(&w->stay)) {
+		i = w->stay.first;
+		room = retry_add(w, i);
+		if (room != ROOM)
+			return room == LATER;
+		mqbus_list_del(&w->table, &w->stay, MQBUS_LIST, i);
+	}
+	return false;
+}
+
+/**
+ * mqbus_window_postpone() - let dead letters wait in the retry ring
+ * @w: the window; the topic for them has no room
+ *
+ * As mqbus_window_stow(), for which it stands in: to be called whenever dead letters wait.
+ *
+ * Return: whether to call it again after letting go of the lock.
+ */
+bool mqbus_window_postpone(struct mqbus_window *w)
+{
+	enum retry_room room;
+
+	if (mqbus_window_stow(w))
+		return true;
+	/* The room that comes is for those */
+	if (!mqbus_list_empty(&w->stay))
+		return false;
+	for (; w->stow != MQBUS_NONE; w->stow = mqbus_window_entry(w, w->stow)->list.next) {
+		if (mqbus_window_entry(w, w->stow)->place == MQBUS_PLACE_RETRY) {
+			if (mqbus_window_over(w))
+				return true;
+			w->steps--;
+			continue;
+		}
+		room = retry_add(w, w->stow);
+		if (room != ROOM)
+			return room == LATER;
+	}
+	return false;
 }
 
 /**

@@ -5,8 +5,29 @@
 #include "trace_window.h"
 #include "window.h"
 
-/* The record is settled; the entry is in no list but its lane's. */
-static void window_finish(struct mqbus_window *w, u32 i)
+/* Whether a record has failed and not come back to its partition since. */
+static bool entry_aside(const struct mqbus_entry *e)
+{
+	return e->place == MQBUS_PLACE_RETRY || e->state == MQBUS_ENTRY_WAITING ||
+	       e->state == MQBUS_ENTRY_DEAD;
+}
+
+/* What is to become of an entry that was leased, or has waited: it stands aside, or not. */
+static void entry_turn(struct mqbus_window *w, struct mqbus_entry *e, enum mqbus_entry_state state)
+{
+	struct mqbus_lane *lane = &w->lanes[e->partition];
+
+	lane->aside -= entry_aside(e);
+	e->state = state;
+	lane->aside += entry_aside(e);
+}
+
+/**
+ * mqbus_window_finish() - a record is settled
+ * @w: the window
+ * @i: its entry, in no list but its lane's
+ */
+void mqbus_window_finish(struct mqbus_window *w, u32 i)
 {
 	struct mqbus_entry *e = mqbus_window_entry(w, i);
 	struct mqbus_lane *lane = mqbus_window_lane(w, e);
@@ -23,12 +44,14 @@ static void window_finish(struct mqbus_window *w, u32 i)
 	case MQBUS_PLACE_RETRY:
 		w->retrying--;
 		w->retry_live -= mqbus_window_record(w, i)->size;
+		mqbus_retry_changed(w);
 		break;
 	case MQBUS_PLACE_HELD:
 		mqbus_window_unhold(w);
 		break;
 	}
 	w->lanes[e->partition].pending--;
+	w->lanes[e->partition].aside -= entry_aside(e);
 	if (w->watchers)
 		w->freed = true;
 	mqbus_lane_del(w, lane, i);
@@ -45,15 +68,19 @@ static void window_wait(struct mqbus_window *w, u32 i, u64 wait, struct mqbus_no
 		mqbus_window_again(w, i);
 		return;
 	}
-	e->state = MQBUS_ENTRY_WAITING;
+	entry_turn(w, e, MQBUS_ENTRY_WAITING);
 	mqbus_heap_add(&w->table, i, now->mono + wait);
-	mqbus_retry_add(w, i);
+	if (e->place == MQBUS_PLACE_RETRY)
+		return;
+	mqbus_list_add(&w->table, &w->stay, MQBUS_LIST, i);
+	/* What cannot be done now is left to who lets go of the lock */
+	mqbus_window_stow(w);
 }
 
 static void window_discard(struct mqbus_window *w, u32 i)
 {
 	w->stats.discarded++;
-	window_finish(w, i);
+	mqbus_window_finish(w, i);
 }
 
 static void window_bury(struct mqbus_window *w, u32 i, const struct mqbus_holder *holder,
@@ -65,7 +92,7 @@ static void window_bury(struct mqbus_window *w, u32 i, const struct mqbus_holder
 		window_discard(w, i);
 		return;
 	}
-	e->state = MQBUS_ENTRY_DEAD;
+	entry_turn(w, e, MQBUS_ENTRY_DEAD);
 	e->time = now->real;
 	e->pid = holder->pid;
 	e->uid = holder->uid;
@@ -195,7 +222,7 @@ static void lease_settle(struct mqbus_window *w, u32 i, struct mqbus_holder *hol
 	switch (what) {
 	case MQBUS_ACK:
 		w->stats.acked++;
-		window_finish(w, i);
+		mqbus_window_finish(w, i);
 		break;
 	case MQBUS_NACK:
 		w->stats.nacked++;
@@ -296,15 +323,14 @@ bool mqbus_window_leave(struct mqbus_window *w, struct mqbus_holder *holder, u32
  */
 bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now)
 {
-	u64 begin = w->copied;
-
 	while (mqbus_window_due(w) <= now->mono) {
 		u32 i = mqbus_heap_top(&w->table);
 		struct mqbus_entry *e = mqbus_window_entry(w, i);
 		struct mqbus_holder *holder;
 
-		if (!max-- || w->copied - begin >= MQBUS_WINDOW_HOLD)
+		if (!max-- || mqbus_window_over(w))
 			return true;
+		w->steps--;
 		if (e->state == MQBUS_ENTRY_LEASED) {
 			holder = w->seats[e->seat];
 			mqbus_window_unlease(w, i, holder);
@@ -313,23 +339,28 @@ bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now)
 			window_fail(w, i, holder, MQBUS_REASON_EXPIRED, 0, now);
 		} else {
 			mqbus_heap_del(&w->table, i);
+			if (e->place != MQBUS_PLACE_RETRY)
+				mqbus_list_del(&w->table, &w->stay, MQBUS_LIST, i);
+			entry_turn(w, e, MQBUS_ENTRY_READY);
 			mqbus_window_again(w, i);
 		}
 	}
 	return false;
 }
 
-static u32 dead_next(const struct mqbus_window *w, u32 i)
+/**
+ * mqbus_window_undead() - a dead letter is none any more
+ * @w: the window
+ * @i: an entry of @dead; what becomes of it comes next
+ */
+void mqbus_window_undead(struct mqbus_window *w, u32 i)
 {
-	return mqbus_window_entry(w, i)->list.next;
-}
+	u32 next = mqbus_window_entry(w, i)->list.next;
 
-static void dead_del(struct mqbus_window *w, u32 i)
-{
 	if (w->letter == i)
-		w->letter = dead_next(w, i);
+		w->letter = next;
 	if (w->stow == i)
-		w->stow = dead_next(w, i);
+		w->stow = next;
 	mqbus_list_del(&w->table, &w->dead, MQBUS_LIST, i);
 	mqbus_window_entry(w, i)->heap = MQBUS_NONE;	/* was the uid */
 	w->nr_dead--;
@@ -342,9 +373,9 @@ static void dead_del(struct mqbus_window *w, u32 i)
  */
 void mqbus_window_buried(struct mqbus_window *w, u32 i)
 {
-	dead_del(w, i);
+	mqbus_window_undead(w, i);
 	w->stats.buried++;
-	window_finish(w, i);
+	mqbus_window_finish(w, i);
 }
 
 /**
@@ -357,7 +388,7 @@ void mqbus_window_buried(struct mqbus_window *w, u32 i)
 void mqbus_window_unburied(struct mqbus_window *w, u32 i)
 {
 	if (w->letter == i)
-		w->letter = dead_next(w, i);
+		w->letter = mqbus_window_entry(w, i)->list.next;
 }
 
 /**
@@ -369,89 +400,4 @@ void mqbus_window_unburied(struct mqbus_window *w, u32 i)
 void mqbus_window_rebury(struct mqbus_window *w)
 {
 	w->letter = w->dead.first;
-}
-
-/**
- * mqbus_window_postpone() - let dead letters wait in the retry ring
- * @w: the window; the topic for them has no room
- *
- * As far as that has room, so that they do not hold up the others. A bounded number is
- * looked at, and a bounded number of bytes copied. To be called whenever dead letters wait
- * and the lock is about to be let go, as something may have left the retry ring.
- *
- * Return: whether to call it again after letting go of the lock.
- */
-bool mqbus_window_postpone(struct mqbus_window *w)
-{
-	u32 steps = MQBUS_WINDOW_STEP;
-	u64 begin = w->copied;
-
-	for (; w->stow != MQBUS_NONE; w->stow = dead_next(w, w->stow)) {
-		if (!steps-- || w->copied - begin >= MQBUS_WINDOW_HOLD)
-			return true;
-		if (!mqbus_retry_add(w, w->stow))
-			return false;
-	}
-	return false;
-}
-
-/* Take an entry out of whatever list says what is to become of it. */
-static void entry_unlink(struct mqbus_window *w, u32 i)
-{
-	struct mqbus_entry *e = mqbus_window_entry(w, i);
-
-	switch (e->state) {
-	case MQBUS_ENTRY_READY:
-		mqbus_list_del(&w->table, &w->ready[e->place], MQBUS_LIST, i);
-		break;
-	case MQBUS_ENTRY_DEAD:
-		dead_del(w, i);
-		break;
-	case MQBUS_ENTRY_LEASED:
-		mqbus_window_unlease(w, i, w->seats[e->seat]);
-		e->flags |= MQBUS_ENTRY_FORGOTTEN;
-		w->stats.released++;
-		break;
-	default:
-		/* WAITING; HELD is dealt with by its key */
-		mqbus_heap_del(&w->table, i);
-		break;
-	}
-}
-
-/**
- * mqbus_window_forget() - forget the records of a partition
- * @w: the window; nothing is handed out meanwhile
- * @partition: the partition
- * @max: look at no more than so many
- *
- * Leases of them end, and count as released.
- *
- * Return: whether there are more.
- */
-bool mqbus_window_forget(struct mqbus_window *w, u32 partition, u32 max)
-{
-	struct mqbus_lane *lane = &w->lanes[partition], *retry = &w->lanes[w->nr_lanes];
-	u32 i, next;
-
-	while (!mqbus_list_empty(&lane->order)) {
-		if (!max--)
-			return true;
-		i = lane->order.first;
-		entry_unlink(w, i);
-		window_finish(w, i);
-	}
-	if (!lane->pending)
-		return false;
-	/* What is left of it lies in the retry ring, all of which is looked at */
-	for (i = retry->order.first; i != MQBUS_NONE; i = next) {
-		next = mqbus_window_entry(w, i)->order.next;
-		if (mqbus_window_entry(w, i)->partition != partition)
-			continue;
-		if (!max--)
-			return true;
-		entry_unlink(w, i);
-		window_finish(w, i);
-	}
-	return false;
 }

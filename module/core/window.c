@@ -24,10 +24,13 @@ void mqbus_window_init(struct mqbus_window *w, struct mqbus_entry *entries, u32 
 		mqbus_list_init(&w->lanes[i].order);
 	for (i = 0; i < MQBUS_PLACES; i++)
 		mqbus_list_init(&w->ready[i]);
+	mqbus_list_init(&w->stay);
 	mqbus_list_init(&w->dead);
 	w->letter = MQBUS_NONE;
 	w->stow = MQBUS_NONE;
 	w->unheld = 1;	/* no lane is stuck */
+	mqbus_retry_init(w);
+	mqbus_window_flush(w);
 	if (w->keys) {
 		w->keys->record = window_key_record;
 		w->keys->arg = w;
@@ -57,18 +60,23 @@ void mqbus_window_place(struct mqbus_window *w, u32 partition)
  */
 int mqbus_window_sit(struct mqbus_window *w, struct mqbus_holder *holder)
 {
-	u32 i;
+	u32 word, seat;
 
-	for (i = 0; i < w->nr_seats; i++) {
-		if (w->seats[i])
-			continue;
-		w->seats[i] = holder;
-		holder->seat = i;
-		holder->nr = 0;
-		mqbus_list_init(&holder->leases);
-		return 0;
-	}
-	return -ENOSPC;
+	for (word = 0; word < MQBUS_MEMBERS_MAX / 64; word++)
+		if (~w->sitting[word])
+			break;
+	if (word == MQBUS_MEMBERS_MAX / 64)
+		return -ENOSPC;
+	seat = 64 * word + ilog2(~w->sitting[word] & (w->sitting[word] + 1));
+	if (seat >= w->nr_seats)
+		return -ENOSPC;
+	w->sitting[word] |= 1ULL << seat % 64;
+	WRITE_ONCE(w->nr_sitting, w->nr_sitting + 1);
+	w->seats[seat] = holder;
+	holder->seat = seat;
+	holder->nr = 0;
+	mqbus_list_init(&holder->leases);
+	return 0;
 }
 
 /**
@@ -79,16 +87,15 @@ int mqbus_window_sit(struct mqbus_window *w, struct mqbus_holder *holder)
 void mqbus_window_stand(struct mqbus_window *w, struct mqbus_holder *holder)
 {
 	w->seats[holder->seat] = NULL;
+	w->sitting[holder->seat / 64] &= ~(1ULL << holder->seat % 64);
+	WRITE_ONCE(w->nr_sitting, w->nr_sitting - 1);
 }
 
-/**
- * mqbus_lane_settle() - tell writers of a ring what they may reuse
- * @w: the window
- * @lane: the ring's
- *
- * It is what lies below the first entry, or below what was not taken.
+/*
+ * Tell writers of a partition what they may reuse. It is what lies below the first
+ * entry, or below what was not taken.
  */
-void mqbus_lane_settle(struct mqbus_window *w, struct mqbus_lane *lane)
+static void lane_settle(struct mqbus_window *w, struct mqbus_lane *lane)
 {
 	struct mqbus_mark to = lane->cursor->given;
 
@@ -102,6 +109,13 @@ void mqbus_lane_settle(struct mqbus_window *w, struct mqbus_lane *lane)
 	w->freed = true;
 }
 
+static void window_settle_moved(struct mqbus_window *w)
+{
+	if (w->moved)
+		lane_settle(w, w->moved);
+	w->moved = NULL;
+}
+
 /**
  * mqbus_lane_del() - an entry's record is not needed in a ring any more
  * @w: the window
@@ -112,11 +126,14 @@ void mqbus_lane_del(struct mqbus_window *w, struct mqbus_lane *lane, u32 i)
 {
 	bool first = lane->order.first == i;
 
+	if (w->walk == i)
+		w->walk = mqbus_window_entry(w, i)->order.next;
 	mqbus_list_del(&w->table, &lane->order, MQBUS_ORDER, i);
-	if (!first || w->moved == lane)
+	/* In the retry ring there are no other writers to be told */
+	if (!first || w->moved == lane || !lane->cursor)
 		return;
 	/* Once for many of the same ring */
-	mqbus_window_flush(w);
+	window_settle_moved(w);
 	w->moved = lane;
 }
 
@@ -124,13 +141,14 @@ void mqbus_lane_del(struct mqbus_window *w, struct mqbus_lane *lane, u32 i)
  * mqbus_window_flush() - tell writers what they may reuse now
  * @w: the window
  *
- * To be called before the group's lock is let go.
+ * To be called before the group's lock is let go: what is bounded for each hold of it is
+ * counted from here.
  */
 void mqbus_window_flush(struct mqbus_window *w)
 {
-	if (w->moved)
-		mqbus_lane_settle(w, w->moved);
-	w->moved = NULL;
+	window_settle_moved(w);
+	w->hold = w->copied + MQBUS_WINDOW_HOLD;
+	w->steps = MQBUS_WINDOW_STEP;
 }
 
 /**
@@ -172,8 +190,10 @@ void mqbus_window_unlease(struct mqbus_window *w, u32 i, struct mqbus_holder *ho
 	mqbus_heap_del(&w->table, i);
 	holder->nr--;
 	w->leased--;
-	if (e->place == MQBUS_PLACE_RETRY)
+	if (e->place == MQBUS_PLACE_RETRY) {
 		w->inflight--;
+		mqbus_retry_changed(w);	/* it may be moved again */
+	}
 }
 
 static void lease_begin(struct mqbus_window *w, u32 i, struct mqbus_holder *holder, u64 end,
@@ -286,10 +306,29 @@ static u32 ready_pop(struct mqbus_window *w, enum mqbus_entry_place place)
 	return i;
 }
 
-/* @fresh: set if it comes from a partition */
-static u32 window_next(struct mqbus_window *w, u32 *steps, bool *fresh)
+/* The next record of any partition. @left: partitions that are still to be looked at. */
+static u32 lanes_next(struct mqbus_window *w, u32 *steps, u32 *left)
 {
-	u32 lanes = w->nr_lanes;
+	u32 i;
+
+	while (*left && *steps) {
+		i = lane_next(w, w->next, steps);
+		if (i != MQBUS_NONE)
+			return i;
+		/* It was not looked at to its end */
+		if (!*steps)
+			break;
+		--*steps;
+		--*left;
+		if (++w->next == w->nr_lanes)
+			w->next = 0;
+	}
+	return MQBUS_NONE;
+}
+
+/* @fresh: set if it comes from a partition */
+static u32 window_next(struct mqbus_window *w, u32 *steps, u32 *left, bool *fresh)
+{
 	u32 i = ready_pop(w, MQBUS_PLACE_RING);
 
 	/* Those count already as in flight, and nothing could go on without them */
@@ -298,13 +337,11 @@ static u32 window_next(struct mqbus_window *w, u32 *steps, bool *fresh)
 	i = ready_pop(w, MQBUS_PLACE_RETRY);
 	if (i == MQBUS_NONE)
 		i = ready_pop(w, MQBUS_PLACE_HELD);
-	for (; i == MQBUS_NONE && lanes && *steps; lanes--) {
-		i = lane_next(w, w->next, steps);
-		if (i != MQBUS_NONE)
-			*fresh = true;
-		else if (*steps && ++w->next == w->nr_lanes)
-			w->next = 0;
-	}
+	if (i != MQBUS_NONE)
+		return i;
+	i = lanes_next(w, steps, left);
+	if (i != MQBUS_NONE)
+		*fresh = true;
 	return i;
 }
 
@@ -316,44 +353,58 @@ static u32 window_next(struct mqbus_window *w, u32 *steps, bool *fresh)
  * @max: as many at the most
  * @end: when the leases end; 0: they do not
  * @real: ns of CLOCK_REALTIME, not 0
- * @more: set if there may be some, though none is handed out: call again after
- *	letting go of the lock
+ * @left: partitions that are still to be looked at: begin with U32_MAX; if it is not 0
+ *	then there may be some records, though none is handed out: call again after letting
+ *	go of the lock
  *
  * What was handed out before comes first.
  *
  * Return: how many.
  */
 u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
-		      struct mqbus_leased *out, u32 max, u64 end, u64 real, bool *more)
+		      struct mqbus_leased *out, u32 max, u64 end, u64 real, u32 *left)
 {
 	u32 steps = MQBUS_WINDOW_STEP, n, i;
 	bool fresh = false;
 
+	*left = min(*left, w->nr_lanes);
 	for (n = 0; !w->conf.paused && n < max && holder->nr < w->conf.credit; n++) {
-		i = window_next(w, &steps, &fresh);
+		i = window_next(w, &steps, left, &fresh);
 		if (i == MQBUS_NONE)
 			break;
 		lease_begin(w, i, holder, end, real, &out[n]);
 	}
-	*more = !steps;
+	if (steps)
+		*left = 0;
 	/* The next one begins elsewhere, so that no partition starves */
 	if (fresh && ++w->next == w->nr_lanes)
 		w->next = 0;
 	return n;
 }
 
+static bool lane_ready(const struct mqbus_window *w, u32 partition)
+{
+	const struct mqbus_lane *lane = &w->lanes[partition];
+
+	return READ_ONCE(lane->ring->page->tail) != lane->cursor->given.pos &&
+	       lane->stuck != w->unheld;
+}
+
 /**
  * mqbus_window_ready() - whether there is something for a member
  * @w: the window
  * @holder: the member
+ * @left: as of mqbus_window_take(): call again if it is not 0
  *
  * Return: whether mqbus_window_take() would find something, or get further: hold
  * back records, or see that what was settled is not what a partition waits for.
  */
-bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder *holder)
+bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder *holder,
+			u32 *left)
 {
-	u32 i;
+	u32 lanes = min(*left, w->nr_lanes), steps = MQBUS_WINDOW_STEP;
 
+	*left = 0;
 	if (w->conf.paused || holder->nr >= w->conf.credit)
 		return false;
 	if (!mqbus_list_empty(&w->ready[MQBUS_PLACE_RING]))
@@ -363,10 +414,13 @@ bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder 
 	if (!mqbus_list_empty(&w->ready[MQBUS_PLACE_RETRY]) ||
 	    !mqbus_list_empty(&w->ready[MQBUS_PLACE_HELD]))
 		return true;
-	for (i = 0; i < w->nr_lanes; i++)
-		if (READ_ONCE(w->lanes[i].ring->page->tail) != w->lanes[i].cursor->given.pos &&
-		    w->lanes[i].stuck != w->unheld)
+	/* Where something was found last, there is often more */
+	if (lane_ready(w, w->next))
+		return true;
+	for (; lanes && steps; steps--)
+		if (lane_ready(w, --lanes))
 			return true;
+	*left = lanes;
 	return false;
 }
 

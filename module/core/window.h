@@ -17,10 +17,10 @@
  * when all is well. A failure makes it READY again (at once), WAITING (for its
  * backoff) or DEAD; one whose key is busy is HELD first. What waits is copied to the
  * retry ring, so that its place in the partition can be reused; if there is no room
- * it stays, and counts as in flight. DEAD is for the caller, who moves the record
- * to another topic and calls mqbus_window_buried(): a record that is not settled is
- * always in exactly one of these states, and its bytes are held by the floor of the
- * ring that it lies in.
+ * it stays, counts as in flight, and is moved as soon as there is, see retry.c. DEAD is
+ * for the caller, who moves the record to another topic and calls
+ * mqbus_window_buried(): a record that is not settled is always in exactly one of these
+ * states, and its bytes are held by the floor of its partition or lie in the retry ring.
  *
  * A floor is the position of the first entry in the order of its ring, so it is
  * found at once in whatever order records are settled.
@@ -31,7 +31,14 @@
  *
  * All functions are called with the group's lock held, and mqbus_window_flush() before
  * that is let go: until then writers do not know of all that they may reuse. A ring's
- * lock is taken to copy into the retry ring, and perhaps to see where a ring ends.
+ * lock is taken perhaps to see where a ring ends.
+ *
+ * What is done under one hold of the lock is bounded, whatever users set up: functions
+ * that might do more do a part, say so, and go on from there when they are called
+ * again. Together, between two calls of mqbus_window_flush(), those that move records,
+ * look for room for them or forget them look at %MQBUS_WINDOW_STEP records and copy
+ * %MQBUS_WINDOW_HOLD bytes, plus one record; mqbus_window_take() and
+ * mqbus_window_ready() look at %MQBUS_WINDOW_STEP records and partitions each.
  */
 
 /**
@@ -53,10 +60,11 @@ struct mqbus_holder {
 /**
  * struct mqbus_lane - a ring that records lie in
  * @ring: the ring
- * @cursor: what was taken of it, and the floor
- * @end: what was published when last looked
+ * @cursor: what was taken of it, and the floor; the retry ring has none
+ * @end: what was published when last looked; where the next record of the retry ring goes
  * @order: its entries, by position
  * @pending: records published here that are taken and not settled, wherever they lie
+ * @aside: of these, those that failed: that wait, are dead, or lie in the retry ring
  * @stuck: value of the window's @unheld when a record here could not be held back, or 0
  */
 struct mqbus_lane {
@@ -65,6 +73,7 @@ struct mqbus_lane {
 	u64 end;
 	struct mqbus_list order;
 	u32 pending;
+	u32 aside;
 	u64 stuck;
 };
 
@@ -101,7 +110,8 @@ struct mqbus_window_conf {
  * @died: leases that ended with their member
  * @deaths: members that held leases when they went
  * @buried: dead letters moved to their topic
- * @discarded: given up without one
+ * @discarded: given up without one, also those that had been handed out when a seek
+ *	forgot them
  */
 struct mqbus_window_stats {
 	u64 delivered;
@@ -124,15 +134,19 @@ struct mqbus_window_stats {
  * @lanes: one for each partition, and the retry ring's
  * @nr_lanes: number of partitions
  * @seats: members by their seat
- * @nr_seats: length of @seats
+ * @nr_seats: length of @seats, at most %MQBUS_MEMBERS_MAX
+ * @nr_sitting: how many of them are taken
+ * @sitting: which ones, a bit for each
  * @keys: for a group whose keys are exclusive, or NULL
  * @once: at most once: what failed is over
  * @max_retry: entries that may be in the retry ring
  * @max_held: entries that may be held back
  * @margin: bytes of the retry ring kept free, as large as the largest record, so
- *	that records can be moved inside it
+ *	that it need not be moved as a whole for each record that comes
  * @conf: what may change
  * @ready: entries to be handed out, by their place
+ * @stay: entries that wait in their partition because the retry ring had no room, those
+ *	that came first come first
  * @dead: entries for their topic of dead letters, those given up first come first
  * @letter: of these, the first that was not tried since mqbus_window_rebury()
  * @stow: of these, the first that may lie in its partition still
@@ -144,8 +158,13 @@ struct mqbus_window_stats {
  * @nr_dead: length of @dead
  * @unheld: counts how often a record could be held back again; from 1, for ever
  * @retry_live: bytes of records in the retry ring
- * @moved: the ring whose first entry went, for mqbus_window_flush()
- * @copied: bytes copied so far; how a caller bounds how long it holds the lock
+ * @retry_lap: where the search for room in the retry ring is over
+ * @retry_vain: it is in vain for records of so many bytes, until something changes
+ * @walk: the entry of the retry ring that mqbus_window_forget_retry() looks at next
+ * @moved: the partition whose first entry went, for mqbus_window_flush()
+ * @copied: bytes copied so far
+ * @hold: what @copied may become before the lock is to be let go
+ * @steps: how many more records may be looked at before that
  * @freed: a floor has moved, or, with @watchers, a record was settled: those who wait for
  *	that are to be woken
  * @watchers: how many wait for records to be settled
@@ -157,6 +176,8 @@ struct mqbus_window {
 	u32 nr_lanes;
 	struct mqbus_holder **seats;
 	u32 nr_seats;
+	u32 nr_sitting;
+	u64 sitting[MQBUS_MEMBERS_MAX / 64];
 	struct mqbus_keys *keys;
 	bool once;
 	u32 max_retry;
@@ -165,6 +186,7 @@ struct mqbus_window {
 	struct mqbus_window_conf conf;
 
 	struct mqbus_list ready[MQBUS_PLACES];
+	struct mqbus_list stay;
 	struct mqbus_list dead;
 	u32 letter;
 	u32 stow;
@@ -176,8 +198,13 @@ struct mqbus_window {
 	u32 nr_dead;
 	u64 unheld;
 	u64 retry_live;
+	u64 retry_lap;
+	u32 retry_vain;
+	u32 walk;
 	struct mqbus_lane *moved;
 	u64 copied;
+	u64 hold;
+	u32 steps;
 	bool freed;
 	u32 watchers;
 	struct mqbus_window_stats stats;
@@ -211,7 +238,7 @@ struct mqbus_retry_walk {
 	bool found;
 };
 
-/* Records that one call looks at; bytes that it copies, but for the last record */
+/* Records that are looked at under one hold; bytes that are copied, but for the last record */
 #define MQBUS_WINDOW_STEP	256
 #define MQBUS_WINDOW_HOLD	(64 * 1024)
 
@@ -219,9 +246,10 @@ void mqbus_window_init(struct mqbus_window *w, struct mqbus_entry *entries, u32 
 void mqbus_window_place(struct mqbus_window *w, u32 partition);
 int mqbus_window_sit(struct mqbus_window *w, struct mqbus_holder *holder);
 void mqbus_window_stand(struct mqbus_window *w, struct mqbus_holder *holder);
-bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder *holder);
+bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder *holder,
+			u32 *left);
 u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
-		      struct mqbus_leased *out, u32 max, u64 end, u64 real, bool *more);
+		      struct mqbus_leased *out, u32 max, u64 end, u64 real, u32 *left);
 void mqbus_window_untake(struct mqbus_window *w, struct mqbus_holder *holder, u64 lease);
 int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *holder,
 		      u64 lease, u32 *i);
@@ -238,19 +266,24 @@ bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now);
 void mqbus_window_buried(struct mqbus_window *w, u32 i);
 void mqbus_window_unburied(struct mqbus_window *w, u32 i);
 void mqbus_window_rebury(struct mqbus_window *w);
+bool mqbus_window_stow(struct mqbus_window *w);
 bool mqbus_window_postpone(struct mqbus_window *w);
 void mqbus_window_flush(struct mqbus_window *w);
 bool mqbus_window_walk_retry(const struct mqbus_window *w, struct mqbus_retry_walk *walk,
 			     const u64 *ends);
-bool mqbus_window_forget(struct mqbus_window *w, u32 partition, u32 max);
+bool mqbus_window_forget(struct mqbus_window *w, u32 partition);
+void mqbus_window_forget_begin(struct mqbus_window *w);
+bool mqbus_window_forget_retry(struct mqbus_window *w, u32 first, u32 last);
 
-/* Between window.c, settle.c and retry.c */
-void mqbus_lane_settle(struct mqbus_window *w, struct mqbus_lane *lane);
+/* Between the files that window.h declares */
 void mqbus_lane_del(struct mqbus_window *w, struct mqbus_lane *lane, u32 i);
 void mqbus_window_unhold(struct mqbus_window *w);
 void mqbus_window_again(struct mqbus_window *w, u32 i);
 void mqbus_window_unlease(struct mqbus_window *w, u32 i, struct mqbus_holder *holder);
-bool mqbus_retry_add(struct mqbus_window *w, u32 i);
+void mqbus_window_finish(struct mqbus_window *w, u32 i);
+void mqbus_window_undead(struct mqbus_window *w, u32 i);
+void mqbus_retry_init(struct mqbus_window *w);
+void mqbus_retry_changed(struct mqbus_window *w);
 
 /**
  * mqbus_window_entry() - an entry by its index
@@ -275,6 +308,17 @@ static inline struct mqbus_lane *mqbus_window_lane(const struct mqbus_window *w,
 						   const struct mqbus_entry *e)
 {
 	return &w->lanes[e->place == MQBUS_PLACE_RETRY ? w->nr_lanes : e->partition];
+}
+
+/**
+ * mqbus_window_over() - whether enough was done under this hold of the lock
+ * @w: the window
+ *
+ * Return: whether the rest is for the next one.
+ */
+static inline bool mqbus_window_over(const struct mqbus_window *w)
+{
+	return !w->steps || w->copied >= w->hold;
 }
 
 /**

@@ -119,7 +119,6 @@ static void bench_lease(u32 nr, bool shuffled, u64 lease, u32 keys)
 	struct mqbus_holder holder = {};
 	static struct group g;
 	struct rng rng;
-	bool more;
 	u32 k;
 
 	rng_init(&rng, nr);
@@ -136,8 +135,9 @@ static void bench_lease(u32 nr, bool shuffled, u64 lease, u32 keys)
 			begin = now_ns();
 			for (k = 0; k < nr; k++) {
 				u64 end = lease ? now.mono + lease + k : 0;
+				u32 left = U32_MAX;
 
-				CHECK(mqbus_window_take(&g.w, &holder, &out[k], 1, end, 1, &more));
+				CHECK(mqbus_window_take(&g.w, &holder, &out[k], 1, end, 1, &left));
 			}
 			sum_ns += now_ns() - begin;
 			for (k = nr; shuffled && k > 1; k--) {

@@ -6,11 +6,13 @@ static void group_lane(struct group *g, u32 i, u64 size)
 	const struct mqbus_mark start = {};
 
 	ring_make(&g->mem[i], &g->rings[i], size, false);
+	g->lane[i].ring = &g->rings[i];
+	if (i == g->lanes)
+		return;
 	mqbus_cursor_init(&g->cursors[i]);
 	spin_lock(&g->rings[i].lock);
 	mqbus_cursor_place(&g->cursors[i], &g->rings[i], &start);
 	spin_unlock(&g->rings[i].lock);
-	g->lane[i].ring = &g->rings[i];
 	g->lane[i].cursor = &g->cursors[i];
 }
 
@@ -23,7 +25,6 @@ void group_make(struct group *g, const struct group_options *o)
 	for (i = 0; i < o->lanes; i++)
 		group_lane(g, i, o->size);
 	group_lane(g, i, o->retry_size);
-	g->rings[i].most = o->retry_size;
 	if (o->max_held) {
 		g->keys.heads = calloc(nr, sizeof(*g->keys.heads));
 		g->keys.buckets = calloc(4, sizeof(*g->keys.buckets));
@@ -97,12 +98,48 @@ bool group_publish(struct group *g, u32 lane, u32 size, u32 key)
 	return room;
 }
 
+u32 group_unlock(struct group *g, bool blocked)
+{
+	u32 holds = 0;
+	bool more;
+
+	for (;; holds++) {
+		more = blocked ? mqbus_window_postpone(&g->w) : mqbus_window_stow(&g->w);
+		/* What one hold may do, whatever it is for: the last record may be as large */
+		CHECK(g->w.steps <= MQBUS_WINDOW_STEP);
+		CHECK(g->w.copied < g->w.hold + max(g->w.margin, 1U));
+		mqbus_window_flush(&g->w);
+		if (!more)
+			return holds;
+	}
+}
+
+/* From the end to the oldest record, and then from each to the next: a lap */
+static void scribble_retry(struct group *g)
+{
+	const struct mqbus_lane *lane = &g->lane[g->lanes];
+	u64 at = lane->end, lap = lane->ring->size, bytes = 0;
+	u32 i;
+
+	for (i = lane->order.first; i != MQBUS_NONE; i = mqbus_window_entry(&g->w, i)->order.next) {
+		u64 pos = mqbus_window_entry(&g->w, i)->pos + lap;
+		u32 size = mqbus_window_record(&g->w, i)->size;
+
+		CHECK(pos >= at && pos + size <= lane->end + lap);
+		memset(mqbus_ring_record(lane->ring, at), 0xff, pos - at);
+		at = pos + size;
+		bytes += size;
+	}
+	memset(mqbus_ring_record(lane->ring, at), 0xff, lane->end + lap - at);
+	CHECK(bytes == g->w.retry_live);
+}
+
 void group_scribble(struct group *g)
 {
 	u32 i;
 
 	mqbus_window_flush(&g->w);
-	for (i = 0; i <= g->lanes; i++) {
+	for (i = 0; i < g->lanes; i++) {
 		struct mqbus_ring *ring = &g->rings[i];
 		u64 floor = mqbus_cursor_floor(&g->cursors[i]);
 
@@ -112,6 +149,7 @@ void group_scribble(struct group *g)
 		memset(mqbus_ring_slot(ring), 0xff, ring->size - (ring->tail.pos - floor));
 		spin_unlock(&ring->lock);
 	}
+	scribble_retry(g);
 }
 
 bool group_whole(const struct mqbus_record *rec, u32 lane, u64 offset, u32 size, u32 key)

@@ -10,6 +10,8 @@
 #include "window.h"
 
 #define GROUP_LANES	4
+/* As many as the group of a test may have */
+#define GROUP_LANES_MAX	1024
 #define GROUP_SEATS	4
 /* Keys have numbers from 1; 0 is none. They share beginnings, lengths and buckets. */
 #define GROUP_KEYS	16
@@ -30,10 +32,10 @@ struct group_options {
 struct group {
 	struct mqbus_window w;
 	u32 lanes;
-	struct ring_mem mem[GROUP_LANES + 1];
-	struct mqbus_ring rings[GROUP_LANES + 1];
-	struct mqbus_cursor cursors[GROUP_LANES + 1];
-	struct mqbus_lane lane[GROUP_LANES + 1];
+	struct ring_mem mem[GROUP_LANES_MAX + 1];
+	struct mqbus_ring rings[GROUP_LANES_MAX + 1];
+	struct mqbus_cursor cursors[GROUP_LANES_MAX];
+	struct mqbus_lane lane[GROUP_LANES_MAX + 1];
 	struct mqbus_holder *seats[GROUP_SEATS];
 	struct mqbus_keys keys;
 };
@@ -42,7 +44,12 @@ void group_make(struct group *g, const struct group_options *o);
 void group_free(struct group *g);
 /* Return: whether there was room; the size is a multiple of 8 */
 bool group_publish(struct group *g, u32 lane, u32 size, u32 key);
-/* Drop what no floor holds and overwrite all that a writer might reuse now */
+/* Let go of the lock as the module does. Return: how often that took another hold. */
+u32 group_unlock(struct group *g, bool blocked);
+/*
+ * Drop what no floor holds and overwrite all that a writer might reuse now, and what lies
+ * between the records of the retry ring
+ */
 void group_scribble(struct group *g);
 /* Return: whether these are all the bytes of that record */
 bool group_whole(const struct mqbus_record *rec, u32 lane, u64 offset, u32 size, u32 key);

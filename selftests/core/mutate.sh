@@ -21,7 +21,7 @@ fi
 only=${2:-}
 # Those that tell at once come first; TESTS= asks others
 ring_tests=${TESTS:-unit ring_unit fuzz interleave model threads-tsan threads}
-window_tests=${TESTS:-window_unit window_model}
+window_tests=${TESTS:-entry_unit window_unit retry_unit window_model}
 assign_tests=${TESTS:-assign_unit assign_model}
 survived=0
 
@@ -45,10 +45,10 @@ seek moves its end | ring.c | s/^\t\tseek->begun = true;//
 seek_index looks behind the end | ring.c | s/ || pos >= seek->end.pos)/ || pos >= ring->published)/;s/last = seek->end.pos >>/last = ring->published >>/
 seek forgets to count | ring.c | s/seek->at.offset++;//
 granules too small for the index | ring.c | s/ilog2(size \/ MQBUS_RING_INDEX)/ilog2(size \/ MQBUS_RING_INDEX) - 1/
-tail without release | ring.c | s/smp_store_release(&page->tail/WRITE_ONCE(page->tail/
-next offset without release | ring.c | s/smp_store_release(&page->next_offset/WRITE_ONCE(page->next_offset/
-next offset before the tail | ring.c | s/smp_store_release(&page->tail, .*/smp_store_release(\&page->next_offset, ring->tail.offset);/;t;s/smp_store_release(&page->next_offset, .*/smp_store_release(\&page->tail, ring->tail.pos);/
-next begun after the tail | ring.c | /WRITE_ONCE(page->next_begun/d;s/smp_store_release(&page->next_offset.*/WRITE_ONCE(page->next_begun, ring->tail.offset); &/
+tail without release | ring.c | s/smp_store_release(&ring->page->tail/WRITE_ONCE(ring->page->tail/
+next offset without release | ring.c | s/smp_store_release(&ring->page->next_offset/WRITE_ONCE(ring->page->next_offset/
+next offset before the tail | ring.c | s/smp_store_release(&ring->page->tail, .*/smp_store_release(\&ring->page->next_offset, ring->tail.offset);/;t;s/smp_store_release(&ring->page->next_offset, .*/smp_store_release(\&ring->page->tail, ring->tail.pos);/
+next begun after the tail | ring.c | /WRITE_ONCE(ring->page->next_begun/d;s/smp_store_release(&ring->page->next_offset.*/WRITE_ONCE(ring->page->next_begun, ring->tail.offset); &/
 head begun after the head | ring.c | /WRITE_ONCE(page->head_begun/d;s/smp_store_release(&page->head_offset.*/WRITE_ONCE(page->head_begun, ring->head.offset); &/
 head without release | ring.c | s/smp_store_release(&page->head,/WRITE_ONCE(page->head,/
 reserve hides the new head | ring.c | /^bool mqbus_ring_reserve/,/^}/s/ring_show_head(ring);/;/
@@ -60,8 +60,8 @@ passed too early | ring.h | s/head) > pos;/head) >= pos;/
 head above the tail | ring.c | s/if (ring->head.pos == ring->published)/if (0)/
 one byte too many in the ring | ring.h | s/head.pos <= ring->size/head.pos <= ring->size + 8/
 expire without a floor | ring.c | /^bool mqbus_ring_expire/,/^}/s/min(floor, ring->published)/ring->published/
-expire keeps one too many | ring.c | s/ring->tail.pos - ring->head.pos > keep/ring->tail.pos - ring->head.pos > keep + 64/
-expire drops one too many | ring.c | s/ring->tail.pos - ring->head.pos > keep/ring->tail.pos - ring->head.pos >= keep/
+expire keeps one too many | ring.h | s/ring->tail.pos - ring->head.pos > keep/ring->tail.pos - ring->head.pos > keep + 64/
+expire drops one too many | ring.h | s/ring->tail.pos - ring->head.pos > keep/ring->tail.pos - ring->head.pos >= keep/
 what goes is not given back | ring.c | s/ring->used\[mqbus_ring_owner(rec)\] -= rec->size/(void)rec/
 what comes is not counted | ring.h | s/ring->used\[mqbus_ring_owner(mqbus_ring_slot(ring))\] += bytes/(void)bytes/
 the last owner is nobody | ring.h | s/rec->__owner < MQBUS_RING_OWNERS ?/rec->__owner < MQBUS_RING_OWNERS - 1 ?/
@@ -91,7 +91,7 @@ a bucket that overflows | rate.c | s/if (bucket->full < now)/if (0)/
 a bucket that forgets | rate.c | s/if (bucket->full < now)/if (1)/
 there is no burst | rate.c | s/return due > rate->burst ? due - rate->burst : 0/return due/
 no rate is one | rate.c | s/if (!rate->each)/if (0)/
-expire takes those of that time | ring.c | s/time < before/time <= before/
+expire takes those of that time | ring.h | s/time < before/time <= before/
 end without looking twice | ring.c | s/if (likely(READ_ONCE(page->next_begun) == end->offset))/if (1)/
 end reads the tail first | ring.c | s/end->offset = smp_load_acquire(&page->next_offset);/end->pos = smp_load_acquire(\&page->tail);/;t;s/end->pos = smp_load_acquire(&page->tail);/end->offset = smp_load_acquire(\&page->next_offset);/
 end never asks for the lock | ring.c | s/tries < 4/tries < 1/;/cpu_relax/{n;s/}/} return;/}
@@ -140,7 +140,7 @@ backoff: jitter makes it longer | backoff.c | s/return wait - div/return wait + 
 backoff: no jitter | backoff.c | s/ \* b->jitter, 100)/ * 0, 100)/
 backoff: 64 bits are not enough | backoff.c | s/mul_u64_u32_div(wait, b->factor, 100)/wait * 1000 * b->factor \/ 100000/
 the floor is what was taken | window.c | s/if (!mqbus_list_empty(&lane->order)) {/if (0) {/
-the floor stays | window.c | s/^\tif (first)$/\tif (0)/
+the floor stays | window.c | s/^\tif (!first || w->moved == lane/\tif (1 || w->moved == lane/
 nobody hears of a floor | window.c | s/^\tw->freed = true;//
 a lease is not counted in the retry ring | window.c | /^void mqbus_window_unlease/,/^}/s/w->inflight--;/;/
 what was held back counts on | window.c | /^void mqbus_window_unhold/,/^}/s/w->held--;//
@@ -150,8 +150,8 @@ the same lease number again | window.c | s/if (!++e->lease)/if (!e->lease)/
 a lease does not end | window.c | /^static void lease_begin/,/^}/s/^\tif (end)$/\tif (0)/
 attempts count from 0 | window.c | s/.attempt = e->failures + 1/.attempt = e->failures/
 a redelivery is the first | window.c | s/e->flags = e->first ? MQBUS_ENTRY_AGAIN : 0;/e->flags = 0;/
-keys are not looked at | window.c | s/head = mqbus_keys_find(w->keys, rec);/;/
-one more is held back | window.c | s/if (w->held == w->max_held) {/if (w->held == w->max_held + 1) {/
+keys are not looked at | window.c | s/head = keyed ? mqbus_keys_find(w->keys, rec) : MQBUS_NONE;/head = MQBUS_NONE;/
+one more is held back | window.c | s/if (head != MQBUS_NONE \&\& w->held == w->max_held) {/if (head != MQBUS_NONE \&\& w->held == w->max_held + 1) {/
 nobody knows that a partition is stuck | window.c | s/lane->stuck = w->unheld;//
 a partition stays stuck | settle.c | s/^\t\tw->unheld++;.*//
 a partition stays stuck where it was put | window.c | s/lane->stuck = 0;//
@@ -164,7 +164,7 @@ always the same partition first | window.c | s/if (fresh && ++w->next/if (0 \&\&
 what came back ends a turn | window.c | s/if (fresh && ++w->next/if (n \&\& ++w->next/
 ready does not look at what is in flight | window.c | /^bool mqbus_window_ready/,/^}/s/if (w->inflight >= w->conf.max_inflight)/if (0)/
 ready does not look at what was held back | window.c | /^bool mqbus_window_ready/,/^}/s/!mqbus_list_empty(&w->ready\[MQBUS_PLACE_HELD\]))/0)/
-ready in vain | window.c | s/w->lanes\[i\].stuck != w->unheld)/1)/
+ready in vain | window.c | s/lane->stuck != w->unheld;/1;/
 untake of another's lease | window.c | s/ || e->seat != holder->seat ||/ ||/
 untake of an old lease | window.c | s/^\t    e->lease != lease >> 32)/\t    0)/
 untake puts it last | window.c | /^void mqbus_window_untake/,/^}/s/mqbus_list_push/mqbus_list_add/
@@ -174,7 +174,7 @@ a settled record keeps its bytes | settle.c | s/w->retry_live -= mqbus_window_re
 a settled record is pending | settle.c | s/w->lanes\[e->partition\].pending--;//
 the next of a key is forgotten | settle.c | s/if (next != MQBUS_NONE)/if (0)/
 a wait begins at 0 | settle.c | s/mqbus_heap_add(&w->table, i, now->mono + wait);/mqbus_heap_add(\&w->table, i, wait);/
-what waits stays where it is | settle.c | /^static void window_wait/,/^}/s/mqbus_retry_add(w, i);//
+what waits stays where it is | settle.c | s/^\tmqbus_list_add(&w->table, &w->stay, MQBUS_LIST, i);/\treturn;/
 once is twice | settle.c | s/^\tif (w->once) {/\tif (0) {/
 once released is twice | settle.c | s/^\t\tif (w->once)$/\t\tif (0)/
 a failure too many | settle.c | s/e->failures >= w->conf.limit/e->failures > w->conf.limit/
@@ -184,7 +184,7 @@ nobody had it last | settle.c | s/e->pid = holder->pid;//
 the wrong reason | settle.c | s/^\te->reason = reason;//
 any entry has leases | settle.c | s/if (\*i >= w->table.nr)/if (0)/
 a lease that was never given is old | settle.c | s/if (ago < 0 ||/if (/
-an old lease is this one | settle.c | s/^\tif (ago)$/\tif (0)/
+an old lease is this one | settle.c | s/if (ago || e->flags & MQBUS_ENTRY_FORGOTTEN)/if (e->flags \& MQBUS_ENTRY_FORGOTTEN)/
 a lease that ran out was settled | settle.c | s/e->flags |= MQBUS_ENTRY_EXPIRED;//
 another's lease is settled | settle.c | s/return e->seat == holder->seat ? 0 : -EPERM;/return 0;/
 any delay | settle.c | s/s->delay > MQBUS_DELAY_MAX ? -ERANGE : 0/0/
@@ -194,22 +194,19 @@ extend to the group's time | settle.c | s/settle->delay ?: w->conf.lease/w->conf
 leave at once | settle.c | s/while (max-- && holder->nr) {/while (holder->nr) {/
 a tick too late | settle.c | s/while (mqbus_window_due(w) <= now->mono)/while (mqbus_window_due(w) < now->mono)/
 a tick without a bound | settle.c | s/if (!max-- || .*/if (0)/
-a tick copies what it likes | settle.c | s/!max-- || w->copied.*/!max--)/
-forget leaves the retry ring | settle.c | s/if (!lane->pending)/if (1)/
-forget empties the retry ring | settle.c | s/^\t\tif (mqbus_window_entry(w, i)->partition != partition)/\t\tif (0)/
-forget leaves what was ready | settle.c | s/mqbus_list_del(&w->table, &w->ready\[e->place\], MQBUS_LIST, i);/;/
-what is leased is moved | retry.c | s/if (e->state == MQBUS_ENTRY_LEASED ||/if (/
-a moved record keeps its place in the order | retry.c | /^static bool retry_move_first/,/^}/s/mqbus_list_add/mqbus_list_push/
-a move does not free | retry.c | s/^\tmqbus_lane_settle(w, lane);//
-nothing is moved | retry.c | s/if (w->copied - begin >= MQBUS_WINDOW_HOLD || .*/if (1)/
-one move only | retry.c | s/if (w->copied - begin >= MQBUS_WINDOW_HOLD || /if (w->copied != begin || /
-no margin in the retry ring | retry.c | s/bytes + w->margin, lane/bytes, lane/
-the margin is not counted | retry.c | s/if (w->retry_live + bytes + w->margin > ring->size)/if (0)/
-one more in the retry ring | retry.c | s/ || w->retrying == w->max_retry)/)/
-twice in the retry ring | retry.c | s/if (e->place == MQBUS_PLACE_RETRY || /if (/
+a tick copies what it likes | settle.c | s/!max-- || mqbus_window_over(w))/!max--)/
+forget leaves the retry ring | forget.c | s/^\tw->walk = w->lanes\[w->nr_lanes\].order.first;//
+forget empties the retry ring | forget.c | s/if (e->partition >= first && e->partition <= last)/if (1)/
+forget leaves what was ready | forget.c | s/mqbus_list_del(&w->table, &w->ready\[e->place\], MQBUS_LIST, i);/;/
+what is leased is moved | retry.c | s/if (e->state == MQBUS_ENTRY_LEASED || !hole) {/if (!hole) {/
+a moved record keeps its place in the order | retry.c | /^static void retry_turn/,/^}/s/mqbus_list_add/mqbus_list_push/
+nothing is moved | retry.c | s/while (retry_hole(w, lane) < bytes) {/if (retry_hole(w, lane) < bytes)\n\t\treturn FULL;\n\twhile (0) {/
+one move only | retry.c | s/if (lane->end >= w->retry_lap) {/if (w->copied \&\& lane->end >= w->retry_lap - 2 * lane->ring->size) {/
+no margin in the retry ring | retry.c | s/w->retry_live + bytes + w->margin > lane/w->retry_live + bytes > lane/
+the margin is not counted | retry.c | s/w->retry_live + bytes + w->margin > lane->ring->size)/0)/
+one more in the retry ring | retry.c | s/w->retrying >= w->max_retry || //
 in flight in the retry ring | retry.c | s/^\tw->inflight--;//
 the old place is not given back | retry.c | s/^\tmqbus_lane_del(w, mqbus_window_lane(w, e), i);/\tmqbus_list_del(\&w->table, \&mqbus_window_lane(w, e)->order, MQBUS_ORDER, i);/
-the retry ring's end is not told | retry.c | s/retry->cursor->given = retry->ring->tail;//
 untake below what was committed | cursor.c | s/if (to.offset < c->done.offset)/if (0)/
 untake loses what is before others | cursor.c | s/if (to.offset < c->given.offset)/if (c->given.pos == range->end)/
 untake counts what comes again as new | cursor.c | s/^\t\tc->behind_end = apart.*/\t\t;/
@@ -283,18 +280,51 @@ assign: a floor goes too far | assign.c | s/min(max(at.pos, c->done.pos), c->giv
 assign: a commit does not move | assign.c | /^void mqbus_slot_commit/,/^}/s/slot_move(a, slot);//
 assign: lets go of what is not wanted back | assign.c | /^void mqbus_slot_release/,/^}/s/if (!mqbus_slot_revoked(slot))/if (0)/
 assign: lets go to nobody | assign.c | /^void mqbus_slot_release/,/^}/s/slot_grant(a, slot);//
-forget leaves leases | settle.c | s/mqbus_window_unlease(w, i, w->seats\[e->seat\]);//
-forget settles leases | settle.c | s/e->flags |= MQBUS_ENTRY_FORGOTTEN;//
+forget leaves leases | forget.c | s/mqbus_window_unlease(w, i, w->seats\[e->seat\]);//
+forget settles leases | forget.c | s/e->flags |= MQBUS_ENTRY_FORGOTTEN;//
 forgotten for ever | settle.c | s/if (ago || e->flags & MQBUS_ENTRY_FORGOTTEN)/if (ago || e->flags \& 6)/
 paused hands out | window.c | s/for (n = 0; !w->conf.paused \&\& n/for (n = 0; n/
 paused is ready | window.c | s/if (w->conf.paused || /if (/
+forget leaves what stays | forget.c | /case MQBUS_ENTRY_WAITING:/,/break;/s/mqbus_list_del(&w->table, &w->stay, MQBUS_LIST, i);/;/
+forget does not count | forget.c | s/w->stats.discarded++;/;/
+forget counts what nobody had | forget.c | s/if (mqbus_window_entry(w, i)->first)/if (1)/
+forget without a bound | forget.c | /^bool mqbus_window_forget(/,/^}/s/if (mqbus_window_over(w))/if (0)/
+forget looks at all of the retry ring | forget.c | /^bool mqbus_window_forget_retry/,/^}/s/if (mqbus_window_over(w))/if (0)/
+forget counts only what it forgets | forget.c | /^bool mqbus_window_forget_retry/,/^}/s/^\t\tw->steps--;/\t\tw->steps -= e->partition >= first \&\& e->partition <= last;/
+the walk stays on what went | window.c | s/if (w->walk == i)/if (0)/
+what is leased stops the others | retry.c | s/^\t\tretry_turn(w, lane);/\t\tif (mqbus_window_entry(w, lane->order.first)->state == MQBUS_ENTRY_LEASED)\n\t\t\treturn FULL;\n&/
+the search ends after a lap | retry.c | s/w->retry_lap = lane->end + 2 \* lane->ring->size;/w->retry_lap = lane->end + lane->ring->size \/ 2;/
+a search in vain is never begun again | retry.c | /^void mqbus_retry_changed/,/^}/s/w->retry_vain = U32_MAX;/w->retry_vain = w->retry_vain ?: U32_MAX;/
+a search in vain is begun again and again | retry.c | s/^\t\t\tw->retry_vain = bytes;//
+a search copies what it likes | retry.c | /^static enum retry_room retry_search/,/^}/{s/^\t\tif (mqbus_window_over(w))/\t\tif (0)/}
+what is moved is not copied | retry.c | s/memmove(to, to + hole, bytes);//
+what comes is copied though enough was | retry.c | s/return mqbus_window_over(w) ? LATER : ROOM;/return ROOM;/
+the next record comes over the last one | retry.c | s/^\tretry->end += rec->size;//
+what found no room never goes | retry.c | s/while (!mqbus_list_empty(&w->stay)) {/while (0) {/
+what went stays in the list | retry.c | /^bool mqbus_window_stow/,/^}/s/mqbus_list_del(&w->table, &w->stay, MQBUS_LIST, i);/break;/
+only the first dead letter is postponed | retry.c | s/^\t\troom = retry_add(w, w->stow);/&\n\t\tw->stow = MQBUS_NONE;\n\t\treturn false;/
+dead letters take the room of what waits | retry.c | /^bool mqbus_window_postpone/,/^}/s/if (!mqbus_list_empty(&w->stay))/if (0)/
+something comes to the retry ring while it is walked | retry.c | s/if (w->walk != MQBUS_NONE)/if (0)/
+what waited and is due stays in its list | settle.c | /^bool mqbus_window_tick/,/^}/s/if (e->place != MQBUS_PLACE_RETRY)/if (0)/
+who failed is not counted | settle.c | s/lane->aside += entry_aside(e);//
+a settled record is aside | settle.c | s/w->lanes\[e->partition\].aside -= entry_aside(e);//
+the next letter is one that went | settle.c | /^void mqbus_window_undead/,/^}/s/w->letter = next;/;/
+postponing goes on from one that went | settle.c | /^void mqbus_window_undead/,/^}/s/w->stow = next;/;/
+a letter is tried again at once | settle.c | s/w->letter = mqbus_window_entry(w, i)->list.next;/;/
+letters are never tried again | settle.c | s/w->letter = w->dead.first;/;/
+a seat is given twice | window.c | s/w->sitting\[word\] |= 1ULL << seat % 64;//
+a seat is not given back | window.c | s/w->sitting\[holder->seat \/ 64\] &= .*//
+an empty partition is no step | window.c | /^static u32 lanes_next/,/^}/s/^\t\t--\*steps;//
+a partition is left out | window.c | /^static u32 lanes_next/,/^}/s/while (\*left && \*steps) {/while (*left > 1 \&\& *steps) {/
+ready looks at all partitions | window.c | s/for (; lanes && steps; steps--)/for (; lanes; steps--)/
+ready looks at some partitions | window.c | s/^\t\*left = lanes;/\t*left = 0;/
 EOF
 }
 
 tests_of() { # FILE
 	case $1 in
 	assign.*) echo "$assign_tests" ;;
-	entry.* | keys.* | backoff.* | window.* | settle.* | retry.*) echo "$window_tests" ;;
+	entry.* | keys.* | backoff.* | window.* | settle.* | retry.* | forget.*) echo "$window_tests" ;;
 	rate.*) echo "${TESTS:-rate_unit}" ;;
 	*) echo "$ring_tests" ;;
 	esac
@@ -308,7 +338,7 @@ compile() { # CORE-DIR SOURCE OBJECT
 
 # What is linked to a test besides itself
 parts_of() { # TEST
-	case $1 in window_*) echo group test ;; *) echo test ;; esac
+	case $1 in window_* | retry_* | entry_*) echo group test ;; *) echo test ;; esac
 }
 
 # Compile everything as it is, once.

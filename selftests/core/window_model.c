@@ -43,11 +43,12 @@ struct rec {
 	enum mqbus_reason reason;
 	u32 got;	/* times handed out, but for those that were taken back */
 	u64 seen;	/* the check that has met it */
+	bool tried;	/* for the topic of dead letters, in vain */
 };
 
 /* What is counted, to see that it was met */
 enum met {
-	RETRIED, REFUSED, MOVED, HELD_BACK, BURIED, DISCARDED, UNTAKEN_AGAIN, FORGOTTEN, ENDED,
+	RETRIED, REFUSED, MOVED, PASSED, HELD_BACK, BURIED, DISCARDED, UNTAKEN_AGAIN, FORGOTTEN, ENDED,
 	IN_VAIN,
 	MET,
 };
@@ -73,11 +74,13 @@ struct sim {
 	struct group_options o;
 	u32 most;	/* bytes of a record's parts */
 	bool bad;	/* a flow in which nearly all fails, and waits */
+	bool hung;	/* the first member settles nothing */
+	u32 patience;	/* how seldom the topic for dead letters changes */
 	struct mqbus_now now;
 	u64 checks;
-	u64 copied;
-	u64 floors[GROUP_LANES + 1];
+	u64 floors[GROUP_LANES];
 	bool full;	/* the topic for dead letters */
+	bool half;	/* only for some partitions */
 	struct mqbus_holder holders[GROUP_SEATS];
 	bool seated[GROUP_SEATS];
 
@@ -86,12 +89,15 @@ struct sim {
 	u64 published[GROUP_LANES];
 	u64 taken[GROUP_LANES];
 	struct list ready[MQBUS_PLACES];
+	struct list stay;
 	struct list dead;
 	struct list leases[GROUP_SEATS];
 	struct rec *heads[GROUP_KEYS];
 	struct list held[GROUP_KEYS];
 	u64 key_seen[GROUP_LANES][GROUP_KEYS];	/* the next offset that a key may show */
 	u32 outstanding;
+	u64 reached;	/* records that were ever taken */
+	u64 untried;	/* of these, forgotten before anybody had them */
 	struct last last[ENTRIES];
 	struct mqbus_window_stats stats;
 
@@ -149,7 +155,7 @@ struct counts {
 	u32 due;
 	u64 live;
 	u32 pending[GROUP_LANES];
-	u32 retry_leased;
+	u32 aside[GROUP_LANES];
 };
 
 /* Every record of the model that is outstanding is asked for in the window */
@@ -169,7 +175,7 @@ static void count(struct sim *s, struct counts *c)
 			c->pending[lane]++;
 			c->leased += leased;
 			c->retrying += retry;
-			c->retry_leased += retry && leased;
+			c->aside[lane] += retry || r->state == WAITING || r->state == DEAD;
 			c->live += retry ? r->size : 0;
 			c->held += r->place == MQBUS_PLACE_HELD;
 			c->inflight += r->place == MQBUS_PLACE_RING || (retry && leased);
@@ -199,11 +205,11 @@ static void check_entry(struct sim *s, u32 i)
 	CHECK(states[e->state] == r->state && e->place == r->place);
 	CHECK(e->failures == r->failures && e->first == r->first);
 	if (r->pos != e->pos) {
-		/* Moved to the end of the retry ring; a member reads where it was told */
-		CHECK(r->place == MQBUS_PLACE_RETRY && r->state != LEASED && e->pos > r->pos);
+		/* To the end of the retry ring; a member reads where it was told */
+		CHECK(r->place == MQBUS_PLACE_RETRY && e->pos > r->pos);
+		CHECK(r->state != LEASED || !((e->pos - r->pos) % s->o.retry_size));
+		s->met[r->state == LEASED ? PASSED : MOVED]++;
 		r->pos = e->pos;
-		s->copied += r->size;
-		s->met[MOVED]++;
 	}
 	CHECK(group_whole(mqbus_window_record(&s->g.w, i), r->lane, r->offset, r->size, r->key));
 	if (r->state == LEASED)
@@ -220,27 +226,24 @@ static void check_entry(struct sim *s, u32 i)
 /* The floor is where the oldest record begins that still lies there */
 static void check_floors(struct sim *s)
 {
-	u64 oldest[GROUP_LANES + 1];
+	u64 oldest[GROUP_LANES];
 	bool moved = false;
 	u32 i;
 
 	mqbus_window_flush(&s->g.w);
-	for (i = 0; i <= s->o.lanes; i++)
+	for (i = 0; i < s->o.lanes; i++)
 		oldest[i] = s->g.cursors[i].given.pos;
-	CHECK(oldest[s->o.lanes] == s->g.rings[s->o.lanes].tail.pos);
 	for (i = 0; i < s->g.w.table.nr; i++) {
 		const struct mqbus_entry *e = mqbus_window_entry(&s->g.w, i);
-		u32 lane = e->place == MQBUS_PLACE_RETRY ? s->o.lanes : e->partition;
 
-		if (e->state != MQBUS_ENTRY_FREE)
-			oldest[lane] = min(oldest[lane], e->pos);
+		if (e->state != MQBUS_ENTRY_FREE && e->place != MQBUS_PLACE_RETRY)
+			oldest[e->partition] = min(oldest[e->partition], e->pos);
 	}
-	for (i = 0; i <= s->o.lanes; i++) {
+	for (i = 0; i < s->o.lanes; i++) {
 		CHECK(mqbus_cursor_floor(&s->g.cursors[i]) == oldest[i]);
 		moved |= oldest[i] != s->floors[i];
 		s->floors[i] = oldest[i];
-		if (i < s->o.lanes)
-			CHECK(s->g.cursors[i].given.offset == s->taken[i]);
+		CHECK(s->g.cursors[i].given.offset == s->taken[i]);
 	}
 	CHECK(s->g.w.freed == moved);
 	s->g.w.freed = false;
@@ -272,25 +275,32 @@ static bool would_take(struct sim *s, const struct counts *c, u32 holder)
 	return false;
 }
 
+static bool window_ready(struct sim *s, u32 holder)
+{
+	u32 left = U32_MAX;
+	bool ready = mqbus_window_ready(&s->g.w, &s->holders[holder], &left);
+
+	CHECK(!left);
+	return ready;
+}
+
 static void check_ready(struct sim *s, const struct counts *c)
 {
 	struct mqbus_leased none;
-	bool more;
-	u32 i;
+	u32 i, left;
 
 	for (i = 0; i < GROUP_SEATS; i++) {
-		const struct mqbus_window *w = &s->g.w;
-
 		if (!s->seated[i])
 			continue;
 		if (would_take(s, c, i)) {
-			CHECK(mqbus_window_ready(w, &s->holders[i]));
-		} else if (mqbus_window_ready(w, &s->holders[i])) {
+			CHECK(window_ready(s, i));
+		} else if (window_ready(s, i)) {
 			/* Something was settled, but not what a partition waits for */
 			CHECK(s->o.max_held && c->held == s->o.max_held);
 			s->met[IN_VAIN]++;
-			CHECK(!mqbus_window_take(&s->g.w, &s->holders[i], &none, 1, 0, 1, &more));
-			CHECK(!more && !mqbus_window_ready(w, &s->holders[i]));
+			left = U32_MAX;
+			CHECK(!mqbus_window_take(&s->g.w, &s->holders[i], &none, 1, 0, 1, &left));
+			CHECK(!left && !window_ready(s, i));
 		}
 	}
 }
@@ -303,6 +313,8 @@ static void check_stats(struct sim *s, const struct counts *c)
 	CHECK(t->delivered == t->acked + t->nacked + t->released + t->rejected + t->expired +
 			      t->died + c->leased);
 	CHECK(t->redelivered <= t->delivered && !t->deaths);
+	/* What was ever taken is settled, given up, or still there */
+	CHECK(s->reached == t->acked + t->buried + t->discarded + s->untried + s->outstanding);
 }
 
 static void check_keys(struct sim *s)
@@ -325,12 +337,91 @@ static void check_keys(struct sim *s)
 	}
 }
 
+/*
+ * Whether the retry ring has room for a record: as much as there is between two that are
+ * leased, if all others between them are moved together.
+ */
+static bool retry_fits(struct sim *s, const struct rec *r)
+{
+	const struct mqbus_lane *lane = &s->g.lane[s->o.lanes];
+	u64 first = 0, begin = 0, gap = 0, most = 0, before = 0;
+	bool leased = false;
+	struct counts c;
+	u32 i;
+
+	count(s, &c);
+	if (c.retrying >= s->o.max_retry || c.live + r->size + s->o.margin > s->o.retry_size)
+		return false;
+	for (i = lane->order.first; i != MQBUS_NONE; i = mqbus_window_entry(&s->g.w, i)->order.next) {
+		const struct mqbus_entry *e = mqbus_window_entry(&s->g.w, i);
+		u32 size = mqbus_window_record(&s->g.w, i)->size;
+
+		if (e->state != MQBUS_ENTRY_LEASED) {
+			*(leased ? &gap : &before) += size;
+			continue;
+		}
+		if (leased)
+			most = max(most, e->pos - begin - gap);
+		else
+			first = e->pos;
+		leased = true;
+		begin = e->pos + size;
+		gap = 0;
+	}
+	if (!leased)
+		return true;
+	return max(most, first + s->o.retry_size - begin - gap - before) >= r->size;
+}
+
+/* A record that was to be moved to the retry ring: whether it was */
+static bool model_retried(struct sim *s, struct rec *r)
+{
+	if (entry_of(s, r)->place != MQBUS_PLACE_RETRY)
+		return false;
+	if (r->place != MQBUS_PLACE_RETRY) {
+		s->met[RETRIED]++;
+		r->place = MQBUS_PLACE_RETRY;
+		r->pos = entry_of(s, r)->pos;
+	}
+	return true;
+}
+
+/*
+ * Let go of the lock. Nothing waits in its partition that the retry ring has room for, but
+ * behind one that it has none for; nor does a dead letter, if its topic is full.
+ */
+static void unlock(struct sim *s, bool full)
+{
+	u32 i;
+
+	group_unlock(&s->g, full);
+	while (s->stay.n && model_retried(s, s->stay.recs[0]))
+		list_drop(&s->stay, s->stay.recs[0]);
+	if (s->stay.n) {
+		CHECK(!retry_fits(s, s->stay.recs[0]));
+		s->met[REFUSED]++;
+	}
+	for (i = 0; i < s->stay.n; i++)
+		CHECK(entry_of(s, s->stay.recs[i])->place == MQBUS_PLACE_RING);
+	if (!full)
+		return;
+	for (i = 0; i < s->dead.n && model_retried(s, s->dead.recs[i]); i++)
+		;
+	if (i < s->dead.n && !s->stay.n) {
+		CHECK(!retry_fits(s, s->dead.recs[i]));
+		s->met[REFUSED]++;
+	}
+	for (; i < s->dead.n; i++)
+		CHECK(entry_of(s, s->dead.recs[i])->place == s->dead.recs[i]->place);
+}
+
 static void check_all(struct sim *s)
 {
 	struct mqbus_window *w = &s->g.w;
 	struct counts c;
 	u32 used = 0, i;
 
+	unlock(s, false);
 	s->checks++;
 	for (i = 0; i < w->table.nr; i++)
 		if (mqbus_window_entry(w, i)->state != MQBUS_ENTRY_FREE) {
@@ -342,13 +433,14 @@ static void check_all(struct sim *s)
 	count(s, &c);
 	CHECK(w->inflight == c.inflight && w->retrying == c.retrying && w->held == c.held);
 	CHECK(w->leased == c.leased && w->nr_dead == c.dead && w->retry_live == c.live);
-	CHECK(w->table.heap == c.due && w->copied == s->copied);
+	CHECK(w->table.heap == c.due && w->walk == MQBUS_NONE);
 	CHECK(w->retrying <= w->max_retry && w->held <= w->max_held);
 	for (i = 0; i < s->o.lanes; i++)
-		CHECK(s->g.lane[i].pending == c.pending[i]);
+		CHECK(s->g.lane[i].pending == c.pending[i] && s->g.lane[i].aside == c.aside[i]);
 	check_floors(s);
 	for (i = 0; i < MQBUS_PLACES; i++)
 		check_order(s, &w->ready[i], &s->ready[i]);
+	check_order(s, &w->stay, &s->stay);
 	check_order(s, &w->dead, &s->dead);
 	for (i = 0; i < GROUP_SEATS; i++)
 		if (s->seated[i]) {
@@ -358,31 +450,6 @@ static void check_all(struct sim *s)
 	check_keys(s);
 	check_stats(s, &c);
 	check_ready(s, &c);
-}
-
-/* The retry ring had room, or it had none for a reason */
-static void model_retry(struct sim *s, struct rec *r)
-{
-	u32 lane = s->o.lanes;
-	struct counts c;
-	bool fits;
-
-	if (r->place == MQBUS_PLACE_RETRY)
-		return;
-	count(s, &c);
-	fits = c.retrying < s->o.max_retry &&
-	       c.live + r->size + s->o.margin <= s->o.retry_size;
-	if (entry_of(s, r)->place != MQBUS_PLACE_RETRY) {
-		CHECK(!fits || c.retry_leased);
-		s->met[REFUSED]++;
-		return;
-	}
-	CHECK(fits);
-	s->met[RETRIED]++;
-	s->copied += r->size;
-	r->place = MQBUS_PLACE_RETRY;
-	r->pos = entry_of(s, r)->pos;
-	CHECK(r->pos + r->size <= s->g.rings[lane].tail.pos);
 }
 
 static void model_again(struct sim *s, struct rec *r)
@@ -420,7 +487,8 @@ static void model_wait(struct sim *s, struct rec *r, u64 wait)
 	}
 	r->state = WAITING;
 	r->due = s->now.mono + wait;
-	model_retry(s, r);
+	if (r->place != MQBUS_PLACE_RETRY)
+		list_add(&s->stay, r);
 }
 
 static void model_discard(struct sim *s, struct rec *r)
@@ -438,6 +506,7 @@ static void model_bury(struct sim *s, struct rec *r, enum mqbus_reason reason)
 		return;
 	}
 	r->state = DEAD;
+	r->tried = false;
 	list_add(&s->dead, r);
 }
 
@@ -541,6 +610,7 @@ static void model_take(struct sim *s, struct rec *r, bool hold)
 	r->due = 0;
 	s->taken[r->lane]++;
 	s->outstanding++;
+	s->reached++;
 	if (hold)
 		list_add(&s->held[r->key], r);
 	else if (s->o.max_held && r->key)
@@ -646,21 +716,21 @@ static void op_take(struct sim *s, u32 holder)
 {
 	u32 max = rng_once(&s->rng, 8) ? CREDIT : 1 + rng_below(&s->rng, 6), n, i;
 	u64 lease = s->g.w.conf.lease, end = lease ? s->now.mono + lease : 0;
-	u64 held = s->met[HELD_BACK];
+	u32 left = U32_MAX;
 	struct counts c;
-	bool more;
 
-	n = mqbus_window_take(&s->g.w, &s->holders[holder], s->got, max, end, s->now.real, &more);
+	n = mqbus_window_take(&s->g.w, &s->holders[holder], s->got, max, end, s->now.real, &left);
 	CHECK(n <= max);
 	for (i = 0; i < n; i++)
 		model_lease(s, &s->got[i], holder, end);
 	for (i = 0; i < s->o.lanes; i++)
 		model_hold(s, i, s->g.cursors[i].given.offset);
 	adopt_held(s);
-	CHECK(more == (s->met[HELD_BACK] - held >= MQBUS_WINDOW_STEP));
+	/* There are fewer entries than one call may hold back */
+	CHECK(!left);
 	CHECK(s->leases[holder].n <= s->g.w.conf.credit || !n);
 	count(s, &c);
-	if (n < max && !more)
+	if (n < max)
 		CHECK(!would_take(s, &c, holder));
 	s->nr_got = n;
 	s->got_by = holder;
@@ -820,6 +890,7 @@ static void op_sit(struct sim *s, u32 holder)
 /* One at a time, since those of one time come in any order */
 static void op_tick(struct sim *s)
 {
+	mqbus_window_flush(&s->g.w);
 	s->now.mono += rng_once(&s->rng, 10) ? rng_below(&s->rng, 3000) : rng_below(&s->rng, 10);
 	s->now.real = s->now.mono + 1000000;
 	s->now.chance += rng_next(&s->rng);
@@ -856,6 +927,8 @@ static void op_tick(struct sim *s)
 		} else {
 			CHECK(r->state == WAITING);
 			r->due = 0;
+			if (r->place != MQBUS_PLACE_RETRY)
+				list_drop(&s->stay, r);
 			model_again(s, r);
 		}
 		CHECK(more == (late > 1));
@@ -863,35 +936,39 @@ static void op_tick(struct sim *s)
 	} while (!rng_once(&s->rng, 20));
 }
 
-/* Those that found no room are moved to the retry ring, in their order, while it has room */
-static void model_postpone(struct sim *s)
+/* The first dead letter that was not tried since there may have been room */
+static struct rec *model_letter(struct sim *s)
 {
 	u32 i;
 
-	for (i = 0; i < s->dead.n; i++) {
-		model_retry(s, s->dead.recs[i]);
-		if (s->dead.recs[i]->place != MQBUS_PLACE_RETRY)
-			break;
-	}
-	for (; i < s->dead.n; i++)
-		CHECK(entry_of(s, s->dead.recs[i])->place == s->dead.recs[i]->place);
+	for (i = 0; i < s->dead.n && s->dead.recs[i]->tried; i++)
+		;
+	return i < s->dead.n ? s->dead.recs[i] : NULL;
 }
 
 /* Take dead letters to their topic, if that has room */
 static void op_bury(struct sim *s)
 {
-	u32 n = rng_below(&s->rng, 4);
+	u32 n = rng_below(&s->rng, 4), i;
+	bool full = false;
+	struct rec *r;
 
-	if (rng_once(&s->rng, 8))
+	if (rng_once(&s->rng, s->patience)) {
 		s->full = !s->full;
-	while (s->dead.n && n--) {
-		struct rec *r = s->dead.recs[0];
-
-		CHECK(s->g.w.dead.first == r->entry);
-		if (s->full) {
-			CHECK(!mqbus_window_postpone(&s->g.w));
-			model_postpone(s);
-			return;
+		s->half = rng_once(&s->rng, 2);
+	}
+	if (rng_once(&s->rng, 4)) {
+		mqbus_window_rebury(&s->g.w);
+		for (i = 0; i < s->dead.n; i++)
+			s->dead.recs[i]->tried = false;
+	}
+	for (r = model_letter(s); r && n--; r = model_letter(s)) {
+		CHECK(s->g.w.letter == r->entry);
+		if (s->full && (!s->half || r->lane % 2)) {
+			mqbus_window_unburied(&s->g.w, r->entry);
+			r->tried = true;
+			full = true;
+			continue;
 		}
 		mqbus_window_buried(&s->g.w, r->entry);
 		list_drop(&s->dead, r);
@@ -899,6 +976,9 @@ static void op_bury(struct sim *s)
 		s->met[BURIED]++;
 		model_finish(s, r);
 	}
+	CHECK(s->g.w.letter == (r ? r->entry : MQBUS_NONE));
+	if (full || rng_once(&s->rng, 8))
+		unlock(s, true);
 }
 
 static void op_conf(struct sim *s)
@@ -940,6 +1020,12 @@ static void model_forget(struct sim *s, struct rec *r)
 		list_drop(&s->ready[r->place], r);
 	else if (r->state == DEAD)
 		list_drop(&s->dead, r);
+	else if (r->state == WAITING && r->place != MQBUS_PLACE_RETRY)
+		list_drop(&s->stay, r);
+	if (r->first)
+		s->stats.discarded++;
+	else
+		s->untried++;
 	if (r->state == LEASED) {
 		model_unlease(s, r);
 		s->last[r->entry].forgotten = true;
@@ -949,12 +1035,38 @@ static void model_forget(struct sim *s, struct rec *r)
 	model_finish(s, r);
 }
 
-/* In which order records are forgotten */
-static bool lies_before(const struct rec *a, const struct rec *b)
+/* The record of a partition that is forgotten next, of those in it or in the retry ring */
+static struct rec *model_forgotten(struct sim *s, u32 lane, bool retry)
 {
-	bool retry = a->place == MQBUS_PLACE_RETRY;
+	struct rec *r = NULL;
+	u64 k;
 
-	return retry == (b->place == MQBUS_PLACE_RETRY) ? a->pos < b->pos : !retry;
+	for (k = 0; k < s->taken[lane]; k++) {
+		struct rec *any = &s->recs[lane][k];
+
+		if (any->state != DONE && (any->place == MQBUS_PLACE_RETRY) == retry &&
+		    (!r || any->pos < r->pos))
+			r = any;
+	}
+	return r;
+}
+
+/* A few of them at a time. Return: whether there are more. */
+static bool forget_some(struct sim *s, u32 lane, bool retry)
+{
+	u32 used = s->g.w.table.used, looks = rng_below(&s->rng, 5);
+	bool more;
+
+	s->g.w.steps = looks;
+	more = retry ? mqbus_window_forget_retry(&s->g.w, lane, lane) :
+		       mqbus_window_forget(&s->g.w, lane);
+	CHECK(used - s->g.w.table.used <= looks);
+	for (; used > s->g.w.table.used; used--) {
+		model_forget(s, model_forgotten(s, lane, retry));
+		s->met[FORGOTTEN]++;
+	}
+	CHECK(more || !model_forgotten(s, lane, retry));
+	return more;
 }
 
 /* A partition begins somewhere else, and all members go or are made to wait */
@@ -963,37 +1075,21 @@ static void op_forget(struct sim *s)
 	u32 lane = rng_below(&s->rng, s->o.lanes), i;
 	struct mqbus_seek seek = { .whence = MQBUS_WHENCE_OFFSET };
 	struct mqbus_ring *ring = &s->g.rings[lane];
-	bool more, force = rng_once(&s->rng, 2);
+	bool force = rng_once(&s->rng, 2);
 	u64 k;
 
 	for (i = 0; !force && i < GROUP_SEATS; i++)
 		op_leave(s, i);
 	s->nr_got = 0;
-	do {
-		u32 max = 1 + rng_below(&s->rng, 5);
-
-		more = mqbus_window_forget(&s->g.w, lane, max);
-		/* First those that lie in it, in order, then those of the retry ring */
-		while (max) {
-			struct rec *r = NULL;
-
-			for (k = 0; k < s->taken[lane]; k++) {
-				struct rec *any = &s->recs[lane][k];
-
-				if (any->state != DONE && (!r || lies_before(any, r)))
-					r = any;
-			}
-			if (!r)
-				break;
-			model_forget(s, r);
-			s->met[FORGOTTEN]++;
-			max--;
-		}
-		for (k = 0; k < s->taken[lane] && s->recs[lane][k].state == DONE; k++)
-			;
-		CHECK(more || k == s->taken[lane]);
+	while (forget_some(s, lane, false))
 		check_all(s);
-	} while (more);
+	check_all(s);
+	mqbus_window_forget_begin(&s->g.w);
+	while (forget_some(s, lane, true))
+		/* Nothing comes and nothing is moved meanwhile */
+		mqbus_window_flush(&s->g.w);
+	check_all(s);
+	CHECK(!s->g.lane[lane].pending);
 
 	seek.value = rng_below(&s->rng, s->published[lane] + 1);
 	spin_lock(&ring->lock);
@@ -1014,6 +1110,12 @@ static void op_any(struct sim *s)
 {
 	u32 holder = rng_below(&s->rng, GROUP_SEATS);
 
+	/* The lock is held for long already */
+	if (rng_once(&s->rng, 4)) {
+		s->g.w.steps = rng_below(&s->rng, 3);
+		s->g.w.hold = s->g.w.copied + rng_below(&s->rng, 500);
+	}
+
 	switch (rng_below(&s->rng, 64)) {
 	case 0 ... 11:
 		op_publish(s);
@@ -1023,11 +1125,11 @@ static void op_any(struct sim *s)
 			op_take(s, holder);
 		break;
 	case 26 ... 45:
-		if (s->seated[holder])
+		if (s->seated[holder] && !(s->hung && !holder))
 			op_settle(s, holder);
 		break;
 	case 46 ... 47:
-		if (s->seated[holder])
+		if (s->seated[holder] && !(s->hung && !holder))
 			op_settle_held(s, holder);
 		break;
 	case 48 ... 49:
@@ -1043,7 +1145,7 @@ static void op_any(struct sim *s)
 		op_conf(s);
 		break;
 	case 60:
-		if (rng_once(&s->rng, 3))
+		if (rng_once(&s->rng, 3) && !(s->hung && !holder))
 			op_leave(s, holder);
 		break;
 	case 61:
@@ -1066,6 +1168,7 @@ static void drain(struct sim *s)
 	conf->credit = CREDIT;
 	conf->limit = 0;
 	s->full = false;
+	s->patience = ~0U;
 	for (i = 0; i < GROUP_SEATS; i++)
 		op_sit(s, i);
 	do {
@@ -1081,7 +1184,6 @@ static void drain(struct sim *s)
 		check_all(s);
 		op_bury(s);
 		check_all(s);
-		s->full = false;
 		s->now.mono += MQBUS_DELAY_MAX / 4;
 		op_tick(s);
 		for (i = 0; i < s->o.lanes && s->taken[i] == s->published[i]; i++)
@@ -1104,6 +1206,8 @@ static u64 run(u64 number, const struct group_options *o, u64 *met)
 	s.o.lanes = 1 + rng_below(&s.rng, GROUP_LANES);
 	s.most = rng_once(&s.rng, 2) ? 40 : 300;
 	s.bad = rng_once(&s.rng, 3);
+	s.hung = rng_once(&s.rng, 4);
+	s.patience = rng_once(&s.rng, 3) ? 100 : 8;
 	s.now = (struct mqbus_now) { .mono = 1000, .real = 1001000, .chance = number };
 	group_make(&s.g, &s.o);
 	CHECK(s.g.w.table.nr <= ENTRIES);
@@ -1130,7 +1234,7 @@ static u64 run(u64 number, const struct group_options *o, u64 *met)
 static void test_model(const char *name, const struct group_options *o, u64 runs)
 {
 	static const char *const names[MET] = {
-		"retried", "no room to", "moved", "held back", "buried", "discarded",
+		"retried", "no room to", "moved", "gone round", "held back", "buried", "discarded",
 		"untaken", "forgotten", "ended by that", "ready in vain",
 	};
 	u64 met[MET] = {}, ops = 0, i;
@@ -1194,6 +1298,14 @@ int main(void)
 	test_model("small rings, keys, few places to wait", &o, runs);
 	o.max_retry = 0;
 	test_model("small rings, no place to wait", &o, runs / 2);
+	o.max_retry = 24;
+	o.max_held = 0;
+	o.margin = 1024;
+	test_model("small rings, large records", &o, runs);
+	o.max_inflight = 1;
+	test_model("small rings, one at a time", &o, runs / 2);
+	o.max_held = 1;
+	test_model("small rings, one at a time and one behind it", &o, runs / 2);
 	return test_done();
 }
 #endif

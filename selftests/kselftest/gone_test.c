@@ -167,6 +167,42 @@ TEST_F(queue, seek)
 	EXPECT_EQ(0, FIGURE(self, INFLIGHT));
 }
 
+/* What failed and is not settled is lost by a seek: only by force, and it is counted */
+TEST_F(queue, seek_of_what_failed)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l[4];
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 2));
+	begin(self);
+	EXPECT_EQ(-EINVAL, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL,
+				  .credit = 9, .__reserved = 1));
+	put_numbers(self->fd, 0, 4);
+	ASSERT_EQ(4, take(w->fd, l, 4, 0));
+	EXPECT_EQ(0, settle(w->fd, l[0].lease, MQBUS_NACK, 1000 * MQ_SEC));
+	worker_close(w);
+	EXPECT_EQ(1, FIGURE(self, RETRYING));
+	EXPECT_EQ(-EBUSY, mq_seek(self->ctl, self->topic, "g", 0, MQBUS_ANY,
+				  MQBUS_WHENCE_LATEST, 0, NULL, 0));
+	EXPECT_EQ(-EBUSY, mq_seek(self->ctl, self->topic, "g", 0, l[0].partition,
+				  MQBUS_WHENCE_LATEST, 0, NULL, 0));
+	/* The other partition can be moved: what came back to it is nobody's any more */
+	EXPECT_EQ(1, mq_seek(self->ctl, self->topic, "g", 0, !l[0].partition,
+			     MQBUS_WHENCE_EARLIEST, 0, NULL, 0));
+	EXPECT_EQ(2, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_DRY_RUN, MQBUS_ANY,
+			     MQBUS_WHENCE_LATEST, 0, NULL, 0));
+	EXPECT_EQ(1, FIGURE(self, RETRYING));
+	EXPECT_EQ(2, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
+			     MQBUS_WHENCE_LATEST, 0, NULL, 0));
+	EXPECT_EQ(0, FIGURE(self, RETRYING));
+	EXPECT_EQ(0, FIGURE(self, INFLIGHT));
+	EXPECT_EQ(4, FIGURE(self, DISCARDED));
+	EXPECT_EQ(2, mq_seek(self->ctl, self->topic, "g", 0, MQBUS_ANY, MQBUS_WHENCE_EARLIEST, 0,
+			     NULL, 0));
+	join(self, 0);
+	EXPECT_EQ(4, take(w->fd, l, 4, 0));
+}
+
 enum place { SETTLES, LEASES, STRUCTURE, READ, ALL_PLACES };
 
 static const char * const place_names[] = { "settlements", "leases", "structure", "read" };

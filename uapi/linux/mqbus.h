@@ -129,7 +129,7 @@
 /* Leases and settlements in one %MQBUS_IOC_LEASE */
 #define MQBUS_LEASE_MAX		4096
 
-/* Members of a stream group, those included that are away for their grace time */
+/* Members of a group; of a stream group also those that are away for their grace time */
 #define MQBUS_MEMBERS_MAX	4096
 /* ns: without saying, what a member has to let go of a partition */
 #define MQBUS_REBALANCE_DEFAULT	(60ULL * 1000000000)
@@ -223,6 +223,9 @@ struct mqbus_header {
  * below it are reused: on a topic of %MQBUS_FULL_EVICT copy a record out, then
  * (after a load fence) read @head; the copy is good if its position is not
  * below. Elsewhere what a group has fetched and not committed stays.
+ *
+ * In the retry ring of a queue group only @size and @partition mean anything: records come
+ * and go in any order there, and lie where their leases say.
  *
  * To read position and offset as a pair, read @next_offset, @tail and
  * @next_begun in this order, each with acquire: they belong together if the
@@ -461,7 +464,9 @@ enum mqbus_group_type {
  * is handed out again at once. If the retry ring is full (of bytes, or of a record for
  * each 256 of them; room for the largest record is kept free), it waits where it is,
  * counts as in flight and holds its space: so a flow that fails becomes slow
- * instead of losing anything.
+ * instead of losing anything. It goes to the retry ring as soon as that has room, each in
+ * its turn. A record that a member has leased there does not stop others from coming and
+ * going, however long it is leased; only that they do not fit across it.
  *
  * **Dead letters.** After @limit failures, or when it is rejected, a record is
  * appended to @dlq and settled in one step. Its key, routing key, value, schema and
@@ -674,7 +679,9 @@ struct mqbus_seek_result {
  * with ENOLINK, and their next fetch lets them in again), and leases of a queue group end
  * (ESTALE; they count as released). @results are zeroed first, so that a
  * bad address moves nothing. What a queue group had taken of the partition and not
- * settled is forgotten, also what waits in its retry ring or as a dead letter.
+ * settled is forgotten; of that, what had been handed out counts as discarded. If there are
+ * records among it that failed, which wait for another attempt or, as dead letters, for
+ * room, it is EBUSY too without %MQBUS_GROUP_SEEK_F_FORCE.
  */
 struct mqbus_group_seek {
 	__u32 flags;
@@ -691,7 +698,7 @@ struct mqbus_group_seek {
 
 /* Tell only what the seek would do */
 #define MQBUS_GROUP_SEEK_F_DRY_RUN	(1U << 0)
-/* Also if the group has members */
+/* Also if the group has members, or records that failed and are not settled */
 #define MQBUS_GROUP_SEEK_F_FORCE	(1U << 1)
 #define __MQBUS_GROUP_SEEK_F_ALL	(MQBUS_GROUP_SEEK_F_DRY_RUN | MQBUS_GROUP_SEEK_F_FORCE)
 
@@ -736,7 +743,7 @@ struct mqbus_produce {
  * @member: an id that is the member's own in this group, or ""; "" for a queue group
  *
  * Binds an unbound endpoint as a member of a group. All members of a queue group are
- * served alike. EMFILE: a stream group has %MQBUS_MEMBERS_MAX.
+ * served alike. EMFILE: the group has %MQBUS_MEMBERS_MAX.
  *
  * **Assignment.** The members of a stream group share its partitions: each has as many as
  * the others, or one more, and keeps what it has as far as that allows (as Kafka's sticky

@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The retry ring, dead letters that wait, and what a seek forgets, one by one.
+ */
+#include "step.h"
+
+static void check_dead(u32 i, enum mqbus_reason reason, u32 failures)
+{
+	const struct mqbus_entry *e = mqbus_window_entry(&g.w, i);
+
+	CHECK(e->state == MQBUS_ENTRY_DEAD && e->reason == reason && e->failures == failures);
+	CHECK(e->pid == 101 && e->uid == 201 && e->first == 5000 && e->time == 6000);
+}
+
+static void test_dead(void)
+{
+	static const enum mqbus_reason reasons[] = {
+		MQBUS_REASON_REJECTED, MQBUS_REASON_NACK, MQBUS_REASON_EXPIRED, MQBUS_REASON_DIED,
+	};
+	u32 i, k;
+
+	begin("dead letters: why, who, when", &usual);
+	g.w.conf.limit = 2;
+	g.w.conf.dlq = true;
+	publish(0, 5, 0);
+	CHECK(take(0, 4) == 4);
+	/* The first failure */
+	CHECK(!settle(0, out[0].lease, MQBUS_RELEASE));
+	CHECK(!mqbus_window_leave(&g.w, &holders[0], 9, &now) && !g.w.nr_dead);
+	CHECK(g.w.stats.died == 3 && !g.w.stats.deaths);
+	now.real = 6000;
+	CHECK(take(1, 4) == 4 && out[0].offset == 0 && out[3].offset == 3 && out[3].attempt == 2);
+	CHECK(!settle(1, out[0].lease, MQBUS_REJECT) && !settle(1, out[1].lease, MQBUS_NACK));
+	CHECK(!settle_delay(1, out[2].lease, MQBUS_EXTEND, 5));
+	now.mono += 5;
+	CHECK(!tick(9));
+	CHECK(!mqbus_window_leave(&g.w, &holders[1], 9, &now) && g.w.nr_dead == 4);
+	CHECK(mqbus_window_due(&g.w) == U64_MAX && g.w.inflight == 4 && !g.w.leased);
+	for (k = 0, i = g.w.dead.first; k < 4; k++) {
+		check_dead(i, reasons[k], k ? 2 : 0);
+		i = mqbus_window_entry(&g.w, i)->list.next;
+	}
+	CHECK(i == MQBUS_NONE);
+
+	/* Their topic is full: they make room and stay in order, and can be found again */
+	CHECK(!group_unlock(&g, true) && !group_unlock(&g, true));
+	for (k = 0, i = g.w.dead.first; k < 4; k++) {
+		CHECK(g.w.letter == i);
+		mqbus_window_unburied(&g.w, i);
+		check_dead(i, reasons[k], k ? 2 : 0);
+		i = mqbus_window_entry(&g.w, i)->list.next;
+	}
+	CHECK(!g.w.inflight && g.w.retrying == 4 && g.w.nr_dead == 4);
+	CHECK(floor_of(0) == g.cursors[0].given.pos && g.w.letter == MQBUS_NONE);
+	mqbus_window_rebury(&g.w);
+	for (k = 0; k < 4; k++) {
+		i = g.w.letter;
+		CHECK(i == g.w.dead.first);
+		CHECK(group_whole(mqbus_window_record(&g.w, i), 0, k, SMALL + 8, 0));
+		mqbus_window_buried(&g.w, i);
+	}
+	CHECK(g.w.stats.buried == 4 && !g.w.nr_dead && !g.w.retrying && !g.w.table.used);
+	CHECK(!g.w.retry_live && mqbus_list_empty(&g.lane[1].order));
+
+	/* Without a topic for them they are dropped */
+	g.w.conf.dlq = false;
+	take_one(1);
+	CHECK(!settle(1, out[0].lease, MQBUS_REJECT) && g.w.stats.discarded == 1);
+	CHECK(!g.w.table.used && !g.w.nr_dead);
+	end();
+}
+
+/* Forget a partition with no more than so many looks at a time. Return: the calls. */
+static u32 forget(u32 partition, u32 steps)
+{
+	u32 holds = 1;
+
+	for (;; holds++) {
+		bool again;
+
+		g.w.steps = steps;
+		again = mqbus_window_forget(&g.w, partition);
+		group_unlock(&g, false);
+		if (!again)
+			break;
+	}
+	mqbus_window_forget_begin(&g.w);
+	for (holds++;; holds++) {
+		bool again;
+
+		g.w.steps = steps;
+		again = mqbus_window_forget_retry(&g.w, partition, partition);
+		group_unlock(&g, false);
+		if (!again)
+			return holds;
+	}
+}
+
+/* A seek by force: there are members, and they have records */
+static void test_forget_leased(void)
+{
+	struct group_options o = usual;
+	u64 leases[4];
+	u32 i, k, entry;
+
+	o.lanes = 2;
+	begin("forget: leases end, and their numbers", &o);
+	publish(0, 3, 0);
+	publish(1, 1, 0);
+	CHECK(take(0, 99) == 4 && holders[0].nr == 4 && g.w.leased == 4);
+	for (i = 0, k = 0; i < 4; i++)
+		leases[out[i].partition ? 3 : k++] = out[i].lease;
+	g.w.conf.paused = true;
+	publish(0, 1, 0);
+	CHECK(!ready(0) && !take(0, 99));
+	CHECK(forget(0, 1) == 4 && !g.lane[0].pending && g.lane[1].pending == 1);
+	CHECK(holders[0].nr == 1 && g.w.leased == 1 && g.w.inflight == 1);
+	CHECK(g.w.stats.released == 3 && g.w.stats.discarded == 3);
+	g.w.conf.paused = false;
+	CHECK(ready(0));
+	for (k = 0; k < 2; k++) {
+		for (i = 0; i < 3; i++)
+			CHECK(mqbus_window_find(&g.w, &holders[0], leases[i], &entry) == -ESTALE);
+		/* The next lease of an entry forgets that */
+		if (!k)
+			while (publish(0, 1, 0), take(0, 1), (u32)out[0].lease != (u32)leases[0])
+				CHECK(!settle(0, out[0].lease, MQBUS_ACK));
+	}
+	CHECK(!settle(0, out[0].lease, MQBUS_ACK));
+	CHECK(settle(0, out[0].lease, MQBUS_ACK) == -EALREADY);
+	CHECK(!settle(0, leases[3], MQBUS_ACK));
+	end();
+}
+
+static void test_forget(void)
+{
+	struct group_options o = usual;
+	u32 i, k;
+
+	o.lanes = 2;
+	o.max_held = 8;
+	begin("forget: all of one partition, in steps", &o);
+	g.w.conf.dlq = true;
+	/* In each: leased, waiting, waiting in its partition, dead, and one behind a key */
+	for (k = 0; k < 2; k++) {
+		publish(k, 4, 0);
+		publish(k, 1, 1);
+		publish(k, 1, 2 + k);
+		publish(k, 1, 2 + k);
+	}
+	CHECK(take(0, 99) == 11 && g.w.held == 3);
+	for (i = 0; i < 11; i++) {
+		if (out[i].offset == 1)
+			CHECK(!settle_delay(0, out[i].lease, MQBUS_NACK, 5));
+		else if (out[i].offset == 3)
+			CHECK(!settle(0, out[i].lease, MQBUS_REJECT));
+	}
+	g.w.max_retry = 2;	/* as if it were full */
+	for (i = 0; i < 11; i++)
+		if (out[i].offset == 2)
+			CHECK(!settle_delay(0, out[i].lease, MQBUS_NACK, 5));
+	CHECK(!mqbus_window_leave(&g.w, &holders[0], 99, &now));
+	CHECK(g.lane[0].pending == 7 && g.lane[1].pending == 7 && g.w.retrying == 2);
+	CHECK(g.lane[0].aside == 3 && g.lane[1].aside == 3);
+	g.w.max_retry = 1;	/* so that what is left waits where it is */
+	CHECK(forget(0, 2) == 4 && !g.lane[0].pending && g.lane[1].pending == 7);
+	CHECK(!g.lane[0].aside && g.lane[1].aside == 3 && g.w.walk == MQBUS_NONE);
+	CHECK(g.w.retrying == 1 && g.w.nr_dead == 1 && g.w.held == 2 && g.w.table.used == 7);
+	CHECK(floor_of(0) == g.cursors[0].given.pos && floor_of(1) == 0);
+	/* Nobody had had the one behind a key */
+	CHECK(g.w.stats.discarded == 6);
+	/* The key that two partitions share is the other one's now */
+	CHECK(take(0, 99) == 3 && g.w.inflight == 5);
+	for (i = 0; i < 3; i++)
+		CHECK(out[i].partition == 1);
+	CHECK(!mqbus_window_leave(&g.w, &holders[0], 99, &now));
+	CHECK(forget(1, 99) == 2 && !g.w.table.used && !g.w.inflight);
+	CHECK(!g.w.retrying && !g.w.held && !g.w.nr_dead && mqbus_window_due(&g.w) == U64_MAX);
+	CHECK(mqbus_list_empty(&g.w.stay) && !g.lane[1].aside && g.w.letter == MQBUS_NONE);
+	CHECK(g.w.stow == MQBUS_NONE);
+	for (k = 0; k <= g.keys.mask; k++)
+		CHECK(g.keys.buckets[k] == MQBUS_NONE);
+	end();
+}
+
+#define MANY_LANES	64
+
+/* All partitions are put elsewhere, with a great many records in the retry ring */
+static void test_forget_all(void)
+{
+	struct group_options o = usual;
+	u32 holds = 0, i, n, p, before;
+	bool again;
+
+	o.lanes = MANY_LANES;
+	o.size = 65536;
+	o.retry_size = 1 << 22;
+	o.max_inflight = 1024;
+	o.max_retry = 1 << 15;
+	begin("forget: of all partitions each record is looked at once", &o);
+	for (n = 0; n < o.max_retry; n += MANY_LANES) {
+		for (i = 0; i < MANY_LANES; i++)
+			publish(i, 1, 0);
+		CHECK(take(0, MANY_LANES) == MANY_LANES);
+		for (i = 0; i < MANY_LANES; i++)
+			CHECK(!settle_delay(0, out[i].lease, MQBUS_NACK, SECOND));
+	}
+	CHECK(g.w.retrying == n);
+	for (p = 0; p < MANY_LANES; p++) {
+		CHECK(g.lane[p].aside == n / MANY_LANES && !mqbus_window_forget(&g.w, p));
+		mqbus_window_flush(&g.w);
+	}
+	/* Of one partition: a look at each, however few there are of it */
+	mqbus_window_forget_begin(&g.w);
+	do {
+		before = g.w.retrying;
+		again = mqbus_window_forget_retry(&g.w, 7, 7);
+		CHECK(before - g.w.retrying <= MQBUS_WINDOW_STEP / MANY_LANES + 1);
+		group_unlock(&g, false);
+		holds++;
+	} while (again);
+	CHECK(holds == n / MQBUS_WINDOW_STEP && !g.lane[7].pending);
+	n -= n / MANY_LANES;
+	CHECK(g.w.retrying == n);
+	/* And of all at once: no more than that */
+	mqbus_window_forget_begin(&g.w);
+	for (holds = 0, again = true; again; holds++) {
+		before = g.w.retrying;
+		again = mqbus_window_forget_retry(&g.w, 0, MANY_LANES - 1);
+		CHECK(before - g.w.retrying <= MQBUS_WINDOW_STEP);
+		group_unlock(&g, false);
+	}
+	CHECK(holds == n / MQBUS_WINDOW_STEP && !g.w.retrying && !g.w.table.used);
+	CHECK(g.w.stats.discarded == o.max_retry && !g.w.retry_live);
+	end();
+}
+
+/* Whether one record more, of that size, goes to the retry ring when it fails */
+static bool retry_one(u32 size, u64 wait)
+{
+	u32 before = g.w.retrying;
+
+	CHECK(group_publish(&g, 0, size, 0));
+	CHECK(take(0, 1) == 1 && out[0].ring == 0);
+	CHECK(!settle_delay(0, out[0].lease, MQBUS_NACK, wait));
+	group_unlock(&g, false);
+	now.mono++;	/* no two are due at the same time */
+	return g.w.retrying > before;
+}
+
+static void test_retry_full(void)
+{
+	struct group_options o = usual;
+	u32 n, i;
+
+	o.retry_size = 4096;
+	begin("retry ring: full to the margin, and by number", &o);
+	for (n = 0; n < 6; n++)
+		CHECK(retry_one(512, SECOND));
+	CHECK(g.w.retry_live == 3072 && !retry_one(520, SECOND));
+	/* Whoever needs less is no more than the next one */
+	CHECK(!retry_one(512, SECOND) && !retry_one(64, SECOND) && g.w.retrying == 6);
+	CHECK(g.w.inflight == 3 && g.lane[0].aside == 9);
+	group_scribble(&g);
+	now.mono += SECOND;
+	CHECK(!tick(99) && take(0, 99) == 9 && mqbus_list_empty(&g.w.stay));
+	for (i = 0; i < 3; i++)
+		CHECK(out[i].offset == 6 + i && out[i].ring == 0);
+	for (; i < 9; i++)
+		CHECK(out[i].ring == MQBUS_RETRY && out[i].offset == i - 3);
+	CHECK(g.w.inflight == 9 && g.lane[0].aside == 6);
+	CHECK(mqbus_window_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 9);
+
+	g.w.max_retry = 1;
+	CHECK(retry_one(64, SECOND) && !retry_one(64, SECOND));
+	end();
+}
+
+/*
+ * What a member reads is not moved, and not in the way: the others go round it, as long as
+ * it likes.
+ */
+static void check_leased(u32 nr, u32 size, u32 bytes)
+{
+	struct group_options o = usual;
+	u64 leases[4], pos[4];
+	u32 i, k;
+
+	o.retry_size = 4096;
+	group_begin(&o);
+	for (i = 0; i < nr; i++) {
+		CHECK(retry_one(size, 1));
+		/* With something in front of each that will be gone */
+		CHECK(retry_one(bytes, 1));
+		now.mono++;
+		CHECK(!tick(2) && take(1, 1) == 1 && out[0].ring == MQBUS_RETRY);
+		leases[i] = out[0].lease;
+		pos[i] = out[0].pos;
+		CHECK(take(0, 1) == 1 && !settle(0, out[0].lease, MQBUS_ACK));
+	}
+	for (k = 0; k < 300; k++) {
+		CHECK(retry_one(bytes, 1) && g.w.retrying == nr + 1);
+		group_scribble(&g);
+		now.mono++;
+		CHECK(!tick(1) && take(0, 1) == 1 && out[0].ring == MQBUS_RETRY);
+		CHECK(group_whole(mqbus_window_record(&g.w, (u32)out[0].lease), 0, out[0].offset,
+				  bytes, 0));
+		CHECK(!settle(0, out[0].lease, MQBUS_ACK));
+		for (i = 0; i < nr; i++) {
+			CHECK(!((entry(leases[i])->pos - pos[i]) % o.retry_size));
+			CHECK(group_whole(mqbus_window_record(&g.w, (u32)leases[i]), 0, 2 * i, size,
+					  0));
+		}
+	}
+	CHECK(g.w.retry_live == nr * size && g.cursors[0].floor == g.cursors[0].given.pos);
+	for (i = 0; i < nr; i++)
+		CHECK(!settle(1, leases[i], MQBUS_ACK));
+	CHECK(retry_one(512, SECOND));
+	group_free(&g);
+}
+
+static void test_retry_leased(void)
+{
+	test_begin("retry ring: what is leased stays where it is, and stops nobody");
+	check_leased(1, 512, 512);
+	check_leased(1, SMALL, 512);
+	check_leased(2, 512, SMALL + 8);
+	check_leased(3, 256, 512);
+	check_leased(4, 512, 256);
+	test_end();
+}
+
+/* No room between those that are leased, until one of them is there no more */
+static void test_retry_vain(void)
+{
+	struct group_options o = usual;
+	u64 leases[4], copied;
+	u32 i;
+
+	o.retry_size = 4096;
+	begin("retry ring: a search that was in vain is not begun again", &o);
+	for (i = 0; i < 4; i++) {
+		CHECK(retry_one(72, 1) && retry_one(i == 3 ? 504 : 512, SECOND));
+		CHECK(!tick(1) && take(1, 1) == 1 && out[0].ring == MQBUS_RETRY);
+		leases[i] = out[0].lease;
+	}
+	/* 72, 512, four times, and more than 1700 to the end, but no 512 anywhere else */
+	for (i = 0; i < 3; i++)
+		CHECK(retry_one(424, SECOND) == (i < 2));
+	CHECK(g.w.retrying == 10 && !mqbus_list_empty(&g.w.stay));
+	for (copied = g.w.copied, i = 0; i < 9; i++)
+		CHECK(!group_unlock(&g, false));
+	CHECK(g.w.copied == copied);
+	for (i = 0; i < 4; i++)
+		CHECK(!settle(1, leases[i], MQBUS_RELEASE));
+	CHECK(g.w.retry_live + 424 + o.margin > o.retry_size);
+	CHECK(take(1, 1) == 1 && !settle(1, out[0].lease, MQBUS_ACK));
+	CHECK(take(1, 3) == 3 && mqbus_window_settle_held(&g.w, &holders[1], MQBUS_ACK, 9, &now) == 3);
+	group_unlock(&g, false);
+	CHECK(mqbus_list_empty(&g.w.stay) && g.w.retrying == 7 && floor_of(0) ==
+	      g.cursors[0].given.pos);
+	end();
+}
+
+/* One that had no room goes when there is, though it would wait for a month */
+static void test_retry_later(void)
+{
+	struct group_options o = usual;
+	u64 lease;
+	u32 n;
+
+	o.retry_size = 4096;
+	o.max_retry = 16;
+	begin("retry ring: what found no room leaves its partition when there is", &o);
+	publish(0, 17, 0);
+	CHECK(take(0, 17) == 17);
+	lease = out[0].lease;
+	for (n = 1; n < 17; n++)
+		CHECK(!settle_delay(0, out[n].lease, MQBUS_NACK, 1000));
+	CHECK(!settle_delay(0, lease, MQBUS_RELEASE, MQBUS_DELAY_MAX));
+	CHECK(g.w.retrying == 16 && floor_of(0) == 0 && g.w.inflight == 1);
+	now.mono += 1000;
+	CHECK(!tick(99) && take(0, 1) == 1 && !settle(0, out[0].lease, MQBUS_ACK));
+	CHECK(g.w.retrying == 16 && floor_of(0) == g.cursors[0].given.pos && !g.w.inflight);
+	CHECK(group_whole(mqbus_window_record(&g.w, (u32)lease), 0, 0, SMALL + 8, 0));
+	CHECK(take(0, 99) == 15);
+	CHECK(mqbus_window_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 15);
+	/* So the flow goes on */
+	for (n = 0; n < 1000; n++) {
+		publish(0, 1, 0);
+		take_one(0);
+		CHECK(!settle(0, out[0].lease, MQBUS_ACK));
+	}
+	CHECK(g.w.retrying == 1 && mqbus_window_due(&g.w) - now.mono > MQBUS_DELAY_MAX / 2);
+	end();
+}
+
+/* A member with many leases dies while the topic for dead letters is full */
+static void test_dead_many(void)
+{
+	struct group_options o = usual;
+	u32 i, holds;
+
+	o.size = 1 << 18;
+	o.retry_size = 1 << 18;
+	o.max_inflight = 1024;
+	o.max_retry = 1024;
+	begin("dead letters: all that find no room leave the partition", &o);
+	g.w.conf.dlq = true;
+	g.w.conf.limit = 1;
+	publish(0, 1500, 0);
+	CHECK(take(0, 1024) == 1024);
+	while (mqbus_window_leave(&g.w, &holders[0], MQBUS_WINDOW_STEP, &now))
+		mqbus_window_flush(&g.w);
+	mqbus_window_flush(&g.w);
+	CHECK(g.w.nr_dead == 1024 && g.w.inflight == 1024 && !take(1, 9));
+	holds = group_unlock(&g, true);
+	CHECK(holds >= 3 && holds <= 5);
+	CHECK(g.w.retrying == 1024 && !g.w.inflight && floor_of(0) == g.cursors[0].given.pos);
+	CHECK(take(1, 1024) == 476);
+	/* They come back in their order, and those that are tried are not tried again */
+	for (i = 0; i < 1024; i += 2) {
+		CHECK(mqbus_window_record(&g.w, g.w.letter)->offset == i);
+		mqbus_window_unburied(&g.w, g.w.letter);
+		CHECK(mqbus_window_record(&g.w, g.w.letter)->offset == i + 1);
+		mqbus_window_buried(&g.w, g.w.letter);
+	}
+	CHECK(g.w.letter == MQBUS_NONE && g.w.nr_dead == 512);
+	mqbus_window_rebury(&g.w);
+	for (i = 0; i < 1024; i += 2) {
+		CHECK(mqbus_window_record(&g.w, g.w.letter)->offset == i);
+		mqbus_window_buried(&g.w, g.w.letter);
+	}
+	CHECK(g.w.stats.buried == 1024 && !g.w.retrying && g.w.stow == MQBUS_NONE);
+	end();
+}
+
+#define LARGE	(MQBUS_RECORD_MAX - 1024)
+
+/* Large records, of which every second one goes: nothing is contiguous */
+static void test_retry_large(void)
+{
+	struct group_options o = usual;
+	u32 i, n, nr = 60;
+	u64 copied;
+
+	o.size = 1 << 25;
+	o.retry_size = 1 << 24;
+	o.max_retry = 1024;
+	o.max_inflight = 128;
+	o.margin = LARGE;
+	begin("retry ring: one hold copies so much, however many are moved", &o);
+	g.w.conf.dlq = true;
+	for (i = 0; i < nr; i++)
+		retry_one(LARGE, i % 2 ? 1 : SECOND);
+	CHECK(g.w.retrying == nr);
+	now.mono += nr;
+	CHECK(!tick(99) && take(0, 99) == nr / 2);
+	CHECK(mqbus_window_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == nr / 2);
+	group_unlock(&g, false);
+	for (i = 0; i < 16; i++)
+		CHECK(group_publish(&g, 0, LARGE, 0));
+	CHECK(take(0, 16) == 16);
+	for (i = 0; i < 16; i++)
+		CHECK(!settle(0, out[i].lease, MQBUS_REJECT));
+	for (n = 0, copied = g.w.copied; mqbus_window_postpone(&g.w); n++) {
+		CHECK(g.w.copied - copied < MQBUS_WINDOW_HOLD + LARGE);
+		mqbus_window_flush(&g.w);
+		copied = g.w.copied;
+	}
+	CHECK(n >= 16 && g.w.retrying == nr / 2 + 16);
+	/* Nor when it is done for one call after the other */
+	for (i = 0; i < 8; i++)
+		CHECK(group_publish(&g, 0, LARGE, 0));
+	mqbus_window_flush(&g.w);
+	CHECK(take(0, 8) == 8);
+	for (copied = g.w.copied, i = 0; i < 8; i++) {
+		struct mqbus_settle s = { .lease = out[i].lease, .what = MQBUS_NACK, .delay = 9 };
+
+		CHECK(!mqbus_window_settle(&g.w, &holders[0], &s, &now));
+	}
+	CHECK(g.w.copied - copied < MQBUS_WINDOW_HOLD + LARGE);
+	CHECK(group_unlock(&g, false) && mqbus_list_empty(&g.w.stay));
+	end();
+}
+
+/*
+ * Records that wait long, as many as @waiting of @size bytes, while others fail and
+ * are tried again: those that wait are moved out of the way, so there is always room.
+ */
+static void long_run(u32 waiting, u32 size, u32 rounds)
+{
+	struct group_options o = usual;
+	u32 i;
+	u64 needed;
+
+	o.retry_size = 16384;
+	o.max_inflight = 128;
+	o.max_retry = 256;
+	group_make(&g, &o);
+	CHECK(!mqbus_window_sit(&g.w, &holders[0]));
+	for (i = 0; i < waiting; i++)
+		CHECK(retry_one(size, MQBUS_DELAY_MAX));
+	needed = g.w.copied;
+	for (i = 0; i < rounds; i++) {
+		u32 bytes = SMALL + i % 56 * 8;
+
+		CHECK(retry_one(bytes, 1));
+		needed += bytes;
+		group_scribble(&g);
+		CHECK(!tick(9) && take(0, 9) == 1);
+		CHECK(out[0].attempt == 2 && out[0].ring == MQBUS_RETRY);
+		CHECK(group_whole(mqbus_window_record(&g.w, out[0].lease), 0, out[0].offset,
+				  bytes, 0));
+		CHECK(!settle(0, out[0].lease, MQBUS_ACK));
+	}
+	CHECK(!g.w.inflight && g.w.retrying == waiting && g.w.copied > needed);
+	test_note("%u wait with %u bytes: %llu bytes copied for each that comes", waiting,
+		  waiting * size,
+		  (unsigned long long)(g.w.copied - needed) / needed);
+	/* They are all there still */
+	now.mono += MQBUS_DELAY_MAX;
+	CHECK(!tick(999) && take(0, 999) == min(waiting, 128U));
+	for (i = 0; i < min(waiting, 128U); i++)
+		CHECK(group_whole(mqbus_window_record(&g.w, out[i].lease), 0, out[i].offset,
+				  size, 0));
+	group_free(&g);
+}
+
+static void test_retry_long(void)
+{
+	test_begin("retry ring: what waits long does not stop others");
+	long_run(1, SMALL, 3000);
+	long_run(8, 512, 3000);
+	long_run(16, 512, 3000);
+	long_run(24, 512, 3000);
+	long_run(120, SMALL, 3000);
+	/* So many that there is hardly room for one more */
+	long_run(28, 512, 3000);
+	long_run(220, SMALL, 3000);
+	test_end();
+}
+
+int main(void)
+{
+	test_init(10);
+	test_dead();
+	test_forget();
+	test_forget_leased();
+	test_forget_all();
+	test_retry_full();
+	test_retry_leased();
+	test_retry_vain();
+	test_retry_later();
+	test_dead_many();
+	test_retry_large();
+	test_retry_long();
+	return test_done();
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A group for the tests of the window that go step by step: who does what, and when the
+ * lock is let go of, is written there; each of these is a hold of it.
+ */
+#ifndef SELFTESTS_CORE_STEP_H
+#define SELFTESTS_CORE_STEP_H
+
+#include <errno.h>
+
+#include "group.h"
+
+#define SMALL	sizeof(struct mqbus_record)
+#define SECOND	1000000000ULL
+
+static struct group g;
+static struct mqbus_holder holders[GROUP_SEATS];
+static struct mqbus_leased out[4096];
+static struct mqbus_now now;
+/* The last take is to be called again */
+static bool more;
+
+static const struct group_options usual = {
+	.lanes = 1,
+	.size = 16384,
+	.retry_size = 16384,
+	.max_inflight = 64,
+	.max_retry = 64,
+	.margin = 512,
+};
+
+static inline void group_begin(const struct group_options *o)
+{
+	u32 i;
+
+	group_make(&g, o);
+	for (i = 0; i < GROUP_SEATS; i++) {
+		holders[i].pid = 100 + i;
+		holders[i].uid = 200 + i;
+		CHECK(!mqbus_window_sit(&g.w, &holders[i]));
+	}
+	now = (struct mqbus_now) { .mono = 1000, .real = 5000 };
+}
+
+static inline void begin(const char *name, const struct group_options *o)
+{
+	test_begin(name);
+	group_begin(o);
+}
+
+static inline void end(void)
+{
+	group_free(&g);
+	test_end();
+}
+
+static inline void publish(u32 lane, u32 n, u32 key)
+{
+	while (n--)
+		CHECK(group_publish(&g, lane, SMALL + 8, key));
+}
+
+static inline u32 take(u32 holder, u32 max)
+{
+	u64 lease = g.w.conf.lease;
+	u32 left = U32_MAX, n;
+
+	n = mqbus_window_take(&g.w, &holders[holder], out, max, lease ? now.mono + lease : 0,
+			      now.real, &left);
+	more = left;
+	group_unlock(&g, false);
+	return n;
+}
+
+/* The offset of the only record that there is to be taken */
+static inline u64 take_one(u32 holder)
+{
+	CHECK(take(holder, 1) == 1);
+	return out[0].offset;
+}
+
+static inline bool ready(u32 holder)
+{
+	u32 left = U32_MAX;
+	bool is;
+
+	do {
+		is = mqbus_window_ready(&g.w, &holders[holder], &left);
+		CHECK(!is || !left);
+	} while (!is && left);
+	return is;
+}
+
+static inline int settle_delay(u32 holder, u64 lease, u32 what, u64 delay)
+{
+	struct mqbus_settle s = { .lease = lease, .what = what, .delay = delay };
+	int err = mqbus_window_settle(&g.w, &holders[holder], &s, &now);
+
+	group_unlock(&g, false);
+	return err;
+}
+
+static inline int settle(u32 holder, u64 lease, u32 what)
+{
+	return settle_delay(holder, lease, what, 0);
+}
+
+static inline bool tick(u32 max)
+{
+	bool again = mqbus_window_tick(&g.w, max, &now);
+
+	group_unlock(&g, false);
+	return again;
+}
+
+static inline struct mqbus_entry *entry(u64 lease)
+{
+	return mqbus_window_entry(&g.w, (u32)lease);
+}
+
+/* Of a partition; of the retry ring where its first record lies, or where the next goes */
+static inline u64 floor_of(u32 lane)
+{
+	mqbus_window_flush(&g.w);
+	if (lane < g.lanes)
+		return mqbus_cursor_floor(&g.cursors[lane]);
+	return mqbus_list_empty(&g.lane[lane].order) ?
+	       g.lane[lane].end : mqbus_window_entry(&g.w, g.lane[lane].order.first)->pos;
+}
+
+#endif
