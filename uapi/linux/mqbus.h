@@ -481,9 +481,12 @@ enum mqbus_group_type {
  * ================  ==========================================================
  *
  * Numbers are decimal text. With these a record may have more headers than
- * %MQBUS_HEADERS_MAX allows. If @dlq is full, or was deleted, the record waits in the
- * retry ring and counts as blocked. Rejected in a group without @dlq it is dropped
- * and counts as discarded.
+ * %MQBUS_HEADERS_MAX allows. Whoever may publish to @dlq may write such headers, too;
+ * but &mqbus_record.producer of a dead letter is a number of the group that no producer
+ * ever has, and that the listing of groups tells (dlq-producer in mqbus.yaml).
+ *
+ * If @dlq is full, or was deleted, the record waits in the retry ring and counts as
+ * blocked. Rejected in a group without @dlq it is dropped and counts as discarded.
  *
  * Topics of %MQBUS_FULL_EVICT have no queue groups: what is leased must stay.
  */
