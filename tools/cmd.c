@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cmd.h"
+#include "escape.h"
 
 static int signal_seen;
 
@@ -30,6 +31,16 @@ void cmd_catch_signals(void)
 	sigaction(SIGTERM, &sa, NULL);
 }
 
+void cmd_vsay(const char *fmt, va_list args, const char *behind)
+{
+	struct text text = { 0 };
+
+	text_printf(&text, "mqbus: ");
+	escape_vprintf(&text, fmt, args);
+	text_printf(&text, "%s\n", behind);
+	text_write(&text, stderr);
+}
+
 __u64 cmd_now(void)
 {
 	struct timespec ts;
@@ -43,9 +54,7 @@ int cmd_usage_error(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	fputs("mqbus: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputs(" (--help tells more)\n", stderr);
+	cmd_vsay(fmt, args, " (--help tells more)");
 	va_end(args);
 	return STATUS_USAGE;
 }
@@ -55,9 +64,7 @@ int cmd_failed(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	fputs("mqbus: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	cmd_vsay(fmt, args, "");
 	va_end(args);
 	return STATUS_FAILED;
 }

@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 #include <linux/types.h>
+#include <stdarg.h>
 #include <stdbool.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -54,6 +55,8 @@ int cmd_info(int argc, char **argv);
  */
 int cmd_dispatch(const struct cmd *table, const char *prefix, int argc, char **argv);
 
+/* Say a line on stderr, with @behind at its end; what a %s stands for is escaped. */
+__printf(1, 0) void cmd_vsay(const char *fmt, va_list args, const char *behind);
 /* Say what is wrong with the command line; returns STATUS_USAGE. */
 __printf(1, 2) int cmd_usage_error(const char *fmt, ...);
 /* Say what failed; returns STATUS_FAILED. */
