@@ -200,7 +200,8 @@ static int listing_queue_options(struct sk_buff *skb, const struct mqbus_group_q
 		return -EMSGSIZE;
 	if (s->options.dlq[0] && nla_put_string(skb, MQBUS_A_QUEUE_DLQ, s->options.dlq))
 		return -EMSGSIZE;
-	return put_u64(skb, MQBUS_A_QUEUE_CHARGED, q->group->charge.bytes);
+	return put_u64(skb, MQBUS_A_QUEUE_CHARGED, q->group->charge.bytes) ?:
+	       put_u64(skb, MQBUS_A_QUEUE_DLQ_PRODUCER, q->producer);
 }
 
 static int listing_queue_stats(struct sk_buff *skb, const struct queue_state *s)

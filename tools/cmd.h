@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 #include <linux/types.h>
+#include <stdarg.h>
 #include <stdbool.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -54,6 +55,15 @@ int cmd_info(int argc, char **argv);
  */
 int cmd_dispatch(const struct cmd *table, const char *prefix, int argc, char **argv);
 
+/*
+ * What each program begins with: descriptors 0 to 2 that are closed are opened, or a
+ * topic would become one of them, and what is said would be published. They fail as
+ * closed ones do.
+ */
+void cmd_begin(void);
+
+/* Say a line on stderr, with @behind at its end; what a %s stands for is escaped. */
+__printf(1, 0) void cmd_vsay(const char *fmt, va_list args, const char *behind);
 /* Say what is wrong with the command line; returns STATUS_USAGE. */
 __printf(1, 2) int cmd_usage_error(const char *fmt, ...);
 /* Say what failed; returns STATUS_FAILED. */
@@ -72,7 +82,8 @@ int cmd_help(const char *text);
 
 /*
  * Let SIGINT and SIGTERM interrupt a call instead of ending the process; the
- * second one ends it. cmd_signal() is the first that came, or 0.
+ * second one ends it. cmd_signal() is the first that came, or 0. Calls that wait fail
+ * with EINTR from then on, also those that begin later.
  */
 void cmd_catch_signals(void);
 int cmd_signal(void);

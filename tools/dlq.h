@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * mqbus dlq: dlq.c takes the options, dlq_sweep.c goes through the dead letters of a
- * topic, dlq_letter.c reads one; list, show and purge are in dlq_report.c, redrive in
- * dlq_redrive.c.
+ * topic, dlq_letter.c reads one, dlq_origin.c tells whether it is one; list, show and purge
+ * are in dlq_report.c, redrive in dlq_redrive.c.
  */
 #ifndef MQBUS_DLQ_H
 #define MQBUS_DLQ_H
@@ -95,11 +95,14 @@ enum dlq_verdict {
  * @seen: letters looked at
  * @matched: those that matched
  * @settled: those that were acked
+ * @forged: those whose origin nobody vouches for, and that stay for that
  * @would: those that would have been, were it not a dry run
  * @status: the exit status, worst so far
  * @to: destination of a redrive, or NULL: where each came from
  * @rate: redrives in a second, or 0
  * @dry_run: only tell
+ * @groups: where letters may come from, by topic and name, or NULL: not asked for yet
+ * @nr_groups: elements of @groups
  * @targets: destinations so far
  * @next: when the next may be redriven
  */
@@ -116,14 +119,22 @@ struct dlq {
 	__u64 seen;
 	__u64 matched;
 	__u64 settled;
+	__u64 forged;
 	__u64 would;
 	int status;
 	const char *to;
 	double rate;
 	bool dry_run;
+	struct nl_group *groups;
+	size_t nr_groups;
 	struct dlq_target *targets;
 	__u64 next;
 };
+
+/* The topic that a letter says it came from; false if it says none. */
+bool dlq_origin_topic(const struct dlq_letter *l, char topic[MQBUS_NAME_SIZE]);
+/* Whether the kernel wrote the letter for the group that it names. */
+bool dlq_origin_verified(struct dlq *d, const struct dlq_letter *l);
 
 /* Make the queue group that is used here, unless it is there; returns the exit status. */
 int dlq_group_create(const char *topic, const char *group);

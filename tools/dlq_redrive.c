@@ -45,23 +45,23 @@ static struct dlq_target *target_get(struct dlq *d, const char *topic)
 	return t;
 }
 
-/* Where the letter goes, into @topic; false if it does not say. */
+/* Where the letter goes, into @topic; false if it does not say, or is not to be believed. */
 static bool destination(struct dlq *d, const struct dlq_letter *l, char topic[MQBUS_NAME_SIZE])
 {
-	const struct mqbus_header_view *h = &l->field[DLQ_TOPIC];
-
 	if (d->to) {
 		snprintf(topic, MQBUS_NAME_SIZE, "%s", d->to);
 		return true;
 	}
-	if (h->name && h->value_len && h->value_len < MQBUS_NAME_SIZE) {
-		snprintf(topic, MQBUS_NAME_SIZE, "%.*s", (int)h->value_len,
-			 (const char *)h->value);
+	if (!dlq_origin_topic(l, topic))
+		d->status = error_say(&d->subject,
+				      "letter %u/%llu does not say where it came from (--to)",
+				      l->lease->partition, (__u64)l->lease->offset);
+	else if (dlq_origin_verified(d, l))
 		return true;
-	}
-	d->status = error_say(&d->subject,
-			      "letter %u/%llu does not say where it came from (--to)",
-			      l->lease->partition, (__u64)l->lease->offset);
+	else if (!d->forged++)
+		d->status = error_say(&d->subject,
+				      "letter %u/%llu says that it came from '%s', but no group of that topic has written it: anybody may have (--to)",
+				      l->lease->partition, (__u64)l->lease->offset, topic);
 	return false;
 }
 
@@ -188,6 +188,9 @@ int dlq_redrive(struct dlq *d)
 		mqbus_producer_close(t->producer);
 		free(t);
 	}
+	if (d->forged > 1)
+		error_say(&d->subject, "%llu letters in all stay for that reason (dlq list)",
+			  d->forged);
 	told = dlq_tell(d, "redriven");
 	return ret ? ret : told;
 }

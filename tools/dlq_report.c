@@ -1,38 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "dlq.h"
+#include "escape.h"
 #include "nl.h"
 
 /* Names and keys are cut to this in a table */
 #define CELL_MAX 40
 
-/* Bytes as text without anything that a terminal would take for more; returns @buf. */
-static const char *printable(char *buf, size_t size, const void *data, size_t len)
-{
-	const unsigned char *s = data;
-	size_t i, n = 0;
-
-	for (i = 0; i < len && n + 5 < size; i++) {
-		if (isprint(s[i]) || s[i] >= 0x80)
-			buf[n++] = s[i];
-		else
-			n += snprintf(buf + n, size - n, "\\x%02x", s[i]);
-	}
-	buf[n] = '\0';
-	return buf;
-}
-
+/* A field, escaped; "-" without it. */
 static const char *field_text(char *buf, size_t size, const struct dlq_letter *l,
 			      enum dlq_field field)
 {
 	if (!l->field[field].name)
 		return "-";
-	return printable(buf, size, l->field[field].value, l->field[field].value_len);
+	return escape_cut(buf, size, l->field[field].value, l->field[field].value_len);
 }
 
 /* ns of CLOCK_REALTIME as a local date; returns @buf. */
@@ -48,21 +33,22 @@ static const char *date(char buf[32], __u64 ns)
 }
 
 /* Where it was published: topic/partition/offset; returns @buf. */
-static const char *origin(char buf[256], const struct dlq_letter *l)
+static const char *origin(char buf[256], struct dlq *d, const struct dlq_letter *l)
 {
-	char topic[MQBUS_NAME_SIZE + 8];
+	char topic[MQBUS_NAME_SIZE];
 
 	if (!l->field[DLQ_TOPIC].name)
 		return "-";
-	snprintf(buf, 256, "%s/%llu/%llu", field_text(topic, sizeof(topic), l, DLQ_TOPIC),
-		 dlq_letter_number(l, DLQ_PARTITION), dlq_letter_number(l, DLQ_OFFSET));
+	snprintf(buf, 256, "%s/%llu/%llu%s", field_text(topic, sizeof(topic), l, DLQ_TOPIC),
+		 dlq_letter_number(l, DLQ_PARTITION), dlq_letter_number(l, DLQ_OFFSET),
+		 dlq_origin_verified(d, l) ? "" : " (unverified)");
 	return buf;
 }
 
 void dlq_table_begin(struct dlq *d)
 {
-	table_row(&d->table, "%s",
-		  "LAST\tORIGIN\tGROUP\tREASON\t>ATTEMPTS\t>PID\t>BYTES\tKEY");
+	table_head(&d->table,
+		   "LAST\tORIGIN\tGROUP\tREASON\t>ATTEMPTS\t>PID\t>BYTES\tKEY");
 }
 
 void dlq_table_add(struct dlq *d, const struct dlq_letter *l)
@@ -73,15 +59,15 @@ void dlq_table_add(struct dlq *d, const struct dlq_letter *l)
 
 	part = mqbus_record_key(l->record, &len);
 	table_row(&d->table, "%s\t%s\t%s\t%s\t%llu\t%llu\t%u\t%s",
-		  date(when, dlq_letter_number(l, DLQ_LAST)), origin(from, l),
+		  date(when, dlq_letter_number(l, DLQ_LAST)), origin(from, d, l),
 		  field_text(group, sizeof(group), l, DLQ_GROUP),
 		  field_text(reason, sizeof(reason), l, DLQ_REASON),
 		  dlq_letter_number(l, DLQ_ATTEMPTS), dlq_letter_number(l, DLQ_PID),
-		  l->record->value_len, printable(key, sizeof(key), part, len));
+		  l->record->value_len, escape_cut(key, sizeof(key), part, len));
 }
 
 /* All of a letter; what the kernel has added is taken out of the headers. */
-static json_t *letter_json(const struct dlq *d, const struct dlq_letter *l)
+static json_t *letter_json(struct dlq *d, const struct dlq_letter *l)
 {
 	const struct format_source from = {
 		.topic = d->subject.topic,
@@ -108,11 +94,12 @@ static json_t *letter_json(const struct dlq *d, const struct dlq_letter *l)
 			continue;
 		if (i == DLQ_TOPIC || i == DLQ_GROUP || i == DLQ_REASON)
 			json_object_set_new(dead, dlq_field_name(i),
-					    json_stringn(h->value, h->value_len));
+					    escape_json(h->value, h->value_len));
 		else
 			json_object_set_new(dead, dlq_field_name(i),
 					    json_integer(dlq_letter_number(l, i)));
 	}
+	json_object_set_new(dead, "verified", json_boolean(dlq_origin_verified(d, l)));
 	json_object_set_new(o, "dead", dead);
 	json_object_del(o, "lease");
 	json_object_del(o, "attempt");
@@ -158,16 +145,14 @@ int dlq_list(struct dlq *d)
 
 static void show_part(const char *title, const void *data, size_t len)
 {
-	size_t size = 4 * len + 8;
-	char *buf;
+	struct text text = { 0 };
 
 	if (!len)
 		return;
-	buf = malloc(size);
-	if (!buf)
-		abort();
-	printf("%-11s %s\n", title, printable(buf, size, data, len));
-	free(buf);
+	text_printf(&text, "%-11s ", title);
+	escape_text(&text, data, len, 0);
+	text_add(&text, "\n", 1);
+	text_write(&text, stdout);
 }
 
 static void show_headers(const struct mqbus_record *r)
@@ -190,7 +175,7 @@ static void show_headers(const struct mqbus_record *r)
 
 static enum dlq_verdict show_one(struct dlq *d, const struct dlq_letter *l)
 {
-	char when[32], from[256], text[MQBUS_NAME_SIZE + 8];
+	char when[32], from[256], text[MQBUS_NAME_SIZE];
 	const void *part;
 	size_t len;
 
@@ -200,13 +185,13 @@ static enum dlq_verdict show_one(struct dlq *d, const struct dlq_letter *l)
 	}
 	if (d->matched > 1)
 		putchar('\n');
-	printf("letter      %s/%u/%llu\n", d->subject.topic, l->lease->partition,
-	       (__u64)l->lease->offset);
-	printf("origin      %s\n", origin(from, l));
-	printf("group       %s\n", field_text(text, sizeof(text), l, DLQ_GROUP));
-	printf("reason      %s, attempts: %llu\n",
-	       field_text(text, sizeof(text), l, DLQ_REASON),
-	       dlq_letter_number(l, DLQ_ATTEMPTS));
+	output_printf("letter      %s/%u/%llu\n", d->subject.topic, l->lease->partition,
+		      (__u64)l->lease->offset);
+	output_printf("origin      %s\n", origin(from, d, l));
+	output_printf("group       %s\n", field_text(text, sizeof(text), l, DLQ_GROUP));
+	output_printf("reason      %s, attempts: %llu\n",
+		      field_text(text, sizeof(text), l, DLQ_REASON),
+		      dlq_letter_number(l, DLQ_ATTEMPTS));
 	printf("first try   %s\n", date(when, dlq_letter_number(l, DLQ_FIRST)));
 	printf("given up    %s\n", date(when, dlq_letter_number(l, DLQ_LAST)));
 	printf("process     %llu of user %llu\n", dlq_letter_number(l, DLQ_PID),

@@ -248,6 +248,8 @@ int dlq_sweep(struct dlq *d)
 		sweep_tell_limit(d);
 	/* Releases what is held */
 	mqbus_worker_close(s->d->worker);
+	free(d->groups);
+	d->groups = NULL;
 	free(s->ends);
 	free(s);
 	return ret ? ret : d->status;

@@ -8,6 +8,7 @@
 
 #include "cmd.h"
 #include "error.h"
+#include "escape.h"
 #include "nl.h"
 
 #define DO_ANY		(~0)
@@ -183,28 +184,36 @@ static const struct sentence sentences[] = {
 	{ DO_SETTLE, ERANGE, "a delay is up to 30 days" },
 };
 
-static void describe(const struct error_subject *s)
+static void describe(const struct error_subject *s, struct text *out)
 {
-	fputs("mqbus: ", stderr);
+	escape_printf(out, "mqbus: ");
 	if (s->topic)
-		fprintf(stderr, "topic '%s'", s->topic);
+		escape_printf(out, "topic '%s'", s->topic);
 	if (s->group)
-		fprintf(stderr, " group '%s'", s->group);
+		escape_printf(out, " group '%s'", s->group);
 	if (s->topic)
-		fputs(": ", stderr);
+		escape_printf(out, ": ");
 	if (s->where)
-		fprintf(stderr, "%s: ", s->where);
+		escape_printf(out, "%s: ", s->where);
+}
+
+/* As one piece, for others may write there, too. */
+static void say(struct text *line)
+{
+	text_add(line, "\n", 1);
+	text_write(line, stderr);
 }
 
 int error_say(const struct error_subject *s, const char *fmt, ...)
 {
+	struct text line = { 0 };
 	va_list args;
 
-	describe(s);
+	describe(s, &line);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	escape_vprintf(&line, fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
+	say(&line);
 	return STATUS_FAILED;
 }
 
@@ -239,20 +248,20 @@ static __u64 word_value(const struct error_subject *s, const char *word, size_t 
 	return info.max_groups;
 }
 
-static void expand(const struct error_subject *s, const char *text)
+static void expand(const struct error_subject *s, const char *text, struct text *out)
 {
 	const char *open, *close;
 
 	while ((open = strchr(text, '{'))) {
 		close = strchr(open, '}');
-		fprintf(stderr, "%.*s", (int)(open - text), text);
+		text_add(out, text, open - text);
 		if (!strncmp(open + 1, "dlq", 3))
-			fputs(s->dlq ? s->dlq : "--dlq", stderr);
+			escape_printf(out, "%s", s->dlq ? s->dlq : "--dlq");
 		else
-			fprintf(stderr, "%llu", word_value(s, open + 1, close - open - 1));
+			text_printf(out, "%llu", word_value(s, open + 1, close - open - 1));
 		text = close + 1;
 	}
-	fprintf(stderr, "%s\n", text);
+	text_add(out, text, strlen(text));
 }
 
 static int status_of(int err)
@@ -308,6 +317,7 @@ static bool may_write(const char *topic)
 int error_report(const struct error_subject *s, int err)
 {
 	const struct sentence *sentence;
+	struct text line = { 0 };
 	size_t i;
 
 	err = -err;
@@ -324,8 +334,9 @@ int error_report(const struct error_subject *s, int err)
 	for (i = 0; i < ARRAY_SIZE(sentences); i++) {
 		sentence = &sentences[i];
 		if (sentence->err == err && sentence->actions & s->action) {
-			describe(s);
-			expand(s, sentence->text);
+			describe(s, &line);
+			expand(s, sentence->text, &line);
+			say(&line);
 			return status_of(err);
 		}
 	}

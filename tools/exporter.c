@@ -164,6 +164,7 @@ int main(int argc, char **argv)
 	struct addrinfo *address;
 	int opt, ret;
 
+	cmd_begin();
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "l:h", options, NULL)) != -1) {
 		if (opt == 'h')

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "escape.h"
 #include "format.h"
 
 /**
@@ -55,16 +56,9 @@ void text_printf(struct text *t, const char *fmt, ...)
 	free(s);
 }
 
-static int dump_text(const char *data, size_t len, void *out)
-{
-	text_add(out, data, len);
-	return 0;
-}
-
 void text_json(struct text *t, json_t *value)
 {
-	json_dump_callback(value, dump_text, t,
-			   JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+	escape_json_dump(t, value, JSON_COMPACT);
 	text_add(t, "\n", 1);
 	json_decref(value);
 }
@@ -73,6 +67,14 @@ void text_free(struct text *t)
 {
 	free(t->data);
 	memset(t, 0, sizeof(*t));
+}
+
+bool text_write(struct text *t, FILE *f)
+{
+	bool whole = !t->len || fwrite(t->data, 1, t->len, f) == t->len;
+
+	text_free(t);
+	return whole;
 }
 
 static void text_number(struct text *t, unsigned long long v)
@@ -167,7 +169,16 @@ void format_free(struct format *f)
 	free(f);
 }
 
-static void text_headers(struct text *out, const struct mqbus_record *r)
+/* A part of a record; @how: ESCAPE_*, or -1: as it is. */
+static void text_part(struct text *out, const void *part, size_t len, int how)
+{
+	if (how < 0)
+		text_add(out, part, len);
+	else
+		escape_text(out, part, len, how);
+}
+
+static void text_headers(struct text *out, const struct mqbus_record *r, int how)
 {
 	struct mqbus_header_view h;
 	__u32 iter = 0;
@@ -176,9 +187,9 @@ static void text_headers(struct text *out, const struct mqbus_record *r)
 	while (mqbus_record_header(r, &iter, &h)) {
 		text_add(out, ",", comma);
 		comma = 1;
-		text_add(out, h.name, h.name_len);
+		text_part(out, h.name, h.name_len, how);
 		text_add(out, "=", 1);
-		text_add(out, h.value, h.value_len);
+		text_part(out, h.value, h.value_len, how);
 	}
 }
 
@@ -188,8 +199,9 @@ static __u64 record_offset(const struct format_source *from, const struct mqbus_
 }
 
 static void text_field(struct text *out, char letter, const struct format_source *from,
-		       const struct mqbus_record *r)
+		       const struct mqbus_record *r, bool person)
 {
+	int how = person ? 0 : -1;
 	const void *part;
 	size_t len;
 
@@ -205,15 +217,15 @@ static void text_field(struct text *out, char letter, const struct format_source
 		break;
 	case 'k':
 		part = mqbus_record_key(r, &len);
-		text_add(out, part, len);
+		text_part(out, part, len, how);
 		break;
 	case 's':
 		part = mqbus_record_value(r, &len);
-		text_add(out, part, len);
+		text_part(out, part, len, person ? ESCAPE_LINES : -1);
 		break;
 	case 'r':
 		part = mqbus_record_routing_key(r, &len);
-		text_add(out, part, len);
+		text_part(out, part, len, how);
 		break;
 	case 'S':
 		text_number(out, r->value_len);
@@ -222,7 +234,7 @@ static void text_field(struct text *out, char letter, const struct format_source
 		text_number(out, r->key_len);
 		break;
 	case 'h':
-		text_headers(out, r);
+		text_headers(out, r, how);
 		break;
 	case 'T':
 		text_number(out, r->time / 1000000);
@@ -237,13 +249,13 @@ static void text_field(struct text *out, char letter, const struct format_source
 }
 
 void format_record(const struct format *f, const struct format_source *from,
-		   const struct mqbus_record *r, struct text *out)
+		   const struct mqbus_record *r, bool person, struct text *out)
 {
 	const struct format_item *item;
 
 	for (item = f->items; item < f->items + f->n; item++) {
 		if (item->letter)
-			text_field(out, item->letter, from, r);
+			text_field(out, item->letter, from, r, person);
 		else
 			text_add(out, f->text.data + item->text, item->len);
 	}

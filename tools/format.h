@@ -6,6 +6,7 @@
 #define MQBUS_FORMAT_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "cmd.h"
 #include "mqbus.h"
@@ -27,6 +28,8 @@ __printf(2, 3) void text_printf(struct text *t, const char *fmt, ...);
 /* Append a value as one line, and release it. */
 void text_json(struct text *t, json_t *value);
 void text_free(struct text *t);
+/* Write it and release it; false if that failed. */
+bool text_write(struct text *t, FILE *f);
 
 /*
  * A format is compiled once: the escapes are replaced, the letters checked.
@@ -48,9 +51,12 @@ struct format_source {
 	const struct mqbus_leased *lease;
 };
 
-/* Append a record. */
+/*
+ * Append a record; @person: on a terminal, where its parts are escaped (see escape.h); line
+ * feeds and tabs of a value are not. What the format itself says is as it is.
+ */
 void format_record(const struct format *f, const struct format_source *from,
-		   const struct mqbus_record *r, struct text *out);
+		   const struct mqbus_record *r, bool person, struct text *out);
 /* Append a record as one line of JSON. */
 void format_json(const struct format_source *from, const struct mqbus_record *r,
 		 struct text *out);

@@ -125,7 +125,7 @@ static int seek_table(const struct mqbus_seek_result *results, int n, bool execu
 	struct table table = { 0 };
 	int i;
 
-	table_row(&table, ">PARTITION\t>OLD\t>NEW\t>END");
+	table_head(&table, ">PARTITION\t>OLD\t>NEW\t>END");
 	for (i = 0; i < n; i++)
 		table_row(&table, "%u\t%llu\t%llu\t%llu", results[i].partition,
 			  results[i].old_offset, results[i].new_offset, results[i].end_offset);

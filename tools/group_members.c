@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <linux/mqbus_netlink.h>
 
 #include "cmd.h"
+#include "escape.h"
 #include "group.h"
 #include "names.h"
 #include "nl.h"
@@ -53,11 +55,11 @@ static json_t *member_json(const struct nl_member *m, bool queue)
 {
 	json_t *member;
 
-	member = json_pack("{s:s* s:s s:I s:s s:I}",
+	member = json_pack("{s:s* s:s s:I s:o s:I}",
 			   "id", m->id[0] ? m->id : NULL,
 			   "state", names_member_state(m->state),
 			   "pid", (json_int_t)m->pid,
-			   "comm", m->comm,
+			   "comm", escape_json(m->comm, strlen(m->comm)),
 			   "uid", (json_int_t)m->uid);
 	if (queue) {
 		json_object_set_new(member, "leases", json_integer(m->leases));
@@ -86,8 +88,9 @@ static int members_table(const struct nl_member *m, size_t n, bool queue)
 	struct table table = { 0 };
 	char user[64], pid[16], credit[16], parts[64];
 
-	table_row(&table, "MEMBER\tSTATE\t>PID\tCOMMAND\tUSER\t%s",
-		  queue ? ">LEASES\t>CREDIT" : ">PARTITIONS\t>TO LET GO\tASSIGNED");
+	table_head(&table, queue ?
+		   "MEMBER\tSTATE\t>PID\tCOMMAND\tUSER\t>LEASES\t>CREDIT" :
+		   "MEMBER\tSTATE\t>PID\tCOMMAND\tUSER\t>PARTITIONS\t>TO LET GO\tASSIGNED");
 	for (; n; m++, n--) {
 		bool there = m->state != MQBUS_MEMBER_STATE_AWAY;
 

@@ -86,8 +86,8 @@ static int lag_table(const struct lag *lag)
 	struct table table = { 0 };
 	const struct sample_group *g;
 
-	table_row(&table, "%s",
-		  "TOPIC\tGROUP\tTYPE\t>MEMBERS\t>LAG\t>LAG TIME\t>SETTLED/S\tSTATE");
+	table_head(&table,
+		   "TOPIC\tGROUP\tTYPE\t>MEMBERS\t>LAG\t>LAG TIME\t>SETTLED/S\tSTATE");
 	for (g = s->groups; g < s->groups + s->nr_groups; g++) {
 		const struct sample_group *f = sample_group(&lag->first, g->topic, g->name);
 		char time[32];

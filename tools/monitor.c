@@ -8,6 +8,7 @@
 #include <linux/mqbus_netlink.h>
 
 #include "error.h"
+#include "escape.h"
 #include "format.h"
 #include "names.h"
 #include "nl_event.h"
@@ -107,17 +108,6 @@ static size_t fields(const struct nl_event *e, struct field f[FIELDS_MAX])
 	return n;
 }
 
-/* A process may call itself anything; nothing of it may reach the terminal as is. */
-static void text_safe(struct text *out, const char *s)
-{
-	for (; *s; s++) {
-		if (*s > ' ' && *s < 0x7f && *s != '\\')
-			text_add(out, s, 1);
-		else
-			text_printf(out, "\\x%02x", (unsigned char)*s);
-	}
-}
-
 static void event_text(const struct nl_event *e, struct text *out)
 {
 	struct field f[FIELDS_MAX];
@@ -128,7 +118,8 @@ static void event_text(const struct nl_event *e, struct text *out)
 	for (i = 0; i < n; i++) {
 		text_printf(out, " %s=", f[i].name);
 		if (f[i].string)
-			text_safe(out, f[i].string);
+			escape_text(out, f[i].string, strlen(f[i].string),
+				    ESCAPE_BACKSLASH | ESCAPE_SPACE);
 		else
 			text_printf(out, "%llu", f[i].value);
 	}
@@ -143,9 +134,11 @@ static void event_json(const struct nl_event *e, struct text *out)
 
 	o = json_pack("{s:I s:s}", "time_ns", (json_int_t)e->time, "kind", names_event(e->kind));
 	for (i = 0; i < n; i++) {
-		v = f[i].string ? json_string(f[i].string) : json_integer(f[i].value);
-		/* A command's name need not be UTF-8 */
-		json_object_set_new(o, f[i].name, v ? v : json_null());
+		if (f[i].string)
+			v = escape_json(f[i].string, strlen(f[i].string));
+		else
+			v = json_integer(f[i].value);
+		json_object_set_new(o, f[i].name, v);
 	}
 	text_json(out, o);
 }
@@ -192,8 +185,7 @@ static int drain(struct monitor *m, struct nl_listener *l)
 		if (out.len > 65536)
 			break;
 	}
-	fwrite(out.data, 1, out.len, stdout);
-	text_free(&out);
+	text_write(&out, stdout);
 	if (fflush(stdout))
 		return STATUS_FAILED;
 	return ret < 0 && ret != -ENOBUFS ? ret : 0;

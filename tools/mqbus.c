@@ -24,6 +24,7 @@ static const struct cmd commands[] = {
 
 int main(int argc, char **argv)
 {
+	cmd_begin();
 	if (argc == 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))) {
 		puts("mqbus " MQBUS_VERSION);
 		return STATUS_OK;

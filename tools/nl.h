@@ -92,6 +92,7 @@ struct nl_queue {
 	__u64 dead_lettered;
 	__u64 discarded;
 	__u64 oldest_inflight;
+	__u64 dlq_producer;
 };
 
 /**

@@ -44,6 +44,7 @@ static void decode_queue(struct nlattr *nest, struct nl_queue *q)
 	q->dead_lettered = nl_get_u64(tb[MQBUS_A_QUEUE_DEAD_LETTERED]);
 	q->discarded = nl_get_u64(tb[MQBUS_A_QUEUE_DISCARDED]);
 	q->oldest_inflight = nl_get_u64(tb[MQBUS_A_QUEUE_OLDEST_INFLIGHT]);
+	q->dlq_producer = nl_get_u64(tb[MQBUS_A_QUEUE_DLQ_PRODUCER]);
 }
 
 static void decode_group(struct nlattr **tb, void *item)

@@ -5,34 +5,52 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "escape.h"
 #include "output.h"
-
-#define COLUMNS_MAX 16
 
 int output_json(json_t *value)
 {
-	size_t flags = JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9);
-	int ret = json_dumpf(value, stdout, flags);
+	struct text text = { 0 };
 
-	putchar('\n');
+	escape_json_dump(&text, value, JSON_INDENT(2));
+	text_add(&text, "\n", 1);
 	json_decref(value);
-	return ret || fflush(stdout) ? STATUS_FAILED : STATUS_OK;
+	return text_write(&text, stdout) && !fflush(stdout) ? STATUS_OK : STATUS_FAILED;
+}
+
+bool output_printf(const char *fmt, ...)
+{
+	struct text text = { 0 };
+	va_list args;
+
+	va_start(args, fmt);
+	escape_vprintf(&text, fmt, args);
+	va_end(args);
+	return text_write(&text, stdout);
+}
+
+static struct text *row_add(struct table *t)
+{
+	t->rows = reallocarray(t->rows, t->n + 1, sizeof(*t->rows));
+	if (!t->rows)
+		abort();
+	return memset(&t->rows[t->n++], 0, sizeof(*t->rows));
+}
+
+void table_head(struct table *t, const char *heading)
+{
+	text_add(row_add(t), heading, strlen(heading) + 1);
 }
 
 void table_row(struct table *t, const char *fmt, ...)
 {
+	struct text *row = row_add(t);
 	va_list args;
-	int ret;
 
-	t->rows = reallocarray(t->rows, t->n + 1, sizeof(*t->rows));
-	if (!t->rows)
-		abort();
 	va_start(args, fmt);
-	ret = vasprintf(&t->rows[t->n], fmt, args);
+	escape_vprintf(row, fmt, args);
 	va_end(args);
-	if (ret < 0)
-		abort();
-	t->n++;
+	text_add(row, "", 1);
 }
 
 static size_t cell_length(const char *cell)
@@ -47,48 +65,70 @@ static const char *cell_next(const char *cell)
 	return *cell ? cell + 1 : NULL;
 }
 
-static void row_print(const char *cell, const int *width, const int *right)
-{
-	int column, len;
+/**
+ * struct column - how a column of a table is printed
+ * @width: on a screen
+ * @right: aligned to the right
+ */
+struct column {
+	int width;
+	bool right;
+};
 
-	for (column = 0; cell; cell = cell_next(cell), column++) {
-		len = cell_length(cell);
-		if (column)
-			fputs("  ", stdout);
-		if (right[column])
-			printf("%*.*s", width[column], len, cell);
-		else if (cell_next(cell))
-			printf("%-*.*s", width[column], len, cell);
-		else
-			printf("%.*s", len, cell);
+static void row_print(const char *cell, const struct column *column, struct text *out)
+{
+	const char *next;
+
+	for (; cell; cell = next, column++) {
+		next = cell_next(cell);
+		/* Nothing is behind the last one, so it is not filled up */
+		escape_column(out, cell, cell_length(cell),
+			      next || column->right ? column->width : 0, column->right, false);
+		text_add(out, next ? "  " : "\n", next ? 2 : 1);
 	}
-	putchar('\n');
+}
+
+/* The columns that the rows have, and how wide the widest cell of each is. */
+static struct column *columns_measure(const struct table *t)
+{
+	struct column *columns = NULL;
+	const char *cell;
+	size_t i, c, n = 0;
+	int width;
+
+	for (i = 0; i < t->n; i++) {
+		for (cell = t->rows[i].data, c = 0; cell; cell = cell_next(cell), c++) {
+			if (c == n) {
+				columns = reallocarray(columns, n + 1, sizeof(*columns));
+				if (!columns)
+					abort();
+				columns[n++] = (struct column){ .right = !i && *cell == '>' };
+			}
+			width = escape_width(cell, cell_length(cell));
+			/* The mark of the heading is not printed */
+			width -= !i && *cell == '>';
+			if (columns[c].width < width)
+				columns[c].width = width;
+		}
+	}
+	return columns;
 }
 
 void table_print(struct table *t)
 {
-	int right[COLUMNS_MAX] = { 0 };
-	int width[COLUMNS_MAX] = { 0 };
-	const char *cell;
-	int column, len;
+	struct column *columns = columns_measure(t);
+	struct text out = { 0 };
 	char *mark;
 	size_t i;
 
-	for (cell = t->rows[0], column = 0; cell; cell = cell_next(cell), column++)
-		right[column] = *cell == '>';
-	while ((mark = strchr(t->rows[0], '>')))
+	while (t->n && (mark = strchr(t->rows[0].data, '>')))
 		memmove(mark, mark + 1, strlen(mark));
 	for (i = 0; i < t->n; i++) {
-		for (cell = t->rows[i], column = 0; cell; cell = cell_next(cell), column++) {
-			len = cell_length(cell);
-			if (width[column] < len)
-				width[column] = len;
-		}
+		row_print(t->rows[i].data, columns, &out);
+		text_free(&t->rows[i]);
 	}
-	for (i = 0; i < t->n; i++) {
-		row_print(t->rows[i], width, right);
-		free(t->rows[i]);
-	}
+	text_write(&out, stdout);
+	free(columns);
 	free(t->rows);
 	t->rows = NULL;
 	t->n = 0;

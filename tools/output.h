@@ -10,9 +10,13 @@
 #include <linux/types.h>
 
 #include "cmd.h"
+#include "format.h"
 
 /* Print a value and release it; returns the exit status. */
 int output_json(json_t *value);
+
+/* As printf(), but what a %s stands for is escaped (see escape.h); false if that failed. */
+__printf(1, 2) bool output_printf(const char *fmt, ...);
 
 /**
  * struct table - rows that are printed with their columns aligned
@@ -20,13 +24,18 @@ int output_json(json_t *value);
  * @n: number of rows
  */
 struct table {
-	char **rows;
+	struct text *rows;
 	size_t n;
 };
 
 /*
- * Add a row; tabs in @fmt separate its cells. The first row is the heading;
- * columns whose heading begins with '>' are aligned to the right.
+ * The heading, which comes first: what is above each column, with tabs between. Columns
+ * whose heading begins with '>' are aligned to the right.
+ */
+void table_head(struct table *t, const char *heading);
+/*
+ * Add a row; tabs in @fmt, and only these, separate its cells: what a %s stands for is
+ * escaped.
  */
 __printf(2, 3) void table_row(struct table *t, const char *fmt, ...);
 /* Print all rows and release them. */

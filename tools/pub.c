@@ -152,17 +152,18 @@ static int pub_flush(struct pub *pub)
 						 *pub->name ? pub->seq : 0,
 						 pub->wait.nr_groups ? pub->places : NULL,
 						 pub->timeout, &duplicates, &error);
-		if (ret < 0 && (error != -EINTR || cmd_signal()))
+		if (ret < 0 && error != -EINTR)
 			break;
 		if (ret < 0)
 			ret = 0;
 		if (pub_count(pub, pub->msgs + done, ret, ret ? duplicates : 0))
 			return STATUS_FAILED;
+		/* Also if some were stored before it came: the rest would wait for ever */
+		if (cmd_signal())
+			return pub_interrupted();
 	}
 	if (done == n)
 		return STATUS_OK;
-	if (error == -EINTR)
-		return pub_interrupted();
 	if (error == -EPROTO)
 		return error_say(&pub->subject,
 				 "number %llu leaves a gap: the last one stored under the name '%s' is %llu (--seq-from next)",
@@ -332,7 +333,7 @@ static int pub_run(struct pub *pub, char **files)
 	}
 	do
 		ret = pub_file(pub, *files ? *files : "-");
-	while (!ret && *files && *++files);
+	while (!ret && *files && *++files && !(ret = pub_interrupted()));
 	mqbus_producer_close(pub->producer);
 	end = cmd_now();
 	pub->subject.where = NULL;

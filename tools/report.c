@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "escape.h"
 #include "names.h"
 #include "output.h"
 #include "report.h"
@@ -65,8 +66,8 @@ static json_t *progress_json(const struct nl_group *g)
 	json_t *owner = json_null();
 
 	if (g->owner_pid)
-		owner = json_pack("{s:I s:s}", "pid", (json_int_t)g->owner_pid,
-				  "comm", g->owner_comm);
+		owner = json_pack("{s:I s:o}", "pid", (json_int_t)g->owner_pid,
+				  "comm", escape_json(g->owner_comm, strlen(g->owner_comm)));
 	return json_pack("{s:I s:I s:I s:I s:I s:I s:o s:b}",
 			 "partition", (json_int_t)g->partition,
 			 "committed", (json_int_t)g->committed,
@@ -194,8 +195,8 @@ int report_topics(const struct nl_topic *topics, size_t n)
 	const struct nl_topic *t;
 	struct table table = { 0 };
 
-	table_row(&table, "%s",
-		  "TOPIC\tOWNER\tMODE\tFULL\t>PARTITIONS\t>RING\t>RECORDS\t>USED\t>PRODUCERS\t>GROUPS");
+	table_head(&table,
+		   "TOPIC\tOWNER\tMODE\tFULL\t>PARTITIONS\t>RING\t>RECORDS\t>USED\t>PRODUCERS\t>GROUPS");
 	for (t = topics; t < topics + n; t++)
 		table_row(&table, "%s\t%s\t%04o\t%s\t%s\t%s\t%llu\t%s\t%u\t%u", t->name,
 			  names_user(user, t->uid), t->mode, names_full(t->full),
@@ -237,9 +238,9 @@ static void print_config(const struct nl_topic *t)
 {
 	char user[64], group[64], a[32], b[32];
 
-	printf("topic       %s\n", t->name);
-	printf("owner       %s:%s (%u:%u)\n", names_user(user, t->uid),
-	       names_group(group, t->gid), t->uid, t->gid);
+	output_printf("topic       %s\n", t->name);
+	output_printf("owner       %s:%s (%u:%u)\n", names_user(user, t->uid),
+		      names_group(group, t->gid), t->uid, t->gid);
 	printf("mode        %04o\n", t->mode);
 	printf("full        %s\n", names_full(t->full));
 	printf("partitions  %s\n", partitions_text(a, t));
@@ -265,7 +266,7 @@ int report_topic(const struct nl_topic *topic,
 
 	print_config(topic);
 	putchar('\n');
-	table_row(&table, ">PARTITION\t>OLDEST\t>END\t>RECORDS\t>USED");
+	table_head(&table, ">PARTITION\t>OLDEST\t>END\t>RECORDS\t>USED");
 	for (p = partitions; p < partitions + nr_partitions; p++)
 		table_row(&table, "%u\t%llu\t%llu\t%llu\t%s", p->index,
 			  p->head_offset, p->next_offset, p->next_offset - p->head_offset,
@@ -275,14 +276,13 @@ int report_topic(const struct nl_topic *topic,
 	return report_groups(groups, nr_groups);
 }
 
-/* Three cells, which a stream group has not; returns @buf. */
-static const char *queue_figures(char buf[64], const struct nl_group *g)
+/* A figure that a stream group has not; returns @buf. */
+static const char *queue_figure(char buf[24], const struct nl_group *g, __u64 value)
 {
 	if (g->type == MQBUS_GROUP_QUEUE)
-		snprintf(buf, 64, "%u\t%u\t%llu", g->queue.inflight, g->queue.retrying,
-			 g->queue.dead_lettered);
+		snprintf(buf, 24, "%llu", value);
 	else
-		snprintf(buf, 64, "-\t-\t-");
+		snprintf(buf, 24, "-");
 	return buf;
 }
 
@@ -290,19 +290,21 @@ int report_groups(const struct nl_group *groups, size_t n)
 {
 	struct table table = { 0 };
 	const struct nl_group *g;
-	char user[64], figures[64];
+	char user[64], inflight[24], retrying[24], dead[24];
 	__u64 lag, lost;
 	size_t i, span;
 
-	table_row(&table, "%s",
-		  "TOPIC\tGROUP\tOWNER\tMODE\tTYPE\t>PARTITIONS\t>MEMBERS\t>INFLIGHT\t>RETRYING\t>DEAD\t>LAG\t>LOST");
+	table_head(&table,
+		   "TOPIC\tGROUP\tOWNER\tMODE\tTYPE\t>PARTITIONS\t>MEMBERS\t>INFLIGHT\t>RETRYING\t>DEAD\t>LAG\t>LOST");
 	for (i = 0; i < n; i += span) {
 		g = &groups[i];
 		span = group_span(g, n - i, &lag, &lost);
-		table_row(&table, "%s\t%s\t%s\t%04o\t%s\t%zu\t%u\t%s\t%llu\t%llu",
+		table_row(&table, "%s\t%s\t%s\t%04o\t%s\t%zu\t%u\t%s\t%s\t%s\t%llu\t%llu",
 			  g->topic, g->name, names_user(user, g->uid), g->mode,
 			  names_group_type(g->type), span, g->members,
-			  queue_figures(figures, g), lag, lost);
+			  queue_figure(inflight, g, g->queue.inflight),
+			  queue_figure(retrying, g, g->queue.retrying),
+			  queue_figure(dead, g, g->queue.dead_lettered), lag, lost);
 	}
 	table_print(&table);
 	return STATUS_OK;
@@ -313,7 +315,7 @@ static void stream_table(const struct nl_group *g, size_t n)
 	struct table table = { 0 };
 	char owner[64];
 
-	table_row(&table, ">PARTITION\t>COMMITTED\t>FETCHED\t>END\t>LAG\t>LOST\tOWNER");
+	table_head(&table, ">PARTITION\t>COMMITTED\t>FETCHED\t>END\t>LAG\t>LOST\tOWNER");
 	for (; n; g++, n--) {
 		snprintf(owner, sizeof(owner), g->owner_pid ? "%u %s%s" : "-", g->owner_pid,
 			 g->owner_comm, g->revoking ? " (to let go)" : "");
@@ -329,7 +331,7 @@ static void queue_table(const struct nl_group *g, size_t n)
 {
 	struct table table = { 0 };
 
-	table_row(&table, ">PARTITION\t>SETTLED\t>NEXT\t>END\t>LAG");
+	table_head(&table, ">PARTITION\t>SETTLED\t>NEXT\t>END\t>LAG");
 	for (; n; g++, n--)
 		table_row(&table, "%u\t%llu\t%llu\t%llu\t%llu",
 			  g->partition, g->committed, g->fetched, g->next_offset, g->lag);
@@ -350,9 +352,9 @@ int report_group(const struct nl_group *partitions, size_t n)
 	const struct nl_group *g = partitions;
 	char user[64];
 
-	printf("topic       %s\n", g->topic);
-	printf("group       %s\n", g->name);
-	printf("owner       %s (%u)\n", names_user(user, g->uid), g->uid);
+	output_printf("topic       %s\n", g->topic);
+	output_printf("group       %s\n", g->name);
+	output_printf("owner       %s (%u)\n", names_user(user, g->uid), g->uid);
 	printf("mode        %04o\n", g->mode);
 	printf("type        %s\n", names_group_type(g->type));
 	printf("members     %u\n", g->members);

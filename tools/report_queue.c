@@ -24,7 +24,7 @@ static void print_options(const struct nl_queue *q)
 		       q->backoff_factor / 100.0, q->backoff_jitter);
 	else
 		puts("backoff     none");
-	printf("dlq         %s\n", *q->dlq ? q->dlq : "none");
+	output_printf("dlq         %s\n", *q->dlq ? q->dlq : "none");
 	printf("charged     %s\n", output_size(a, q->charged));
 }
 
@@ -51,8 +51,8 @@ void report_queue(const struct nl_queue *q)
 	print_options(q);
 	print_state(q);
 	putchar('\n');
-	table_row(&table, "%s",
-		  ">ACKED\t>NACKED\t>RELEASED\t>REJECTED\t>EXTENDED\t>EXPIRED\t>DIED\t>DEATHS\t>DEAD\t>DISCARDED");
+	table_head(&table,
+		   ">ACKED\t>NACKED\t>RELEASED\t>REJECTED\t>EXTENDED\t>EXPIRED\t>DIED\t>DEATHS\t>DEAD\t>DISCARDED");
 	table_row(&table, "%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%u\t%llu\t%llu",
 		  q->acked, q->nacked, q->released, q->rejected, q->extended, q->expired,
 		  q->died, q->deaths, q->dead_lettered, q->discarded);

@@ -57,8 +57,7 @@ static int print(const struct stat_options *o, const struct sample *s, const str
 		text_json(&out, stat_json(s, old));
 	else
 		return output_json(stat_json(s, NULL));
-	fwrite(out.data, 1, out.len, stdout);
-	text_free(&out);
+	text_write(&out, stdout);
 	return fflush(stdout) ? STATUS_FAILED : STATUS_OK;
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "escape.h"
 #include "figure.h"
 #include "names.h"
 #include "output.h"
@@ -24,8 +25,8 @@ static void topics_table(const struct sample *s, const struct sample *old)
 	struct table table = { 0 };
 	const struct nl_topic *t;
 
-	table_row(&table, "%s",
-		  "TOPIC\t>RECORDS\t>USED\t>PUBLISHED\t>IN/S\t>BYTES/S\t>EVICTED\t>REJECTED\t>OVER LIMIT\t>BLOCKED\t>BLOCKED TIME");
+	table_head(&table,
+		   "TOPIC\t>RECORDS\t>USED\t>PUBLISHED\t>IN/S\t>BYTES/S\t>EVICTED\t>REJECTED\t>OVER LIMIT\t>BLOCKED\t>BLOCKED TIME");
 	for (t = s->topics; t < s->topics + s->nr_topics; t++) {
 		const struct nl_topic *b = old ? sample_topic(old, t->name) : NULL;
 		char used[32], in[32], bytes[32], blocked[32];
@@ -49,8 +50,8 @@ static void groups_table(const struct sample *s, const struct sample *old)
 	struct table table = { 0 };
 	const struct sample_group *g;
 
-	table_row(&table, "%s",
-		  "TOPIC\tGROUP\tTYPE\t>MEMBERS\t>LAG\t>LAG TIME\t>OUT/S\t>SETTLED/S\t>HELD\t>RETRYING\t>DEAD\t>LOST");
+	table_head(&table,
+		   "TOPIC\tGROUP\tTYPE\t>MEMBERS\t>LAG\t>LAG TIME\t>OUT/S\t>SETTLED/S\t>HELD\t>RETRYING\t>DEAD\t>LOST");
 	for (g = s->groups; g < s->groups + s->nr_groups; g++) {
 		const struct sample_group *b = old ? sample_group(old, g->topic, g->name) : NULL;
 		char lag[32], out[32], settled[32];
@@ -81,8 +82,8 @@ void stat_table(const struct sample *s, const struct sample *old)
 static void tsv(struct text *out, const struct figure_table *table, const struct figure *f,
 		const char *topic, const char *group, const void *of)
 {
-	text_printf(out, "%s\t%s\t%s\t%s%s\t%llu\n", table->kind, topic, group, f->name,
-		    f->ns ? "_ns" : "", figure_value(f, of));
+	escape_printf(out, "%s\t%s\t%s\t%s%s\t%llu\n", table->kind, topic, group, f->name,
+		      f->ns ? "_ns" : "", figure_value(f, of));
 }
 
 void stat_tsv(const struct sample *s, struct text *out)
@@ -187,14 +188,21 @@ static void metric_begin(struct text *out, const struct figure_table *table,
 		    f->total ? "counter" : "gauge");
 }
 
-/* Names have no character that a label would have to escape. */
+static void label(struct text *out, const char *name, const char *value, const char *behind)
+{
+	text_printf(out, "%s=\"", name);
+	escape_label(out, value);
+	text_printf(out, "\"%s", behind);
+}
+
 static void metric(struct text *out, const struct figure_table *table, const struct figure *f,
-		   const char *labels, const void *of)
+		   const struct text *labels, const void *of)
 {
 	__u64 value = figure_value(f, of);
 	char name[96];
 
-	text_printf(out, "%s{%s} ", metric_name(name, table, f), labels);
+	text_printf(out, "%s{%.*s} ", metric_name(name, table, f), (int)labels->len,
+		    labels->data);
 	if (f->ns)
 		text_printf(out, "%llu.%09llu\n", value / 1000000000, value % 1000000000);
 	else
@@ -206,13 +214,14 @@ void stat_prometheus(const struct sample *s, struct text *out)
 	const struct sample_group *g;
 	const struct nl_topic *t;
 	const struct figure *f;
-	char labels[320];
+	struct text labels = { 0 };
 
 	for (f = figure_topic.figures; f->name; f++) {
 		metric_begin(out, &figure_topic, f);
 		for (t = s->topics; t < s->topics + s->nr_topics; t++) {
-			snprintf(labels, sizeof(labels), "topic=\"%s\"", t->name);
-			metric(out, &figure_topic, f, labels, t);
+			labels.len = 0;
+			label(&labels, "topic", t->name, "");
+			metric(out, &figure_topic, f, &labels, t);
 		}
 	}
 	for (f = figure_group.figures; f->name; f++) {
@@ -220,9 +229,12 @@ void stat_prometheus(const struct sample *s, struct text *out)
 		for (g = s->groups; g < s->groups + s->nr_groups; g++) {
 			if (!figure_applies(f, g))
 				continue;
-			snprintf(labels, sizeof(labels), "topic=\"%s\",group=\"%s\",type=\"%s\"",
-				 g->topic, g->name, names_group_type(g->type));
-			metric(out, &figure_group, f, labels, g);
+			labels.len = 0;
+			label(&labels, "topic", g->topic, ",");
+			label(&labels, "group", g->name, ",");
+			label(&labels, "type", names_group_type(g->type), "");
+			metric(out, &figure_group, f, &labels, g);
 		}
 	}
+	text_free(&labels);
 }

@@ -27,6 +27,8 @@ static const char help[] =
 	"  -t, --timeout TIME   end when no record came for this long (status 124)\n"
 	"  -f, --format FORMAT  default '%s\\n'\n"
 	"  -j, --json           a line of JSON for each record\n"
+	"      --raw            as it is on a terminal, too, where what is no text of a record is\n"
+	"                       printed as \\xNN\n"
 	"  -q, --quiet          no notes on stderr, not even of lost records\n"
 	"\n"
 	"Of a stream group, whose members share the partitions of the topic:\n"
@@ -86,7 +88,7 @@ void sub_print(struct sub *sub, const struct format_source *from, const struct m
 	if (sub->json)
 		format_json(from, r, &sub->out);
 	else
-		format_record(sub->format, from, r, &sub->out);
+		format_record(sub->format, from, r, !sub->raw, &sub->out);
 }
 
 int sub_write(struct sub *sub, const char *fate)
@@ -118,7 +120,7 @@ int sub_write(struct sub *sub, const char *fate)
 	return STATUS_OK;
 }
 
-enum { OPT_NO_CREATE = 256, OPT_TYPE, OPT_MEMBER, OPT_ACK, OPT_LEASE_TIME };
+enum { OPT_NO_CREATE = 256, OPT_RAW, OPT_TYPE, OPT_MEMBER, OPT_ACK, OPT_LEASE_TIME };
 
 static int sub_ack_option(struct sub *sub)
 {
@@ -201,6 +203,9 @@ static int sub_option(struct sub *sub, int opt, const char **format)
 	case 'j':
 		sub->json = true;
 		break;
+	case OPT_RAW:
+		sub->raw = true;
+		break;
 	case 'q':
 		sub->quiet = true;
 		break;
@@ -235,6 +240,7 @@ int cmd_sub(int argc, char **argv)
 		{ "timeout", required_argument, NULL, 't' },
 		{ "format", required_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "raw", no_argument, NULL, OPT_RAW },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "ack", required_argument, NULL, OPT_ACK },
 		{ "lease", required_argument, NULL, OPT_LEASE_TIME },
@@ -267,6 +273,7 @@ int cmd_sub(int argc, char **argv)
 	sub.format = format_compile(format, &bad);
 	if (!sub.format)
 		return cmd_bad_value("--format", bad, "a letter of --help behind the % or \\");
+	sub.raw |= !isatty(STDOUT_FILENO);
 	cmd_catch_signals();
 	signal(SIGPIPE, SIG_IGN);
 	ret = sub.type == MQBUS_GROUP_QUEUE ? sub_queue(&sub) : sub_stream(&sub);

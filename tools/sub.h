@@ -29,6 +29,7 @@ enum sub_ack {
  * @type: an &enum mqbus_group_type
  * @format: of the output
  * @json: JSON instead of @format
+ * @raw: as it is, also on a terminal
  * @create: make the group if needed
  * @place: where a new group begins
  * @placed: whether @place was given
@@ -48,6 +49,7 @@ struct sub {
 	__u32 type;
 	struct format *format;
 	bool json;
+	bool raw;
 	bool create;
 	struct place_spec place;
 	bool placed;

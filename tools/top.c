@@ -192,6 +192,7 @@ int main(int argc, char **argv)
 	struct error_subject subject = { .action = DO_LIST };
 	int opt, ret;
 
+	cmd_begin();
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "i:h", options, NULL)) != -1) {
 		if (opt == 'h')

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "escape.h"
 #include "top.h"
 
 /* Lines that are not rows: two above the heading, it, and one below */
@@ -128,9 +129,13 @@ static int layout(const struct top *t, int width[TOP_COLUMNS])
 
 static void draw_cell(const struct top_column *column, int y, int *x, int width, const char *s)
 {
+	struct text text = { 0 };
+
 	if (*x >= COLS)
 		return;
-	mvprintw(y, *x, column->right ? "%*.*s" : "%-*.*s", width, width, s);
+	escape_column(&text, s, strlen(s), width, column->right, true);
+	mvaddnstr(y, *x, text.data, text.len);
+	text_free(&text);
 	*x += width + 1;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "escape.h"
 #include "names.h"
 #include "output.h"
 #include "top.h"
@@ -69,16 +70,9 @@ static struct top_row *row_add(struct top_rows *rows)
 	return memset(&rows->list[rows->n++], 0, sizeof(*rows->list));
 }
 
-/* Names of processes may have anything in them, also what moves the cursor. */
 static void set_text(struct top_row *row, int column, const char *s)
 {
-	char *p = row->cell[column];
-
-	snprintf(p, TOP_CELL, "%s", s);
-	for (; *p; p++) {
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	}
+	escape_cut(row->cell[column], TOP_CELL, s, strlen(s));
 }
 
 static void set_number(struct top_row *row, int column, double value)

@@ -42,6 +42,7 @@ same "list as JSON" "jobs 0 2 workers 1 rejected 0 k1 5" "$(json "$tmp/list" '" 
 	l["dead"]["partition"], l["dead"]["offset"], l["dead"]["group"], l["dead"]["attempts"],
 	l["dead"]["reason"], l["dead"]["uid"], l["key"], l["value_bytes"]))')"
 mqbus dlq show jobs.dlq -j >"$tmp/show"
+same "who wrote them is known" True "$(json "$tmp/show" 'all(l["dead"]["verified"] is True for l in j)')"
 same "show as JSON: the producer's headers are kept, but for those that would lie" \
 	"one k1 a.b user=ann empty= nack" "$(json "$tmp/show" '" ".join(
 	str(v) for l in j if l["dead"]["offset"] == 0 for v in (l["value"], l["key"], l["routing_key"],
@@ -129,8 +130,11 @@ prints "redrive --rate" "6 redriven, 94 left" mqbus dlq redrive loop.dlq --rate 
 [ $(($(date +%s%N) - before)) -ge 450000000 ]
 result "takes its time" $?
 mqbus topic delete loop
-fails "the topic that they came from is gone" 1 "topic 'loop': letters stay where they are" \
+fails "the topic that they came from is gone" 1 \
+	"says that it came from 'loop', but no group of that topic has written it: anybody may have (--to)" \
 	mqbus dlq redrive loop.dlq
+same "that is told once, and how many they are" "2 94" \
+	"$(wc -l <<<"$err") $(sed -n 's/.*: \([0-9]*\) letters in all stay for that reason.*/\1/p' <<<"$err")"
 same "they are left" "0 redriven, 94 left" "$out"
 
 # A redrive that has to wait for room, and is interrupted
@@ -167,10 +171,47 @@ fails "bad --match" 2 "--match 'reason': expected NAME=VALUE" mqbus dlq list pla
 fails "bad --rate" 2 "--rate '0': expected" mqbus dlq redrive plain --rate 0
 fails "purge has no --to" 2 "'--to' is unknown" mqbus dlq purge plain --to else
 fails "one topic" 2 "dlq list takes one TOPIC" mqbus dlq list
+
+# Whoever may publish to the topic of dead letters may write headers as the kernel's
+mqbus queue -q victim
+mqbus topic create -q other
+printf 'evil\nworse\n' | mqbus pub victim.dlq -q -H mqbus.topic=victim -H mqbus.group=workers \
+	-H mqbus.partition=0 -H mqbus.offset=0 -H mqbus.reason=nack
+echo elsewhere | mqbus pub victim.dlq -q -H mqbus.topic=other -H mqbus.group=workers
+printf 'odd' | mqbus pub victim.dlq -q -H mqbus.topic=$'\e[31m\tred' -H mqbus.group=$'\xff'
+echo true | mqbus pub victim -q
+decide victim workers reject
+mqbus dlq list victim.dlq >"$tmp/list"
+same "list: what nobody vouches for is marked" \
+	"victim/0/0 (unverified)|victim/0/0 (unverified)|other/0/0 (unverified)|\\x1b[31m\\x09red/0/0 (unverified)|victim/0/0|" \
+	"$(sed -n 's/^.* \([^ ]*\/0\/0\( (unverified)\)\?\) .*/\1/p' "$tmp/list" | tr '\n' '|')"
+same "show does so, too" 4 "$(mqbus dlq show victim.dlq | grep -c '^origin .* (unverified)$')"
+same "and JSON" "[False, False, False, False, True]" \
+	"$(mqbus dlq list victim.dlq -j | json /dev/stdin '[l["dead"]["verified"] for l in j]')"
+fails "redrive believes none of them" 1 \
+	"letter 0/0 says that it came from 'victim', but no group of that topic has written it: anybody may have (--to)" \
+	mqbus dlq redrive victim.dlq --dry-run
+same "--dry-run tells" "1 would be redriven, 5 left" "$(tail -n 1 <<<"$out")"
+run mqbus dlq redrive victim.dlq
+same "only the true one goes" "1 1 redriven, 4 left" "$status $out"
+same "and how many do not" 4 "$(sed -n 's/.*: \([0-9]*\) letters in all stay.*/\1/p' <<<"$err")"
+same "it has come back" true "$(mqbus sub victim -g workers -t queue -e)"
+same "nothing has gone elsewhere" "" "$(mqbus sub other -g g -e)"
+prints "redrive --to" "4 redriven, 0 left" mqbus dlq redrive victim.dlq --to other
+same "takes them, without the headers" "evil|worse|elsewhere|odd|" \
+	"$(mqbus sub other -g g -e -f '%h%s|')"
+echo old | mqbus pub victim -q
+decide victim workers reject
+mqbus group delete victim workers
+mqbus group create victim workers -t queue --dlq victim.dlq
+fails "nor for another group of that name" 1 "says that it came from 'victim', but no group" \
+	mqbus dlq redrive victim.dlq
+
 # Killed at any moment: each letter is in one place
 mqbus queue -q killed
 n=$((300 / ${MQ_SLOW:-1}))
-seq $n | mqbus pub killed.dlq -q -H mqbus.topic=killed
+seq $n | mqbus pub killed -q
+decide killed workers reject
 RANDOM=${KILL_SEED:-$$}
 note "KILL_SEED=${KILL_SEED:-$$}"
 for _ in 1 2 3 4 5 6; do

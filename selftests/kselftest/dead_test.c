@@ -114,6 +114,8 @@ TEST_F(queue, headers)
 		rec = mq_next(&dead, MQ_LONG);
 		ended = mq_clock(CLOCK_REALTIME);
 		ASSERT_NE(NULL, rec) TH_LOG("round %d", round);
+		/* Anybody may write such headers, but not as this producer */
+		EXPECT_EQ(FIGURE(self, DLQ_PRODUCER), rec->producer);
 		EXPECT_EQ(9, rec->value_len);
 		EXPECT_EQ(0, memcmp(mq_value(rec), "the value", 9));
 		EXPECT_EQ(3, rec->key_len);

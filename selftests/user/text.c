@@ -281,7 +281,7 @@ static void test_format(void)
 		out.len = 0;
 		f = format_compile(cases[i].format, &bad);
 		if (f)
-			format_record(f, &from, r, &out);
+			format_record(f, &from, r, false, &out);
 		TEST(f && out.len == cases[i].len &&
 		     (!out.len || !memcmp(out.data, cases[i].text, out.len)),
 		     "format '%s'", cases[i].format);
@@ -298,7 +298,7 @@ static void test_format(void)
 	out.len = 0;
 	from.lease = &lease;
 	f = format_compile("%o/%L/%a", &bad);
-	format_record(f, &from, r, &out);
+	format_record(f, &from, r, false, &out);
 	format_json(&from, r, &out);
 	text_add(&out, "", 1);
 	TEST(!memcmp(out.data, "5/12/2{", 7), "a leased record: its lease tells its offset");

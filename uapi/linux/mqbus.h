@@ -486,7 +486,11 @@ enum mqbus_group_type {
  * ================  ==========================================================
  *
  * Numbers are decimal text. With these a record may have more headers than
- * %MQBUS_HEADERS_MAX allows. If its partition of @dlq is full the record waits in the
+ * %MQBUS_HEADERS_MAX allows. Whoever may publish to @dlq may write such headers, too;
+ * but &mqbus_record.producer of a dead letter is a number of the group that no producer
+ * ever has, and that the listing of groups tells (dlq-producer in mqbus.yaml).
+ *
+ * If its partition of @dlq is full the record waits in the
  * retry ring and counts as blocked, and records for other partitions go on. Rejected in a
  * group without @dlq it is dropped and counts as discarded.
  *
