@@ -90,6 +90,10 @@ fuzz: deps
 coverage: deps
 	$(Q)selftests/coverage/run
 
+## latency         how long spinlocks are held at the worst, in instructions
+latency: deps
+	$(Q)KERNEL='$(KERNEL)' selftests/cost/latency.sh
+
 ## ynl             write the netlink code anew from uapi/mqbus.yaml
 ynl: deps
 	$(Q)scripts/ynl.sh
@@ -128,5 +132,5 @@ clean:
 distclean: clean
 	$(Q)rm -rf "$${MQBUS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mqbus}"
 
-.PHONY: help deps all module user lib tools vm shell demo check check-debug fuzz coverage ynl load unload install \
+.PHONY: help deps all module user lib tools vm shell demo check check-debug latency fuzz coverage ynl load unload install \
 	dkms-install dkms-uninstall clean distclean
