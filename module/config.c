@@ -217,7 +217,7 @@ int mqbus_config_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (!err)
 		mqbus_dlq_look(ns);
 	if (!err)
-		mqbus_topic_wake_writers(topic);
+		mqbus_line_recheck(topic, NULL);
 	mqbus_topic_put(topic);
 	return err;
 }

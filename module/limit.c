@@ -311,6 +311,40 @@ u64 mqbus_limit_due(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 
 }
 
 /**
+ * mqbus_limit_due_after() - as mqbus_limit_due(), if others go now
+ * @limit: the limits; their lock is held
+ * @tenant: as mqbus_limit_due()
+ * @records: how many
+ * @bytes: what they take together
+ * @ahead_records: how many of others
+ * @ahead_bytes: what these take together
+ * @now: ns of CLOCK_MONOTONIC
+ *
+ * Return: as mqbus_limit_due().
+ */
+u64 mqbus_limit_due_after(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+			  u32 bytes, u64 ahead_records, u64 ahead_bytes, u64 now)
+{
+	u64 due = 0;
+	struct mqbus_bucket bucket;
+	unsigned int i;
+
+	lockdep_assert_held(&limit->lock);
+
+	for (i = 0; i < MQBUS_LIMIT_RATES; i++) {
+		if (!limit->rates[i].each || (i >= MQBUS_LIMIT_OWN && !tenant))
+			continue;
+		bucket = *limit_bucket(limit, tenant, i);
+		if (ahead_records)
+			mqbus_rate_spend(&limit->rates[i], &bucket,
+					 limit_of_bytes(i) ? ahead_bytes : ahead_records, now);
+		due = max(due, mqbus_rate_due(&limit->rates[i], &bucket,
+					      limit_of_bytes(i) ? bytes : records));
+	}
+	return due;
+}
+
+/**
  * mqbus_limit_spend() - pay for records that go
  * @limit: the limits; their lock is held
  * @tenant: as mqbus_limit_due()

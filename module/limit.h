@@ -87,6 +87,8 @@ struct mqbus_tenant *mqbus_limit_enter(struct mqbus_topic *topic, kuid_t uid);
 void mqbus_limit_leave(struct mqbus_topic *topic, struct mqbus_tenant *tenant);
 u64 mqbus_limit_due(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
 		    u32 bytes);
+u64 mqbus_limit_due_after(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+			  u32 bytes, u64 ahead_records, u64 ahead_bytes, u64 now);
 void mqbus_limit_spend(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
 		       u32 bytes, u64 now);
 

@@ -169,8 +169,7 @@ int mqbus_act_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstac
 
 	if (!records)
 		return 0;
-	refusal.due = mqbus_producer_due(act->producer, records, act->bytes);
-	if (refusal.due <= ktime_get_ns())
+	if (mqbus_producer_due(act->producer, records, act->bytes) <= ktime_get_ns())
 		return 0;
 	refusal.partition = t->places[act->elements[act->skip].piece.place].partition;
 	return mqbus_transact_failed(t, a, MQBUS_ANY, act_refuse(act, wait, &refusal));
@@ -257,8 +256,8 @@ static int act_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacl
 		own[piece->place] += piece->bytes;
 		refusal.bytes = place->bytes;
 		if (place->full)
-			refusal.why = mqbus_topic_room(place->topic, place->partition,
-						       place->asked, 0);
+			refusal.why = mqbus_producer_room(act->producer, place->partition,
+							  place->asked);
 		if (!refusal.why && shared) {
 			refusal.bytes = own[piece->place];
 			refusal.why = place_share(place, refusal.bytes, owner);
@@ -290,9 +289,12 @@ static int transact_ask(struct mqbus_transaction *t, struct mqbus_obstacle *wait
 			err = act_ask_author(t, a);
 	for (i = 0; !err && i < t->nr_places; i++) {
 		struct mqbus_transact_place *place = &t->places[i];
+		struct mqbus_part *part = place->topic->parts[place->partition];
 
 		place->full = place->bytes && mqbus_topic_room(place->topic, place->partition,
 							       place->bytes, 0);
+		/* It may be others' turn; each author is asked whether it is his */
+		place->full |= place->bytes && READ_ONCE(part->line.busy);
 	}
 	for (a = 0; !err && a < t->nr_acts; a++)
 		if (t->acts[a].producer)

@@ -38,6 +38,8 @@ static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 {
 	struct mqbus_tenant *tenant;
 
+	if (mqbus_refusal_init(producer))
+		return -ENOMEM;
 	producer->msgs = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (!producer->msgs)
 		return -ENOMEM;
@@ -84,7 +86,6 @@ struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqb
 
 	mutex_init(&producer->lock);
 	producer->uid = who->cred->fsuid;
-	mqbus_refusal_init(producer);
 	producer->topic = topic;
 	atomic_inc(&topic->producers);
 	err = producer_bind(producer, ns, who, args);
@@ -103,9 +104,9 @@ void mqbus_producer_close(struct mqbus_producer *producer)
 {
 	struct mqbus_topic *topic = producer->topic;
 
-	cancel_delayed_work_sync(&producer->due);
 	if (producer->sender && producer->sender != &producer->own)
 		mqbus_sender_close(topic, producer->sender, producer);
+	mqbus_refusal_end(producer);
 	if (producer->tenant)
 		mqbus_limit_leave(topic, producer->tenant);
 	free_page((unsigned long)producer->msgs);
@@ -148,19 +149,31 @@ int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 cou
 	return 0;
 }
 
+/* Whether others come first. */
+static int producer_turn(const struct mqbus_producer *producer, u32 partition, u32 bytes,
+			 u32 owner)
+{
+	if (likely(!producer->topic->parts[partition]->line.busy))
+		return 0;
+	return mqbus_line_admit(producer->topic, partition, bytes, owner,
+				READ_ONCE(producer->refused->age), producer);
+}
+
 /**
  * mqbus_producer_reserve() - make room for a producer's records
  * @producer: the producer
  * @partition: a partition, whose ring's lock is held
  * @bytes: what they take together
  *
- * Return: as mqbus_topic_reserve().
+ * Return: as mqbus_topic_reserve(), also if there is room and others come first.
  */
 int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes)
 {
+	struct mqbus_topic *topic = producer->topic;
 	u32 owner = mqbus_producer_owner(producer);
 
-	return mqbus_topic_reserve(producer->topic, partition, bytes, owner);
+	return producer_turn(producer, partition, bytes, owner) ?:
+	       mqbus_topic_reserve(topic, partition, bytes, owner);
 }
 
 /**
@@ -169,13 +182,37 @@ int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition,
  * @partition: a partition, whose ring's lock is held
  * @bytes: what they take together
  *
- * Return: as mqbus_topic_ask().
+ * Return: as mqbus_topic_ask(), also if there is room and others come first.
  */
 int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32 bytes)
 {
 	u32 owner = mqbus_producer_owner(producer);
 
-	return mqbus_topic_ask(producer->topic, partition, bytes, owner);
+	return producer_turn(producer, partition, bytes, owner) ?:
+	       mqbus_topic_ask(producer->topic, partition, bytes, owner);
+}
+
+/**
+ * mqbus_producer_room() - whether room could be made for a producer's records
+ * @producer: the producer
+ * @partition: a partition
+ * @bytes: what they take together
+ *
+ * Takes the ring's lock, and changes nothing. The share is another matter.
+ *
+ * Return: as mqbus_topic_ask(), also if there is room and others come first.
+ */
+int mqbus_producer_room(const struct mqbus_producer *producer, u32 partition, u32 bytes)
+{
+	struct mqbus_topic *topic = producer->topic;
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	int err;
+
+	spin_lock(&ring->lock);
+	err = producer_turn(producer, partition, bytes, 0) ?:
+	      mqbus_topic_ask(topic, partition, bytes, 0);
+	spin_unlock(&ring->lock);
+	return err;
 }
 
 /**
@@ -195,6 +232,31 @@ u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records, u32 b
 		return 0;
 	spin_lock(&limit->lock);
 	due = mqbus_limit_due(limit, producer->tenant, records, bytes);
+	spin_unlock(&limit->lock);
+	return due;
+}
+
+/**
+ * mqbus_producer_due_after() - as mqbus_producer_due(), if others store something before
+ * @producer: the producer
+ * @what: what it wants to store
+ * @records: that others of the topic store now
+ * @bytes: of these
+ * @now: ns of CLOCK_MONOTONIC
+ *
+ * Return: as mqbus_producer_due().
+ */
+u64 mqbus_producer_due_after(const struct mqbus_producer *producer,
+			     const struct mqbus_refusal *what, u64 records, u64 bytes, u64 now)
+{
+	struct mqbus_limit *limit = &producer->topic->limit;
+	u64 due;
+
+	if (!READ_ONCE(limit->rated))
+		return 0;
+	spin_lock(&limit->lock);
+	due = mqbus_limit_due_after(limit, producer->tenant, what->records, what->bytes,
+				    records, bytes, now);
 	spin_unlock(&limit->lock);
 	return due;
 }

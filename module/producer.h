@@ -10,6 +10,7 @@
 
 #include "core/ring.h"
 #include "limit.h"
+#include "refusal.h"
 #include "sender.h"
 #include "trace.h"
 
@@ -25,14 +26,12 @@ struct mqbus_who;
  * @own: without a name
  * @uid: who opened it
  * @tenant: the same in the topic; NULL: there were too many
+ * @refused: what was not stored last
  * @lock: one call at a time; not held while waiting for space
  * @turn: counts calls: records without a key take partitions by turns
  * @msgs: a page for the descriptions of a batch
  * @draft: room for records that are put together before they are appended; or NULL
  * @draft_size: bytes of it
- * @refused: what was not stored last, see producer_pack(); 0: nothing; one word, so
- *	that poll() needs no lock
- * @due: wakes who polls when a rate lets it go
  */
 struct mqbus_producer {
 	/* constant after binding */
@@ -41,14 +40,13 @@ struct mqbus_producer {
 	struct mqbus_sender own;
 	kuid_t uid;
 	struct mqbus_tenant *tenant;
+	struct mqbus_refused *refused;
 
 	struct mutex lock;	/* guards msgs and draft */
 	atomic_t turn;
 	struct mqbus_msg *msgs;
 	void *draft;
 	u32 draft_size;
-	u64 refused;
-	struct delayed_work due;
 };
 
 struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_who *who,
@@ -59,7 +57,10 @@ int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 cou
 			 u32 *duplicates);
 int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes);
 int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32 bytes);
+int mqbus_producer_room(const struct mqbus_producer *producer, u32 partition, u32 bytes);
 u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records, u32 bytes);
+u64 mqbus_producer_due_after(const struct mqbus_producer *producer,
+			     const struct mqbus_refusal *what, u64 records, u64 bytes, u64 now);
 void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u32 bytes);
 
 /**
@@ -74,6 +75,16 @@ static inline u32 mqbus_producer_owner(const struct mqbus_producer *producer)
 }
 
 /**
+ * mqbus_producer_stored() - a call has stored something: it was not refused
+ * @producer: the producer; no lock is held
+ */
+static inline void mqbus_producer_stored(struct mqbus_producer *producer)
+{
+	if (unlikely(READ_ONCE(producer->refused->any)))
+		mqbus_refusal_clear(producer);
+}
+
+/**
  * mqbus_producer_sign() - take the record in the slot, as a producer's next
  * @producer: the producer; its sender's lock is held, and mqbus_producer_check() was 0
  * @ring: the ring, whose lock is held
@@ -82,10 +93,13 @@ static inline u32 mqbus_producer_owner(const struct mqbus_producer *producer)
 static inline void mqbus_producer_sign(struct mqbus_producer *producer,
 				       struct mqbus_ring *ring, struct mqbus_record *rec)
 {
+	struct mqbus_line *line = &container_of(ring, struct mqbus_part, ring)->line;
 	struct mqbus_sender *sender = producer->sender;
 
 	lockdep_assert_held(&sender->lock);
 
+	if (unlikely(line->nr_called))
+		mqbus_line_used(line, producer);
 	rec->flags = 0;
 	rec->offset = ring->tail.offset;
 	rec->time = ring->last_time;

@@ -35,6 +35,7 @@
 #include "publish.h"
 #include "refusal.h"
 #include "topic.h"
+#include "turn.h"
 #include "wait.h"
 
 /* Descriptions that are copied in at a time */
@@ -142,8 +143,7 @@ static int draft_fill(struct mqbus_producer *producer, const struct source *src,
 }
 
 /* Make room for a record, if nothing refuses it. Return: 0 or why. */
-static int append_room(struct mqbus_producer *producer, u32 partition, u32 bytes, bool rated,
-		       u64 *due)
+static int append_room(struct mqbus_producer *producer, u32 partition, u32 bytes, bool rated)
 {
 	int why;
 
@@ -153,10 +153,8 @@ static int append_room(struct mqbus_producer *producer, u32 partition, u32 bytes
 	why = mqbus_producer_ask(producer, partition, bytes);
 	if (why && why != -EAGAIN)
 		return why;
-	*due = mqbus_producer_due(producer, 1, bytes);
-	if (*due > ktime_get_ns())
+	if (mqbus_producer_due(producer, 1, bytes) > ktime_get_ns())
 		return -EXFULL;
-	*due = 0;
 	return mqbus_producer_reserve(producer, partition, bytes);
 }
 
@@ -171,9 +169,9 @@ static u32 append_locked(struct mqbus_producer *producer, struct source *src,
 	struct mqbus_topic *topic = producer->topic;
 	u32 partition = m->partition;
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	bool limited = rated || READ_ONCE(topic->limit.share);
+	bool limited = rated || READ_ONCE(topic->limit.share) ||
+		       topic->parts[partition]->line.busy;
 	u32 held = 0, bytes, i;
-	u64 due = 0;
 	int why = 0;
 
 	for (i = 0; i < n && held < PUBLISH_HOLD; i++, m++) {
@@ -181,14 +179,14 @@ static u32 append_locked(struct mqbus_producer *producer, struct source *src,
 
 		bytes = mqbus_msg_bytes(m);
 		if (unlikely(limited) || !mqbus_ring_fits(ring, bytes))
-			why = append_room(producer, partition, bytes, rated, &due);
+			why = append_room(producer, partition, bytes, rated);
 		to = mqbus_ring_slot(ring);
 		if (!why && !rec)
 			why = copy_record(to, m, src->iter);
 		if (unlikely(why)) {
 			*refusal = (struct mqbus_refusal) {
 				.why = why, .partition = partition, .records = 1,
-				.bytes = bytes, .due = due,
+				.bytes = bytes,
 			};
 			break;
 		}
@@ -447,8 +445,10 @@ unlock:
 int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *args,
 			bool nonblock)
 {
+	struct mqbus_ticket ticket;
+	struct mqbus_turn turn = { .tickets = &ticket, .max = 1 };
 	struct mqbus_refusal refusal;
-	u32 done, turn, at = 0;
+	u32 done, count, at = 0;
 	ktime_t deadline;
 	int err;
 
@@ -469,14 +469,19 @@ int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *a
 	deadline = mqbus_deadline(args->timeout, nonblock);
 	args->duplicates = 0;
 
-	turn = atomic_inc_return(&producer->turn);
+	count = atomic_inc_return(&producer->turn);
 
 	while (!err && at < args->count) {
-		err = publish_some(producer, args, at, turn, &done, &refusal);
+		err = publish_some(producer, args, at, count, &done, &refusal);
 		at += done;
+		if (done) {
+			mqbus_turn_end(&turn);
+			mqbus_producer_stored(producer);
+		}
 		if (err == -ENOBUFS || err == -EXFULL)
-			err = mqbus_producer_wait(producer, &refusal, deadline);
+			err = mqbus_producer_wait(producer, &refusal, deadline, &turn);
 	}
+	mqbus_turn_end(&turn);
 
 	args->published = at;
 	args->error = at && err ? (err == -ERESTARTSYS ? EINTR : -err) : 0;
@@ -499,6 +504,8 @@ ssize_t mqbus_publish_value(struct mqbus_producer *producer, struct iov_iter *fr
 	struct mqbus_topic *topic = producer->topic;
 	struct mqbus_msg msg = { .value_len = len, .partition = MQBUS_ANY };
 	struct source src = { .msgs = &msg, .iter = from };
+	struct mqbus_ticket ticket;
+	struct mqbus_turn turn = { .tickets = &ticket, .max = 1 };
 	const struct places places = {};
 	struct mqbus_refusal refusal;
 	u32 done;
@@ -506,9 +513,11 @@ ssize_t mqbus_publish_value(struct mqbus_producer *producer, struct iov_iter *fr
 
 	if (len > topic->max_record)
 		return -EMSGSIZE;
-	for (;;) {
-		if (mutex_lock_interruptible(&producer->lock))
-			return -ERESTARTSYS;
+	do {
+		if (mutex_lock_interruptible(&producer->lock)) {
+			err = -ERESTARTSYS;
+			break;
+		}
 		err = mqbus_topic_dead(topic) ? -EIDRM : 0;
 		if (!err && msg.partition == MQBUS_ANY) {
 			/* The iterator checks its own addresses */
@@ -521,10 +530,13 @@ ssize_t mqbus_publish_value(struct mqbus_producer *producer, struct iov_iter *fr
 		draft_trim(producer);
 		mutex_unlock(&producer->lock);
 		if (err == -ENOBUFS || err == -EXFULL)
-			err = mqbus_producer_wait(producer, &refusal, deadline);
+			err = mqbus_producer_wait(producer, &refusal, deadline, &turn);
 		else if (!err)
-			return len;
-		if (err)
-			return err;
-	}
+			done = 1;
+	} while (!err && !done);
+	mqbus_turn_end(&turn);
+	if (err)
+		return err;
+	mqbus_producer_stored(producer);
+	return len;
 }

@@ -17,6 +17,7 @@
 #include <linux/string.h>
 
 #include "ns.h"
+#include "refusal.h"
 #include "sender.h"
 #include "topic.h"
 #include "who.h"
@@ -134,6 +135,7 @@ struct mqbus_sender *mqbus_sender_open(struct mqbus_topic *topic, struct mqbus_n
 {
 	struct mqbus_sender *sender;
 	struct mqbus_named *name;
+	const void *old;
 
 	mutex_lock(&topic->lock);
 	name = name_find(topic, args->name);
@@ -149,15 +151,16 @@ struct mqbus_sender *mqbus_sender_open(struct mqbus_topic *topic, struct mqbus_n
 	kref_get(&name->ref);
 	sender = &name->sender;
 	spin_lock(&sender->lock);
+	old = sender->holder;
 	WRITE_ONCE(sender->holder, holder);
 	/* 0 is of those without a name, also after a very long time */
 	sender->epoch = sender->epoch + 1 ?: 1;
 	args->epoch = sender->epoch;
 	args->last_seq = sender->seq;
 	spin_unlock(&sender->lock);
+	if (old)
+		mqbus_refusal_fenced(old);
 	mutex_unlock(&topic->lock);
-	/* The queue's lock orders the new holder before a waiter's next look */
-	wake_up_interruptible_poll(&topic->writers, EPOLLERR | EPOLLOUT | EPOLLWRNORM);
 	return sender;
 }
 

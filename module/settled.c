@@ -104,7 +104,7 @@ static int awaited_wait(struct awaited *a, ktime_t deadline)
 		spin_unlock(&group->lock);
 	}
 	if (!awaited_over(a))
-		err = mqbus_wait(a->topic->writers, awaited_over(a), deadline);
+		err = mqbus_wait(a->topic->waits.settled, awaited_over(a), deadline);
 	if (group->queue) {
 		spin_lock(&group->lock);
 		group->queue->window.watchers--;

@@ -17,6 +17,7 @@
 #include "group.h"
 #include "ns.h"
 #include "queue.h"
+#include "refusal.h"
 #include "sender.h"
 #include "topic.h"
 #include "who.h"
@@ -83,6 +84,7 @@ struct mqbus_part *mqbus_part_alloc(u64 size, int node, u32 partition, bool evic
 		kfree(part);
 		return ERR_PTR(err);
 	}
+	mqbus_line_init(&part->line);
 	mqbus_ring_init(&part->ring, part->mem.page, part->mem.data, size, partition, evict);
 	return part;
 }
@@ -105,6 +107,7 @@ static void topic_free(struct mqbus_topic *topic)
 	u32 i;
 
 	mqbus_sender_forget_all(topic);
+	mqbus_waits_free(topic);
 	mqbus_limit_free(&topic->limit);
 	for (i = 0; i < topic->nr_parts; i++)
 		mqbus_part_free(topic->parts[i]);
@@ -157,8 +160,9 @@ static struct mqbus_topic *topic_new(const struct mqbus_who *who,
 	topic->max_record = args->max_record ?:
 			    min_t(u64, MQBUS_RECORD_DEFAULT, args->size / 4);
 
-	err = mqbus_config_new(topic, who, args);
+	err = mqbus_waits_init(topic) ?: mqbus_config_new(topic, who, args);
 	if (err) {
+		mqbus_waits_free(topic);
 		kvfree(topic);
 		return ERR_PTR(err);
 	}
@@ -250,7 +254,7 @@ static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	WRITE_ONCE(topic->dead, true);
 	/* The queues' locks order the flag before a waiter's next look */
 	wake_up_interruptible_poll(&topic->readers, EPOLLHUP | EPOLLIN);
-	wake_up_interruptible_poll(&topic->writers, EPOLLHUP | EPOLLOUT);
+	mqbus_waits_end(topic);
 	mqbus_dlq_leave(ns, topic);
 	/* Nothing can be settled from now on, so the groups may go */
 	mqbus_group_delete_all(topic);
@@ -368,12 +372,21 @@ void mqbus_topic_wake_readers(struct mqbus_topic *topic)
 }
 
 /**
- * mqbus_topic_wake_writers() - a group has moved on
+ * mqbus_topic_wake_writers() - a group has moved on; may sleep
  * @topic: the topic
  */
 void mqbus_topic_wake_writers(struct mqbus_topic *topic)
 {
-	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
-	if (wq_has_sleeper(&topic->writers))
+	struct mqbus_waits *waits = &topic->waits;
+
+	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of who waits */
+	/* That barrier is for all three: dead letters, */
+	if (waitqueue_active(&topic->writers))
 		wake_up_interruptible_poll(&topic->writers, EPOLLOUT | EPOLLWRNORM);
+	/* who waits for the group, */
+	if (waitqueue_active(&waits->settled))
+		wake_up_interruptible(&waits->settled);
+	/* and producers */
+	if (atomic_read(&waits->busy))
+		mqbus_line_freed(topic);
 }

@@ -12,6 +12,7 @@
 #include "account.h"
 #include "core/ring.h"
 #include "limit.h"
+#include "line.h"
 #include "memory.h"
 
 struct mqbus_ns;
@@ -20,10 +21,12 @@ struct mqbus_who;
 /**
  * struct mqbus_part - a partition
  * @ring: its log
+ * @line: who waits for room in it
  * @mem: its pages
  */
 struct mqbus_part {
 	struct mqbus_ring ring;
+	struct mqbus_line line;
 	struct mqbus_memory mem;
 };
 
@@ -85,7 +88,8 @@ struct mqbus_topic_counts {
  *	the next are the namespace's, under its lock
  * @dlq_todo: the next topic that it has to look at
  * @readers: members that wait for records or partitions
- * @writers: producers that wait for space
+ * @writers: dead letters that wait for space
+ * @waits: producers that wait, and who waits for groups
  * @parts: the partitions
  */
 struct mqbus_topic {
@@ -128,6 +132,7 @@ struct mqbus_topic {
 	/* each is only read on the fast path, unless somebody waits */
 	wait_queue_head_t readers ____cacheline_aligned_in_smp;
 	wait_queue_head_t writers ____cacheline_aligned_in_smp;
+	struct mqbus_waits waits;
 
 	struct mqbus_part *parts[];
 };

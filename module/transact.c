@@ -50,8 +50,10 @@ static void transact_wake(struct mqbus_transaction *t)
 	for (a = 0; a < t->nr_acts; a++) {
 		struct mqbus_member *member = t->acts[a].member;
 
-		if (!member)
+		if (!member) {
+			mqbus_producer_stored(t->acts[a].producer);
 			continue;
+		}
 		if (member->group->queue) {
 			mqbus_queue_lock(member->group->queue);
 			mqbus_queue_unlock(member->group->queue);
@@ -73,17 +75,21 @@ static int transact_try(struct mqbus_transaction *t, struct mqbus_obstacle *wait
 	err = mqbus_transact_prepare(t, wait) ?: mqbus_transact_issue(t, wait);
 	mqbus_transact_unclaim(t);
 	mutex_unlock(&t->ns->transact_lock);
-	if (!err)
+	if (!err) {
+		mqbus_turn_end(&t->turn);
 		transact_wake(t);
+	}
 	return err;
 }
 
 /* Return: 0 to try again, or why not. */
-static int transact_wait(const struct mqbus_obstacle *wait, int err, ktime_t deadline)
+static int transact_wait(struct mqbus_transaction *t, const struct mqbus_obstacle *wait,
+			 int err, ktime_t deadline)
 {
 	if (wait->again)
 		return 0;
-	return wait->producer ? mqbus_producer_wait(wait->producer, &wait->refusal, deadline) :
+	return wait->producer ? mqbus_producer_wait(wait->producer, &wait->refusal, deadline,
+						    &t->turn) :
 				err;
 }
 
@@ -131,7 +137,7 @@ static int transact_run(struct mqbus_transaction *t, ktime_t deadline)
 			transact_tell(t);
 			return 0;
 		}
-		err = transact_wait(&wait, err, deadline);
+		err = transact_wait(t, &wait, err, deadline);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();
@@ -169,7 +175,10 @@ int mqbus_transact(struct mqbus_ns *ns, struct mqbus_transact *args, bool nonblo
 		return -ENOMEM;
 	t->ns = ns;
 	t->args = args;
+	t->turn.tickets = t->tickets;
+	t->turn.max = MQBUS_TRANSACT_LINES;
 	err = transact_run(t, mqbus_deadline(args->timeout, nonblock));
+	mqbus_turn_end(&t->turn);
 	mqbus_acts_put(t);
 	kfree(t);
 	return err;

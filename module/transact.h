@@ -6,7 +6,7 @@
 #include <linux/mqbus.h>
 
 #include "core/ring.h"
-#include "refusal.h"
+#include "turn.h"
 
 struct file;
 struct mqbus_group;
@@ -100,6 +100,9 @@ struct mqbus_transact_place {
 	bool stored;
 };
 
+/* Partitions that refused it, whose lines it stays in */
+#define MQBUS_TRANSACT_LINES	8
+
 /**
  * struct mqbus_obstacle - what a transaction has to wait for
  * @producer: whose records cannot be stored now; NULL: there is nothing to wait for
@@ -121,6 +124,8 @@ struct mqbus_obstacle {
  * @nr_places: how many partitions are published to
  * @nr_groups: how many groups settle something
  * @nr_senders: how many authors publish
+ * @turn: its turn, if it waits
+ * @tickets: its places in lines
  * @elements: of all acts, one behind the other
  * @records: the buffer
  * @acts: the acts
@@ -137,6 +142,8 @@ struct mqbus_transaction {
 	u32 nr_places;
 	u32 nr_groups;
 	u32 nr_senders;
+	struct mqbus_turn turn;
+	struct mqbus_ticket tickets[MQBUS_TRANSACT_LINES];
 	union mqbus_element *elements;
 	void *records;
 	struct mqbus_transact_act acts[MQBUS_ACTS_MAX];

@@ -277,11 +277,19 @@ struct mqbus_info {
 
 /**
  * enum mqbus_full - what a full topic does with the next record
- * @MQBUS_FULL_BLOCK: the producer waits; nothing unconsumed is dropped
+ * @MQBUS_FULL_BLOCK: the producer waits for his turn; nothing unconsumed is dropped
  * @MQBUS_FULL_REJECT: ENOBUFS at once; nothing unconsumed is dropped
  * @MQBUS_FULL_EVICT: the oldest records go; groups learn how many they lost
  *
  * With BLOCK and REJECT a topic that has no group yet keeps everything.
+ *
+ * **Turns.** Producers that wait for room in a partition, or poll for it, go in the order
+ * in which they came, and what becomes free is kept for the first of them: a large record,
+ * or a transaction, is not overtaken by small ones for ever, and a call that need not wait
+ * for room may have to wait for its turn (EAGAIN, if it may not wait). Who does not come
+ * when it is his turn (he is stopped, or his memory does not arrive) keeps nobody: after
+ * some milliseconds it is others'. Who is over his own share waits behind those of his
+ * uid alone.
  */
 enum mqbus_full {
 	MQBUS_FULL_BLOCK,
@@ -1234,8 +1242,10 @@ struct mqbus_geometry {
  * set. A write() of 0 bytes stores an empty record.
  *
  * poll(): a producer is writable unless its last call met a full partition
- * that still has no room for that record, or a rate or a share that still does not let it
- * go; EPOLLERR: it was fenced. A member is readable when it has
+ * that still has no room for that record, or where others' turn comes first, or a rate or
+ * a share that still does not let it go; EPOLLERR: it was fenced. A call that stores
+ * something makes it writable, whatever another one met before. With EPOLLET it is told
+ * once after each refusal. A member is readable when it has
  * something to fetch. EPOLLPRI: a partition is wanted back from a member of a stream
  * group, until it was told by a range or let go, or it was fenced. A deleted topic or
  * group, and a member whose id joined again, is EPOLLHUP. Bind an endpoint
