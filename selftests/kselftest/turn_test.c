@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Writers go in turn: who is overtaken how often, and who is not in the way of others.
+ */
+#include "fault.h"
+#include "publish.h"
+#include "transact.h"
+
+/* Records that fit into a ring of 4 KiB, with their size there */
+#define SMALL	56
+#define SMALL_BYTES	72
+#define LARGE	1000
+/*
+ * Records that may overtake one: none where tasks run when they are woken. A machine that
+ * has other things to do sleeps through some turns, which cost a tenth of it each.
+ */
+#define OVERTAKEN	256
+/* Where one that is overtaken without end counts as lost */
+#define LOST	2000
+#define FLOOD	4
+
+static char large[LARGE];
+
+static void fill_ring(int fd, __u32 partition)
+{
+	char value[SMALL_BYTES - sizeof(struct mqbus_record)] = {};
+
+	while (mq_put_in(fd, partition, value, sizeof(value)) == 1)
+		;
+}
+
+static int put_in(int fd, __u32 partition, const void *value, __u32 len)
+{
+	struct mqbus_msg msg = mq_msg(value, len);
+
+	msg.partition = partition;
+	return mq_publish(fd, &msg, 1, NULL, MQBUS_WAIT_FOREVER, NULL);
+}
+
+/* One that waits with a record; he exits with 0 when it is stored. */
+static pid_t start_put(const char *topic, __u32 partition, __u32 len)
+{
+	pid_t pid;
+
+	mq_fork(pid) {
+		int n = put_in(mq_producer(topic, 0), partition, large, len);
+
+		_exit(n == 1 ? 0 : -n);
+	}
+	return mq_wait_asleep(pid, SYS_ioctl) ? pid : -1;
+}
+
+/* One that stores small records for as long as the topic is there */
+static pid_t start_flood(const char *topic)
+{
+	pid_t pid;
+
+	mq_fork(pid) {
+		char value[SMALL_BYTES - sizeof(struct mqbus_record)] = {};
+		int fd = mq_producer(topic, 0);
+
+		while (mq_put(fd, value, sizeof(value), MQBUS_WAIT_FOREVER) == 1)
+			;
+	}
+	return mq_wait_asleep(pid, SYS_ioctl) ? pid : -1;
+}
+
+static bool asleep(pid_t pid)
+{
+	mq_sleep(5 * MQ_MS);
+	return mq_wait_asleep(pid, SYS_ioctl) && waitpid(pid, NULL, WNOHANG) == 0;
+}
+
+/* Settle the next record. Returns the length of its value. */
+static int settle_one(struct mq_reader *r)
+{
+	const struct mqbus_record *rec = mq_next(r, MQ_LONG);
+	__u32 len;
+
+	if (!rec)
+		return -1;
+	len = rec->value_len;
+	return mq_commit(r->fd, r->partition, rec->offset + 1) ?: (int)len;
+}
+
+/* Settle records up to a large one. Returns how many small ones came between. */
+static int settle_to_large(struct mq_reader *r)
+{
+	int n, len;
+
+	for (n = 0; n < LOST + SMALL; n++) {
+		len = settle_one(r);
+		if (len < 0)
+			return len;
+		if (len == LARGE)
+			return n > SMALL ? n - SMALL : 0;
+	}
+	return LOST;
+}
+
+TEST_F(publish, a_large_record_among_small_ones)
+{
+	pid_t pid, flood[FLOOD];
+	int i, n;
+
+	begin(self, .size = 4096);
+	fill_ring(self->fd, 0);
+	pid = start_put(self->topic, 0, LARGE);
+	ASSERT_LT(0, pid);
+	for (i = 0; i < FLOOD; i++) {
+		flood[i] = start_flood(self->topic);
+		ASSERT_LT(0, flood[i]);
+	}
+	n = settle_to_large(&self->reader);
+	TH_LOG("overtaken by %d", n);
+	EXPECT_LE(0, n);
+	EXPECT_GE(OVERTAKEN, n);
+	EXPECT_EQ(0, mq_wait(pid));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->topic));
+	for (i = 0; i < FLOOD; i++)
+		EXPECT_EQ(0, mq_wait(flood[i]));
+}
+
+/* Also one that does not wait but polls */
+TEST_F(publish, a_large_record_that_polls)
+{
+	pid_t pid, flood[FLOOD];
+	int i, n;
+
+	begin(self, .size = 4096);
+	fill_ring(self->fd, 0);
+	mq_fork(pid) {
+		struct pollfd p = { .fd = mq_producer(self->topic, O_NONBLOCK),
+				    .events = POLLOUT };
+
+		while ((n = mq_put(p.fd, large, LARGE, 0)) == -EAGAIN)
+			syscall(SYS_poll, &p, 1, -1);
+		_exit(n == 1 ? 0 : -n);
+	}
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_poll));
+	for (i = 0; i < FLOOD; i++) {
+		flood[i] = start_flood(self->topic);
+		ASSERT_LT(0, flood[i]);
+	}
+	n = settle_to_large(&self->reader);
+	TH_LOG("overtaken by %d", n);
+	EXPECT_LE(0, n);
+	EXPECT_GE(OVERTAKEN, n);
+	EXPECT_EQ(0, mq_wait(pid));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->topic));
+	for (i = 0; i < FLOOD; i++)
+		EXPECT_EQ(0, mq_wait(flood[i]));
+}
+
+/* A transaction needs room in two full topics at a time */
+TEST_F_TIMEOUT(publish, a_transaction_among_small_records, 240)
+{
+	struct mqbus_msg msg = mq_msg(large, LARGE);
+	char other[MQBUS_NAME_SIZE];
+	const char *topics[2] = { self->topic, other };
+	struct mq_reader second, *readers[2] = { &self->reader, &second };
+	int i, n[2] = {}, seen = 0, fds[2];
+	pid_t pid, flood[2 * FLOOD];
+	struct mqbus_act acts[2];
+
+	mq_name(other, "other");
+	begin(self, .size = 4096);
+	ASSERT_EQ(0, mq_create(self->ctl, other, .size = 4096));
+	ASSERT_EQ(0, mq_group(self->ctl, other, "g"));
+	ASSERT_EQ(0, mq_reader_open(&second, other, "g"));
+	for (i = 0; i < 2; i++) {
+		fds[i] = mq_producer(topics[i], 0);
+		fill_ring(fds[i], 0);
+		acts[i] = act_publish(fds[i], &msg, 1);
+	}
+	mq_fork(pid) {
+		n[0] = mq_transact(self->ctl, acts, 2, MQBUS_WAIT_FOREVER, NULL);
+		_exit(-n[0]);
+	}
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	for (i = 0; i < 2 * FLOOD; i++) {
+		flood[i] = start_flood(topics[i % 2]);
+		ASSERT_LT(0, flood[i]);
+	}
+	for (i = 0; seen != 3 && i < 2 * LOST; i++) {
+		int len = seen & (1 << i % 2) ? 0 : settle_one(readers[i % 2]);
+
+		ASSERT_LE(0, len);
+		if (len == LARGE)
+			seen |= 1 << i % 2;
+		else if (len)
+			n[i % 2]++;
+	}
+	TH_LOG("overtaken by %d and %d", n[0] - SMALL, n[1] - SMALL);
+	EXPECT_EQ(3, seen);
+	EXPECT_GE(OVERTAKEN, n[0] - SMALL);
+	EXPECT_GE(OVERTAKEN, n[1] - SMALL);
+	EXPECT_EQ(0, mq_wait(pid));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->topic));
+	EXPECT_EQ(0, mq_delete(self->ctl, other));
+	for (i = 0; i < 2 * FLOOD; i++)
+		EXPECT_EQ(0, mq_wait(flood[i]));
+	mq_reader_close(&second);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void on_signal(int sig)
+{
+}
+
+/* Who waits first goes, in one way or another, and is not in the way of others any more */
+TEST_F(publish, the_first_in_the_line_goes)
+{
+	static const int signals[] = { SIGKILL, SIGUSR1, SIGSTOP };
+	struct sigaction sa = { .sa_handler = on_signal };
+	pid_t first, second;
+	unsigned int i;
+	int late;
+
+	begin(self, .size = 4096);
+	sigaction(SIGUSR1, &sa, NULL);
+	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+		fill_ring(self->fd, 0);
+		first = start_put(self->topic, 0, LARGE);
+		second = start_put(self->topic, 0, 8);
+		ASSERT_LT(0, first);
+		ASSERT_LT(0, second);
+		/* Room for the second, but it is not his turn; nor is it others' */
+		ASSERT_EQ(8, settle_one(&self->reader));
+		EXPECT_TRUE(asleep(second));
+		late = mq_producer(self->topic, 0);
+		EXPECT_EQ(-EAGAIN, mq_put(late, "x", 1, 0));
+		close(late);
+		kill(first, signals[i]);
+		EXPECT_EQ(0, mq_wait(second)) TH_LOG("%d", signals[i]);
+		if (signals[i] == SIGSTOP) {
+			/* It goes on where it was, as soon as there is room */
+			kill(first, SIGCONT);
+			ASSERT_TRUE(mq_wait_asleep(first, SYS_ioctl));
+			mq_drain(&self->reader);
+			EXPECT_EQ(0, mq_wait(first));
+		} else {
+			EXPECT_EQ(signals[i] == SIGKILL ? 128 + SIGKILL : EINTR, mq_wait(first));
+		}
+		mq_drain(&self->reader);
+	}
+}
+
+struct stuck {
+	int fd;
+	const char *value;
+	int ret;
+};
+
+static void *put_stuck(void *arg)
+{
+	struct stuck *s = arg;
+
+	s->ret = put_in(s->fd, 1, s->value, 8);
+	return NULL;
+}
+
+/* Whose turn it is cannot go on: another call on his endpoint waits for a page */
+TEST_F(publish, the_first_in_the_line_never_runs)
+{
+	struct mqbus_range range;
+	pid_t first, second;
+	struct stuck stuck;
+	pthread_t thread;
+	int uffd, i;
+
+	begin(self, .size = 4096, .partitions = 2);
+	stuck.fd = mq_producer(self->topic, 0);
+	fill_ring(self->fd, 0);
+	mq_fork(first)
+		_exit(put_in(stuck.fd, 0, large, LARGE) != 1);
+	ASSERT_TRUE(mq_wait_asleep(first, SYS_ioctl));
+	stuck.value = missing_pages(1, &uffd);
+	ASSERT_NE(NULL, stuck.value);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, put_stuck, &stuck));
+	ASSERT_TRUE(is_stuck(uffd));
+	second = start_put(self->topic, 0, 8);
+	ASSERT_LT(0, second);
+	/* Just enough for him, so that there is nothing left for others */
+	ASSERT_EQ(1, mq_fetch(self->reader.fd, &range, 1, 0, 0));
+	for (i = 1; i <= (LARGE + (int)sizeof(struct mqbus_record)) / SMALL_BYTES + 1; i++)
+		ASSERT_EQ(0, mq_commit(self->reader.fd, range.partition, i));
+	EXPECT_EQ(0, mq_wait(second));
+	EXPECT_EQ(0, waitpid(first, NULL, WNOHANG));
+	/* The page does not arrive at all; what it was for fails */
+	close(uffd);
+	munmap((void *)stuck.value, MQ_PAGE);
+	pthread_join(thread, NULL);
+	mq_drain(&self->reader);
+	mq_drain(&self->reader);
+	EXPECT_EQ(0, mq_wait(first));
+	close(stuck.fd);
+}
+
+/* With room for all of them nobody waits for anybody */
+TEST_F_TIMEOUT(publish, many_writers_all_go, 120)
+{
+	enum { MANY = 40 };
+	pid_t pids[MANY];
+	int i;
+
+	begin(self, .size = 4096);
+	fill_ring(self->fd, 0);
+	for (i = 0; i < MANY; i++) {
+		pids[i] = start_put(self->topic, 0, 8);
+		ASSERT_LT(0, pids[i]);
+	}
+	mq_drain(&self->reader);
+	for (i = 0; i < MANY; i++)
+		EXPECT_EQ(0, mq_wait(pids[i]));
+	EXPECT_EQ(SMALL + MANY, mq_end(self->ctl, self->topic, "g", 0));
+}
+
+TEST_HARNESS_MAIN
