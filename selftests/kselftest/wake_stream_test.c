@@ -204,9 +204,20 @@ static int set_told(struct scene *s, const struct mqbus_stream *options)
 	return 0;
 }
 
+/* Soon its time is over; not before it was told, however slow this is */
 static int set_told_soon(struct scene *s)
 {
-	return set_told(s, &(struct mqbus_stream){ .rebalance_timeout = 20 * MQ_MS });
+	struct mqbus_stream options = { .rebalance_timeout = 10 * MQ_MS };
+	int line;
+
+	while ((line = set_told(s, &options)) && options.rebalance_timeout < MQ_SEC) {
+		options.rebalance_timeout *= 2;
+		close(s->a);
+		close(s->b);
+		close(s->fd);
+		MUST(!mq_delete(s->ctl, s->topic));
+	}
+	return line;
 }
 
 /* And there is more in it, which is not for us, as long as the other one is there */
