@@ -171,18 +171,16 @@ int mqbus_member_commit_to(struct mqbus_member *member, u32 partition, u64 offse
 bool mqbus_member_commit_given(struct mqbus_member *member)
 {
 	struct mqbus_group *group = member->group;
+	struct mqbus_slot *slot, *next;
 	bool moved = false;
-	u32 i;
 
 	lockdep_assert_held(&group->lock);
 
-	for (i = 0; i < member->topic->nr_parts; i++) {
-		struct mqbus_slot *slot = &group->slots[i];
-
-		if (slot->owner != member->seat ||
-		    slot->cursor.done.pos == slot->cursor.given.pos)
+	/* That is wanted back goes to another seat's list */
+	list_for_each_entry_safe(slot, next, &member->seat->owned, node) {
+		if (slot->cursor.done.pos == slot->cursor.given.pos)
 			continue;
-		mqbus_member_commit_at(member, i, &slot->cursor.given);
+		mqbus_member_commit_at(member, slot - group->slots, &slot->cursor.given);
 		moved = true;
 	}
 	return moved;
@@ -192,17 +190,17 @@ bool mqbus_member_commit_given(struct mqbus_member *member)
 static int commit_all(struct mqbus_member *member, bool given, bool release)
 {
 	struct mqbus_group *group = member->group;
+	struct mqbus_slot *slot, *next;
 	int err = 0;
-	u32 i;
 
 	spin_lock(&group->lock);
 	if (!member->seat || member->seat->state == MQBUS_SEAT_FENCED)
 		err = -ENOLINK;
 	if (!err && given)
 		mqbus_member_commit_given(member);
-	for (i = 0; !err && release && i < member->topic->nr_parts; i++)
-		if (group->slots[i].owner == member->seat)
-			mqbus_slot_release(&group->assign, &group->slots[i]);
+	if (!err && release)
+		list_for_each_entry_safe(slot, next, &member->seat->owned, node)
+			mqbus_slot_release(&group->assign, slot);
 	spin_unlock(&group->lock);
 	return err;
 }
@@ -228,7 +226,12 @@ static int commit_entries(struct mqbus_member *member, struct mqbus_commit *args
 		if (!err)
 			err = mqbus_member_commit_to(member, entry.partition, entry.offset,
 						     entry.generation);
-		/* What is done is told, also if what becomes of the others cannot be */
+		/*
+		 * What is done is told, also if what becomes of the others cannot be; and
+		 * before the user's memory is touched again, which may take for ever.
+		 */
+		if (!err)
+			mqbus_member_committed(member);
 		done += !err;
 		args->committed = done;
 		first = first ?: err;

@@ -22,6 +22,7 @@
 #include "group.h"
 #include "ns.h"
 #include "queue.h"
+#include "readers.h"
 #include "topic.h"
 #include "trace.h"
 
@@ -208,7 +209,8 @@ static int dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
 }
 
 /* Append an entry's record to a partition. Return: bytes, or as dlq_reserve(). */
-static int dlq_append(struct mqbus_group_queue *q, u32 i, u32 partition)
+static int dlq_append(struct mqbus_group_queue *q, u32 i, u32 partition,
+		      struct mqbus_stored *stored)
 {
 	const struct mqbus_record *rec = mqbus_window_record(&q->window, i);
 	const struct mqbus_entry *e = mqbus_window_entry(&q->window, i);
@@ -241,17 +243,19 @@ static int dlq_append(struct mqbus_group_queue *q, u32 i, u32 partition)
 	mqbus_ring_stage(ring, bytes);
 	mqbus_ring_publish(ring);
 	spin_unlock(&ring->lock);
+	mqbus_stored_add(stored, q->dlq, partition);
 	return bytes;
 }
 
 /* As dlq_append(). Where there is no order, into whichever partition has room. */
-static int dlq_append_any(struct mqbus_group_queue *q, u32 i, u32 partition)
+static int dlq_append_any(struct mqbus_group_queue *q, u32 i, u32 partition,
+			  struct mqbus_stored *stored)
 {
 	u32 n = q->dlq->per_cpu ? q->dlq->nr_parts : 1;
 	int ret;
 
 	do {
-		ret = dlq_append(q, i, partition);
+		ret = dlq_append(q, i, partition, stored);
 		if (++partition == q->dlq->nr_parts)
 			partition = 0;
 	} while (ret < 0 && --n);
@@ -262,15 +266,16 @@ static int dlq_append_any(struct mqbus_group_queue *q, u32 i, u32 partition)
  * No room: be told when there may be some, and try once more, because it may have
  * come meanwhile. Return: as dlq_append().
  */
-static int dlq_append_or_wait(struct mqbus_group_queue *q, u32 i, u32 partition)
+static int dlq_append_or_wait(struct mqbus_group_queue *q, u32 i, u32 partition,
+			      struct mqbus_stored *stored)
 {
-	int ret = dlq_append_any(q, i, partition);
+	int ret = dlq_append_any(q, i, partition, stored);
 
 	if (ret > 0 || ret == -EMSGSIZE || !list_empty(&q->dlq_wait.entry))
 		return ret;
 	add_wait_queue(&q->dlq->writers, &q->dlq_wait);
 	smp_mb();	/* ORD_SLEEP: full barrier; pairs with the one of wq_has_sleeper() */
-	return dlq_append_any(q, i, partition);
+	return dlq_append_any(q, i, partition, stored);
 }
 
 /* A dead letter was moved; its entry is still there. */
@@ -289,7 +294,7 @@ static void dlq_tell(struct mqbus_group_queue *q, u32 i)
 }
 
 /* Try one letter. Return: bytes that were moved; 0: it waits. */
-static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i)
+static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i, struct mqbus_stored *stored)
 {
 	u32 partition = dlq_partition(q->dlq, mqbus_window_entry(&q->window, i),
 				      mqbus_window_record(&q->window, i));
@@ -297,7 +302,7 @@ static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i)
 	int ret = -ENOBUFS;
 
 	if (!test_bit(slot, q->dlq_full))
-		ret = dlq_append_or_wait(q, i, partition);
+		ret = dlq_append_or_wait(q, i, partition, stored);
 	if (ret > 0) {
 		dlq_tell(q, i);
 		mqbus_window_buried(&q->window, i);
@@ -313,16 +318,16 @@ static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i)
 /**
  * mqbus_dlq_bury() - move dead letters to their topic
  * @q: the queue; the group's lock is held
- * @stored: set if any was moved: readers of the topic are to be woken
+ * @stored: where they went, if any: readers of the topic are to be woken
  *
  * Those whose partition is full leave their own one, if the retry ring has room.
  *
  * Return: whether there are more that could be moved; a bounded number of bytes was.
  */
-bool mqbus_dlq_bury(struct mqbus_group_queue *q, bool *stored)
+bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored)
 {
 	struct mqbus_window *w = &q->window;
-	u32 held = 0, steps = MQBUS_WINDOW_STEP, bytes;
+	u32 held = 0, steps = MQBUS_WINDOW_STEP;
 
 	lockdep_assert_held(&q->group->lock);
 
@@ -334,10 +339,7 @@ bool mqbus_dlq_bury(struct mqbus_group_queue *q, bool *stored)
 	while (w->letter != MQBUS_NONE && !q->blocked) {
 		if (held >= MQBUS_WINDOW_HOLD || !steps--)
 			return true;
-		bytes = dlq_bury_one(q, w->letter);
-		if (bytes)
-			*stored = true;
-		held += bytes;
+		held += dlq_bury_one(q, w->letter, stored);
 	}
 	if (w->nr_dead)
 		return mqbus_window_postpone(w);

@@ -5,7 +5,6 @@
  */
 #include <linux/capability.h>
 #include <linux/overflow.h>
-#include <linux/poll.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
@@ -14,6 +13,7 @@
 #include "member.h"
 #include "ns.h"
 #include "queue.h"
+#include "readers.h"
 #include "stream.h"
 #include "topic.h"
 #include "who.h"
@@ -74,7 +74,8 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 				     const struct mqbus_group_create *args)
 {
 	struct mqbus_group *group;
-	size_t size = struct_size(group, slots, topic->nr_parts);
+	size_t size = size_add(struct_size(group, slots, topic->nr_parts),
+			       array_size(topic->nr_parts, sizeof(*group->assign.readers)));
 	u64 bytes = size;
 	u32 i;
 	int err;
@@ -129,14 +130,14 @@ static struct mqbus_topic *group_remove(struct mqbus_group *group)
 	WRITE_ONCE(group->dead, true);
 	if (group->queue)
 		dlq = mqbus_queue_end(group->queue);
+	else
+		mqbus_stream_end(group);
 	spin_unlock(&group->lock);
 	list_del_rcu(&group->node);
 	/* Listings and writers look without the lock */
 	WRITE_ONCE(topic->nr_groups, topic->nr_groups - 1);
-	if (group->queue)
-		WRITE_ONCE(topic->nr_queues, topic->nr_queues - 1);
 	atomic_inc(&topic->charge.ns->seq);
-	mqbus_topic_wake_readers(topic);
+	mqbus_readers_end(group);
 	mqbus_topic_wake_writers(topic);
 	mqbus_group_put(group);
 	return dlq;
@@ -167,8 +168,6 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 	/* First in the list, so that writers see each floor from its first store */
 	list_add_tail_rcu(&group->node, &topic->groups);
 	WRITE_ONCE(topic->nr_groups, topic->nr_groups + 1);
-	if (group->queue)
-		WRITE_ONCE(topic->nr_queues, topic->nr_queues + 1);
 	atomic_inc(&topic->charge.ns->seq);
 	for (i = 0; !err && i < topic->nr_parts; i++) {
 		struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
@@ -389,7 +388,8 @@ static void group_hold(struct mqbus_group *group, bool *what, bool value)
 	} else {
 		spin_lock(&group->lock);
 		*what = value;
-		mqbus_stream_changed(group);
+		if (!mqbus_group_holds(group))
+			mqbus_stream_resume(group);
 		mqbus_stream_unlock(group);
 	}
 }
@@ -508,26 +508,6 @@ void mqbus_group_delete_all(struct mqbus_topic *topic)
 		mutex_lock(&topic->lock);
 	}
 	mutex_unlock(&topic->lock);
-}
-
-/**
- * mqbus_group_wake_queues() - something was published for queue groups
- * @topic: the topic
- *
- * One member of each: it wakes the next one if there is more than it takes.
- */
-void mqbus_group_wake_queues(struct mqbus_topic *topic)
-{
-	struct mqbus_group *group;
-
-	rcu_read_lock();
-	list_for_each_entry_rcu(group, &topic->groups, node) {
-		/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
-		if (group->queue && wq_has_sleeper(&group->queue->waiters))
-			wake_up_interruptible_poll(&group->queue->waiters,
-						   EPOLLIN | EPOLLRDNORM);
-	}
-	rcu_read_unlock();
 }
 
 /**

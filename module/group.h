@@ -41,7 +41,8 @@ struct mqbus_who;
  * @lag: tells when the group is far behind
  * @stream: options of a stream group
  * @timer: of a stream group: does what is due
- * @slots: one for each partition; floors are read by writers without the lock
+ * @slots: one for each partition; floors are read by writers without the lock. Behind them
+ *	is the table of @assign's readers, which would else share what members store to
  */
 struct mqbus_group {
 	/* constant after creation */
@@ -93,7 +94,6 @@ int mqbus_group_make_seat(struct mqbus_group *group, u32 used, void ***seats, u3
 int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member,
 		      const char *id);
 void mqbus_group_shut(struct mqbus_group *group, bool shut);
-void mqbus_group_wake_queues(struct mqbus_topic *topic);
 void mqbus_group_leave(struct mqbus_group *group, struct mqbus_member *member);
 
 /**

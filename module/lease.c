@@ -48,16 +48,11 @@ static bool lease_full(struct mqbus_member *member)
 static int lease_wait(struct mqbus_member *member, ktime_t deadline)
 {
 	struct mqbus_group_queue *q = member_queue(member);
-	int err;
 
 	if (lease_full(member))
 		return mqbus_wait(q->waiters, lease_ready(member), deadline);
-	err = mqbus_wait_as(q->waiters, 1, lease_ready(member) || lease_full(member),
-			    deadline);
-	/* If we were woken and do not go on, somebody else shall */
-	if (err || lease_full(member))
-		mqbus_queue_wake(q);
-	return err;
+	return mqbus_wait_as(q->waiters, 1, lease_ready(member) || lease_full(member),
+			     deadline);
 }
 
 static void lease_trace(struct mqbus_member *member, const struct mqbus_leased *leases, u32 n)
@@ -100,7 +95,12 @@ static void lease_untake(struct mqbus_member *member, const struct mqbus_leased 
 	mqbus_queue_unlock(q);
 }
 
-/* As many as there are, at least one. Return: how many, or why none. */
+/*
+ * As many as there are, at least one. Return: how many, or why none.
+ *
+ * Of those that wait one is woken, and wakes the next one as it lets go of the lock after it
+ * has taken. Who is woken and does not come to take, for whatever reason, hands that on.
+ */
 static int lease_take_or_wait(struct mqbus_member *member, struct mqbus_leased *out, u32 max,
 			      u64 time, ktime_t deadline)
 {
@@ -118,8 +118,10 @@ static int lease_take_or_wait(struct mqbus_member *member, struct mqbus_leased *
 		left = left ?: U32_MAX;
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
-		if (err)
+		if (err) {
+			mqbus_queue_wake(member_queue(member));
 			return err;
+		}
 		cond_resched();
 	}
 }

@@ -60,6 +60,7 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_w
 		goto put_group;
 
 	mutex_init(&member->read_lock);
+	init_waitqueue_head(&member->wait);
 	member->topic = topic;
 	member->group = group;
 	member->pid = get_pid(task_tgid(current));
@@ -109,34 +110,55 @@ static struct mqbus_ring *member_ring(struct mqbus_member *member, u32 partition
 	return &member->topic->parts[partition]->ring;
 }
 
+static u32 slot_partition(const struct mqbus_member *member, const struct mqbus_slot *slot)
+{
+	return slot - member->group->slots;
+}
+
+/* Under the group's lock; otherwise as member_ready(). */
+static bool member_ready_locked(struct mqbus_member *member, bool tell)
+{
+	struct mqbus_group *group = member->group;
+	struct mqbus_slot *slot;
+	bool holds;
+
+	lockdep_assert_held(&group->lock);
+
+	holds = mqbus_group_holds(group);
+	if (mqbus_member_dead(member) || !member->seat ||
+	    (member->seat->state == MQBUS_SEAT_FENCED && !group->shut))
+		return true;
+	list_for_each_entry(slot, &member->seat->owned, node)
+		if ((tell || !mqbus_slot_revoked(slot)) &&
+		    mqbus_slot_ready(slot, member_ring(member, slot_partition(member, slot)),
+				     holds))
+			return true;
+	return false;
+}
+
 /*
  * Whether there is something to fetch, or an end to be told of. @tell: a partition that
  * is wanted back is something too.
  */
 static bool member_ready(struct mqbus_member *member, bool tell)
 {
-	struct mqbus_group *group = member->group;
-	bool holds, ready;
-	u32 i;
+	bool ready;
 
-	spin_lock(&group->lock);
-	holds = mqbus_group_holds(group);
-	ready = mqbus_member_dead(member) || !member->seat ||
-		(member->seat->state == MQBUS_SEAT_FENCED && !group->shut);
-	for (i = 0; !ready && i < member->topic->nr_parts; i++) {
-		struct mqbus_slot *slot = &group->slots[i];
-
-		ready = slot->owner == member->seat &&
-			(tell || !mqbus_slot_revoked(slot)) &&
-			mqbus_slot_ready(slot, member_ring(member, i), holds);
-	}
-	spin_unlock(&group->lock);
+	spin_lock(&member->group->lock);
+	ready = member_ready_locked(member, tell);
+	spin_unlock(&member->group->lock);
 	return ready;
 }
 
 static int member_wait(struct mqbus_member *member, bool tell, ktime_t deadline)
 {
-	return mqbus_wait(member->topic->readers, member_ready(member, tell), deadline);
+	return mqbus_wait(member->wait, member_ready(member, tell), deadline);
+}
+
+/* The next look begins behind this partition, so that none starves. */
+static void member_turn(struct mqbus_member *member, struct mqbus_slot *slot)
+{
+	list_move(&member->seat->owned, &slot->node);
 }
 
 /* Records of a partition were handed out, perhaps behind some that are lost. */
@@ -157,27 +179,26 @@ static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, 
 {
 	struct mqbus_group *group = member->group;
 	bool holds = mqbus_group_holds(group);
-	u32 parts = member->topic->nr_parts;
-	u32 n = 0, i, p = member->next;
+	struct mqbus_slot *slot;
+	u32 n = 0;
 
 	lockdep_assert_held(&group->lock);
 
-	for (i = 0; n < max && i < parts; i++) {
-		struct mqbus_slot *slot = &group->slots[p];
+	list_for_each_entry(slot, &member->seat->owned, node) {
+		u32 p = slot_partition(member, slot);
 		struct mqbus_range *r = &ranges[n];
 		u64 lost = slot->cursor.lost;
 
-		if (slot->owner == member->seat &&
-		    mqbus_slot_take(slot, member_ring(member, p), holds, r)) {
-			r->partition = p;
-			n++;
-			member_tell(member, p, r->begin_offset,
-				    r->end_offset - r->begin_offset, slot->cursor.lost - lost);
+		if (!mqbus_slot_take(slot, member_ring(member, p), holds, r))
+			continue;
+		r->partition = p;
+		member_tell(member, p, r->begin_offset, r->end_offset - r->begin_offset,
+			    slot->cursor.lost - lost);
+		if (++n == max) {
+			member_turn(member, slot);
+			break;
 		}
-		if (++p == parts)
-			p = 0;
 	}
-	member->next = p;
 	return n;
 }
 
@@ -196,7 +217,8 @@ static void member_untake(struct mqbus_member *member,
 		mqbus_slot_untake(&group->assign, &group->slots[ranges[i].partition],
 				  member->seat, &ranges[i]);
 	/* Another thread of this member may have gone to sleep meanwhile */
-	mqbus_stream_changed(group);
+	if (member->seat)
+		mqbus_seat_wake(&group->assign, member->seat);
 	mqbus_stream_unlock(group);
 }
 
@@ -301,27 +323,29 @@ struct taken {
 static int member_take_one(struct mqbus_member *member, struct taken *t)
 {
 	struct mqbus_group *group = member->group;
-	u32 parts = member->topic->nr_parts;
+	struct mqbus_slot *slot;
 	int ret;
-	u32 i;
 
 	spin_lock(&group->lock);
 	ret = min(mqbus_stream_admit(group, member), 0);
-	for (i = 0; !ret && !mqbus_group_holds(group) && i < parts; i++) {
-		u32 p = (member->next + i) % parts;
-		struct mqbus_slot *slot = &group->slots[p];
+	if (ret || mqbus_group_holds(group))
+		goto unlock;
+	list_for_each_entry(slot, &member->seat->owned, node) {
+		u32 p = slot_partition(member, slot);
 		u64 lost = slot->cursor.lost;
 
-		if (slot->owner != member->seat || mqbus_slot_revoked(slot) ||
+		if (mqbus_slot_revoked(slot) ||
 		    !mqbus_cursor_step(&slot->cursor, member_ring(member, p), &t->at, &t->len))
 			continue;
 		t->partition = p;
 		t->generation = slot->generation;
 		t->end = slot->cursor.given;
 		member_tell(member, p, t->at.offset, 1, slot->cursor.lost - lost);
-		member->next = (p + 1) % parts;
+		member_turn(member, slot);
 		ret = 1;
+		break;
 	}
+unlock:
 	mqbus_stream_unlock(group);
 	return ret;
 }
@@ -440,26 +464,19 @@ ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,
 	return ret;
 }
 
-/* What poll() says beyond whether there is something to fetch. */
+/* What poll() says beyond whether there is something to fetch; under the group's lock. */
 static __poll_t member_events(struct mqbus_member *member)
 {
-	struct mqbus_group *group = member->group;
-	__poll_t events = 0;
-	u32 i;
+	struct mqbus_slot *slot;
 
-	spin_lock(&group->lock);
 	if (!member->seat)
-		events = EPOLLHUP | EPOLLPRI;
-	else if (member->seat->state == MQBUS_SEAT_FENCED)
-		events = EPOLLPRI;
-	for (i = 0; !events && i < member->topic->nr_parts; i++) {
-		struct mqbus_slot *slot = &group->slots[i];
-
-		if (slot->owner == member->seat && mqbus_slot_revoked(slot) && !slot->told)
-			events = EPOLLPRI;
-	}
-	spin_unlock(&group->lock);
-	return events;
+		return EPOLLHUP | EPOLLPRI;
+	if (member->seat->state == MQBUS_SEAT_FENCED)
+		return EPOLLPRI;
+	list_for_each_entry(slot, &member->seat->owned, node)
+		if (mqbus_slot_revoked(slot) && !slot->told)
+			return EPOLLPRI;
+	return 0;
 }
 
 /**
@@ -475,11 +492,17 @@ static __poll_t member_events(struct mqbus_member *member)
 __poll_t mqbus_member_poll(struct mqbus_member *member, struct file *file,
 			   struct poll_table_struct *wait)
 {
+	__poll_t events;
+
 	if (member->group->queue)
 		return mqbus_lease_poll(member, file, wait);
-	poll_wait(file, &member->topic->readers, wait);
+	poll_wait(file, &member->wait, wait);
 	if (mqbus_member_dead(member))
 		return EPOLLHUP | EPOLLIN | EPOLLRDNORM;
-	return member_events(member) |
-	       (member_ready(member, true) ? EPOLLIN | EPOLLRDNORM : 0);
+	spin_lock(&member->group->lock);
+	events = member_events(member);
+	if (member_ready_locked(member, true))
+		events |= EPOLLIN | EPOLLRDNORM;
+	spin_unlock(&member->group->lock);
+	return events;
 }

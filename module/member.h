@@ -9,6 +9,7 @@
 #include <linux/types.h>
 #include <linux/uidgid.h>
 #include <linux/uio.h>
+#include <linux/wait.h>
 #include <linux/mqbus.h>
 
 #include "core/window.h"
@@ -27,10 +28,11 @@ struct pid;
  * @pid: process that opened the endpoint, with a reference
  * @comm: its name at that time
  * @uid: whose process it is
- * @next: partition with which the next fetch begins, so that none starves
  * @seat: of a stream group: its place there, under the group's lock; NULL: somebody
  *	joined with its id
  * @holder: what it has leased of a queue group, under the group's lock
+ * @wait: of a stream group: where its threads and those that poll it wait; publishers look
+ *	at it under RCU
  * @read_lock: one read() at a time
  * @read_part: partition of the record that the last read() took
  * @read_generation: the partition's at that time
@@ -44,11 +46,13 @@ struct mqbus_member {
 	struct pid *pid;
 	char comm[TASK_COMM_LEN];
 	kuid_t uid;
-	u32 next;		/* guarded by the group's lock */
-	struct mqbus_seat *seat;
+	struct mqbus_seat *seat;	/* this and the next are guarded by the group's lock */
 	struct mqbus_holder holder;
 
-	struct mutex read_lock;	/* guards what follows */
+	/* publishers load it each time; what is above and below is stored to by readers */
+	wait_queue_head_t wait ____cacheline_aligned_in_smp;
+
+	struct mutex read_lock ____cacheline_aligned_in_smp; /* guards what follows */
 	u32 read_part;
 	u32 read_generation;
 	u64 read_offset;

@@ -33,6 +33,7 @@
 #include "ns.h"
 #include "producer.h"
 #include "publish.h"
+#include "readers.h"
 #include "refusal.h"
 #include "topic.h"
 #include "turn.h"
@@ -326,19 +327,21 @@ static u32 run_length(const struct mqbus_msg *m, u32 n, u32 direct, u32 *bytes)
  * Return: 0 if all are stored, else why the one behind *@done is not, as @refusal says.
  * A place that cannot be written stops the batch but not what is stored already.
  *
- * Readers are woken once, at the end; but before the user's memory is touched,
- * which may take for ever, they must know of what is stored.
+ * Readers of what was stored are woken once, at the end; but before the user's memory is
+ * touched, which may take for ever, they must know of it.
  */
 static int append_all(struct mqbus_producer *producer, struct source *src, u32 n,
 		      const struct places *places, u32 *done, struct mqbus_refusal *refusal)
 {
 	struct mqbus_topic *topic = producer->topic;
 	u32 direct = mqbus_topic_evicts(topic) ? 0 : PUBLISH_DIRECT;
-	u32 woken = 0, away = n;
+	struct mqbus_stored noted;
+	u32 away = n;
 	int err = 0;
 
 	lockdep_assert_held(&producer->lock);
 
+	noted.any = false;
 	for (*done = 0; !err && *done < n;) {
 		const struct mqbus_msg *m = &src->msgs[*done];
 		u32 first = *done, bytes, run, stored;
@@ -349,9 +352,7 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		if (first == away || mqbus_msg_bytes(m) > direct) {
 			int made;
 
-			if (woken != *done)
-				mqbus_topic_wake_readers(topic);
-			woken = *done;
+			mqbus_readers_wake(topic, &noted);
 			made = draft_fill(producer, src, m, first == away ? 1 : run, &bytes);
 			if (made < 0) {
 				refusal->why = made;
@@ -368,15 +369,15 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		/* It was long enough for now */
 		err = refusal->why == -EAGAIN ? 0 : refusal->why;
 		*done += stored;
+		if (stored && place.partition != MQBUS_ANY)
+			mqbus_stored_add(&noted, topic, place.partition);
 		/* A page is away: wait for it without the lock */
 		if (err == -EFAULT && !rec) {
 			away = *done;
 			err = 0;
 		}
-		if (places->to && woken != *done) {
-			mqbus_topic_wake_readers(topic);
-			woken = *done;
-		}
+		if (places->to)
+			mqbus_readers_wake(topic, &noted);
 		if (places->to && write_places(&place, stored,
 					       places->to + (u64)first * places->size,
 					       places->size))
@@ -386,8 +387,7 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		if (!append_again() && !err)
 			err = -EINTR;
 	}
-	if (woken != *done)
-		mqbus_topic_wake_readers(topic);
+	mqbus_readers_wake(topic, &noted);
 	return err;
 }
 

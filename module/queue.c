@@ -26,6 +26,7 @@
 #include "member.h"
 #include "ns.h"
 #include "queue.h"
+#include "readers.h"
 #include "topic.h"
 
 /* The retry ring has room in the table for a record of so many bytes */
@@ -208,18 +209,19 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 	__releases(&q->group->lock)
 {
 	struct mqbus_group *group = q->group;
+	struct mqbus_stored stored;
 	struct mqbus_topic *dlq;
-	bool more, freed, stored;
 	unsigned int rounds;
+	bool more, freed;
 
 	for (rounds = 0;; rounds++) {
 		lockdep_assert_held(&group->lock);
-		stored = false;
+		stored.any = false;
 		dlq = NULL;
 		more = mqbus_dlq_bury(q, &stored);
 		/* Of a deleted group nothing holds the records where they were */
 		more = (!group->dead && mqbus_window_stow(&q->window)) || more;
-		if (stored) {
+		if (stored.any) {
 			dlq = q->dlq;
 			kref_get(&dlq->ref);
 		}
@@ -233,7 +235,7 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 		if (freed)
 			mqbus_topic_wake_writers(group->topic);
 		if (dlq) {
-			mqbus_topic_wake_readers(dlq);
+			mqbus_readers_wake(dlq, &stored);
 			mqbus_topic_put(dlq);
 		}
 		mqbus_queue_wake(q);
@@ -382,8 +384,6 @@ struct mqbus_topic *mqbus_queue_end(struct mqbus_group_queue *q)
 {
 	lockdep_assert_held(&q->group->lock);
 
-	/* Each of them, and not by turns: they all have to be told */
-	wake_up_interruptible_all(&q->waiters);
 	return mqbus_dlq_swap(q, NULL);
 }
 

@@ -13,6 +13,7 @@ struct mqbus_group;
 struct mqbus_member;
 struct mqbus_ns;
 struct mqbus_part;
+struct mqbus_stored;
 struct mqbus_topic;
 struct mqbus_who;
 
@@ -95,7 +96,7 @@ void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);
 
 /* dlq.c */
 const char *mqbus_dlq_reason(enum mqbus_reason reason);
-bool mqbus_dlq_bury(struct mqbus_group_queue *q, bool *stored);
+bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored);
 void mqbus_dlq_init(struct mqbus_group_queue *q);
 void mqbus_dlq_unwait(struct mqbus_group_queue *q);
 void mqbus_dlq_retry(struct mqbus_group_queue *q);

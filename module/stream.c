@@ -6,16 +6,17 @@
  *
  * Whoever changes the assignment lets go of the group's lock with
  * mqbus_stream_unlock(), which sets the timer for what is due next and wakes the
- * members if anything changed for one of them. Who cannot, because it holds more locks,
+ * members for which something changed. Who cannot, because it holds more locks,
  * calls mqbus_stream_wake() afterwards.
  */
 #include <linux/ktime.h>
-#include <linux/poll.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "event.h"
 #include "group.h"
 #include "member.h"
+#include "readers.h"
 #include "stream.h"
 #include "topic.h"
 #include "trace.h"
@@ -71,8 +72,11 @@ static void stream_run(struct work_struct *work)
  */
 void mqbus_stream_new(struct mqbus_group *group, const struct mqbus_stream *options)
 {
+	u32 nr = group->topic->nr_parts;
+
 	group->stream = *options;
-	mqbus_assign_init(&group->assign, group->slots, group->topic->nr_parts);
+	mqbus_assign_init(&group->assign, group->slots,
+			  (struct mqbus_member **)&group->slots[nr], nr);
 	mqbus_timer_init(&group->timer, stream_run);
 	stream_configure(group);
 }
@@ -117,12 +121,38 @@ int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_stream *o, u3
 }
 
 /**
- * mqbus_stream_changed() - members are to look again
+ * mqbus_stream_resume() - let go on who has slept while nothing was handed out
  * @group: a stream group; its lock is held, until mqbus_stream_unlock()
+ *
+ * Those for whom there is something, and who was fenced and may come in again.
  */
-void mqbus_stream_changed(struct mqbus_group *group)
+void mqbus_stream_resume(struct mqbus_group *group)
 {
-	WRITE_ONCE(group->assign.changed, true);
+	struct mqbus_assign *a = &group->assign;
+	struct mqbus_seat *seat;
+	u32 i;
+
+	for (i = 0; i < a->nr_slots; i++) {
+		struct mqbus_slot *slot = &a->slots[i];
+
+		if (slot->owner && mqbus_slot_ready(slot, &group->topic->parts[i]->ring, false))
+			mqbus_seat_wake(a, slot->owner);
+	}
+	list_for_each_entry(seat, &a->order, node)
+		if (seat->state == MQBUS_SEAT_FENCED)
+			mqbus_seat_wake(a, seat);
+}
+
+/**
+ * mqbus_stream_end() - the group was deleted
+ * @group: a stream group; its lock is held, until mqbus_readers_end()
+ */
+void mqbus_stream_end(struct mqbus_group *group)
+{
+	struct mqbus_seat *seat;
+
+	list_for_each_entry(seat, &group->assign.order, node)
+		mqbus_seat_wake(&group->assign, seat);
 }
 
 /* Who was fenced. */
@@ -161,20 +191,16 @@ static void stream_tell(struct mqbus_group *group)
 }
 
 /**
- * mqbus_stream_wake() - let members go on, if anything changed for one of them
+ * mqbus_stream_wake() - let members go on for which something changed
  * @group: a stream group; its lock was let go of after the change
  */
 void mqbus_stream_wake(struct mqbus_group *group)
 {
-	wait_queue_head_t *readers = &group->topic->readers;
-
 	/* Who takes the note is behind the change, and wakes for all */
 	if (!READ_ONCE(group->assign.changed) || !xchg(&group->assign.changed, false))
 		return;
 	stream_tell(group);
-	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
-	if (wq_has_sleeper(readers))
-		wake_up_interruptible_poll(readers, EPOLLIN | EPOLLRDNORM | EPOLLPRI);
+	mqbus_readers_wake_noted(group);
 }
 
 /**
@@ -191,12 +217,14 @@ void mqbus_stream_unlock(struct mqbus_group *group)
 	mqbus_stream_wake(group);
 }
 
-/* A seat of that id, for a new member; who had it is out for good. */
-static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id)
+/* A seat of that id, for a new member; @ousted had it and is out for good. */
+static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id,
+				       struct mqbus_member **ousted)
 {
 	struct mqbus_seat *seat = *id ? mqbus_assign_find(&group->assign, id) : NULL;
 
 	if (seat && seat->member) {
+		*ousted = seat->member;
 		mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_FENCED, seat->member, id, 0);
 		seat->member->seat = NULL;
 		WRITE_ONCE(group->nr_members, group->nr_members - 1);
@@ -216,6 +244,7 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 		       const char *id)
 {
 	struct mqbus_assign *a = &group->assign;
+	struct mqbus_member *ousted = NULL;
 	struct mqbus_seat *seat, *old = NULL;
 	int err;
 
@@ -229,11 +258,12 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 	if (err)
 		goto free;
 
+	rcu_read_lock();	/* who is ousted may be closing */
 	spin_lock(&group->lock);
 	if (group->dead) {
 		err = -ENOENT;
 	} else {
-		old = stream_claim(group, id);
+		old = stream_claim(group, id, &ousted);
 		if (old) {
 			old->member = member;
 			mqbus_assign_take_over(a, old, ktime_get_ns());
@@ -244,10 +274,12 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 	if (!err) {
 		member->seat = old ?: seat;
 		WRITE_ONCE(group->nr_members, group->nr_members + 1);
-		mqbus_stream_changed(group);
 		mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_JOINED, member, id, 0);
 	}
 	mqbus_stream_unlock(group);
+	if (ousted)
+		mqbus_readers_hangup(ousted);
+	rcu_read_unlock();
 	if (!err && !old)
 		return 0;
 free:
@@ -256,17 +288,13 @@ free:
 }
 
 /* Records that a seat's member was given and has not settled. */
-static u64 stream_held(const struct mqbus_group *group, const struct mqbus_seat *seat)
+static u64 stream_held(const struct mqbus_seat *seat)
 {
+	const struct mqbus_slot *slot;
 	u64 held = 0;
-	u32 i;
 
-	for (i = 0; i < group->topic->nr_parts; i++) {
-		const struct mqbus_slot *slot = &group->slots[i];
-
-		if (slot->owner == seat)
-			held += slot->cursor.given.offset - slot->cursor.done.offset;
-	}
+	list_for_each_entry(slot, &seat->owned, node)
+		held += slot->cursor.given.offset - slot->cursor.done.offset;
 	return held;
 }
 
@@ -276,7 +304,7 @@ static void stream_tell_leave(const struct mqbus_group *group, const struct mqbu
 
 	if (group->dead || !mqbus_event_heard(group->topic))
 		return;
-	held = stream_held(group, member->seat);
+	held = stream_held(member->seat);
 	mqbus_event_member(held ? MQBUS_EVENT_KIND_MEMBER_DIED : MQBUS_EVENT_KIND_MEMBER_LEFT,
 			   member, member->seat->id, held);
 }

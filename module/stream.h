@@ -18,7 +18,8 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 void mqbus_stream_leave(struct mqbus_group *group, struct mqbus_member *member);
 void mqbus_stream_fence(struct mqbus_group *group);
 int mqbus_stream_admit(struct mqbus_group *group, struct mqbus_member *member);
-void mqbus_stream_changed(struct mqbus_group *group);
+void mqbus_stream_resume(struct mqbus_group *group);
+void mqbus_stream_end(struct mqbus_group *group);
 void mqbus_stream_wake(struct mqbus_group *group);
 void mqbus_stream_unlock(struct mqbus_group *group) __releases(&group->lock);
 

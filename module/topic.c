@@ -151,7 +151,6 @@ static struct mqbus_topic *topic_new(const struct mqbus_who *who,
 	INIT_LIST_HEAD(&topic->names);
 	INIT_LIST_HEAD(&topic->feeders);
 	mqbus_limit_init(&topic->limit);
-	init_waitqueue_head(&topic->readers);
 	init_waitqueue_head(&topic->writers);
 	strscpy(topic->name, args->name, sizeof(topic->name));
 	topic->per_cpu = !args->partitions;
@@ -252,11 +251,9 @@ static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	ns->nr_topics--;
 	atomic_inc(&ns->seq);
 	WRITE_ONCE(topic->dead, true);
-	/* The queues' locks order the flag before a waiter's next look */
-	wake_up_interruptible_poll(&topic->readers, EPOLLHUP | EPOLLIN);
 	mqbus_waits_end(topic);
 	mqbus_dlq_leave(ns, topic);
-	/* Nothing can be settled from now on, so the groups may go */
+	/* Nothing can be settled from now on, so the groups may go, which wakes readers */
 	mqbus_group_delete_all(topic);
 	mqbus_event_topic(MQBUS_EVENT_KIND_TOPIC_DELETED, topic);
 	module_put(THIS_MODULE);
@@ -356,19 +353,6 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 		return 0;
 	mqbus_topic_put(*topic);
 	return -EACCES;
-}
-
-/**
- * mqbus_topic_wake_readers() - something was published
- * @topic: the topic
- */
-void mqbus_topic_wake_readers(struct mqbus_topic *topic)
-{
-	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
-	if (wq_has_sleeper(&topic->readers))
-		wake_up_interruptible_poll(&topic->readers, EPOLLIN | EPOLLRDNORM);
-	if (READ_ONCE(topic->nr_queues))
-		mqbus_group_wake_queues(topic);
 }
 
 /**

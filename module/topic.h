@@ -76,7 +76,6 @@ struct mqbus_topic_counts {
  * @lock: the list of groups; taken inside the namespace's lock, outside a group's
  * @groups: RCU list, changed under @lock
  * @nr_groups: its length; stored under @lock, listings load it without
- * @nr_queues: how many of them are queue groups; likewise, for writers
  * @names: of producers, under @lock; those that nobody holds in the order in which they
  *	were closed
  * @nr_names: how many
@@ -87,7 +86,6 @@ struct mqbus_topic_counts {
  * @dlq_mark: the last search for circles of dead letters that was here; this and
  *	the next are the namespace's, under its lock
  * @dlq_todo: the next topic that it has to look at
- * @readers: members that wait for records or partitions
  * @writers: dead letters that wait for space
  * @waits: producers that wait, and who waits for groups
  * @parts: the partitions
@@ -119,7 +117,6 @@ struct mqbus_topic {
 	struct mutex lock;	/* guards changes of groups, and nr_groups */
 	struct list_head groups;
 	unsigned int nr_groups;
-	unsigned int nr_queues;
 	struct list_head names;
 	unsigned int nr_names;
 	struct mqbus_limit limit;
@@ -129,8 +126,7 @@ struct mqbus_topic {
 	u32 dlq_mark;
 	struct mqbus_topic *dlq_todo;
 
-	/* each is only read on the fast path, unless somebody waits */
-	wait_queue_head_t readers ____cacheline_aligned_in_smp;
+	/* only read on the fast path, unless somebody waits */
 	wait_queue_head_t writers ____cacheline_aligned_in_smp;
 	struct mqbus_waits waits;
 
@@ -149,7 +145,6 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name);
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
-void mqbus_topic_wake_readers(struct mqbus_topic *topic);
 void mqbus_topic_wake_writers(struct mqbus_topic *topic);
 
 /* room.c */

@@ -28,6 +28,7 @@
 #include "ns.h"
 #include "producer.h"
 #include "queue.h"
+#include "readers.h"
 #include "topic.h"
 #include "transact.h"
 #include "wait.h"
@@ -35,18 +36,23 @@
 /* What has to follow: wake whom it concerns, move dead letters on. */
 static void transact_wake(struct mqbus_transaction *t)
 {
-	struct mqbus_topic *last = NULL;
+	struct mqbus_topic *topic = NULL;
+	struct mqbus_stored stored;
 	u32 a, i;
 
+	stored.any = false;
 	for (i = 0; i < t->nr_places; i++) {
 		struct mqbus_transact_place *place = &t->places[i];
 
-		/* Those of an act stand together */
-		if (!place->stored || place->topic == last)
+		if (!place->stored)
 			continue;
-		mqbus_topic_wake_readers(place->topic);
-		last = place->topic;
+		/* Those of an act stand together */
+		if (place->topic != topic)
+			mqbus_readers_wake(topic, &stored);
+		topic = place->topic;
+		mqbus_stored_add(&stored, topic, place->partition);
 	}
+	mqbus_readers_wake(topic, &stored);
 	for (a = 0; a < t->nr_acts; a++) {
 		struct mqbus_member *member = t->acts[a].member;
 

@@ -8,11 +8,14 @@
  * mqbus_assign_init() - begin without members
  * @a: zeroed
  * @slots: the partitions, zeroed but for their cursors
+ * @readers: of each partition, NULL
  * @nr: how many
  */
-void mqbus_assign_init(struct mqbus_assign *a, struct mqbus_slot *slots, u32 nr)
+void mqbus_assign_init(struct mqbus_assign *a, struct mqbus_slot *slots,
+		       struct mqbus_member **readers, u32 nr)
 {
 	a->slots = slots;
+	a->readers = readers;
 	a->nr_slots = nr;
 	a->due = U64_MAX;
 	INIT_LIST_HEAD(&a->order);
@@ -29,6 +32,18 @@ static bool slot_drained(const struct mqbus_slot *slot)
 	return slot->cursor.given.offset == slot->cursor.done.offset;
 }
 
+/*
+ * Whom publishers wake. Of what is wanted back nothing is handed out, so nobody is woken
+ * for it. Who comes to be the reader is woken by the change itself, after this is stored.
+ */
+static void slot_show(struct mqbus_assign *a, struct mqbus_slot *slot)
+{
+	bool reads = slot->owner && !mqbus_slot_revoked(slot);
+
+	/* ORD_READER: release; pairs with acquire in reader_wake() */
+	smp_store_release(&a->readers[slot - a->slots], reads ? slot->owner->member : NULL);
+}
+
 /* Give a partition to its target, if nobody else has it and that is there. */
 static void slot_grant(struct mqbus_assign *a, struct mqbus_slot *slot)
 {
@@ -41,22 +56,26 @@ static void slot_grant(struct mqbus_assign *a, struct mqbus_slot *slot)
 	slot->owner = slot->target;
 	if (slot->robbed == slot->owner)
 		slot->robbed = NULL;
-	a->changed = true;
+	list_add_tail(&slot->node, &slot->owner->owned);
+	slot_show(a, slot);
+	mqbus_seat_wake(a, slot->owner);
 }
 
-static void slot_take_away(struct mqbus_slot *slot)
+static void slot_take_away(struct mqbus_assign *a, struct mqbus_slot *slot)
 {
 	mqbus_cursor_rewind(&slot->cursor);
+	list_del(&slot->node);
 	slot->owner = NULL;
 	slot->deadline = 0;
 	slot->told = false;
+	slot_show(a, slot);
 }
 
 /* Move what nobody works on. */
 static void slot_move(struct mqbus_assign *a, struct mqbus_slot *slot)
 {
 	if (mqbus_slot_revoked(slot) && slot_drained(slot))
-		slot_take_away(slot);
+		slot_take_away(a, slot);
 	slot_grant(a, slot);
 }
 
@@ -77,7 +96,7 @@ static void assign_purge(struct mqbus_assign *a)
 		if (slot->owner && slot->owner->state == MQBUS_SEAT_FENCED)
 			slot->robbed = slot->owner;
 		if (slot->owner && slot->owner->state != MQBUS_SEAT_ACTIVE)
-			slot_take_away(slot);
+			slot_take_away(a, slot);
 		if (slot->target && !seat_shares(slot->target))
 			slot->target = slot->owner;
 		if (slot->target)
@@ -167,13 +186,19 @@ static void assign_settle(struct mqbus_assign *a, u64 now)
 
 		slot_move(a, slot);
 		if (!mqbus_slot_revoked(slot)) {
+			/* Its owner keeps it, and may have slept beside what was published */
+			if (slot->deadline) {
+				slot_show(a, slot);
+				mqbus_seat_wake(a, slot->owner);
+			}
 			slot->deadline = 0;
 			slot->told = false;
 			continue;
 		}
 		if (!slot->deadline) {
 			slot->deadline = deadline;
-			a->changed = true;
+			slot_show(a, slot);
+			mqbus_seat_wake(a, slot->owner);
 		}
 		a->due = min(a->due, slot->deadline);
 	}
@@ -229,6 +254,7 @@ int mqbus_assign_sit(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now)
 	a->nr_seats++;
 	seat->index = i;
 	seat->state = MQBUS_SEAT_ACTIVE;
+	INIT_LIST_HEAD(&seat->owned);
 	list_add_tail(&seat->node, &a->order);
 	assign_update(a, now);
 	return 0;
@@ -314,7 +340,7 @@ static void seat_fence(struct mqbus_assign *a, struct mqbus_seat *seat)
 	seat->fenced = a->generation;
 	seat->news = true;
 	a->fences++;
-	a->changed = true;
+	mqbus_seat_wake(a, seat);
 }
 
 /**
@@ -360,6 +386,31 @@ void mqbus_assign_tick(struct mqbus_assign *a, u64 now, struct list_head *gone)
 			assign_remove(a, seat);
 			list_add_tail(&seat->node, gone);
 		}
+}
+
+/**
+ * mqbus_assign_woken() - those that are to be woken
+ * @a: the assignment
+ * @at: where to begin, 0 at first; where to go on
+ * @members: filled; they are noted no more
+ * @max: as many at the most
+ *
+ * Return: how many; if fewer than @max there are no more.
+ */
+u32 mqbus_assign_woken(struct mqbus_assign *a, u32 *at, struct mqbus_member **members, u32 max)
+{
+	u32 n;
+
+	for (n = 0; *at < a->room && n < max; ++*at) {
+		struct mqbus_seat *seat = a->seats[*at];
+
+		if (!seat || !seat->wake)
+			continue;
+		seat->wake = false;
+		if (seat->member)
+			members[n++] = seat->member;
+	}
+	return n;
 }
 
 /**
@@ -495,6 +546,6 @@ void mqbus_slot_release(struct mqbus_assign *a, struct mqbus_slot *slot)
 {
 	if (!mqbus_slot_revoked(slot))
 		return;
-	slot_take_away(slot);
+	slot_take_away(a, slot);
 	slot_grant(a, slot);
 }

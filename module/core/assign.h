@@ -22,6 +22,11 @@
  * nobody is given a record that another one may still be working on, but for what was
  * taken away by force.
  *
+ * Whoever publishes looks without the lock at @readers, whom to wake for a partition. What
+ * that cannot do, since somebody has a partition only now, follows from the change itself:
+ * it notes the seat (mqbus_seat_wake()), and the caller wakes those that are noted when it
+ * has let go of the lock.
+ *
  * All functions are called with the group's lock held. All take a time that grows at
  * most with the number of partitions and seats.
  */
@@ -52,6 +57,8 @@ enum mqbus_seat_state {
  * @quota: partitions that it is to have
  * @fenced: generation of the group when it was last fenced; 0: never
  * @until: of one that is away: when it is removed
+ * @owned: the partitions that it owns, from the one that is to be looked at first
+ * @wake: its member may go on, or is to be told
  * @news: it was fenced, and nobody was told
  * @id: what the member calls itself, or ""
  */
@@ -64,6 +71,8 @@ struct mqbus_seat {
 	u32 quota;
 	u32 fenced;
 	u64 until;
+	struct list_head owned;
+	bool wake;
 	bool news;
 	char id[MQBUS_NAME_SIZE];
 };
@@ -72,6 +81,7 @@ struct mqbus_seat {
  * struct mqbus_slot - a group's share in one partition
  * @cursor: its progress
  * @owner: who may fetch and commit, or NULL; always an active seat
+ * @node: in its owner's list
  * @target: whom it is to belong to, or NULL
  * @deadline: when it is revoked: when its owner is fenced; U64_MAX: never; else 0
  * @generation: the group's when it got its last owner
@@ -81,6 +91,7 @@ struct mqbus_seat {
 struct mqbus_slot {
 	struct mqbus_cursor cursor;
 	struct mqbus_seat *owner;
+	struct list_head node;
 	struct mqbus_seat *target;
 	u64 deadline;
 	u32 generation;
@@ -92,6 +103,8 @@ struct mqbus_slot {
  * struct mqbus_assign - who reads what
  * @slots: the partitions
  * @nr_slots: how many
+ * @readers: of each partition, whom to wake when something is published there: the member
+ *	that would be given it, or NULL; loaded without the lock
  * @seats: table of seats, with gaps
  * @room: length of the table
  * @nr_seats: how many there are
@@ -105,6 +118,7 @@ struct mqbus_slot {
 struct mqbus_assign {
 	struct mqbus_slot *slots;
 	u32 nr_slots;
+	struct mqbus_member **readers;
 	struct mqbus_seat **seats;
 	u32 room;
 	u32 nr_seats;
@@ -127,7 +141,19 @@ static inline bool mqbus_slot_revoked(const struct mqbus_slot *slot)
 	return slot->owner && slot->owner != slot->target;
 }
 
-void mqbus_assign_init(struct mqbus_assign *a, struct mqbus_slot *slots, u32 nr);
+/**
+ * mqbus_seat_wake() - note that a seat's member is to be woken
+ * @a: the assignment
+ * @seat: the seat
+ */
+static inline void mqbus_seat_wake(struct mqbus_assign *a, struct mqbus_seat *seat)
+{
+	seat->wake = true;
+	WRITE_ONCE(a->changed, true);
+}
+
+void mqbus_assign_init(struct mqbus_assign *a, struct mqbus_slot *slots,
+		       struct mqbus_member **readers, u32 nr);
 struct mqbus_seat *mqbus_assign_find(const struct mqbus_assign *a, const char *id);
 int mqbus_assign_sit(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now);
 void mqbus_assign_take_over(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now);
@@ -135,6 +161,7 @@ bool mqbus_assign_stand(struct mqbus_assign *a, struct mqbus_seat *seat, u64 unt
 void mqbus_assign_admit(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now);
 void mqbus_assign_fence_all(struct mqbus_assign *a, u64 now);
 void mqbus_assign_tick(struct mqbus_assign *a, u64 now, struct list_head *gone);
+u32 mqbus_assign_woken(struct mqbus_assign *a, u32 *at, struct mqbus_member **members, u32 max);
 
 bool mqbus_slot_ready(const struct mqbus_slot *slot, const struct mqbus_ring *ring,
 		      bool paused);

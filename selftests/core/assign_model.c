@@ -21,6 +21,9 @@ struct mqbus_member {
 	u32 id;				/* 0: none */
 	u32 generation[SLOTS];		/* of the last range it got of each */
 	bool forced[SLOTS];		/* fenced since */
+	bool ready;			/* when last looked: there is something for it */
+	bool touched;			/* a partition came to it, is wanted back, or no more */
+	bool woken;
 };
 
 /* A partition, as it should be */
@@ -38,12 +41,13 @@ struct part {
 
 enum met {
 	MOVED, REVOKED, TOLD, DRAINED, RELEASED, FENCED, ADMITTED, KEPT, BACK, LAPSED,
-	TAKEN_OVER, SOUGHT, STALE, NOLINK, UNTAKEN, MET,
+	TAKEN_OVER, SOUGHT, STALE, NOLINK, UNTAKEN, WOKEN, KEPT_AFTER_ALL, MET,
 };
 
 struct sim {
 	struct mqbus_assign a;
 	struct mqbus_slot slots[SLOTS];
+	struct mqbus_member *readers[SLOTS];
 	struct mqbus_seat *seats[MEMBERS];
 	struct rng rng;
 	u32 nr;
@@ -60,6 +64,7 @@ struct may {
 	const struct mqbus_seat *joins;	/* partitions may become meant for it */
 	u32 goes;			/* so many partitions may become meant for others */
 	const struct mqbus_member *loses; /* it may lose what it has not committed */
+	const struct mqbus_member *self; /* who does it does not sleep */
 	bool anything;
 };
 
@@ -107,6 +112,13 @@ static void check_slot(struct sim *s, u32 k, const struct may *may)
 	CHECK(!revoked || slot->cursor.given.offset != slot->cursor.done.offset);
 	CHECK(revoked == mqbus_slot_revoked(slot));
 	CHECK(revoked ? slot->deadline > s->now : !slot->deadline && !slot->told);
+	/* Publishers wake who would be given what they publish */
+	CHECK(s->readers[k] == (revoked ? NULL : owner));
+	if (owner && (revoked != p->revoked || p->owner != owner ||
+		      p->generation != slot->generation))
+		owner->touched = true;
+	s->met[KEPT_AFTER_ALL] += !revoked && p->revoked && p->owner == owner &&
+				  p->generation == slot->generation;
 	/* It is not put off for ever */
 	if (revoked && p->revoked && p->owner == owner && p->generation == slot->generation)
 		CHECK(slot->deadline == p->deadline);
@@ -137,6 +149,60 @@ static void check_slot(struct sim *s, u32 k, const struct may *may)
 	CHECK(slot->cursor.done.offset == p->done && slot->cursor.given.offset == p->given);
 }
 
+static bool is_ready(struct sim *s, const struct mqbus_member *m)
+{
+	u32 k;
+
+	if (!m->seat || m->seat->state == MQBUS_SEAT_FENCED)
+		return m->seat;
+	for (k = 0; k < s->nr; k++)
+		if (s->slots[k].owner == m->seat &&
+		    mqbus_slot_ready(&s->slots[k], &s->parts[k].ring, false))
+			return true;
+	return false;
+}
+
+/* Whoever may sleep is woken when there comes to be something for him; others are not. */
+static void check_wakes(struct sim *s, const struct may *may)
+{
+	struct mqbus_member *woken[3], *m;
+	u32 at = 0, n, i, k;
+
+	while (s->a.changed) {
+		n = mqbus_assign_woken(&s->a, &at, woken, 3);
+		for (i = 0; i < n; i++) {
+			CHECK(woken[i]->seat && !woken[i]->seat->wake);
+			woken[i]->woken = true;
+		}
+		s->a.changed = n == 3;
+	}
+	for (i = 0; i < MEMBERS; i++) {
+		bool ready = is_ready(s, &s->members[i]);
+		struct mqbus_slot *slot;
+		u32 owned = 0;
+
+		m = &s->members[i];
+		if (m != may->self) {
+			CHECK(!ready || m->ready || m->woken);
+			CHECK(!m->woken || ready || m->touched);
+		}
+		s->met[WOKEN] += m->woken;
+		m->ready = ready;
+		m->woken = false;
+		m->touched = false;
+		if (!m->seat)
+			continue;
+		/* Its list has what it owns, and nothing else */
+		for (k = 0; k < s->nr; k++)
+			owned += s->slots[k].owner == m->seat;
+		list_for_each_entry(slot, &m->seat->owned, node) {
+			CHECK(slot->owner == m->seat);
+			owned--;
+		}
+		CHECK(!owned);
+	}
+}
+
 static void check(struct sim *s, const struct may *may)
 {
 	u32 generation = s->generation, k, same = 0;
@@ -152,6 +218,7 @@ static void check(struct sim *s, const struct may *may)
 	/* Each grant counted, each with another number */
 	CHECK(s->a.generation - generation >= same);
 	s->generation = s->a.generation;
+	check_wakes(s, may);
 }
 
 static struct mqbus_member *any_member(struct sim *s)
@@ -236,7 +303,7 @@ static void op_leave(struct sim *s, struct mqbus_member *m)
 
 static void op_fetch(struct sim *s, struct mqbus_member *m)
 {
-	const struct may may = {};
+	const struct may may = { .self = m };
 	u32 k;
 
 	if (m->seat->state == MQBUS_SEAT_FENCED)
@@ -280,7 +347,7 @@ static void op_fetch(struct sim *s, struct mqbus_member *m)
 
 static void op_commit(struct sim *s, struct mqbus_member *m)
 {
-	const struct may may = {};
+	const struct may may = { .self = m };
 	u32 k = rng_below(&s->rng, s->nr), generation = m->generation[k];
 	struct mqbus_slot *slot = &s->slots[k];
 	struct part *p = &s->parts[k];
@@ -313,7 +380,7 @@ static void op_commit(struct sim *s, struct mqbus_member *m)
 
 static void op_release(struct sim *s, struct mqbus_member *m)
 {
-	const struct may may = { .loses = m };
+	const struct may may = { .loses = m, .self = m };
 	bool revoked;
 	u32 k;
 
@@ -377,7 +444,7 @@ static void op_tick(struct sim *s)
 
 static void op_admit(struct sim *s, struct mqbus_member *m)
 {
-	const struct may may = { .joins = m->seat };
+	const struct may may = { .joins = m->seat, .self = m };
 
 	if (m->seat->state != MQBUS_SEAT_FENCED)
 		return;
@@ -426,6 +493,8 @@ static void op_publish(struct sim *s)
 	}
 	mqbus_ring_publish(ring);
 	spin_unlock(&ring->lock);
+	/* It wakes one, though that may be in vain */
+	check_wakes(s, &(struct may){ .self = s->readers[k] });
 }
 
 static void op_any(struct sim *s)
@@ -523,7 +592,7 @@ static u64 run(u64 number, u32 nr, u64 *met)
 		mqbus_cursor_place(&s.slots[i].cursor, &s.parts[i].ring, &start);
 		spin_unlock(&s.parts[i].ring.lock);
 	}
-	mqbus_assign_init(&s.a, s.slots, nr);
+	mqbus_assign_init(&s.a, s.slots, s.readers, nr);
 	s.a.timeout = TIMEOUT;
 	s.a.seats = s.seats;
 	s.a.room = MEMBERS;
@@ -552,6 +621,7 @@ int main(void)
 	static const char *const names[MET] = {
 		"moved", "revoked", "told", "drained", "released", "fenced", "admitted", "kept",
 		"came back", "lapsed", "taken over", "sought", "stale", "no link", "untaken",
+		"woken", "kept after all",
 	};
 	static const u32 sizes[] = { 1, 2, 3, 5, 8, SLOTS };
 	u64 met[MET] = {}, ops = 0;

@@ -19,6 +19,7 @@ static struct mqbus_member somebody;
 struct fix {
 	struct mqbus_assign a;
 	struct mqbus_slot slots[SLOTS];
+	struct mqbus_member *readers[SLOTS];
 	struct mqbus_seat *table[SEATS];
 	struct mqbus_seat seats[SEATS];
 };
@@ -26,7 +27,7 @@ struct fix {
 static void fix_make(struct fix *f, u32 nr)
 {
 	memset(f, 0, sizeof(*f));
-	mqbus_assign_init(&f->a, f->slots, nr);
+	mqbus_assign_init(&f->a, f->slots, f->readers, nr);
 	f->a.timeout = 10;
 	f->a.seats = f->table;
 	f->a.room = SEATS;

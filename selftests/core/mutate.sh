@@ -278,6 +278,18 @@ assign: generations do not come round | assign.c | s/(s32)(generation - seat->fe
 assign: a floor goes back | assign.c | s/min(max(at.pos, c->done.pos), c->given.pos)/min(at.pos, c->given.pos)/
 assign: a floor goes too far | assign.c | s/min(max(at.pos, c->done.pos), c->given.pos)/max(at.pos, c->done.pos)/
 assign: a commit does not move | assign.c | /^void mqbus_slot_commit/,/^}/s/slot_move(a, slot);//
+assign: publishers wake who had it | assign.c | /^static void slot_take_away/,/^}/s/slot_show(a, slot);//
+assign: publishers wake nobody | assign.c | /^static void slot_grant/,/^}/s/slot_show(a, slot);//
+assign: publishers wake for what is wanted back | assign.c | s/slot->owner && !mqbus_slot_revoked(slot);/slot->owner;/
+assign: who gets a partition sleeps on | assign.c | /^static void slot_grant/,/^}/s/mqbus_seat_wake(a, slot->owner);//
+assign: who keeps it after all sleeps on | assign.c | s/^\t\t\t\tmqbus_seat_wake(a, slot->owner);//
+assign: who keeps it after all is not woken by publishers | assign.c | s/^\t\t\t\tslot_show(a, slot);//
+assign: wanted back, and nobody told | assign.c | s/^\t\t\tmqbus_seat_wake(a, slot->owner);//
+assign: wanted back, and still woken by publishers | assign.c | s/^\t\t\tslot_show(a, slot);//
+assign: fenced, and nobody told | assign.c | s/mqbus_seat_wake(a, seat);//
+assign: woken again and again | assign.c | s/seat->wake = false;//
+assign: all are woken | assign.c | s/if (!seat || !seat->wake)/if (!seat)/
+assign: one of many is not woken | assign.c | s/seat->wake = false;/&\n\t\tif (n == 2)\n\t\t\tcontinue;/
 assign: lets go of what is not wanted back | assign.c | /^void mqbus_slot_release/,/^}/s/if (!mqbus_slot_revoked(slot))/if (0)/
 assign: lets go to nobody | assign.c | /^void mqbus_slot_release/,/^}/s/slot_grant(a, slot);//
 forget leaves leases | forget.c | s/mqbus_window_unlease(w, i, w->seats\[e->seat\]);//

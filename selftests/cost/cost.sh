@@ -47,6 +47,17 @@ note "settling at random: $few instructions a message with 10 in flight, $many w
 [ "$many" -le $((few * 3 / 2)) ]
 result "settling among 10000 in flight: not half as much again as among 10" $?
 
+# crowd COUNT: instructions of a call that publishes a record, while so many members sleep
+crowd() {
+	MQ_CROWD=$1 "$(dirname "$0")/../../build/kselftest/crowd_cost_test" 2>&1 |
+		sed -n 's/.*crowd of .*: \([0-9]*\) ns a publish.*/\1/p'
+}
+one=$(crowd 1)
+many=$(crowd 1000)
+note "a record that wakes its reader: $one instructions if that is alone, $many beside 999 others"
+[ "${one:-0}" -gt 0 ] && [ "${many:-0}" -gt 0 ] && [ "$many" -le $((one * 6 / 5)) ]
+result "publishing beside 1000 members that sleep: not a fifth more than beside one" $?
+
 # charged COUNT: bytes of a queue group that may have COUNT records in flight
 charged() {
 	local before

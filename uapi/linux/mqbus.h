@@ -1248,9 +1248,11 @@ struct mqbus_geometry {
  * once after each refusal. A member is readable when it has
  * something to fetch. EPOLLPRI: a partition is wanted back from a member of a stream
  * group, until it was told by a range or let go, or it was fenced. A deleted topic or
- * group, and a member whose id joined again, is EPOLLHUP. Bind an endpoint
- * before it is added to an epoll set: an unbound one is EPOLLERR and nothing wakes
- * it.
+ * group, and a member whose id joined again, is EPOLLHUP. A record wakes the member whose
+ * partition it is, and of each queue group one of those that wait in a call; with
+ * EPOLLEXCLUSIVE one of those that wait for the same member, or in the same queue group.
+ * Bind an endpoint before it is added to an epoll set: an unbound one is EPOLLERR and
+ * nothing wakes it.
  *
  * Creating, deleting, seeking and setting go by name and work on any endpoint.
  */
