@@ -167,7 +167,7 @@ static void test_forget(void)
 	CHECK(!g.lane[0].aside && g.lane[1].aside == 3 && g.w.walk == MQBUS_NONE);
 	CHECK(g.w.retrying == 1 && g.w.nr_dead == 1 && g.w.held == 2 && g.w.table.used == 7);
 	CHECK(floor_of(0) == g.cursors[0].given.pos && floor_of(1) == 0);
-	/* Nobody had had the one behind a key */
+	/* The one behind a key was never handed out */
 	CHECK(g.w.stats.discarded == 6);
 	/* The key that two partitions share is the other one's now */
 	CHECK(take(0, 99) == 3 && g.w.inflight == 5);
@@ -355,7 +355,8 @@ static void test_retry_vain(void)
 		CHECK(!settle(1, leases[i], MQBUS_RELEASE));
 	CHECK(g.w.retry_live + 424 + o.margin > o.retry_size);
 	CHECK(take(1, 1) == 1 && !settle(1, out[0].lease, MQBUS_ACK));
-	CHECK(take(1, 3) == 3 && mqbus_window_settle_held(&g.w, &holders[1], MQBUS_ACK, 9, &now) == 3);
+	CHECK(take(1, 3) == 3 &&
+	      mqbus_window_settle_held(&g.w, &holders[1], MQBUS_ACK, 9, &now) == 3);
 	group_unlock(&g, false);
 	CHECK(mqbus_list_empty(&g.w.stay) && g.w.retrying == 7 && floor_of(0) ==
 	      g.cursors[0].given.pos);

@@ -48,7 +48,8 @@ struct rec {
 
 /* What is counted, to see that it was met */
 enum met {
-	RETRIED, REFUSED, MOVED, PASSED, HELD_BACK, BURIED, DISCARDED, UNTAKEN_AGAIN, FORGOTTEN, ENDED,
+	RETRIED, REFUSED, MOVED, PASSED, HELD_BACK, BURIED, DISCARDED, UNTAKEN_AGAIN, FORGOTTEN,
+	ENDED,
 	IN_VAIN,
 	MET,
 };
@@ -352,7 +353,8 @@ static bool retry_fits(struct sim *s, const struct rec *r)
 	count(s, &c);
 	if (c.retrying >= s->o.max_retry || c.live + r->size + s->o.margin > s->o.retry_size)
 		return false;
-	for (i = lane->order.first; i != MQBUS_NONE; i = mqbus_window_entry(&s->g.w, i)->order.next) {
+	for (i = lane->order.first; i != MQBUS_NONE;
+	     i = mqbus_window_entry(&s->g.w, i)->order.next) {
 		const struct mqbus_entry *e = mqbus_window_entry(&s->g.w, i);
 		u32 size = mqbus_window_record(&s->g.w, i)->size;
 
@@ -1043,8 +1045,9 @@ static struct rec *model_forgotten(struct sim *s, u32 lane, bool retry)
 
 	for (k = 0; k < s->taken[lane]; k++) {
 		struct rec *any = &s->recs[lane][k];
+		bool here = any->place == MQBUS_PLACE_RETRY;
 
-		if (any->state != DONE && (any->place == MQBUS_PLACE_RETRY) == retry &&
+		if (any->state != DONE && here == retry &&
 		    (!r || any->pos < r->pos))
 			r = any;
 	}

@@ -80,8 +80,10 @@ static void test_seats_many(void)
 		mqbus_window_stand(&w, seats[a]);
 		mqbus_window_stand(&w, seats[b]);
 		CHECK(!seats[a] && !seats[b] && w.nr_sitting == MQBUS_MEMBERS_MAX - 2);
-		CHECK(!mqbus_window_sit(&w, &many[min(a, b)]) && seats[min(a, b)] == &many[min(a, b)]);
-		CHECK(!mqbus_window_sit(&w, &many[max(a, b)]) && seats[max(a, b)] == &many[max(a, b)]);
+		CHECK(!mqbus_window_sit(&w, &many[min(a, b)]) &&
+		      seats[min(a, b)] == &many[min(a, b)]);
+		CHECK(!mqbus_window_sit(&w, &many[max(a, b)]) &&
+		      seats[max(a, b)] == &many[max(a, b)]);
 	}
 	test_end();
 }

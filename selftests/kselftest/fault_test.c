@@ -444,7 +444,9 @@ TEST_F(fault, fetched_behind_what_did_not_arrive)
 /* What is settled is told, also if what comes behind it is in memory of no use */
 TEST_F(fault, committed_is_told)
 {
-	struct mqbus_commit args = { .nr_entries = 2, .entry_size = sizeof(struct mqbus_commit_entry) };
+	struct mqbus_commit args = {
+		.nr_entries = 2, .entry_size = sizeof(struct mqbus_commit_entry),
+	};
 	struct mqbus_commit_entry *entries;
 	struct mqbus_range range;
 	char *hole = mq_before_hole(1);
