@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The table of entries, its lists and its heap, and how long a record waits.
+ * The table of entries, its lists and its heap, how long a record waits, and seats.
  */
+#include <errno.h>
+
 #include "group.h"
 
 #define SECOND	1000000000ULL
@@ -213,6 +215,43 @@ static void test_backoff(void)
 	test_end();
 }
 
+/* The lowest free one of as many as there may be, however they come and go */
+static void test_seats_many(void)
+{
+	static struct mqbus_holder *seats[MQBUS_MEMBERS_MAX], many[MQBUS_MEMBERS_MAX];
+	static struct mqbus_window w;
+	struct mqbus_holder one;
+	struct rng rng;
+	u32 i, round;
+
+	test_begin("seats: as many as there may be");
+	rng_init(&rng, 4);
+	w.seats = seats;
+	w.nr_seats = 70;
+	for (i = 0; i < MQBUS_MEMBERS_MAX; i++) {
+		if (i == 70) {
+			CHECK(mqbus_window_sit(&w, &one) == -ENOSPC && w.nr_sitting == 70);
+			w.nr_seats = MQBUS_MEMBERS_MAX;
+		}
+		CHECK(!mqbus_window_sit(&w, &many[i]) && many[i].seat == i);
+	}
+	CHECK(mqbus_window_sit(&w, &one) == -ENOSPC && w.nr_sitting == MQBUS_MEMBERS_MAX);
+	for (round = 0; round < 2000; round++) {
+		u32 a = rng_below(&rng, MQBUS_MEMBERS_MAX), b = rng_below(&rng, MQBUS_MEMBERS_MAX);
+
+		if (a == b)
+			continue;
+		mqbus_window_stand(&w, seats[a]);
+		mqbus_window_stand(&w, seats[b]);
+		CHECK(!seats[a] && !seats[b] && w.nr_sitting == MQBUS_MEMBERS_MAX - 2);
+		CHECK(!mqbus_window_sit(&w, &many[min(a, b)]) &&
+		      seats[min(a, b)] == &many[min(a, b)]);
+		CHECK(!mqbus_window_sit(&w, &many[max(a, b)]) &&
+		      seats[max(a, b)] == &many[max(a, b)]);
+	}
+	test_end();
+}
+
 int main(void)
 {
 	test_init(9);
@@ -220,5 +259,6 @@ int main(void)
 	test_list();
 	test_heap();
 	test_backoff();
+	test_seats_many();
 	return test_done();
 }

@@ -21,7 +21,7 @@ fi
 only=${2:-}
 # Those that tell at once come first; TESTS= asks others
 ring_tests=${TESTS:-unit ring_unit fuzz interleave model threads-tsan threads}
-window_tests=${TESTS:-entry_unit window_unit retry_unit window_model}
+window_tests=${TESTS:-entry_unit window_unit retry_unit forget_unit window_model}
 assign_tests=${TESTS:-assign_unit assign_model}
 survived=0
 
@@ -350,7 +350,7 @@ compile() { # CORE-DIR SOURCE OBJECT
 
 # What is linked to a test besides itself
 parts_of() { # TEST
-	case $1 in window_* | retry_* | entry_*) echo group test ;; *) echo test ;; esac
+	case $1 in window_* | retry_* | forget_* | entry_*) echo group test ;; *) echo test ;; esac
 }
 
 # Compile everything as it is, once.

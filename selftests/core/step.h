@@ -128,4 +128,25 @@ static inline u64 floor_of(u32 lane)
 	       g.lane[lane].end : mqbus_window_entry(&g.w, g.lane[lane].order.first)->pos;
 }
 
+/* Whether one record more, of that size, goes to the retry ring when it fails */
+static inline bool retry_one(u32 size, u64 wait)
+{
+	u32 before = g.w.retrying;
+
+	CHECK(group_publish(&g, 0, size, 0));
+	CHECK(take(0, 1) == 1 && out[0].ring == 0);
+	CHECK(!settle_delay(0, out[0].lease, MQBUS_NACK, wait));
+	group_unlock(&g, false);
+	now.mono++;	/* no two are due at the same time */
+	return g.w.retrying > before;
+}
+
+/* A record of that size fails, is due at once, and member @holder has it. Return: its lease. */
+static inline u64 retry_leased(u32 holder, u32 size)
+{
+	CHECK(retry_one(size, 1) && !tick(1) && take(holder, 1) == 1);
+	CHECK(out[0].ring == MQBUS_RETRY);
+	return out[0].lease;
+}
+
 #endif
