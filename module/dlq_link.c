@@ -24,6 +24,9 @@
 #include "queue.h"
 #include "topic.h"
 
+/* Groups whose dead letters go to one topic: whoever makes room there wakes all that wait */
+#define DLQ_FEEDERS	1024
+
 static struct mqbus_ns *queue_ns(const struct mqbus_group_queue *q)
 {
 	return q->group->charge.ns;
@@ -123,6 +126,9 @@ int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus
 {
 	struct link_walk walk = { .ns = ns, .to = topic, .most = link_most(topic) };
 
+	/* Each may wait for room, and is woken when there is some */
+	if (READ_ONCE(dlq->nr_feeders) >= DLQ_FEEDERS)
+		return -EMFILE;
 	return link_walk(&walk, dlq);
 }
 
@@ -162,10 +168,16 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 	list_del_init(&q->dlq_node);
 	/* It dies before its feeders are taken from it, so none comes to them later */
 	there = dlq && !mqbus_topic_dead(dlq);
-	if (there)
+	if (old)
+		WRITE_ONCE(old->nr_feeders, old->nr_feeders - 1);
+	if (dlq)
+		WRITE_ONCE(dlq->nr_feeders, dlq->nr_feeders + 1);
+	if (there) {
 		list_add_tail(&q->dlq_node, &dlq->feeders);
-	else if (q->options.dlq[0] && !q->group->dead)
+		q->dlq_uid = mqbus_topic_uid(dlq);
+	} else if (q->options.dlq[0] && !q->group->dead) {
 		list_add_tail(&q->dlq_node, &ns->dlq_orphans);
+	}
 	spin_unlock(&ns->dlq_links);
 	if (dlq && !there)
 		mqbus_dlq_look(ns);
@@ -194,8 +206,13 @@ void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic)
  */
 void mqbus_dlq_look(struct mqbus_ns *ns)
 {
-	/* Who adds one looks himself, or a topic that is made later does */
-	if (!list_empty_careful(&ns->dlq_orphans))
+	bool any;
+
+	/* Under the lock, as one that is being moved is in no list for a moment */
+	spin_lock(&ns->dlq_links);
+	any = !list_empty(&ns->dlq_orphans);
+	spin_unlock(&ns->dlq_links);
+	if (any)
 		queue_work(system_unbound_wq, &ns->dlq_work);
 }
 
@@ -236,6 +253,19 @@ static struct mqbus_topic *orphan_topic(struct mqbus_ns *ns, struct mqbus_group_
 	return topic;
 }
 
+/*
+ * Whether somebody may make the topic anew: its owner before, who named it, or root of the
+ * namespace. A stranger who is quick must not get what others could not deal with.
+ */
+static bool orphan_owner(const struct mqbus_ns *ns, const struct mqbus_group_queue *q,
+			 kuid_t uid)
+{
+	const struct cred *cred = q->dlq_right.cred;
+
+	return uid_eq(uid, q->dlq_uid) || (cred && uid_eq(uid, cred->fsuid)) ||
+	       uid_eq(uid, make_kuid(ns->net->user_ns, 0));
+}
+
 /* The topic that an orphan names, with a reference, if it may be linked to it; or NULL. */
 static struct mqbus_topic *orphan_find(struct mqbus_ns *ns, struct mqbus_group_queue *q,
 				       struct mqbus_topic *topic)
@@ -245,7 +275,8 @@ static struct mqbus_topic *orphan_find(struct mqbus_ns *ns, struct mqbus_group_q
 
 	if (!dlq)
 		return NULL;
-	if (mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
+	if (orphan_owner(ns, q, mqbus_topic_uid(dlq)) &&
+	    mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
 			    READ_ONCE(dlq->mode), MQBUS_MAY_WRITE) &&
 	    !mqbus_dlq_check(ns, topic, dlq))
 		return dlq;

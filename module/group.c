@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/overflow.h>
 #include <linux/rculist.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "event.h"
@@ -173,7 +174,8 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 		struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
 		u64 end;
 
-		err = mqbus_group_place(group, i, &seek, true, &end);
+		err = fatal_signal_pending(current) ? -EINTR :
+		      mqbus_group_place(group, i, &seek, true, &end);
 	}
 	if (!err)
 		mqbus_event_group(MQBUS_EVENT_KIND_GROUP_MADE, group);

@@ -51,6 +51,8 @@
 #define LINE_CALLS	16
 /* Tickets that are looked at under one hold of the lock */
 #define LINE_STEP	16
+/* Such holds in a row */
+#define LINE_ROUNDS	4
 
 /**
  * struct line_wake - who is to be woken when the lock was let go of
@@ -163,6 +165,18 @@ static void line_count(struct mqbus_line *line, bool wasted, u64 now)
 		line->free_until = now + (LINE_KEEP << (line->wasted - LINE_WASTED));
 }
 
+/* A turn is given up. It was wasted if others had to wait for that. */
+static void line_give_up(struct mqbus_line *line, struct mqbus_ticket *t)
+{
+	u64 now;
+
+	if (t->state != MQBUS_TICKET_CALLED || !t->kept)
+		return;
+	now = ktime_get_ns();
+	if (now > t->called_at + LINE_SHORT)
+		line_count(line, true, now);
+}
+
 /* Turns pass that were not used. */
 static void line_expire(struct mqbus_line *line, u64 now)
 {
@@ -219,6 +233,7 @@ static void ticket_call(struct mqbus_line *line, struct mqbus_ticket *t, u64 now
 		t->kept = t->bytes;
 		line->promised += t->kept;
 	}
+	t->called_at = now;
 	t->until = now + (now < line->free_until ? LINE_SHORT :
 			  READ_ONCE(t->awaited) ? LINE_KEEP : LINE_CLAIM);
 	list_for_each_entry_reverse(before, &line->called, called)
@@ -251,6 +266,42 @@ static void line_arm(struct mqbus_waits *waits, u64 due)
 	spin_unlock(&waits->lock);
 }
 
+/*
+ * Of each share one at a time: the others would find it used up. Owners take turns, or
+ * those with low numbers would have all calls. Return: @steps, and one for each call.
+ */
+static u32 line_call_shares(struct mqbus_topic *topic, u32 partition, u64 floor, u64 now,
+			    u32 steps, struct line_wake *wake)
+{
+	struct mqbus_line *line = &topic->parts[partition]->line;
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u32 begin = line->next_owner ?: 1, owner = begin;
+	bool wrapped = begin == 1;
+
+	while (steps < LINE_STEP && line->nr_called < LINE_CALLS) {
+		struct mqbus_ticket *t = line_from(line, owner, 0);
+
+		if (!wrapped && !t) {
+			wrapped = true;
+			owner = 1;
+			continue;
+		}
+		if (!t || (wrapped && begin > 1 && t->owner >= begin))
+			break;
+		owner = t->owner;
+		if (!line_called(line, owner) && line_share(topic, ring, floor, t)) {
+			ticket_call(line, t, now, wake);
+			steps++;
+			line->next_owner = owner + 1;
+			/* Its program went away: the next one of the same share */
+			if (!line_called(line, owner))
+				continue;
+		}
+		owner++;
+	}
+	return steps;
+}
+
 /* Call who may go now. Return: whether there may be more of them. */
 static bool line_call(struct mqbus_topic *topic, u32 partition, struct line_wake *wake)
 {
@@ -271,16 +322,7 @@ static bool line_call(struct mqbus_topic *topic, u32 partition, struct line_wake
 		ticket_call(line, t, now, wake);
 		steps++;
 	}
-	/* Of each share one at a time: the others would find it used up */
-	for (t = line_from(line, 1, 0); t && steps < LINE_STEP && line->nr_called < LINE_CALLS;) {
-		u32 owner = t->owner;
-
-		if (!line_called(line, owner) && line_share(topic, ring, floor, t)) {
-			ticket_call(line, t, now, wake);
-			steps++;
-		}
-		t = line_from(line, owner + 1, 0);
-	}
+	steps = line_call_shares(topic, partition, floor, now, steps, wake);
 	line_changed(topic, partition);
 	/* Turns that pass let others go, though nobody comes by */
 	if (line->nr_called && !RB_EMPTY_ROOT(&line->waiting.rb_root)) {
@@ -294,8 +336,8 @@ static bool line_call(struct mqbus_topic *topic, u32 partition, struct line_wake
 static void line_look(struct mqbus_topic *topic, u32 partition)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u32 i, rounds = 0;
 	bool more;
-	u32 i;
 
 	do {
 		struct line_wake wake = {};
@@ -303,6 +345,11 @@ static void line_look(struct mqbus_topic *topic, u32 partition)
 		rcu_read_lock();
 		spin_lock(&ring->lock);
 		more = line_call(topic, partition, &wake);
+		/* Some who call hold a lock: what takes longer is the work's */
+		if (more && ++rounds == LINE_ROUNDS) {
+			line_arm(&topic->waits, ktime_get_ns());
+			more = false;
+		}
 		spin_unlock(&ring->lock);
 		for (i = 0; i < wake.nr; i++)
 			wake_up_interruptible_poll(&wake.who[i]->pollers,
@@ -359,6 +406,9 @@ int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 ow
 		if (!ticket_mine(t, producer))
 			continue;
 		others -= t->kept;
+		/* A call that waits has its age on its tickets alone */
+		if (!age || t->age < age)
+			age = t->age;
 		room |= !t->owner;
 		share |= t->owner && t->owner == owner;
 	}
@@ -430,6 +480,7 @@ void mqbus_line_join(struct mqbus_ticket *ticket, const struct mqbus_producer *p
 	struct mqbus_ring *ring = ticket_ring(ticket);
 
 	spin_lock(&ring->lock);
+	line_give_up(line, ticket);
 	ticket_out(line, ticket);
 	WRITE_ONCE(ticket->late, false);
 	ticket->producer = producer;
@@ -459,6 +510,7 @@ void mqbus_line_leave(struct mqbus_ticket *ticket)
 	line = ticket_line(ticket);
 	spin_lock(&ticket_ring(ticket)->lock);
 	others = ticket->state != MQBUS_TICKET_NONE;
+	line_give_up(line, ticket);
 	ticket_out(line, ticket);
 	line_changed(ticket->topic, ticket->partition);
 	others = others && line->busy;

@@ -43,6 +43,7 @@ enum mqbus_ticket_state {
  * @bytes: what is to be stored
  * @kept: bytes that are kept for it
  * @age: who has a smaller one came earlier
+ * @called_at: when its turn began
  * @until: when its turn passes
  * @task: who sleeps; NULL: who polls
  * @producer: who is to store
@@ -63,6 +64,7 @@ struct mqbus_ticket {
 	u32 bytes;
 	u32 kept;
 	u64 age;
+	u64 called_at;
 	u64 until;
 	struct task_struct *task;
 	const struct mqbus_producer *producer;
@@ -75,6 +77,7 @@ struct mqbus_ticket {
  * @promised: bytes that are kept for them together
  * @waiting: tickets by owner and age
  * @called: tickets in the order in which their turns pass
+ * @next_owner: whose share is looked at first when some are called; 0: the first one's
  * @wasted: turns that were wasted lately
  * @free_until: until then nothing is kept for anybody, because they were too many
  *
@@ -86,6 +89,7 @@ struct mqbus_line {
 	u64 promised;
 	struct rb_root_cached waiting;
 	struct list_head called;
+	u32 next_owner;
 	u32 wasted;
 	u64 free_until;
 };

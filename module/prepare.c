@@ -69,7 +69,7 @@ void mqbus_transact_unclaim(struct mqbus_transaction *t)
 		ring->missed = false;
 		spin_unlock(&ring->lock);
 		if (missed)
-			mqbus_topic_wake_writers(t->places[i].topic);
+			mqbus_topic_wake_letters(t->places[i].topic);
 	}
 }
 

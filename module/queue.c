@@ -261,7 +261,7 @@ static void queue_run(struct work_struct *work)
 	while (more) {
 		mqbus_queue_now(q, &now);
 		mqbus_queue_lock(q);
-		q->timer.armed = U64_MAX;
+		mqbus_timer_begun(&q->timer);
 		/* Whoever says so after this kicks again */
 		if (xchg(&q->dlq_room, false))
 			mqbus_dlq_retry(q);

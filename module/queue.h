@@ -35,6 +35,7 @@ struct mqbus_who;
  * @dlq: where those go, with a reference, or NULL, also while it is not there; changed
  *	under the namespace's dlq_lock, or when the group is deleted
  * @dlq_right: of whoever said so; under the namespace's dlq_lock
+ * @dlq_uid: whose the topic is or was; likewise
  * @dlq_node: in the topic's feeders or the namespace's orphans, under its dlq_links
  * @dlq_pass: the last look for an orphan's topic, under dlq_links
  * @dlq_wait: in the queue of those that wait for room there; its entry is empty if not
@@ -62,6 +63,7 @@ struct mqbus_group_queue {
 	u64 seq;
 	struct mqbus_topic *dlq;
 	struct mqbus_right dlq_right;
+	kuid_t dlq_uid;
 	struct list_head dlq_node;
 	u32 dlq_pass;
 	struct wait_queue_entry dlq_wait;

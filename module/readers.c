@@ -60,7 +60,12 @@ void mqbus_stored_add(struct mqbus_stored *stored, const struct mqbus_topic *top
 
 static u32 stored_next(const struct mqbus_stored *stored, u32 parts, u32 from)
 {
-	return stored->beyond ? from : find_next_bit(stored->parts, parts, from);
+	u32 size = min_t(u32, parts, MQBUS_PARTITIONS_MAX), next;
+
+	if (stored->beyond)
+		return from;
+	next = find_next_bit(stored->parts, size, from);
+	return next < size ? next : parts;
 }
 
 static void group_wake(struct mqbus_group *group, const struct mqbus_stored *stored)

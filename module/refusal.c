@@ -6,6 +6,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/ktime.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "producer.h"
@@ -264,7 +265,8 @@ void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_produce
 						   EPOLLOUT | EPOLLWRNORM);
 		rcu_read_unlock();
 		cond_resched();
-	} while (wake.nr == LATE_STEP);
+		/* Who polls again may come back as fast as he goes */
+	} while (wake.nr == LATE_STEP && !fatal_signal_pending(current));
 }
 
 /**

@@ -41,7 +41,7 @@ bool mqbus_whence_valid(u32 whence, u64 value)
  *	writer passes it; the group's lock keeps members from moving it meanwhile
  * @end: filled with the offset that the next record gets
  *
- * Return: 0, or -EINTR when a fatal signal came.
+ * Return: 0, or -EINTR when a fatal signal came and nothing is to be placed.
  */
 int mqbus_group_place(struct mqbus_group *group, u32 partition,
 		      struct mqbus_seek *seek, bool place, u64 *end)
@@ -52,7 +52,8 @@ int mqbus_group_place(struct mqbus_group *group, u32 partition,
 
 	mqbus_topic_expire(group->topic, partition);
 	do {
-		if (fatal_signal_pending(current))
+		/* What was begun is finished: records may have been forgotten for it */
+		if (!place && fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 		spin_lock(&group->lock);
@@ -97,6 +98,8 @@ static int seek_one(struct mqbus_group *group, u32 partition,
 		seek.whence = MQBUS_WHENCE_OFFSET;
 		seek.value = seek_shift(res->old_offset, args->value);
 	}
+	if (!dry && fatal_signal_pending(current))
+		return -EINTR;
 	if (!dry && group->queue)
 		mqbus_queue_forget(group->queue, partition);
 	err = mqbus_group_place(group, partition, &seek, !dry, &res->end_offset);

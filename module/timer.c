@@ -19,6 +19,7 @@ void mqbus_timer_init(struct mqbus_timer *timer, work_func_t fn)
 {
 	INIT_DELAYED_WORK(&timer->work, fn);
 	timer->armed = U64_MAX;
+	timer->kicked = false;
 }
 
 /**
@@ -37,6 +38,22 @@ void mqbus_timer_arm(struct mqbus_timer *timer, u64 due)
 	/* Never before it is due: a jiffy that has begun does not count */
 	mod_delayed_work(timer_wq, &timer->work,
 			 due > now ? nsecs_to_jiffies(due - now) + 1 : 0);
+	/* That may have put off a run that somebody had asked for */
+	if (READ_ONCE(timer->kicked))
+		mod_delayed_work(timer_wq, &timer->work, 0);
+}
+
+/**
+ * mqbus_timer_begun() - a run begins
+ * @timer: the timer; its group's lock is held
+ *
+ * Who kicks from here on is dealt with by another run.
+ */
+void mqbus_timer_begun(struct mqbus_timer *timer)
+{
+	timer->armed = U64_MAX;
+	/* With a full barrier: what the kick is about is looked at after this */
+	xchg(&timer->kicked, false);
 }
 
 /**
@@ -45,6 +62,7 @@ void mqbus_timer_arm(struct mqbus_timer *timer, u64 due)
  */
 void mqbus_timer_kick(struct mqbus_timer *timer)
 {
+	WRITE_ONCE(timer->kicked, true);
 	mod_delayed_work(timer_wq, &timer->work, 0);
 }
 

@@ -10,14 +10,17 @@
  * @work: runs it, in process context
  * @armed: when it will run, ns of CLOCK_MONOTONIC; U64_MAX: it is not set; under the
  *	group's lock
+ * @kicked: somebody wants a run that has not begun
  */
 struct mqbus_timer {
 	struct delayed_work work;
 	u64 armed;
+	bool kicked;
 };
 
 void mqbus_timer_init(struct mqbus_timer *timer, work_func_t fn);
 void mqbus_timer_arm(struct mqbus_timer *timer, u64 due);
+void mqbus_timer_begun(struct mqbus_timer *timer);
 void mqbus_timer_kick(struct mqbus_timer *timer);
 void mqbus_timer_end(struct mqbus_timer *timer);
 int mqbus_timer_setup(void);

@@ -356,6 +356,17 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 }
 
 /**
+ * mqbus_topic_wake_letters() - dead letters may find room that they did not find
+ * @topic: the topic
+ */
+void mqbus_topic_wake_letters(struct mqbus_topic *topic)
+{
+	/* ORD_SLEEP: full barrier; pairs with the one of who waits */
+	if (wq_has_sleeper(&topic->writers))
+		wake_up_interruptible_poll(&topic->writers, EPOLLOUT | EPOLLWRNORM);
+}
+
+/**
  * mqbus_topic_wake_writers() - a group has moved on; may sleep
  * @topic: the topic
  */

@@ -81,6 +81,7 @@ struct mqbus_topic_counts {
  * @nr_names: how many
  * @limit: rates and shares
  * @feeders: queue groups whose dead letters come here, under the namespace's dlq_links
+ * @nr_feeders: how many there are, or were when it was deleted; likewise
  * @dlq_most: bytes of the parts of the largest record that may come so, without our
  *	headers; under the namespace's dlq_lock
  * @dlq_mark: the last search for circles of dead letters that was here; this and
@@ -122,6 +123,7 @@ struct mqbus_topic {
 	struct mqbus_limit limit;
 
 	struct list_head feeders;
+	u32 nr_feeders;
 	u32 dlq_most;
 	u32 dlq_mark;
 	struct mqbus_topic *dlq_todo;
@@ -145,6 +147,7 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name);
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
+void mqbus_topic_wake_letters(struct mqbus_topic *topic);
 void mqbus_topic_wake_writers(struct mqbus_topic *topic);
 
 /* room.c */

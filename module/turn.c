@@ -179,6 +179,14 @@ void mqbus_turn_leave(struct mqbus_turn *turn)
 	turn->age = 0;
 }
 
+/* Whether a call that has waited already is not to wait on. Return: 0 or why. */
+static int turn_over(ktime_t deadline)
+{
+	if (signal_pending(current))
+		return -ERESTARTSYS;
+	return deadline != KTIME_MAX && ktime_get() >= deadline ? -ETIMEDOUT : 0;
+}
+
 /* Count what is refused for good. Return: why it is. */
 static int producer_refuse(struct mqbus_topic *topic, const struct mqbus_refusal *refusal)
 {
@@ -203,6 +211,7 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 			ktime_t deadline, struct mqbus_turn *turn)
 {
 	struct blocked b = { .producer = producer, .refusal = refusal };
+	bool again = turn->age;
 	u64 age;
 	int err;
 
@@ -219,6 +228,12 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 	if (!deadline)
 		return -EAGAIN;
 	turn->age = turn->age ?: age ?: mqbus_refusal_age();
+	/* Turns may come at once, and in vain, again and again: that ends like any wait */
+	err = again ? turn_over(deadline) : 0;
+	if (err) {
+		mqbus_refusal_keep(producer, turn->age);
+		return mqbus_wait_error(err, deadline);
+	}
 	/* Room that it cannot use yet is not kept for it */
 	if (b.why == MQBUS_WHY_RATE)
 		turn_out(turn);

@@ -174,7 +174,8 @@ static void cursor_uncount(struct mqbus_cursor *c, const struct mqbus_range *ran
 	u64 begin = range->begin_offset, end = range->end_offset;
 
 	c->delivered -= end - begin;
-	c->redelivered -= cursor_again(c, begin, end);
+	/* When it was handed out @again may have been less */
+	c->redelivered -= min(c->redelivered, cursor_again(c, begin, end));
 }
 
 /**

@@ -503,8 +503,8 @@ enum mqbus_group_type {
  * group without @dlq it is dropped and counts as discarded.
  *
  * It is the name that counts. If @dlq is deleted, nothing of it is held, and dead letters
- * wait. When a topic of that name is made they go there, if whoever set @dlq may write to it
- * as who he was then, no circle would come of it, and it takes the largest record; else they
+ * wait. When a topic of that name is made they go there, if its owner is that of the former
+ * one, or whoever set @dlq, or root; if whoever set @dlq may write to it as who he was then, no circle would come of it, and it takes the largest record; else they
  * wait until it is changed, or replaced.
  *
  * Topics of %MQBUS_FULL_EVICT have no queue groups: what is leased must stay.
@@ -569,7 +569,8 @@ struct mqbus_stream {
  * @stream: options of a stream group; all zero for a queue group
  *
  * The group belongs to the opener. Dead letters need w on their topic. Errors:
- * EEXIST, ENOENT (the topic, or that of dead letters), EACCES, EMFILE, ELOOP (the
+ * EEXIST, ENOENT (the topic, or that of dead letters), EACCES, EMFILE (the topic has all
+ * the groups it may have, or 1024 groups send their dead letters to @dlq), ELOOP (the
  * dead letters' topic is @topic, or its own dead letters reach it), EMSGSIZE (the
  * largest record, those counted that come as dead letters, would not fit with its new
  * headers into half of a ring there, or further on; or not into the retry
