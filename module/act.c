@@ -11,6 +11,7 @@
 #include <linux/sort.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "core/record.h"
 #include "elements.h"
 #include "endpoint.h"
@@ -275,6 +276,8 @@ static int act_copy(struct mqbus_transaction *t, u32 a, u32 *at)
 	u32 i;
 	int err;
 
+	/* No address is used before it is known for sure that it is a user's */
+	barrier_nospec();
 	for (i = 0; i < act->user.count; i++) {
 		union mqbus_element *e = &act->elements[i];
 		struct mqbus_record *rec = t->records + *at;

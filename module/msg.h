@@ -45,10 +45,10 @@ static inline u32 mqbus_msg_bytes(const struct mqbus_msg *m)
  * @from: address of the user's, checked
  * @len: bytes
  *
- * With page faults disabled, and after barrier_nospec() behind mqbus_msg_check(), which
- * checked the address. As __copy_from_user_inatomic(), but for the check that hardened
- * usercopy would make of the ring's address: it looks the address up in the table of all
- * vmalloc areas, under a lock that all CPUs share.
+ * After barrier_nospec() behind mqbus_msg_check(), which checked the address. With page
+ * faults disabled it is as __copy_from_user_inatomic(), else as __copy_from_user(), but
+ * for the check that hardened usercopy would make of the ring's address: it looks the
+ * address up in the table of all vmalloc areas, under a lock that all CPUs share.
  *
  * Return: whether all could be copied.
  */
@@ -67,7 +67,7 @@ static inline bool mqbus_msg_copy_part(void **to, u64 from, u32 len)
 }
 
 /**
- * mqbus_msg_copy() - copy the parts behind the header, straight into the ring
+ * mqbus_msg_copy() - copy the parts behind the header
  * @rec: where the record is made
  * @m: its description, checked
  *

@@ -88,6 +88,7 @@ bool group_publish(struct group *g, u32 lane, u32 size, u32 key)
 
 	mqbus_window_flush(&g->w);
 	spin_lock(&ring->lock);
+	mqbus_ring_begin(ring);
 	room = mqbus_ring_reserve(ring, size, mqbus_cursor_floor(&g->cursors[lane]));
 	if (room) {
 		record_fill(mqbus_ring_slot(ring), lane, ring->tail.offset, size, key);

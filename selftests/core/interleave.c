@@ -101,6 +101,8 @@ static bool append(u32 size, u64 floor, bool peek)
 	u64 offset = ring.tail.offset;
 
 	CHECK(offset < RECORDS);
+	/* No hold here is too long for anybody */
+	mqbus_ring_begin(&ring);
 	if (!mqbus_ring_reserve(&ring, size, floor))
 		return false;
 	CHECK(!need_wmb);

@@ -54,6 +54,7 @@ static bool append(struct mqbus_ring *ring, u32 len, u8 fill, u64 floor)
 	bool ok;
 
 	spin_lock(&ring->lock);
+	mqbus_ring_begin(ring);
 	ok = mqbus_ring_reserve(ring, bytes, floor);
 	if (ok) {
 		struct mqbus_record *rec = mqbus_ring_slot(ring);
