@@ -197,13 +197,16 @@ static int scene_open(struct scene *s)
 static int scene_close(struct scene *s)
 {
 	int fds[] = { s->fd, s->a, s->b, s->c }, i, left;
+	__u64 end = mq_patience();
 
 	for (i = 0; i < 4; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	mq_delete(s->ctl, s->topic);
 	mq_delete(s->ctl, s->other);
-	left = mq_used(s->ctl) != s->used;
+	/* A topic of dead letters goes a little later */
+	while ((left = mq_used(s->ctl) != s->used) && mq_clock(CLOCK_MONOTONIC) < end)
+		mq_sleep(MQ_MS);
 	close(s->ctl);
 	return left;
 }
