@@ -109,7 +109,7 @@ static int fill(FIXTURE_DATA(claim) *self, __u32 part)
 	return ret == 1 ? 0 : ret;
 }
 
-/* Refused by a rate: whoever polls then gets an answer, and loses nothing */
+/* Refused by a rate: whoever polls then is told when it is over, and loses nothing */
 TEST_F(claim, rate)
 {
 	static const __u32 kinds[] = { MQBUS_FULL_EVICT, MQBUS_FULL_BLOCK };
@@ -129,6 +129,8 @@ TEST_F(claim, rate)
 		EXPECT_FALSE(writable(self->fd, 100 * MQ_MS));
 		EXPECT_EQ(before, heads(self));
 		ASSERT_EQ(0, set(self, self->topic, MQBUS_TOPIC_SET_RATE, .rate = 0));
+		EXPECT_TRUE(writable(self->fd, MQ_LONG));
+		EXPECT_EQ(before, heads(self));
 		EXPECT_EQ(0, publish(self, blocks(0), PARTS, 0));
 		mq_delete(self->ctl, self->topic);
 		mq_reader_close(&self->reader);
@@ -137,6 +139,18 @@ TEST_F(claim, rate)
 	self->reader.parts = 0;
 	self->reader.fd = -1;
 	self->fd = -1;
+}
+
+/* And it is the rate alone that it waits for, not room where none of its records go */
+TEST_F(claim, rate_beside_a_full_partition)
+{
+	open_topic(self, .partitions = PARTS);
+	ASSERT_EQ(0, fill(self, 0));
+	ASSERT_EQ(0, set(self, self->topic, MQBUS_TOPIC_SET_RATE, .rate = 10));
+	EXPECT_EQ(0, publish(self, blocks(2), 1, MQ_LONG));
+	while (!publish(self, blocks(2), 1, 0))
+		;
+	EXPECT_TRUE(writable(self->fd, MQ_LONG));
 }
 
 /* Refused for want of room: it is told when there is some where it is needed */
@@ -422,6 +436,7 @@ TEST_F_TIMEOUT(claim, all_at_once, 600)
 	};
 	struct mix *m = mq_shared(sizeof(*m));
 	pid_t pid[KINDS][EACH], reader[TOPICS];
+	bool stuck = false;
 	__u32 k, i, t;
 
 	m->count = setting("LINES_COUNT", 100000) / 20;
@@ -446,9 +461,12 @@ TEST_F_TIMEOUT(claim, all_at_once, 600)
 			}
 	for (t = 0; t < TOPICS; t++)
 		EXPECT_EQ(0, mq_wait(reader[t]));
+	/* Who puts what nobody reads any more would wait for ever */
+	for (k = 0; k < WRONGS; k++)
+		stuck |= get(&m->wrong[k].count);
 	for (k = 0; k < KINDS; k++)
 		for (i = 0; i < EACH; i++)
-			EXPECT_EQ(0, mq_wait(pid[k][i]));
+			EXPECT_EQ(0, stuck ? mq_kill(pid[k][i]) : mq_wait(pid[k][i]));
 	expect_none_wrong(_metadata, m->wrong, wrongs, WRONGS);
 	mq_delete(self->ctl, m->source);
 	for (t = 0; t < TOPICS; t++)
