@@ -40,7 +40,7 @@ static void msg_fill(struct worker *w, struct mqbus_msg *m)
 	struct rng *rng = &w->rng;
 
 	/* mostly what fits into the smallest ring */
-	m->value_len = sizes[rng_below(rng, rng_once(rng, 4) ? ARRAY_SIZE(sizes) : 10)];
+	m->value_len = sizes[rng_below(rng, rng_once(rng, 6) ? ARRAY_SIZE(sizes) : 9)];
 	m->value = (uintptr_t)memory_payload(w, m->value_len);
 	if (rng_once(rng, 2)) {
 		m->key_len = rng_once(rng, 40) ? MQBUS_KEY_MAX + rng_below(rng, 2) :
