@@ -81,19 +81,20 @@ TEST_F(queue, reading)
 /* Whoever took too long for a record hears that it was not settled, once */
 TEST_F(queue, read_too_late)
 {
+	__u64 lease = 50 * MQ_MS * mq_slow();
 	struct worker *w = self->worker;
 	struct mqbus_leased l;
 	int fd;
 
-	begin(self, .lease = 20 * MQ_MS);
+	begin(self, .lease = lease);
 	put_numbers(self->fd, 0, 2);
 	fd = mq_member(self->topic, "g", O_NONBLOCK);
 	EXPECT_EQ(0, read_number(fd));
-	mq_sleep(60 * MQ_MS);
+	mq_sleep(2 * lease);
 	EXPECT_EQ(-ETIMEDOUT, read_number(fd));
 	EXPECT_EQ(0, FIGURE(self, ACKED));
 	EXPECT_EQ(0, read_number(fd));
-	mq_sleep(60 * MQ_MS);
+	mq_sleep(2 * lease);
 	/* Somebody else has it meanwhile */
 	ASSERT_EQ(0, take_one(w, &l, 0));
 	EXPECT_EQ(0, extend(w, &l, MQ_LONG));
@@ -118,13 +119,14 @@ TEST_F(queue, read_too_late)
 /* Settled as it was handed out: nothing comes again, so there is nothing to tell */
 TEST_F(queue, read_too_late_at_most_once)
 {
+	__u64 lease = 50 * MQ_MS * mq_slow();
 	int fd;
 
-	begin(self, .flags = MQBUS_QUEUE_F_AT_MOST_ONCE, .lease = 20 * MQ_MS);
+	begin(self, .flags = MQBUS_QUEUE_F_AT_MOST_ONCE, .lease = lease);
 	put_numbers(self->fd, 0, 2);
 	fd = mq_member(self->topic, "g", O_NONBLOCK);
 	EXPECT_EQ(0, read_number(fd));
-	mq_sleep(60 * MQ_MS);
+	mq_sleep(2 * lease);
 	EXPECT_EQ(1, read_number(fd));
 	EXPECT_EQ(-EAGAIN, read_number(fd));
 	close(fd);
