@@ -504,8 +504,9 @@ enum mqbus_group_type {
  *
  * It is the name that counts. If @dlq is deleted, nothing of it is held, and dead letters
  * wait. When a topic of that name is made they go there, if its owner is that of the former
- * one, or whoever set @dlq, or root; if whoever set @dlq may write to it as who he was then, no circle would come of it, and it takes the largest record; else they
- * wait until it is changed, or replaced.
+ * one, or whoever set @dlq, or root of the namespace; whoever set @dlq may write to it as who
+ * he was then; no circle would come of it; and it takes the largest record. Else they wait
+ * until it is changed, or replaced.
  *
  * Topics of %MQBUS_FULL_EVICT have no queue groups: what is leased must stay.
  */
