@@ -172,17 +172,18 @@ static u32 append_locked(struct mqbus_producer *producer, struct source *src,
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
 	bool limited = rated || READ_ONCE(topic->limit.share) ||
 		       topic->parts[partition]->line.busy;
-	u32 held = 0, copied = 0, bytes, i;
+	u32 held = 0, left = rec ? U32_MAX : PUBLISH_DIRECT, parts, bytes, i;
 	int why = 0;
 
 	for (i = 0; i < n && held < PUBLISH_HOLD; i++, m++) {
 		struct mqbus_record *to;
 
+		parts = mqbus_msg_parts(m);
 		/* The user's memory may be slow: under the lock a page of it is enough */
-		copied += rec ? 0 : mqbus_msg_parts(m);
-		if (i && copied > PUBLISH_DIRECT)
+		if (i && parts > left)
 			break;
-		bytes = mqbus_msg_bytes(m);
+		left -= min(parts, left);
+		bytes = mqbus_record_bytes(parts);
 		if (unlikely(limited) || !mqbus_ring_fits(ring, bytes))
 			why = append_room(producer, partition, bytes, rated);
 		to = mqbus_ring_slot(ring);
