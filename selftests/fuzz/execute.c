@@ -89,6 +89,9 @@ static void on_segv(int sig, siginfo_t *info, void *context)
 	char text[128];
 	int n;
 
+	/* A copy that was to fail may be that of a signal's frame: the kernel says so */
+	if (info->si_code == SI_KERNEL && !info->si_addr && self && self->failing)
+		return;
 	if (self && self->jump)
 		siglongjmp(*self->jump, 1);
 	signal(sig, SIG_DFL);
@@ -149,6 +152,7 @@ void fail_arm(struct worker *w, unsigned int nth)
 
 	if (!nth || w->fail_fd < 0)
 		return;
+	w->failing = true;
 	n = snprintf(text, sizeof(text), "%u", nth);
 	while (pwrite(w->fail_fd, text, n, 0) < 0 && errno == EFAULT)
 		;
@@ -158,9 +162,11 @@ void fail_disarm(struct worker *w)
 {
 	int err = errno;
 
-	if (w->fail_fd >= 0)
-		while (pwrite(w->fail_fd, "0", 1, 0) < 0 && errno == EFAULT)
-			;
+	if (!w->failing)
+		return;
+	while (pwrite(w->fail_fd, "0", 1, 0) < 0 && errno == EFAULT)
+		;
+	w->failing = false;
 	errno = err;
 }
 

@@ -120,6 +120,7 @@ struct worker {
 	size_t race_len;
 	enum memory mem;
 	int fail_fd;
+	volatile bool failing;
 	/* odd while it is in a call */
 	atomic_uint seq;
 	unsigned long long *cover;
