@@ -163,9 +163,13 @@ void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to)
 void mqbus_cursor_rewind(struct mqbus_cursor *c)
 {
 	c->again = max(c->again, c->given.offset);
+	/*
+	 * Whoever is next misses it again from there, and is told then; unless all was
+	 * committed, also the gap that nobody was told of.
+	 */
+	if (c->given.offset != c->done.offset)
+		c->untold = 0;
 	c->given = c->done;
-	/* Whoever is next misses it again from there, and is told then */
-	c->untold = 0;
 }
 
 /* A range is in nobody's hands, though it had been handed out. */

@@ -284,6 +284,16 @@ static void test_untake(void)
 	CHECK(c.done.offset == 7 && c.given.offset == 7);
 	append_one(&ring, 1024);
 	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 6 && r.begin_offset == 7);
+
+	/* What was lost did not arrive, and its gap was committed: the next owner is told */
+	for (i = 0; i < 6; i++)
+		append_one(&ring, 1024);
+	mqbus_cursor_commit(&c, &c.given);
+	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 2 && r.begin_offset == 13);
+	mqbus_cursor_untake(&c, &r);
+	mqbus_cursor_commit(&c, &c.given);
+	mqbus_cursor_rewind(&c);
+	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 2 && r.begin_offset == 13);
 	ring_mem_free(&mem);
 	test_end();
 }
