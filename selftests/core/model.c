@@ -471,7 +471,9 @@ static void op_any(struct sim *s)
 		break;
 	case 30:
 		mqbus_cursor_rewind(&w->c);
-		w->untold = 0;
+		/* If all was committed, what was lost before it is not missed again */
+		if (w->given != w->done)
+			w->untold = 0;
 		w->given = w->done;
 		break;
 	case 31:
