@@ -28,7 +28,7 @@ FIXTURE_TEARDOWN(assign)
 	mq_delete(self->ctl, self->topic);
 	close(self->fd);
 	/* Whatever a test did, all that was charged is given back */
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
 

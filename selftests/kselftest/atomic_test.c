@@ -374,7 +374,7 @@ FIXTURE_TEARDOWN(atomic)
 	for (t = 0; t < TOPICS; t++)
 		mq_delete(self->ctl, self->s->topic[t]);
 	mq_delete(self->ctl, self->s->tickets);
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 	munmap(self->s, sizeof(*self->s));
 }

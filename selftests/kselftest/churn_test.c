@@ -325,7 +325,7 @@ FIXTURE_SETUP(churn)
 FIXTURE_TEARDOWN(churn)
 {
 	mq_delete(self->ctl, self->s->topic);
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 	munmap(self->s, sizeof(*self->s));
 }

@@ -43,7 +43,7 @@ FIXTURE_TEARDOWN(claim)
 	close(self->fd);
 	close(self->out);
 	mq_reader_close(&self->reader);
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
 

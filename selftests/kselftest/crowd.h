@@ -101,7 +101,7 @@ FIXTURE_TEARDOWN(crowd)
 		close(crowd[i].fd);
 	}
 	close(self->fd);
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
 

@@ -85,7 +85,7 @@ FIXTURE_TEARDOWN(exchange)
 		mq_delete(self->ctl, self->to[i]);
 		close(self->out[i]);
 	}
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
 

@@ -84,7 +84,7 @@ TEST_F(queue, topic_is_deleted)
 	close(self->fd);
 	self->fd = -1;
 	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 }
 
 /* A group that holds back what a producer waits for */

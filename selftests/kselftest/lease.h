@@ -85,7 +85,7 @@ FIXTURE_TEARDOWN(queue)
 	if (self->fd >= 0)
 		close(self->fd);
 	/* Whatever a test did, all that was charged is given back */
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
 

@@ -153,7 +153,7 @@ TEST_F(fetch, mapping_keeps_the_member)
 	EXPECT_EQ(5, map.page->next_offset);
 	EXPECT_LT(65536, mq_used(self->ctl));
 	mq_unmap(&map);
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 }
 
 TEST_F(fetch, ring_page)

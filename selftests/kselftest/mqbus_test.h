@@ -459,6 +459,16 @@ static inline __u64 mq_patience(void)
 	return mq_clock(CLOCK_MONOTONIC) + 10 * MQ_SEC * mq_slow();
 }
 
+/* As mq_used(), when all is given back: a topic of dead letters goes a little later */
+static inline __u64 mq_left(int fd)
+{
+	__u64 end = mq_patience(), left;
+
+	while ((left = mq_used(fd)) && mq_clock(CLOCK_MONOTONIC) < end)
+		mq_sleep(MQ_MS);
+	return left;
+}
+
 /*
  * Exit status of a child, or 128 plus the signal that ended it. A child that
  * does not end within time is the failure of whatever should have woken it:

@@ -379,7 +379,7 @@ TEST_F(publish, names_are_charged)
 	close(fd);
 	EXPECT_LT(0, mq_used(self->ctl));
 	close(old);
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 }
 
 static void number_name(char name[MQBUS_NAME_SIZE], unsigned int i)

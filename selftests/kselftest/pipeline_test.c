@@ -260,7 +260,7 @@ FIXTURE_TEARDOWN(pipeline)
 
 	for (i = 0; i <= STAGES; i++)
 		mq_delete(self->ctl, self->s->topic[i]);
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 	munmap(self->s, sizeof(*self->s));
 }

@@ -183,7 +183,7 @@ TEST_F(publish, a_share_is_charged)
 	mq_reader_close(&self->reader);
 	self->reader.parts = 0;
 	self->reader.fd = -1;
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 }
 
 TEST_F(publish, more_uids_than_can_be_told_apart)

@@ -310,7 +310,7 @@ FIXTURE_SETUP(stress)
 FIXTURE_TEARDOWN(stress)
 {
 	mq_delete(self->ctl, self->topic);
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
 

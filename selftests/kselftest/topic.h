@@ -31,7 +31,7 @@ FIXTURE_TEARDOWN(topic)
 {
 	mq_delete(self->ctl, self->name);
 	/* Whatever a test did, all that was charged is given back */
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
 

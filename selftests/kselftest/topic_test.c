@@ -98,7 +98,7 @@ TEST_F(topic, memory_stays_for_those_bound)
 	ASSERT_EQ(0, mq_delete(self->ctl, self->name));
 	EXPECT_EQ(used, mq_used(self->ctl));
 	close(fd);
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 }
 
 TEST_F(topic, mode_decides)

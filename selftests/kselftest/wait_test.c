@@ -73,7 +73,7 @@ FIXTURE_TEARDOWN(settled)
 	mq_delete(self->ctl, self->topic);
 	close(self->fd);
 	close(self->member);
-	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
 
