@@ -482,7 +482,7 @@ static const struct load {
 	{ "dead letters into a full topic", 200, dead_begin, queue_fill, dead, NULL, gone },
 	{ "a member more among 4094", 400, members_begin, NULL, members, NULL, members_end },
 	{ "a record that a share drops many for", 100, share_begin, share_fill, share, NULL, gone },
-	{ "a seek of 1024 partitions", 150, seek_begin, seek_fill, seek, NULL, gone },
+	{ "a seek of 1024 partitions", 220, seek_begin, seek_fill, seek, NULL, gone },
 	{ "options of a group", 20, queue_begin, queue_fill, group_set, queue_close, gone },
 	{ "a wait for 1024 partitions", 20, wait_begin, NULL, wait_for, NULL, gone },
 	{ "a topic of 64 MiB deleted", 20, queue_begin, delete_fill, delete, NULL, gone },
