@@ -100,7 +100,7 @@ static void late_run(struct mqbus_topic *topic)
 
 	rcu_read_lock();
 	spin_lock(&waits->lock);
-	waits->timer.armed = U64_MAX;
+	mqbus_timer_begun(&waits->timer);
 	mqbus_timer_arm(&waits->timer, late_call(waits, &wake));
 	spin_unlock(&waits->lock);
 	for (i = 0; i < wake.nr; i++)

@@ -58,7 +58,7 @@ static void stream_run(struct work_struct *work)
 	LIST_HEAD(gone);
 
 	spin_lock(&group->lock);
-	group->timer.armed = U64_MAX;
+	mqbus_timer_begun(&group->timer);
 	if (!group->dead)
 		mqbus_assign_tick(&group->assign, ktime_get_ns(), &gone);
 	mqbus_stream_unlock(group);

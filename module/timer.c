@@ -13,7 +13,7 @@ static struct workqueue_struct *timer_wq;
 /**
  * mqbus_timer_init() - make a timer that is not set
  * @timer: to fill
- * @fn: what it runs; sets @armed to U64_MAX first, under the group's lock
+ * @fn: what it runs; calls mqbus_timer_begun() first
  */
 void mqbus_timer_init(struct mqbus_timer *timer, work_func_t fn)
 {
@@ -45,7 +45,7 @@ void mqbus_timer_arm(struct mqbus_timer *timer, u64 due)
 
 /**
  * mqbus_timer_begun() - a run begins
- * @timer: the timer; its group's lock is held
+ * @timer: the timer; the lock that it is armed under is held
  *
  * Who kicks from here on is dealt with by another run.
  */
