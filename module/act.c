@@ -14,7 +14,6 @@
 #include "compat.h"
 #include "core/record.h"
 #include "elements.h"
-#include "endpoint.h"
 #include "group.h"
 #include "msg.h"
 #include "ns.h"
@@ -62,23 +61,17 @@ static int act_check(const struct mqbus_act *user)
 static int act_open(struct mqbus_transaction *t, u32 a)
 {
 	struct mqbus_transact_act *act = &t->acts[a];
-	struct mqbus_endpoint *ep;
 	bool queue;
 	u32 i;
 
 	act->file = fget(act->user.fd);
-	if (!act->file || act->file->f_op != &mqbus_fops)
-		return -EBADF;
-	ep = act->file->private_data;
-	if (mqbus_ns_get(ep->who.net) != t->ns)
+	if (!act->file || !t->bound(act->file, t->ns, &act->producer, &act->member))
 		return -EBADF;
 	for (i = 0; i < a; i++)
 		if (t->acts[i].file == act->file)
 			return -EINVAL;
-	act->producer = mqbus_endpoint_producer(ep);
 	if (act->producer)
 		return act->user.kind == MQBUS_ACT_PUBLISH ? 0 : -EBADFD;
-	act->member = mqbus_endpoint_member(ep);
 	if (!act->member)
 		return -EBADFD;
 	queue = act->member->group->queue;

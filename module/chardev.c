@@ -4,7 +4,6 @@
  */
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/nospec.h>
 #include <linux/nsproxy.h>
 #include <linux/slab.h>
 
@@ -12,7 +11,6 @@
 #include "endpoint.h"
 #include "group.h"
 #include "publish.h"
-#include "queue.h"
 #include "refusal.h"
 #include "topic.h"
 
@@ -78,25 +76,6 @@ static __poll_t chardev_poll(struct file *file, struct poll_table_struct *wait)
 	if (producer)
 		return mqbus_producer_poll(producer, file, wait);
 	return member ? mqbus_member_poll(member, file, wait) : EPOLLERR;
-}
-
-/**
- * mqbus_endpoint_part() - a ring that an endpoint may know of
- * @ep: a bound endpoint
- * @partition: number of a partition, or MQBUS_RETRY
- *
- * Return: the ring, or NULL.
- */
-struct mqbus_part *mqbus_endpoint_part(struct mqbus_endpoint *ep, u32 partition)
-{
-	struct mqbus_topic *topic = mqbus_endpoint_topic(ep);
-	struct mqbus_member *member = mqbus_endpoint_member(ep);
-
-	if (partition < topic->nr_parts)
-		return topic->parts[array_index_nospec(partition, topic->nr_parts)];
-	if (partition == MQBUS_RETRY && member && member->group->queue)
-		return member->group->queue->retry;
-	return NULL;
 }
 
 static vm_fault_t chardev_fault(struct vm_fault *vmf)

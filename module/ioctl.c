@@ -174,10 +174,23 @@ static int do_lease(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 	return member ? mqbus_lease(member, &args->lease, nonblock) : -EBADFD;
 }
 
+static bool endpoint_bound(struct file *file, struct mqbus_ns *ns,
+			   struct mqbus_producer **producer, struct mqbus_member **member)
+{
+	const struct mqbus_endpoint *ep = file->private_data;
+
+	/* Only then it is a file of ours */
+	if (file->f_op->unlocked_ioctl != mqbus_ioctl || mqbus_ns_get(ep->who.net) != ns)
+		return false;
+	*producer = mqbus_endpoint_producer(ep);
+	*member = mqbus_endpoint_member(ep);
+	return true;
+}
+
 static int do_transact(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		       union mqbus_args *args, bool nonblock)
 {
-	return mqbus_transact(ns, &args->transact, nonblock);
+	return mqbus_transact(ns, endpoint_bound, &args->transact, nonblock);
 }
 
 static int do_wait(struct mqbus_endpoint *ep, struct mqbus_ns *ns,

@@ -154,12 +154,14 @@ static int transact_run(struct mqbus_transaction *t, ktime_t deadline)
 /**
  * mqbus_transact() - do several things wholly or not at all
  * @ns: in which namespace
+ * @bound: tells what the file of an act is bound as
  * @args: what the user asks for; which element failed is written back
  * @nonblock: do not wait
  *
  * Return: 0 or a negative errno as of &struct mqbus_transact.
  */
-int mqbus_transact(struct mqbus_ns *ns, struct mqbus_transact *args, bool nonblock)
+int mqbus_transact(struct mqbus_ns *ns, mqbus_bound_fn *bound, struct mqbus_transact *args,
+		   bool nonblock)
 {
 	struct mqbus_transaction *t;
 	int err;
@@ -180,6 +182,7 @@ int mqbus_transact(struct mqbus_ns *ns, struct mqbus_transact *args, bool nonblo
 	if (!t)
 		return -ENOMEM;
 	t->ns = ns;
+	t->bound = bound;
 	t->args = args;
 	t->turn.tickets = t->tickets;
 	t->turn.max = MQBUS_TRANSACT_LINES;

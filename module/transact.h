@@ -115,9 +115,17 @@ struct mqbus_obstacle {
 	bool again;
 };
 
+/*
+ * Whether a file is an endpoint in @ns. Fills what it is bound as, which stays so as long as
+ * the file, or NULL.
+ */
+typedef bool mqbus_bound_fn(struct file *file, struct mqbus_ns *ns,
+			    struct mqbus_producer **producer, struct mqbus_member **member);
+
 /**
  * struct mqbus_transaction - a transaction
  * @ns: in which namespace
+ * @bound: tells what an act's file is bound as
  * @args: the user's; is told which element failed
  * @nr_acts: how many acts
  * @nr_elements: how many elements they have
@@ -136,6 +144,7 @@ struct mqbus_obstacle {
  */
 struct mqbus_transaction {
 	struct mqbus_ns *ns;
+	mqbus_bound_fn *bound;
 	struct mqbus_transact *args;
 	u32 nr_acts;
 	u32 nr_elements;
@@ -153,7 +162,8 @@ struct mqbus_transaction {
 	struct mqbus_sender *senders[MQBUS_ACTS_MAX];
 };
 
-int mqbus_transact(struct mqbus_ns *ns, struct mqbus_transact *args, bool nonblock);
+int mqbus_transact(struct mqbus_ns *ns, mqbus_bound_fn *bound, struct mqbus_transact *args,
+		   bool nonblock);
 
 /* act.c */
 int mqbus_acts_read(struct mqbus_transaction *t);
