@@ -3,7 +3,7 @@
 # Generate the netlink code from uapi/mqbus.yaml with the kernel's own
 # generator, which also validates the specification against its schema.
 #
-#   ynl.sh          write uapi/linux/mqbus_netlink.h and module/netlink_policy.h
+#   ynl.sh          write uapi/linux/mqbus_netlink.h and module/ctl/netlink_policy.h
 #   ynl.sh --check  only tell whether they are what would be written
 #
 # Of the generated kernel source only the policies are used: its tables of operations
@@ -53,7 +53,7 @@ while read -r file mode kind filter; do
 	if generate "$file" "$mode" "$kind" "$filter"; then files+=("$file"); else status=1; fi
 done <<'LIST'
 uapi/linux/mqbus_netlink.h uapi header true
-module/netlink_policy.h kernel source policies
+module/ctl/netlink_policy.h kernel source policies
 LIST
 
 for f in "${files[@]}"; do

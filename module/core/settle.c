@@ -2,7 +2,7 @@
 /*
  * What becomes of the records that were handed out.
  */
-#include "trace_window.h"
+#include "group/trace_window.h"
 #include "window.h"
 
 /* Whether a record has failed and not come back to its partition since. */

@@ -11,10 +11,10 @@
 #include "../../module/core/cursor.c"
 #include "../../module/core/record.c"
 #include "../../module/core/ring.c"
-#include "../../module/account.c"
-#include "../../module/memory.c"
-#include "../../module/who.c"
-#include "../../module/wait.h"
+#include "../../module/base/account.c"
+#include "../../module/base/memory.c"
+#include "../../module/base/who.c"
+#include "../../module/base/wait.h"
 
 static void memory_is_mapped_twice(struct kunit *test)
 {

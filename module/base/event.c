@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: Events
+ *
+ * What happens is told to the multicast group "events" of its network namespace, if
+ * anybody listens. Much of it happens under a spinlock, and a message may go to many
+ * sockets; so it is only put together there, without sleeping, and queued. A work of the
+ * namespace sends what is queued, in order, to those who may know of it.
+ *
+ * The queue is bounded. When it is full, or there is no memory, all listeners are told
+ * that events were lost, as netlink tells one whose own socket is full: by ENOBUFS.
+ */
+#include <linux/ktime.h>
+#include <linux/pid.h>
+#include <net/genetlink.h>
+#include <net/sock.h>
+
+#include "base/compat.h"
+#include "base/event.h"
+#include "base/ns.h"
+#include "ctl/netlink.h"
+#include "group/group.h"
+#include "group/member.h"
+#include "log/topic.h"
+
+/* Events of a namespace that may be on their way */
+#define EVENT_QUEUE	1024
+/* Three names, a comm, a reason and the numbers; asserted by event_put() */
+#define EVENT_SIZE	768
+
+/* Which attributes the kinds have, beyond their names and who it was */
+enum event_field {
+	HAS_PARTITION	= BIT(0),
+	HAS_OFFSET	= BIT(1),
+	HAS_COUNT	= BIT(2),
+	HAS_REASON	= BIT(3),
+	HAS_GENERATION	= BIT(4),
+	HAS_LAG		= BIT(5),
+	HAS_BLOCKED	= BIT(6),
+};
+
+static const u8 event_fields[] = {
+	[MQBUS_EVENT_KIND_MEMBER_LEFT] = HAS_COUNT,
+	[MQBUS_EVENT_KIND_MEMBER_DIED] = HAS_COUNT,
+	[MQBUS_EVENT_KIND_REBALANCED] = HAS_COUNT | HAS_GENERATION,
+	[MQBUS_EVENT_KIND_DEAD_LETTER] = HAS_PARTITION | HAS_OFFSET | HAS_REASON,
+	[MQBUS_EVENT_KIND_LOST] = HAS_PARTITION | HAS_COUNT,
+	[MQBUS_EVENT_KIND_LAG_ABOVE] = HAS_LAG,
+	[MQBUS_EVENT_KIND_LAG_BELOW] = HAS_LAG,
+	[MQBUS_EVENT_KIND_PRODUCER_BLOCKED] = HAS_PARTITION | HAS_REASON | HAS_BLOCKED,
+};
+
+/**
+ * struct event_for - who may know of an event, in its message's control block
+ * @topic: owner of the topic
+ * @group: owner of the group, if there is one
+ * @all: everybody may read the topic
+ * @all_group: and the group, or there is none
+ */
+struct event_for {
+	kuid_t topic;
+	kuid_t group;
+	bool all;
+	bool all_group;
+};
+
+static struct workqueue_struct *event_wq;
+
+static struct mqbus_ns *event_ns(const struct mqbus_topic *topic)
+{
+	return topic->charge.ns;
+}
+
+/**
+ * mqbus_event_heard() - whether anybody listens
+ * @topic: to what happens here
+ *
+ * Return: whether an event is worth its while; who may not know of it counts too.
+ */
+bool mqbus_event_heard(const struct mqbus_topic *topic)
+{
+	return genl_has_listeners(&mqbus_netlink_family, event_ns(topic)->net, 0) > 0;
+}
+
+static int event_put_u64(struct sk_buff *skb, int attr, u64 value)
+{
+	return nla_put_u64_64bit(skb, attr, value, MQBUS_A_EVENT_PAD);
+}
+
+static int event_put_who(struct sk_buff *skb, const struct mqbus_event *e)
+{
+	struct user_namespace *ns = event_ns(e->topic)->net->user_ns;
+
+	if ((e->group && nla_put_string(skb, MQBUS_A_EVENT_GROUP, e->group->name)) ||
+	    (e->id && *e->id && nla_put_string(skb, MQBUS_A_EVENT_MEMBER, e->id)))
+		return -EMSGSIZE;
+	if (!e->comm)
+		return 0;
+	if (nla_put_u32(skb, MQBUS_A_EVENT_PID, e->pid) ||
+	    nla_put_string(skb, MQBUS_A_EVENT_COMM, e->comm) ||
+	    nla_put_u32(skb, MQBUS_A_EVENT_UID, from_kuid_munged(ns, e->uid)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int event_put(struct sk_buff *skb, const struct mqbus_event *e)
+{
+	u8 has = e->kind < ARRAY_SIZE(event_fields) ? event_fields[e->kind] : 0;
+
+	if (nla_put_u32(skb, MQBUS_A_EVENT_KIND, e->kind) ||
+	    event_put_u64(skb, MQBUS_A_EVENT_TIME, ktime_get_real_ns()) ||
+	    nla_put_string(skb, MQBUS_A_EVENT_TOPIC, e->topic->name) ||
+	    event_put_who(skb, e))
+		return -EMSGSIZE;
+	if ((has & HAS_PARTITION && nla_put_u32(skb, MQBUS_A_EVENT_PARTITION, e->partition)) ||
+	    (has & HAS_OFFSET && event_put_u64(skb, MQBUS_A_EVENT_OFFSET, e->offset)) ||
+	    (has & HAS_COUNT && event_put_u64(skb, MQBUS_A_EVENT_COUNT, e->count)) ||
+	    (has & HAS_REASON && nla_put_string(skb, MQBUS_A_EVENT_REASON, e->reason)) ||
+	    (has & HAS_GENERATION &&
+	     nla_put_u32(skb, MQBUS_A_EVENT_GENERATION, e->generation)) ||
+	    (has & HAS_LAG && (event_put_u64(skb, MQBUS_A_EVENT_LAG, e->lag) ||
+			       event_put_u64(skb, MQBUS_A_EVENT_LIMIT, e->limit))) ||
+	    (has & HAS_BLOCKED &&
+	     event_put_u64(skb, MQBUS_A_EVENT_BLOCKED_TIME, e->blocked_time)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static struct sk_buff *event_build(const struct mqbus_event *e)
+{
+	struct sk_buff *skb = genlmsg_new(EVENT_SIZE, GFP_ATOMIC | __GFP_NOWARN);
+	const struct mqbus_topic *topic = e->topic;
+	struct event_for *to;
+	void *msg;
+
+	if (!skb)
+		return NULL;
+	msg = genlmsg_put(skb, 0, 0, &mqbus_netlink_family, 0, MQBUS_CMD_EVENT);
+	if (WARN_ON_ONCE(!msg || event_put(skb, e))) {
+		nlmsg_free(skb);
+		return NULL;
+	}
+	genlmsg_end(skb, msg);
+	BUILD_BUG_ON(sizeof(*to) > sizeof(skb->cb));
+	to = (struct event_for *)skb->cb;
+	to->topic = mqbus_topic_uid(topic);
+	to->all = READ_ONCE(topic->mode) & 0004;
+	to->group = e->group ? e->group->uid : to->topic;
+	to->all_group = !e->group || e->group->mode & 0004;
+	return skb;
+}
+
+/**
+ * mqbus_event_tell() - tell what happened
+ * @e: what
+ *
+ * From any context of a process, whatever locks are held.
+ */
+void mqbus_event_tell(const struct mqbus_event *e)
+{
+	struct mqbus_events *events = &event_ns(e->topic)->events;
+	struct sk_buff *skb = NULL;
+
+	if (!mqbus_event_heard(e->topic))
+		return;
+	/* Several at a time may make it a little more */
+	if (skb_queue_len_lockless(&events->queue) < EVENT_QUEUE)
+		skb = event_build(e);
+	if (skb)
+		skb_queue_tail(&events->queue, skb);
+	else
+		WRITE_ONCE(events->lost, true);
+	queue_work(event_wq, &events->work);
+}
+
+/**
+ * mqbus_event_topic() - tell what became of a topic
+ * @kind: what
+ * @topic: the topic
+ */
+void mqbus_event_topic(enum mqbus_event_kind kind, const struct mqbus_topic *topic)
+{
+	mqbus_event_tell(&(struct mqbus_event) { .kind = kind, .topic = topic });
+}
+
+/**
+ * mqbus_event_group() - tell what became of a group
+ * @kind: what
+ * @group: the group
+ */
+void mqbus_event_group(enum mqbus_event_kind kind, const struct mqbus_group *group)
+{
+	mqbus_event_tell(&(struct mqbus_event) {
+		.kind = kind, .topic = group->topic, .group = group,
+	});
+}
+
+/**
+ * mqbus_event_member() - tell what became of a member
+ * @kind: what
+ * @member: the member
+ * @id: what it calls itself, terminated, or NULL
+ * @count: what it held
+ */
+void mqbus_event_member(enum mqbus_event_kind kind, const struct mqbus_member *member,
+			const char *id, u64 count)
+{
+	mqbus_event_tell(&(struct mqbus_event) {
+		.kind = kind, .topic = member->topic, .group = member->group, .id = id,
+		.comm = member->comm, .pid = pid_nr(member->pid), .uid = member->uid,
+		.count = count,
+	});
+}
+
+/* Whether a socket is not to get an event. Called under netlink's locks. */
+static int event_filter(struct sock *sk, struct sk_buff *skb, void *data)
+{
+	const struct event_for *to = data;
+	kuid_t uid = mqbus_sock_uid(sk);
+	bool owns = uid_eq(uid, to->topic);
+
+	if (uid_eq(uid, GLOBAL_ROOT_UID) || uid_eq(uid, make_kuid(sock_net(sk)->user_ns, 0)))
+		return 0;
+	return !((owns || to->all) && (owns || to->all_group || uid_eq(uid, to->group)));
+}
+
+static void event_run(struct work_struct *work)
+{
+	struct mqbus_ns *ns = container_of(work, struct mqbus_ns, events.work);
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&ns->events.queue))) {
+		/* netlink needs the control block */
+		struct event_for to = *(struct event_for *)skb->cb;
+
+		memset(skb->cb, 0, sizeof(skb->cb));
+		mqbus_multicast_filtered(&mqbus_netlink_family, ns->net, skb, event_filter, &to,
+					 to.all && to.all_group);
+		cond_resched();
+	}
+	/* After those that were before them */
+	if (xchg(&ns->events.lost, false))
+		genl_set_err(&mqbus_netlink_family, ns->net, 0, 0, -ENOBUFS);
+}
+
+/**
+ * mqbus_event_ns_init() - be ready for a namespace's events
+ * @ns: the namespace
+ */
+void mqbus_event_ns_init(struct mqbus_ns *ns)
+{
+	skb_queue_head_init(&ns->events.queue);
+	INIT_WORK(&ns->events.work, event_run);
+	ns->events.lost = false;
+}
+
+/**
+ * mqbus_event_ns_exit() - undo mqbus_event_ns_init()
+ * @ns: a namespace in which nothing happens any more
+ */
+void mqbus_event_ns_exit(struct mqbus_ns *ns)
+{
+	cancel_work_sync(&ns->events.work);
+	skb_queue_purge(&ns->events.queue);
+}
+
+/**
+ * mqbus_event_setup() - be ready to send events
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init mqbus_event_setup(void)
+{
+	event_wq = alloc_workqueue("mqbus_event", WQ_UNBOUND, 0);
+	return event_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * mqbus_event_cleanup() - undo mqbus_event_setup()
+ *
+ * Sends what is on its way, so the family must still be there.
+ */
+void mqbus_event_cleanup(void)
+{
+	destroy_workqueue(event_wq);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_NS_H
+#define _MQBUS_NS_H
+
+#include <linux/atomic.h>
+#include <linux/hashtable.h>
+#include <linux/mutex.h>
+#include <net/net_namespace.h>
+
+#include "base/event.h"
+
+struct ctl_table;
+struct ctl_table_header;
+
+/**
+ * struct mqbus_ns - the bus of one network namespace
+ * @net: the namespace
+ * @lock: protects the table of topics; taken before any topic's lock
+ * @topics: topics by the hash of their name
+ * @nr_topics: how many
+ * @seq: counts changes of @topics and of their groups, for dumps; never 0
+ * @bytes: charged, under the account lock
+ * @max_bytes: sysctl: limit of @bytes
+ * @max_topics: sysctl: limit of @nr_topics
+ * @max_groups: sysctl: limit of groups of a topic
+ * @producers: last producer id given out
+ * @dlq_lock: serialises new connections to topics of dead letters; taken before @lock
+ * @dlq_mark: last search for circles of them, under @lock
+ * @dlq_links: guards @dlq_orphans and each topic's feeders; taken inside a group's lock
+ * @dlq_orphans: queue groups whose topic of dead letters is not there
+ * @dlq_work: looks for it
+ * @dlq_pass: the last look
+ * @transact_lock: one transaction at a time has its locks; taken before any group's
+ * @events: on their way to who listens
+ * @table: sysctl table
+ * @header: its registration
+ */
+struct mqbus_ns {
+	struct net *net;
+	struct mutex lock;	/* guards topics, nr_topics */
+	DECLARE_HASHTABLE(topics, 8);
+	unsigned int nr_topics;
+	atomic_t seq;
+	u64 bytes;
+	unsigned long max_bytes;
+	unsigned long max_topics;
+	unsigned long max_groups;
+	atomic64_t producers;
+	struct mutex dlq_lock;	/* no two new ways for dead letters at a time */
+	u32 dlq_mark;
+	spinlock_t dlq_links;	/* who is in which list */
+	struct list_head dlq_orphans;
+	struct work_struct dlq_work;
+	u32 dlq_pass;
+	struct mutex transact_lock;	/* for lockdep: several locks of a kind are held */
+	struct mqbus_events events;
+	struct ctl_table *table;
+	struct ctl_table_header *header;
+};
+
+struct mqbus_ns *mqbus_ns_get(struct net *net);
+int mqbus_ns_init(void);
+void mqbus_ns_uninit(void);
+
+#endif /* _MQBUS_NS_H */

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who may: rights come from the credentials that opened the file or the socket,
+ * never from who happens to call with it.
+ */
+#include <linux/capability.h>
+#include <linux/ctype.h>
+#include <linux/mqbus.h>
+#include <linux/netlink.h>
+#include <linux/string.h>
+#include <net/net_namespace.h>
+
+#include "base/who.h"
+
+/**
+ * mqbus_who_capable() - whether somebody has a capability over the namespace
+ * @who: somebody
+ * @cap: CAP_*
+ *
+ * Return: true if so. CAP_SYS_RESOURCE is asked of the machine, not of the
+ * namespace: limits protect the machine.
+ */
+bool mqbus_who_capable(const struct mqbus_who *who, int cap)
+{
+	struct user_namespace *over = cap == CAP_SYS_RESOURCE ? &init_user_ns :
+								who->net->user_ns;
+
+	if (who->file)
+		return file_ns_capable(who->file, over, cap);
+	return netlink_ns_capable(who->skb, over, cap);
+}
+
+/* in_egroup_p() for credentials that are not the caller's */
+static bool in_group(const struct cred *cred, kgid_t gid)
+{
+	const struct group_info *info = cred->group_info;
+	unsigned int low = 0, high = info->ngroups;
+
+	if (gid_eq(cred->fsgid, gid))
+		return true;
+	while (low < high) {
+		unsigned int mid = low + (high - low) / 2;
+
+		if (gid_eq(info->gid[mid], gid))
+			return true;
+		if (gid_gt(gid, info->gid[mid]))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+static bool mode_allows(const struct cred *cred, kuid_t uid, kgid_t gid, umode_t mode,
+			unsigned int want)
+{
+	if (uid_eq(cred->fsuid, uid))
+		mode >>= 6;
+	else if (in_group(cred, gid))
+		mode >>= 3;
+	return !(want & ~mode);
+}
+
+/**
+ * mqbus_who_may() - check a mode as a file's
+ * @who: somebody
+ * @uid: owner of the object
+ * @gid: its group
+ * @mode: its rw bits for owner, group and others
+ * @want: MQBUS_MAY_*
+ *
+ * Return: whether all that is wanted is allowed, by the mode or by
+ * CAP_DAC_OVERRIDE.
+ */
+bool mqbus_who_may(const struct mqbus_who *who, kuid_t uid, kgid_t gid,
+		   umode_t mode, unsigned int want)
+{
+	return mode_allows(who->cred, uid, gid, mode, want) ||
+	       mqbus_who_capable(who, CAP_DAC_OVERRIDE);
+}
+
+/**
+ * mqbus_right_get() - keep what somebody may do
+ * @right: filled
+ * @who: somebody
+ *
+ * A file's rights are those of its opener, for as long as it is open; so are these, for
+ * longer.
+ */
+void mqbus_right_get(struct mqbus_right *right, const struct mqbus_who *who)
+{
+	right->cred = get_cred(who->cred);
+	right->override = mqbus_who_capable(who, CAP_DAC_OVERRIDE);
+}
+
+/**
+ * mqbus_right_put() - undo mqbus_right_get()
+ * @right: what that filled, or zeros; zeros afterwards
+ */
+void mqbus_right_put(struct mqbus_right *right)
+{
+	put_cred(right->cred);
+	*right = (struct mqbus_right) {};
+}
+
+/**
+ * mqbus_right_may() - as mqbus_who_may(), of somebody who is not there any more
+ * @right: what he might do
+ * @uid: owner of the object
+ * @gid: its group
+ * @mode: its rw bits for owner, group and others
+ * @want: MQBUS_MAY_*
+ *
+ * Return: whether all that is wanted is allowed.
+ */
+bool mqbus_right_may(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
+		     umode_t mode, unsigned int want)
+{
+	return right->override ||
+	       (right->cred && mode_allows(right->cred, uid, gid, mode, want));
+}
+
+/**
+ * mqbus_who_owns() - whether somebody may do what an owner may
+ * @who: somebody
+ * @uid: the owner
+ *
+ * Return: true for the owner and with CAP_DAC_OVERRIDE.
+ */
+bool mqbus_who_owns(const struct mqbus_who *who, kuid_t uid)
+{
+	return uid_eq(who->cred->fsuid, uid) ||
+	       mqbus_who_capable(who, CAP_DAC_OVERRIDE);
+}
+
+/**
+ * mqbus_name_check() - check a name that came from a user
+ * @name: %MQBUS_NAME_SIZE bytes
+ *
+ * Names are shown in tables, metrics and paths, so they are of a set that needs
+ * no quoting anywhere.
+ *
+ * Return: 0, -ENAMETOOLONG, -EINVAL (empty), -EILSEQ.
+ */
+int mqbus_name_check(const char *name)
+{
+	size_t len = strnlen(name, MQBUS_NAME_SIZE);
+	size_t i;
+
+	if (len == MQBUS_NAME_SIZE)
+		return -ENAMETOOLONG;
+	if (!len)
+		return -EINVAL;
+	if (name[0] == '-' || name[0] == '.')
+		return -EILSEQ;
+	for (i = 0; i < len; i++) {
+		unsigned char c = name[i];
+
+		if (c >= 0x80 || (!isalnum(c) && !strchr("._:@-", c)))
+			return -EILSEQ;
+	}
+	/* Two spellings of one name would be two ways to grow the structure */
+	if (memchr_inv(name + len, 0, MQBUS_NAME_SIZE - len))
+		return -EINVAL;
+	return 0;
+}

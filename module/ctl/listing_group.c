@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Groups as netlink attributes: their progress, and figures of queues.
+ */
+#include <linux/ktime.h>
+#include <linux/mqbus_netlink.h>
+#include <linux/pid.h>
+#include <net/netlink.h>
+
+#include "base/who.h"
+#include "ctl/listing.h"
+#include "group/group.h"
+#include "group/member.h"
+#include "group/queue.h"
+#include "log/topic.h"
+
+/**
+ * struct group_state - a group's progress in a partition at one moment
+ * @members: number of members
+ * @generation: of the assignment
+ * @cursor: the progress
+ * @pid: the owner's, in the reader's namespace; 0: nobody owns it
+ * @comm: its name
+ * @lag: records published and not settled
+ * @oldest: when the oldest of them was stored; 0: there are none
+ * @lag_limit: of @lag, over all partitions
+ * @paused: nothing is handed out
+ * @revoking: the owner is to let go of the partition
+ * @stream: options of a stream group
+ */
+struct group_state {
+	u32 members;
+	u32 generation;
+	struct mqbus_cursor cursor;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+	u64 lag;
+	u64 oldest;
+	u64 lag_limit;
+	bool paused;
+	bool revoking;
+	struct mqbus_stream stream;
+};
+
+/* When the record at a cursor's end was stored; U64_MAX: there is none. */
+static u64 given_time(struct mqbus_ring *ring, u64 pos)
+{
+	u64 time = U64_MAX;
+
+	spin_lock(&ring->lock);
+	pos = max(pos, ring->head.pos);
+	if (pos < ring->published)
+		time = mqbus_ring_record(ring, pos)->time;
+	spin_unlock(&ring->lock);
+	return time;
+}
+
+/* The same of records of a partition that are taken; of those in the retry ring some. */
+static u64 taken_time(const struct mqbus_window *w, u32 partition)
+{
+	u32 i = w->lanes[partition].order.first, steps = MQBUS_WINDOW_STEP;
+	u64 time = U64_MAX;
+
+	if (i != MQBUS_NONE)
+		time = mqbus_window_record(w, i)->time;
+	for (i = w->lanes[w->nr_lanes].order.first; i != MQBUS_NONE && steps; steps--) {
+		const struct mqbus_entry *e = mqbus_window_entry(w, i);
+
+		if (e->partition == partition)
+			time = min(time, mqbus_window_record(w, i)->time);
+		i = e->order.next;
+	}
+	return time;
+}
+
+/* When the oldest record that is not settled was stored; 0: there is none. */
+static u64 oldest_time(struct mqbus_group *group, u32 partition)
+{
+	const struct mqbus_cursor *c = &group->slots[partition].cursor;
+	struct mqbus_ring *ring = &group->topic->parts[partition]->ring;
+	u64 time = given_time(ring, group->queue ? c->given.pos : c->done.pos);
+
+	if (group->queue)
+		time = min(time, taken_time(&group->queue->window, partition));
+	return time == U64_MAX ? 0 : time;
+}
+
+static void group_state(struct mqbus_group *group, u32 partition,
+			const struct mqbus_part_state *part, struct group_state *state)
+{
+	struct mqbus_slot *slot = &group->slots[partition];
+
+	spin_lock(&group->lock);
+	state->members = group->nr_members;
+	state->generation = group->assign.generation;
+	state->cursor = slot->cursor;
+	/* Who owns something is there */
+	state->pid = slot->owner ? pid_vnr(slot->owner->member->pid) : 0;
+	if (slot->owner)
+		memcpy(state->comm, slot->owner->member->comm, sizeof(state->comm));
+	state->lag = mqbus_lag_records(group, partition, part->head.offset, part->end.offset);
+	state->oldest = oldest_time(group, partition);
+	state->lag_limit = group->lag.limit;
+	state->paused = group->paused;
+	state->revoking = mqbus_slot_revoked(slot);
+	state->stream = group->stream;
+	spin_unlock(&group->lock);
+}
+
+/**
+ * struct queue_state - a queue group's figures at one moment
+ * @options: as its owner gave them
+ * @conf: what they come to
+ * @stats: what happened so far
+ * @inflight: records in flight
+ * @leased: of these, records that members have
+ * @held: records held back for their key
+ * @retrying: records in the retry ring
+ * @nr_dead: dead letters that wait
+ * @retry_used: bytes of the retry ring
+ * @oldest: when the record was handed out that was first, of the first ones; 0: there
+ *	is none
+ */
+struct queue_state {
+	struct mqbus_queue options;
+	struct mqbus_window_conf conf;
+	struct mqbus_window_stats stats;
+	u32 inflight;
+	u32 leased;
+	u32 held;
+	u32 retrying;
+	u32 nr_dead;
+	u64 retry_used;
+	u64 oldest;
+};
+
+static u64 oldest_inflight(const struct mqbus_window *w)
+{
+	u64 oldest = 0;
+	u32 i;
+
+	for (i = 0; i <= w->nr_lanes; i++) {
+		u32 first = w->lanes[i].order.first;
+		u64 time = first == MQBUS_NONE ? 0 : mqbus_window_entry(w, first)->first;
+
+		/* One that is held back was not handed out yet */
+		if (time && (!oldest || time < oldest))
+			oldest = time;
+	}
+	return oldest;
+}
+
+static void queue_state(struct mqbus_group *group, struct queue_state *state)
+{
+	const struct mqbus_group_queue *q = group->queue;
+	const struct mqbus_window *w = &q->window;
+
+	spin_lock(&group->lock);
+	state->options = q->options;
+	state->conf = w->conf;
+	state->stats = w->stats;
+	state->inflight = w->inflight;
+	state->leased = w->leased;
+	state->held = w->held;
+	state->retrying = w->retrying;
+	state->nr_dead = w->nr_dead;
+	state->retry_used = w->retry_live;
+	state->oldest = oldest_inflight(w);
+	spin_unlock(&group->lock);
+}
+
+/* ns since a time of CLOCK_REALTIME, which may have gone back; 0 since never. */
+static u64 time_since(u64 time)
+{
+	u64 now = ktime_get_real_ns();
+
+	return time && now > time ? now - time : 0;
+}
+
+static int put_u64(struct sk_buff *skb, int attr, u64 value)
+{
+	return nla_put_u64_64bit(skb, attr, value, MQBUS_A_QUEUE_PAD);
+}
+
+static int listing_queue_options(struct sk_buff *skb, const struct mqbus_group_queue *q,
+				 const struct queue_state *s)
+{
+	const struct mqbus_window_conf *conf = &s->conf;
+
+	if (nla_put_u32(skb, MQBUS_A_QUEUE_FLAGS, s->options.flags) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_MAX_INFLIGHT, conf->max_inflight) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_CREDIT, s->options.credit) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_LIMIT, conf->limit ?: MQBUS_ANY) ||
+	    put_u64(skb, MQBUS_A_QUEUE_LEASE, conf->lease) ||
+	    put_u64(skb, MQBUS_A_QUEUE_BACKOFF_MIN, conf->backoff.min) ||
+	    put_u64(skb, MQBUS_A_QUEUE_BACKOFF_MAX, conf->backoff.max) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_BACKOFF_FACTOR, conf->backoff.factor) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_BACKOFF_JITTER, conf->backoff.jitter) ||
+	    put_u64(skb, MQBUS_A_QUEUE_RETRY_SIZE, q->retry->mem.size))
+		return -EMSGSIZE;
+	if (s->options.dlq[0] && nla_put_string(skb, MQBUS_A_QUEUE_DLQ, s->options.dlq))
+		return -EMSGSIZE;
+	return put_u64(skb, MQBUS_A_QUEUE_CHARGED, q->group->charge.bytes) ?:
+	       put_u64(skb, MQBUS_A_QUEUE_DLQ_PRODUCER, q->producer);
+}
+
+static int listing_queue_stats(struct sk_buff *skb, const struct queue_state *s)
+{
+	const struct mqbus_window_stats *stats = &s->stats;
+
+	if (nla_put_u32(skb, MQBUS_A_QUEUE_INFLIGHT, s->inflight) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_LEASED, s->leased) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_HELD, s->held) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_RETRYING, s->retrying) ||
+	    put_u64(skb, MQBUS_A_QUEUE_RETRY_USED, s->retry_used) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_DLQ_BLOCKED, s->nr_dead) ||
+	    put_u64(skb, MQBUS_A_QUEUE_DELIVERED, stats->delivered) ||
+	    put_u64(skb, MQBUS_A_QUEUE_REDELIVERED, stats->redelivered) ||
+	    put_u64(skb, MQBUS_A_QUEUE_ACKED, stats->acked) ||
+	    put_u64(skb, MQBUS_A_QUEUE_NACKED, stats->nacked) ||
+	    put_u64(skb, MQBUS_A_QUEUE_RELEASED, stats->released) ||
+	    put_u64(skb, MQBUS_A_QUEUE_REJECTED, stats->rejected) ||
+	    put_u64(skb, MQBUS_A_QUEUE_EXTENDED, stats->extended) ||
+	    put_u64(skb, MQBUS_A_QUEUE_EXPIRED, stats->expired) ||
+	    put_u64(skb, MQBUS_A_QUEUE_DIED, stats->died) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_DEATHS, stats->deaths) ||
+	    put_u64(skb, MQBUS_A_QUEUE_DEAD_LETTERED, stats->buried) ||
+	    put_u64(skb, MQBUS_A_QUEUE_DISCARDED, stats->discarded) ||
+	    put_u64(skb, MQBUS_A_QUEUE_OLDEST_INFLIGHT, time_since(s->oldest)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int listing_queue(struct sk_buff *skb, struct mqbus_group *group)
+{
+	struct queue_state state;
+	struct nlattr *nest;
+
+	if (!group->queue)
+		return 0;
+	nest = nla_nest_start(skb, MQBUS_A_GROUP_QUEUE);
+	if (!nest)
+		return -EMSGSIZE;
+	queue_state(group, &state);
+	if (listing_queue_options(skb, group->queue, &state) ||
+	    listing_queue_stats(skb, &state))
+		return -EMSGSIZE;	/* the whole message is cancelled */
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/**
+ * mqbus_listing_group() - describe a group's progress in a partition
+ * @skb: message to put it into
+ * @group: the group
+ * @i: number of the partition
+ * @who: for whom
+ *
+ * Return: 0, or -EMSGSIZE if there is no room.
+ */
+int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
+			const struct mqbus_who *who)
+{
+	struct mqbus_part_state part = mqbus_listing_part(group->topic, i);
+	u32 type = group->queue ? MQBUS_GROUP_QUEUE : MQBUS_GROUP_STREAM;
+	struct group_state state;
+
+	/* After the end was read, so that it may be ahead of it, but never negative */
+	group_state(group, i, &part, &state);
+	if (nla_put_string(skb, MQBUS_A_GROUP_TOPIC, group->topic->name) ||
+	    nla_put_string(skb, MQBUS_A_GROUP_NAME, group->name) ||
+	    nla_put_u32(skb, MQBUS_A_GROUP_UID,
+			from_kuid_munged(who->cred->user_ns, group->uid)) ||
+	    nla_put_u32(skb, MQBUS_A_GROUP_MODE, group->mode) ||
+	    nla_put_u32(skb, MQBUS_A_GROUP_TYPE, type) ||
+	    nla_put_u32(skb, MQBUS_A_GROUP_MEMBERS, state.members) ||
+	    nla_put_u32(skb, MQBUS_A_GROUP_GENERATION, state.generation) ||
+	    nla_put_u32(skb, MQBUS_A_GROUP_PARTITION, i) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_COMMITTED, state.cursor.done.offset,
+			      MQBUS_A_GROUP_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_FETCHED, state.cursor.given.offset,
+			      MQBUS_A_GROUP_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_NEXT_OFFSET, part.end.offset,
+			      MQBUS_A_GROUP_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG, state.lag, MQBUS_A_GROUP_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LOST, state.cursor.lost,
+			      MQBUS_A_GROUP_PAD))
+		return -EMSGSIZE;
+	if (state.pid && (nla_put_u32(skb, MQBUS_A_GROUP_OWNER_PID, state.pid) ||
+			  nla_put_string(skb, MQBUS_A_GROUP_OWNER_COMM, state.comm)))
+		return -EMSGSIZE;
+	if ((state.paused && nla_put_flag(skb, MQBUS_A_GROUP_PAUSED)) ||
+	    (state.revoking && nla_put_flag(skb, MQBUS_A_GROUP_REVOKING)))
+		return -EMSGSIZE;
+	if (!group->queue &&
+	    (nla_put_u64_64bit(skb, MQBUS_A_GROUP_REBALANCE_TIMEOUT,
+			       state.stream.rebalance_timeout ?: MQBUS_REBALANCE_DEFAULT,
+			       MQBUS_A_GROUP_PAD) ||
+	     nla_put_u64_64bit(skb, MQBUS_A_GROUP_GRACE, state.stream.grace,
+			       MQBUS_A_GROUP_PAD)))
+		return -EMSGSIZE;
+	if (!group->queue &&
+	    (nla_put_u64_64bit(skb, MQBUS_A_GROUP_DELIVERED, state.cursor.delivered,
+			       MQBUS_A_GROUP_PAD) ||
+	     nla_put_u64_64bit(skb, MQBUS_A_GROUP_REDELIVERED, state.cursor.redelivered,
+			       MQBUS_A_GROUP_PAD)))
+		return -EMSGSIZE;
+	if (nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG_TIME, time_since(state.oldest),
+			      MQBUS_A_GROUP_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG_LIMIT, state.lag_limit,
+			      MQBUS_A_GROUP_PAD))
+		return -EMSGSIZE;
+	return listing_queue(skb, group);
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Putting a group somewhere in its topic: when it is made, and later.
+ */
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "base/elements.h"
+#include "group/group.h"
+#include "group/queue.h"
+#include "log/topic.h"
+
+/**
+ * mqbus_whence_valid() - whether a place can be asked for, also of a new group
+ * @whence: an &enum mqbus_whence
+ * @value: its number
+ *
+ * Return: whether both are known and belong together.
+ */
+bool mqbus_whence_valid(u32 whence, u64 value)
+{
+	switch (whence) {
+	case MQBUS_WHENCE_EARLIEST:
+	case MQBUS_WHENCE_LATEST:
+		return !value;
+	case MQBUS_WHENCE_OFFSET:
+	case MQBUS_WHENCE_TIME:
+		return true;
+	}
+	return false;
+}
+
+/**
+ * mqbus_group_place() - find a place in a partition
+ * @group: the group; its topic's lock is held
+ * @partition: the partition
+ * @seek: where to; tells where that is
+ * @place: put the group's cursor there, before the ring's lock is let go, so that no
+ *	writer passes it; the group's lock keeps members from moving it meanwhile
+ * @end: filled with the offset that the next record gets
+ *
+ * Return: 0, or -EINTR when a fatal signal came and nothing is to be placed.
+ */
+int mqbus_group_place(struct mqbus_group *group, u32 partition,
+		      struct mqbus_seek *seek, bool place, u64 *end)
+{
+	struct mqbus_ring *ring = &group->topic->parts[partition]->ring;
+	struct mqbus_cursor *cursor = &group->slots[partition].cursor;
+	bool found;
+
+	mqbus_topic_expire(group->topic, partition);
+	do {
+		/* What was begun is finished: records may have been forgotten for it */
+		if (!place && fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		spin_lock(&group->lock);
+		spin_lock(&ring->lock);
+		found = mqbus_ring_seek_step(ring, seek);
+		if (found && place) {
+			mqbus_cursor_place(cursor, ring, &seek->at);
+			if (group->queue)
+				mqbus_window_place(&group->queue->window, partition);
+		}
+		*end = ring->page->next_offset;
+		spin_unlock(&ring->lock);
+		spin_unlock(&group->lock);
+	} while (!found);
+	return 0;
+}
+
+/* So many on from an offset, as far as there are numbers. */
+static u64 seek_shift(u64 offset, s64 shift)
+{
+	u64 to = offset + shift;
+
+	if (shift < 0)
+		return to > offset ? 0 : to;
+	return to < offset ? U64_MAX : to;
+}
+
+static int seek_one(struct mqbus_group *group, u32 partition,
+		    const struct mqbus_group_seek *args,
+		    struct mqbus_seek_result *res)
+{
+	struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
+	bool dry = args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
+	int err;
+
+	res->partition = partition;
+	/* Members are kept out by the topic's lock, or still, or it is only a dry run */
+	spin_lock(&group->lock);
+	res->old_offset = group->slots[partition].cursor.done.offset;
+	spin_unlock(&group->lock);
+	if (args->whence == MQBUS_WHENCE_SHIFT) {
+		seek.whence = MQBUS_WHENCE_OFFSET;
+		seek.value = seek_shift(res->old_offset, args->value);
+	}
+	if (!dry && fatal_signal_pending(current))
+		return -EINTR;
+	if (!dry && group->queue)
+		mqbus_queue_forget(group->queue, partition);
+	err = mqbus_group_place(group, partition, &seek, !dry, &res->end_offset);
+	res->new_offset = seek.at.offset;
+	return err;
+}
+
+/* Whether the group cannot be moved without taking something from it. */
+static bool seek_busy(struct mqbus_group *group, u32 first, u32 last)
+{
+	u32 i;
+
+	if (mqbus_group_busy(group))
+		return true;
+	for (i = first; group->queue && i <= last; i++)
+		if (mqbus_queue_waits(group->queue, i))
+			return true;
+	return false;
+}
+
+/* Under the topic's lock. Fills @res and the number of partitions concerned. */
+static int group_seek_locked(struct mqbus_group *group,
+			     struct mqbus_group_seek *args,
+			     struct mqbus_seek_result *res, u32 room)
+{
+	struct mqbus_topic *topic = group->topic;
+	bool dry = args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
+	bool force = args->flags & MQBUS_GROUP_SEEK_F_FORCE && !dry;
+	u32 first = 0, last = topic->nr_parts - 1, i;
+	int err = 0;
+
+	if (args->partition != MQBUS_ANY) {
+		if (args->partition >= topic->nr_parts)
+			return -ECHRNG;
+		first = array_index_nospec(args->partition, topic->nr_parts);
+		last = first;
+	}
+	if (!dry && !force && seek_busy(group, first, last))
+		return -EBUSY;
+	if (force)
+		mqbus_group_shut(group, true);
+	for (i = first; !err && i <= last; i++) {
+		struct mqbus_seek_result spare = {};
+
+		err = seek_one(group, i, args, i - first < room ? &res[i - first] : &spare);
+	}
+	/* Of all that were moved, perhaps not all that were asked for */
+	if (!dry && group->queue)
+		mqbus_queue_forget_retry(group->queue, first, i - 1);
+	if (force)
+		mqbus_group_shut(group, false);
+	args->nr_results = last - first + 1;
+	mqbus_topic_wake_writers(topic);
+	return err;
+}
+
+/**
+ * mqbus_group_seek() - move a group
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: where to; the number of partitions is written back
+ *
+ * A bad address of the results is found before anything moves. No lock is held
+ * while the user's memory is touched, which may take for ever.
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_seek.
+ */
+int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
+		     struct mqbus_group_seek *args)
+{
+	void __user *results = u64_to_user_ptr(args->results);
+	struct mqbus_seek_result *res;
+	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+	u32 room;
+	int err;
+
+	if (args->flags & ~__MQBUS_GROUP_SEEK_F_ALL)
+		return -EOPNOTSUPP;
+	if (args->__reserved || (args->whence != MQBUS_WHENCE_SHIFT &&
+				 !mqbus_whence_valid(args->whence, args->value)))
+		return -EINVAL;
+	err = args->nr_results ? mqbus_elements_check(args->result_size, sizeof(*res)) : 0;
+	if (err)
+		return err;
+
+	room = min_t(u32, args->nr_results, max_t(u32, MQBUS_PARTITIONS_MAX, nr_cpu_ids));
+	res = kvcalloc(room ?: 1, sizeof(*res), GFP_KERNEL_ACCOUNT);
+	if (!res)
+		return -ENOMEM;
+	err = -EFAULT;
+	if (room && clear_user(results, (size_t)room * args->result_size))
+		goto free;
+
+	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	if (err)
+		goto free;
+	err = group_seek_locked(group, args, res, room);
+	mqbus_group_unlock(topic);
+	if (!err)
+		err = mqbus_elements_write(args->results, args->result_size, res, sizeof(*res),
+					   min(room, args->nr_results));
+free:
+	kvfree(res);
+	return err;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Waiting until a group has settled what was published.
+ */
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "base/elements.h"
+#include "base/wait.h"
+#include "base/who.h"
+#include "ctl/settled.h"
+#include "group/group.h"
+#include "group/queue.h"
+#include "log/topic.h"
+
+/* Places that are copied in at a time */
+#define SETTLED_CHUNK	32
+/* Partitions that are looked at under one hold of the group's lock */
+#define SETTLED_STEP	64
+
+/**
+ * struct awaited - what is waited for
+ * @topic: the topic, with a reference
+ * @group: the group, with a reference
+ * @ends: for each partition the offset below which all is to be settled; 0: nothing
+ * @behind: a partition of which that was not so when it was last looked at
+ */
+struct awaited {
+	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+	u64 *ends;
+	u32 behind;
+};
+
+/* As stream_settled(), of some partitions. */
+static bool parts_settled(struct awaited *a, u32 begin, u32 end)
+{
+	const struct mqbus_slot *slots = a->group->slots;
+	u32 i;
+
+	spin_lock(&a->group->lock);
+	for (i = begin; i < end && slots[i].cursor.done.offset >= a->ends[i]; i++)
+		;
+	spin_unlock(&a->group->lock);
+	if (i < end)
+		a->behind = i;
+	return i == end;
+}
+
+/* Whether all is settled; mostly the partition that was behind still is, and that is all. */
+static bool stream_settled(struct awaited *a)
+{
+	u32 nr = a->topic->nr_parts, i;
+
+	if (!parts_settled(a, a->behind, a->behind + 1))
+		return false;
+	for (i = 0; i < nr; i += SETTLED_STEP) {
+		if (!parts_settled(a, i, min(i + SETTLED_STEP, nr)))
+			return false;
+		cond_resched();
+	}
+	return true;
+}
+
+/*
+ * Whether no record that is waited for is in the retry ring, which is below no floor.
+ * Who is killed need not know.
+ */
+static bool retry_settled(const struct awaited *a)
+{
+	struct mqbus_group *group = a->group;
+	struct mqbus_retry_walk walk = {};
+	bool more;
+
+	do {
+		spin_lock(&group->lock);
+		more = mqbus_window_walk_retry(&group->queue->window, &walk, a->ends);
+		spin_unlock(&group->lock);
+		cond_resched();
+		if (more && fatal_signal_pending(current))
+			return false;
+	} while (more);
+	return !walk.found;
+}
+
+/* Whether it is over: all is settled, or will never be. */
+static bool awaited_over(struct awaited *a)
+{
+	if (READ_ONCE(a->group->dead))
+		return true;
+	return stream_settled(a) && (!a->group->queue || retry_settled(a));
+}
+
+static int awaited_wait(struct awaited *a, ktime_t deadline)
+{
+	struct mqbus_group *group = a->group;
+	int err = 0;
+
+	if (group->queue) {
+		/* Every settlement wakes then, not only those that move a floor */
+		spin_lock(&group->lock);
+		group->queue->window.watchers++;
+		spin_unlock(&group->lock);
+	}
+	if (!awaited_over(a))
+		err = mqbus_wait(a->topic->waits.settled, awaited_over(a), deadline);
+	if (group->queue) {
+		spin_lock(&group->lock);
+		group->queue->window.watchers--;
+		spin_unlock(&group->lock);
+	}
+	return err ?: (READ_ONCE(group->dead) ? -EIDRM : 0);
+}
+
+static int awaited_place(struct awaited *a, const struct mqbus_place *place)
+{
+	struct mqbus_mark end;
+	u32 partition;
+
+	if (place->__reserved)
+		return -EINVAL;
+	if (place->partition == MQBUS_ANY)
+		return 0;
+	if (place->partition >= a->topic->nr_parts)
+		return -ECHRNG;
+	partition = array_index_nospec(place->partition, a->topic->nr_parts);
+	mqbus_ring_end(&a->topic->parts[partition]->ring, &end);
+	if (place->offset >= end.offset)
+		return -ERANGE;
+	a->ends[partition] = max(a->ends[partition], place->offset + 1);
+	return 0;
+}
+
+static int awaited_places(struct awaited *a, const struct mqbus_wait *args)
+{
+	struct mqbus_place places[SETTLED_CHUNK];
+	u32 at, n, i;
+	int err = 0, bad;
+
+	for (at = 0; !err && at < args->count; at += n) {
+		n = min_t(u32, args->count - at, SETTLED_CHUNK);
+		bad = mqbus_elements_read(places, sizeof(places[0]),
+					  args->places + (u64)at * args->place_size,
+					  args->place_size, &n);
+		for (i = 0; !err && i < n; i++)
+			err = awaited_place(a, &places[i]);
+		err = err ?: bad;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	return err;
+}
+
+static void awaited_all(struct awaited *a)
+{
+	struct mqbus_mark end;
+	u32 i;
+
+	for (i = 0; i < a->topic->nr_parts; i++) {
+		mqbus_ring_end(&a->topic->parts[i]->ring, &end);
+		a->ends[i] = end.offset;
+	}
+}
+
+static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqbus_who *who,
+			const struct mqbus_wait *args)
+{
+	int err;
+
+	err = mqbus_name_check(args->group) ?: mqbus_name_check(args->topic);
+	if (err)
+		return err;
+	/* Whoever publishes may know when it is done, without reading anything */
+	err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_WRITE, &a->topic);
+	if (err == -EACCES)
+		err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &a->topic);
+	if (err) {
+		a->topic = NULL;
+		return err;
+	}
+	a->group = mqbus_group_find(a->topic, args->group);
+	if (!a->group)
+		return -ENOENT;
+	if (!mqbus_who_may(who, a->group->uid, a->group->gid, a->group->mode, MQBUS_MAY_READ))
+		return -EACCES;
+	a->ends = kvcalloc(a->topic->nr_parts, sizeof(*a->ends), GFP_KERNEL_ACCOUNT);
+	return a->ends ? 0 : -ENOMEM;
+}
+
+/**
+ * mqbus_settled_wait() - wait until a group has settled records
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: which group and which records
+ * @nonblock: do not wait
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_wait.
+ */
+int mqbus_settled_wait(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_wait *args, bool nonblock)
+{
+	struct awaited a = {};
+	int err;
+
+	if (args->flags)
+		return -EOPNOTSUPP;
+	if (args->__reserved || (!args->count && (args->places || args->place_size)))
+		return -EINVAL;
+	if (args->count > MQBUS_BATCH_MAX)
+		return -ERANGE;
+	err = args->count ? mqbus_elements_check(args->place_size, sizeof(struct mqbus_place)) :
+			    0;
+	if (err)
+		return err;
+	err = awaited_open(&a, ns, who, args);
+	if (!err && args->count)
+		err = awaited_places(&a, args);
+	else if (!err)
+		awaited_all(&a);
+	if (!err)
+		err = awaited_wait(&a, mqbus_deadline(args->timeout, nonblock));
+	kvfree(a.ends);
+	if (a.group)
+		mqbus_group_put(a.group);
+	if (a.topic)
+		mqbus_topic_put(a.topic);
+	return err;
+}

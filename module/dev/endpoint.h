@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_ENDPOINT_H
+#define _MQBUS_ENDPOINT_H
+
+#include <linux/mutex.h>
+#include <net/net_namespace.h>
+
+#include "base/who.h"
+#include "group/member.h"
+#include "log/producer.h"
+
+/**
+ * struct mqbus_endpoint - an open file of the device
+ * @who: on whose behalf it acts: who opened it; holds its namespace
+ * @lock: binding
+ * @producer: if it is one; changes once, and only while there is no member
+ * @member: if it is one; likewise
+ *
+ * What an endpoint becomes is made aside and stored here when nothing can fail any more:
+ * after a call that failed it is what it was.
+ */
+struct mqbus_endpoint {
+	struct mqbus_who who;
+	struct mutex lock;	/* binding */
+	struct mqbus_producer *producer;
+	struct mqbus_member *member;
+};
+
+/**
+ * mqbus_endpoint_producer() - what an endpoint publishes as
+ * @ep: the endpoint
+ *
+ * Return: the producer, which stays as long as the file, or NULL.
+ */
+static inline struct mqbus_producer *mqbus_endpoint_producer(const struct mqbus_endpoint *ep)
+{
+	/* ORD_BIND: acquire; pairs with release in do_produce() */
+	return smp_load_acquire(&ep->producer);
+}
+
+/**
+ * mqbus_endpoint_member() - what an endpoint reads as
+ * @ep: the endpoint
+ *
+ * Return: the member, which stays as long as the file, or NULL.
+ */
+static inline struct mqbus_member *mqbus_endpoint_member(const struct mqbus_endpoint *ep)
+{
+	/* ORD_BIND: acquire; pairs with release in do_join() */
+	return smp_load_acquire(&ep->member);
+}
+
+/**
+ * mqbus_endpoint_topic() - the topic of a bound endpoint
+ * @ep: the endpoint
+ *
+ * Return: the topic, or NULL for an unbound one.
+ */
+static inline struct mqbus_topic *mqbus_endpoint_topic(const struct mqbus_endpoint *ep)
+{
+	const struct mqbus_producer *producer = mqbus_endpoint_producer(ep);
+	const struct mqbus_member *member = mqbus_endpoint_member(ep);
+
+	if (producer)
+		return producer->topic;
+	return member ? member->topic : NULL;
+}
+
+struct mqbus_part *mqbus_endpoint_part(struct mqbus_endpoint *ep, u32 partition);
+long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+extern const struct file_operations mqbus_fops;
+
+#endif /* _MQBUS_ENDPOINT_H */

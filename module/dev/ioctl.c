@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ioctl: decode, call, encode. One table; a structure may grow at its end.
+ */
+#include <linux/build_bug.h>
+#include <linux/nospec.h>
+#include <linux/uaccess.h>
+
+#include "base/account.h"
+#include "base/ns.h"
+#include "ctl/settled.h"
+#include "dev/endpoint.h"
+#include "group/group.h"
+#include "group/lease.h"
+#include "group/queue.h"
+#include "log/publish.h"
+#include "log/topic.h"
+#include "txn/transact.h"
+
+union mqbus_args {
+	struct mqbus_info info;
+	struct mqbus_topic_create topic_create;
+	struct mqbus_topic_delete topic_delete;
+	struct mqbus_group_create group_create;
+	struct mqbus_group_delete group_delete;
+	struct mqbus_group_seek group_seek;
+	struct mqbus_produce produce;
+	struct mqbus_join join;
+	struct mqbus_publish publish;
+	struct mqbus_fetch fetch;
+	struct mqbus_commit commit;
+	struct mqbus_geometry geometry;
+	struct mqbus_group_set group_set;
+	struct mqbus_lease lease;
+	struct mqbus_transact transact;
+	struct mqbus_wait wait;
+};
+
+static int do_info(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		   union mqbus_args *args, bool nonblock)
+{
+	struct mqbus_info *info = &args->info;
+
+	if (info->flags)
+		return -EOPNOTSUPP;
+	*info = (struct mqbus_info) {
+		.record_header = sizeof(struct mqbus_record),
+		.max_bytes = READ_ONCE(ns->max_bytes),
+		.used_bytes = mqbus_charged(ns),
+		.max_user_bytes = mqbus_user_limit(),
+		.max_topics = READ_ONCE(ns->max_topics),
+		.max_groups = READ_ONCE(ns->max_groups),
+		.page_size = PAGE_SIZE,
+		.cpus = nr_cpu_ids,
+	};
+	return 0;
+}
+
+static int do_topic_create(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			   union mqbus_args *args, bool nonblock)
+{
+	return mqbus_topic_create(ns, &ep->who, &args->topic_create);
+}
+
+static int do_topic_delete(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			   union mqbus_args *args, bool nonblock)
+{
+	const struct mqbus_topic_delete *del = &args->topic_delete;
+
+	if (del->flags)
+		return -EOPNOTSUPP;
+	if (del->__reserved)
+		return -EINVAL;
+	return mqbus_name_check(del->name) ?: mqbus_topic_delete(ns, &ep->who, del->name);
+}
+
+static int do_group_create(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			   union mqbus_args *args, bool nonblock)
+{
+	return mqbus_group_create(ns, &ep->who, &args->group_create);
+}
+
+static int do_group_delete(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			   union mqbus_args *args, bool nonblock)
+{
+	return mqbus_group_delete(ns, &ep->who, &args->group_delete);
+}
+
+static int do_group_seek(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			 union mqbus_args *args, bool nonblock)
+{
+	return mqbus_group_seek(ns, &ep->who, &args->group_seek);
+}
+
+static bool endpoint_bound(const struct mqbus_endpoint *ep)
+{
+	lockdep_assert_held(&ep->lock);
+	return ep->producer || ep->member;
+}
+
+static int do_produce(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		      union mqbus_args *args, bool nonblock)
+{
+	struct mqbus_producer *producer = ERR_PTR(-EBADFD);
+
+	mutex_lock(&ep->lock);
+	if (!endpoint_bound(ep))
+		producer = mqbus_producer_open(ns, &ep->who, &args->produce);
+	if (!IS_ERR(producer))
+		/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_producer() */
+		smp_store_release(&ep->producer, producer);
+	mutex_unlock(&ep->lock);
+	return PTR_ERR_OR_ZERO(producer);
+}
+
+static int do_join(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		   union mqbus_args *args, bool nonblock)
+{
+	struct mqbus_member *member = ERR_PTR(-EBADFD);
+
+	mutex_lock(&ep->lock);
+	if (!endpoint_bound(ep))
+		member = mqbus_member_join(ns, &ep->who, &args->join);
+	if (!IS_ERR(member))
+		/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_member() */
+		smp_store_release(&ep->member, member);
+	mutex_unlock(&ep->lock);
+	return PTR_ERR_OR_ZERO(member);
+}
+
+static int do_publish(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		      union mqbus_args *args, bool nonblock)
+{
+	struct mqbus_producer *producer = mqbus_endpoint_producer(ep);
+
+	return producer ? mqbus_publish_batch(producer, &args->publish, nonblock) : -EBADFD;
+}
+
+static int do_group_set(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+			union mqbus_args *args, bool nonblock)
+{
+	return mqbus_group_set(ns, &ep->who, &args->group_set);
+}
+
+/* An endpoint as a member of a group of that type, or NULL. */
+static struct mqbus_member *endpoint_member(struct mqbus_endpoint *ep, enum mqbus_group_type type)
+{
+	struct mqbus_member *member = mqbus_endpoint_member(ep);
+
+	return member && !member->group->queue == (type == MQBUS_GROUP_STREAM) ? member : NULL;
+}
+
+static int do_fetch(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		    union mqbus_args *args, bool nonblock)
+{
+	struct mqbus_member *member = endpoint_member(ep, MQBUS_GROUP_STREAM);
+
+	return member ? mqbus_member_fetch(member, &args->fetch, nonblock) : -EBADFD;
+}
+
+static int do_commit(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		     union mqbus_args *args, bool nonblock)
+{
+	struct mqbus_member *member = endpoint_member(ep, MQBUS_GROUP_STREAM);
+
+	return member ? mqbus_member_commit(member, &args->commit) : -EBADFD;
+}
+
+static int do_lease(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		    union mqbus_args *args, bool nonblock)
+{
+	struct mqbus_member *member = endpoint_member(ep, MQBUS_GROUP_QUEUE);
+
+	return member ? mqbus_lease(member, &args->lease, nonblock) : -EBADFD;
+}
+
+static bool endpoint_of(struct file *file, struct mqbus_ns *ns,
+			struct mqbus_producer **producer, struct mqbus_member **member)
+{
+	const struct mqbus_endpoint *ep = file->private_data;
+
+	/* Only then it is a file of ours */
+	if (file->f_op->unlocked_ioctl != mqbus_ioctl || mqbus_ns_get(ep->who.net) != ns)
+		return false;
+	*producer = mqbus_endpoint_producer(ep);
+	*member = mqbus_endpoint_member(ep);
+	return true;
+}
+
+static int do_transact(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		       union mqbus_args *args, bool nonblock)
+{
+	return mqbus_transact(ns, endpoint_of, &args->transact, nonblock);
+}
+
+static int do_wait(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		   union mqbus_args *args, bool nonblock)
+{
+	return mqbus_settled_wait(ns, &ep->who, &args->wait, nonblock);
+}
+
+static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		       union mqbus_args *args, bool nonblock)
+{
+	const struct mqbus_topic *topic = mqbus_endpoint_topic(ep);
+	struct mqbus_geometry *geo = &args->geometry;
+	const struct mqbus_part *part;
+
+	if (!topic)
+		return -EBADFD;
+	if (geo->flags)
+		return -EOPNOTSUPP;
+	if (geo->__reserved)
+		return -EINVAL;
+	part = mqbus_endpoint_part(ep, geo->partition);
+	if (!part)
+		return -ECHRNG;
+	*geo = (struct mqbus_geometry) {
+		.partition = geo->partition,
+		/* The retry ring comes behind all partitions */
+		.map_offset = min(geo->partition, topic->nr_parts) *
+			      mqbus_memory_map_len(topic->ring_size),
+		.map_len = mqbus_memory_map_len(part->mem.size),
+		.data_offset = PAGE_SIZE,
+		.size = part->mem.size,
+		.partitions = topic->nr_parts,
+		.full = READ_ONCE(topic->full),
+		.max_record = topic->max_record,
+	};
+	return 0;
+}
+
+/**
+ * struct mqbus_ioctl_op - a row of the table
+ * @cmd: the ioctl's number with the size known here
+ * @min_size: size of the structure in its first version
+ * @out: where in the structure the part begins that is written back
+ * @always: it is written back also when the call fails, to tell more than an errno
+ * @fn: takes and fills the structure
+ */
+struct mqbus_ioctl_op {
+	unsigned int cmd;
+	unsigned int min_size;
+	unsigned int out;
+	bool always;
+	int (*fn)(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
+		  union mqbus_args *args, bool nonblock);
+};
+
+/* @_last: last member of the first version; @_out: bytes not to be written back */
+#define __IOCTL_OP(_name, _fn, _struct, _last, _out, _always)	\
+	[_IOC_NR(MQBUS_IOC_##_name)] = {			\
+		.cmd = MQBUS_IOC_##_name,			\
+		.min_size = offsetofend(_struct, _last),	\
+		.out = _out,					\
+		.always = _always,				\
+		.fn = _fn,					\
+	}
+#define IOCTL_OP(_name, _fn, _struct, _last, _out)		\
+	__IOCTL_OP(_name, _fn, _struct, _last, _out, false)
+#define IOCTL_OP_ALWAYS(_name, _fn, _struct, _last, _out)	\
+	__IOCTL_OP(_name, _fn, _struct, _last, _out, true)
+
+#define OUT_FROM(_struct, _member)	offsetof(_struct, _member)
+#define OUT_NOTHING			UINT_MAX
+
+static const struct mqbus_ioctl_op ioctl_ops[] = {
+	IOCTL_OP(INFO, do_info, struct mqbus_info, cpus,
+		 OUT_FROM(struct mqbus_info, flags)),
+	IOCTL_OP(TOPIC_CREATE, do_topic_create, struct mqbus_topic_create, name,
+		 OUT_NOTHING),
+	IOCTL_OP(TOPIC_DELETE, do_topic_delete, struct mqbus_topic_delete, name,
+		 OUT_NOTHING),
+	IOCTL_OP(GROUP_CREATE, do_group_create, struct mqbus_group_create, group,
+		 OUT_NOTHING),
+	IOCTL_OP(GROUP_DELETE, do_group_delete, struct mqbus_group_delete, group,
+		 OUT_NOTHING),
+	IOCTL_OP(GROUP_SEEK, do_group_seek, struct mqbus_group_seek, group,
+		 OUT_FROM(struct mqbus_group_seek, nr_results)),
+	IOCTL_OP(PRODUCE, do_produce, struct mqbus_produce, topic,
+		 OUT_FROM(struct mqbus_produce, producer)),
+	IOCTL_OP(JOIN, do_join, struct mqbus_join, group,
+		 OUT_NOTHING),
+	IOCTL_OP(PUBLISH, do_publish, struct mqbus_publish, error,
+		 OUT_FROM(struct mqbus_publish, published)),
+	IOCTL_OP(FETCH, do_fetch, struct mqbus_fetch, timeout,
+		 OUT_FROM(struct mqbus_fetch, nr_ranges)),
+	IOCTL_OP(COMMIT, do_commit, struct mqbus_commit, committed,
+		 OUT_FROM(struct mqbus_commit, committed)),
+	IOCTL_OP(GEOMETRY, do_geometry, struct mqbus_geometry, __reserved,
+		 OUT_FROM(struct mqbus_geometry, map_offset)),
+	IOCTL_OP(GROUP_SET, do_group_set, struct mqbus_group_set, queue,
+		 OUT_NOTHING),
+	IOCTL_OP(LEASE, do_lease, struct mqbus_lease, __reserved,
+		 OUT_FROM(struct mqbus_lease, nr_leases)),
+	IOCTL_OP_ALWAYS(TRANSACT, do_transact, struct mqbus_transact, __reserved2,
+			OUT_FROM(struct mqbus_transact, failed_act)),
+	IOCTL_OP(WAIT, do_wait, struct mqbus_wait, group,
+		 OUT_NOTHING),
+};
+
+/*
+ * Whether the part that is written back can be: it lies on two pages at the most,
+ * so its ends tell. They get the values that they have.
+ */
+static bool ioctl_writable(void __user *user, const void *args, unsigned int from,
+			   unsigned int to)
+{
+	const u32 *first = args + from, *last = args + to - sizeof(u32);
+
+	return !put_user(*first, (u32 __user *)(user + from)) &&
+	       !put_user(*last, (u32 __user *)(user + to - sizeof(u32)));
+}
+
+/**
+ * mqbus_ioctl() - serve an ioctl
+ * @file: the endpoint
+ * @cmd: type, number, direction and size
+ * @arg: address of a structure of that size
+ *
+ * Return: 0 or a negative errno.
+ */
+long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct mqbus_endpoint *ep = file->private_data;
+	void __user *user = (void __user *)arg;
+	unsigned int size = _IOC_SIZE(cmd), nr = _IOC_NR(cmd);
+	const struct mqbus_ioctl_op *op;
+	union mqbus_args args;
+	int err;
+
+	if (_IOC_TYPE(cmd) != MQBUS_IOC_MAGIC || nr >= ARRAY_SIZE(ioctl_ops))
+		return -ENOTTY;
+	op = &ioctl_ops[array_index_nospec(nr, ARRAY_SIZE(ioctl_ops))];
+	if (_IOC_DIR(cmd) != _IOC_DIR(op->cmd) || size < op->min_size)
+		return -ENOTTY;
+	err = copy_struct_from_user(&args, _IOC_SIZE(op->cmd), user, size);
+	if (err)
+		return err;
+	/* Where the answer cannot be written, the call must not have done anything */
+	size = min(size, _IOC_SIZE(op->cmd));
+	if (op->out < size && !ioctl_writable(user, &args, op->out, size))
+		return -EFAULT;
+	err = op->fn(ep, mqbus_ns_get(ep->who.net), &args, file->f_flags & O_NONBLOCK);
+	if (err && !op->always)
+		return err;
+	/* What this kernel does not know was zero, and stays so */
+	if (op->out < size && copy_to_user(user + op->out, (void *)&args + op->out,
+					   size - op->out))
+		return err ?: -EFAULT;
+	return err;
+}

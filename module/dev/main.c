@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mqbus: topics, partitions and consumer groups inside one machine.
+ */
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+
+#include "base/event.h"
+#include "base/ns.h"
+#include "base/timer.h"
+#include "ctl/netlink.h"
+#include "dev/endpoint.h"
+
+static struct miscdevice mqbus_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "mqbus",
+	.fops = &mqbus_fops,
+	/* Topics and groups carry their own permissions */
+	.mode = 0666,
+};
+
+static int __init mqbus_init(void)
+{
+	int err;
+
+	err = mqbus_timer_setup();
+	if (err)
+		return err;
+	err = mqbus_event_setup();
+	if (err)
+		goto cleanup_timer;
+	err = mqbus_ns_init();
+	if (err)
+		goto cleanup_event;
+	err = mqbus_netlink_init();
+	if (err)
+		goto uninit_ns;
+	err = misc_register(&mqbus_device);
+	if (err)
+		goto uninit_netlink;
+	return 0;
+
+uninit_netlink:
+	mqbus_netlink_uninit();
+uninit_ns:
+	mqbus_ns_uninit();
+cleanup_event:
+	mqbus_event_cleanup();
+cleanup_timer:
+	mqbus_timer_cleanup();
+	return err;
+}
+
+static void __exit mqbus_exit(void)
+{
+	/* No file is open and no topic exists: either would hold the module */
+	misc_deregister(&mqbus_device);
+	mqbus_event_cleanup();
+	mqbus_netlink_uninit();
+	mqbus_ns_uninit();
+	mqbus_timer_cleanup();
+}
+
+module_init(mqbus_init);
+module_exit(mqbus_exit);
+
+MODULE_DESCRIPTION("Message bus with topics, partitions and consumer groups");
+MODULE_AUTHOR("The mqbus authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(MQBUS_VERSION);

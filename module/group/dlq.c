@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: Dead letters
+ *
+ * A dead letter is appended to another topic and settled in its own under one hold of
+ * the group's lock, so nobody sees it in both or in neither. The lock of the other
+ * topic's ring is taken inside; the record's own ring is not locked, since the
+ * group's floor holds the record.
+ *
+ * One that finds no room waits, in the retry ring if that has any, and does not stop those
+ * that go to other partitions. What topic it is: see dlq_link.c.
+ */
+#include <linux/bitmap.h>
+#include <linux/ktime.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+
+#include "base/event.h"
+#include "base/ns.h"
+#include "core/murmur.h"
+#include "core/record.h"
+#include "group/group.h"
+#include "group/queue.h"
+#include "group/readers.h"
+#include "log/topic.h"
+#include "log/trace.h"
+
+/* Old records that are looked at before one is appended */
+#define DLQ_EXPIRE	16
+
+static const char * const reasons[] = {
+	[MQBUS_REASON_NACK] = "nack",
+	[MQBUS_REASON_EXPIRED] = "expired",
+	[MQBUS_REASON_DIED] = "died",
+	[MQBUS_REASON_REJECTED] = "rejected",
+};
+
+/**
+ * mqbus_dlq_reason() - why a record failed, in a word
+ * @reason: the reason
+ *
+ * Return: as in a dead letter's headers.
+ */
+const char *mqbus_dlq_reason(enum mqbus_reason reason)
+{
+	return reasons[reason];
+}
+
+/* There may be room now. Called with the lock of the queue of writers held. */
+static int dlq_room(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
+{
+	struct mqbus_group_queue *q = container_of(wait, struct mqbus_group_queue, dlq_wait);
+
+	WRITE_ONCE(q->dlq_room, true);
+	mqbus_queue_kick(q);
+	return 0;
+}
+
+/**
+ * mqbus_dlq_init() - begin without a topic of dead letters
+ * @q: the queue
+ */
+void mqbus_dlq_init(struct mqbus_group_queue *q)
+{
+	init_waitqueue_func_entry(&q->dlq_wait, dlq_room);
+	INIT_LIST_HEAD(&q->dlq_wait.entry);
+	INIT_LIST_HEAD(&q->dlq_node);
+}
+
+/**
+ * mqbus_dlq_unwait() - wait for room no more
+ * @q: the queue; the group's lock is held
+ */
+void mqbus_dlq_unwait(struct mqbus_group_queue *q)
+{
+	if (list_empty(&q->dlq_wait.entry))
+		return;
+	remove_wait_queue(&q->dlq->writers, &q->dlq_wait);
+	INIT_LIST_HEAD(&q->dlq_wait.entry);
+}
+
+/**
+ * mqbus_dlq_retry() - there may be room for all dead letters
+ * @q: the queue; the group's lock is held
+ */
+void mqbus_dlq_retry(struct mqbus_group_queue *q)
+{
+	q->blocked = false;
+	q->dlq_nr_full = 0;
+	bitmap_zero(q->dlq_full, MQBUS_PARTITIONS_MAX);
+	mqbus_window_rebury(&q->window);
+}
+
+static bool header_ours(const void *name, u16 len)
+{
+	return len >= strlen(MQBUS_DLQ_PREFIX) &&
+	       !memcmp(name, MQBUS_DLQ_PREFIX, strlen(MQBUS_DLQ_PREFIX));
+}
+
+/*
+ * Copy a record's headers but for those that are replaced; to NULL: only count.
+ * They were checked when the record was published. Return: bytes.
+ */
+static u32 headers_keep(void *to, const struct mqbus_record *rec)
+{
+	const void *from = (const void *)(rec + 1) + rec->value_len + rec->key_len +
+			   rec->routing_key_len;
+	const void *end = from + rec->headers_len;
+	u32 bytes = 0, len;
+	struct mqbus_header h;
+
+	for (; from < end; from += len) {
+		memcpy(&h, from, sizeof(h));
+		len = sizeof(h) + h.name_len + h.value_len;
+		if (header_ours(from + sizeof(h), h.name_len))
+			continue;
+		if (to)
+			memcpy(to + bytes, from, len);
+		bytes += len;
+	}
+	return bytes;
+}
+
+static u32 header_text(char *to, const char *name, const char *value)
+{
+	struct mqbus_header h = { .name_len = strlen(name), .value_len = strlen(value) };
+
+	memcpy(to, &h, sizeof(h));
+	memcpy(to + sizeof(h), name, h.name_len);
+	memcpy(to + sizeof(h) + h.name_len, value, h.value_len);
+	return sizeof(h) + h.name_len + h.value_len;
+}
+
+static u32 header_number(char *to, const char *name, u64 value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", value);
+	return header_text(to, name, text);
+}
+
+static u32 dlq_attempts(const struct mqbus_entry *e)
+{
+	return e->failures + (e->reason == MQBUS_REASON_REJECTED);
+}
+
+/* Where the letter comes from and why it is dead. Return: bytes at q->headers. */
+static u32 headers_make(struct mqbus_group_queue *q, const struct mqbus_entry *e,
+			const struct mqbus_record *rec)
+{
+	char *to = q->headers;
+
+	/* Two names, ten names of headers and eight numbers */
+	BUILD_BUG_ON(2 * MQBUS_NAME_SIZE + 10 * (sizeof(struct mqbus_header) + 16) + 8 * 20 >
+		     sizeof(q->headers));
+	to += header_text(to, MQBUS_DLQ_PREFIX "topic", q->group->topic->name);
+	to += header_number(to, MQBUS_DLQ_PREFIX "partition", e->partition);
+	to += header_number(to, MQBUS_DLQ_PREFIX "offset", rec->offset);
+	to += header_text(to, MQBUS_DLQ_PREFIX "group", q->group->name);
+	to += header_number(to, MQBUS_DLQ_PREFIX "attempts", dlq_attempts(e));
+	to += header_text(to, MQBUS_DLQ_PREFIX "reason", reasons[e->reason]);
+	to += header_number(to, MQBUS_DLQ_PREFIX "first", e->first);
+	to += header_number(to, MQBUS_DLQ_PREFIX "last", e->time);
+	to += header_number(to, MQBUS_DLQ_PREFIX "pid", e->pid);
+	to += header_number(to, MQBUS_DLQ_PREFIX "uid", e->uid);
+	return to - q->headers;
+}
+
+static u32 dlq_partition(const struct mqbus_topic *dlq, const struct mqbus_entry *e,
+			 const struct mqbus_record *rec)
+{
+	struct mqbus_murmur hash;
+
+	if (dlq->per_cpu)
+		return raw_smp_processor_id();
+	if (!rec->key_len)
+		return e->partition % dlq->nr_parts;
+	mqbus_murmur_init(&hash, rec->key_len);
+	mqbus_murmur_update(&hash, (const void *)(rec + 1) + rec->value_len, rec->key_len);
+	return mqbus_murmur_partition(&hash, dlq->nr_parts);
+}
+
+/*
+ * With the ring's lock, which is let go of in between as often as one letter may need.
+ * Return: 0, or why there is no room: -EMSGSIZE if there never will be.
+ */
+static int dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
+{
+	struct mqbus_ring *ring = &dlq->parts[partition]->ring;
+	unsigned int tries = 1 + bytes / sizeof(struct mqbus_record) / MQBUS_RING_DROPS;
+	int err;
+
+	lockdep_assert_held(&ring->lock);
+
+	for (;;) {
+		/* A transaction has it for a moment, and kicks us when it is over */
+		if (ring->claimed) {
+			ring->missed = true;
+			return -ENOBUFS;
+		}
+		mqbus_topic_begin(dlq, partition, DLQ_EXPIRE);
+		err = mqbus_topic_reserve(dlq, partition, bytes, 0);
+		if (err != -EAGAIN || !tries--)
+			return err;
+		spin_unlock(&ring->lock);
+		spin_lock(&ring->lock);
+	}
+}
+
+/* Append an entry's record to a partition. Return: bytes, or as dlq_reserve(). */
+static int dlq_append(struct mqbus_group_queue *q, u32 i, u32 partition,
+		      struct mqbus_stored *stored)
+{
+	const struct mqbus_record *rec = mqbus_window_record(&q->window, i);
+	const struct mqbus_entry *e = mqbus_window_entry(&q->window, i);
+	u32 parts = rec->value_len + rec->key_len + rec->routing_key_len;
+	u32 made = headers_make(q, e, rec), kept = headers_keep(NULL, rec);
+	u32 bytes = mqbus_record_bytes(parts + kept + made);
+	struct mqbus_ring *ring = &q->dlq->parts[partition]->ring;
+	struct mqbus_record *to;
+	int err;
+
+	spin_lock(&ring->lock);
+	err = dlq_reserve(q->dlq, partition, bytes);
+	if (err) {
+		spin_unlock(&ring->lock);
+		return err;
+	}
+	to = mqbus_ring_slot(ring);
+	*to = *rec;
+	to->size = bytes;
+	to->offset = ring->tail.offset;
+	to->time = ring->last_time;
+	to->producer = q->producer;
+	to->seq = ++q->seq;
+	to->epoch = 0;
+	to->__owner = 0;
+	to->headers_len = kept + made;
+	memcpy(to + 1, rec + 1, parts);
+	headers_keep((void *)(to + 1) + parts, rec);
+	memcpy((void *)(to + 1) + parts + kept, q->headers, made);
+	mqbus_ring_stage(ring, bytes);
+	mqbus_ring_publish(ring);
+	spin_unlock(&ring->lock);
+	mqbus_stored_add(stored, q->dlq, partition);
+	return bytes;
+}
+
+/* As dlq_append(). Where there is no order, into whichever partition has room. */
+static int dlq_append_any(struct mqbus_group_queue *q, u32 i, u32 partition,
+			  struct mqbus_stored *stored)
+{
+	u32 n = q->dlq->per_cpu ? q->dlq->nr_parts : 1;
+	int ret;
+
+	do {
+		ret = dlq_append(q, i, partition, stored);
+		if (++partition == q->dlq->nr_parts)
+			partition = 0;
+	} while (ret < 0 && --n);
+	return ret;
+}
+
+/*
+ * No room: be told when there may be some, and try once more, because it may have
+ * come meanwhile. Return: as dlq_append().
+ */
+static int dlq_append_or_wait(struct mqbus_group_queue *q, u32 i, u32 partition,
+			      struct mqbus_stored *stored)
+{
+	int ret = dlq_append_any(q, i, partition, stored);
+
+	if (ret > 0 || ret == -EMSGSIZE || !list_empty(&q->dlq_wait.entry))
+		return ret;
+	add_wait_queue(&q->dlq->writers, &q->dlq_wait);
+	smp_mb();	/* ORD_SLEEP: full barrier; pairs with the one of wq_has_sleeper() */
+	return dlq_append_any(q, i, partition, stored);
+}
+
+/* A dead letter was moved; its entry is still there. */
+static void dlq_tell(struct mqbus_group_queue *q, u32 i)
+{
+	const struct mqbus_entry *e = mqbus_window_entry(&q->window, i);
+	u64 offset = mqbus_window_record(&q->window, i)->offset;
+
+	trace_dead_letter(q->group, q->dlq, e->partition, offset, dlq_attempts(e),
+			  reasons[e->reason]);
+	mqbus_event_tell(&(struct mqbus_event) {
+		.kind = MQBUS_EVENT_KIND_DEAD_LETTER, .topic = q->group->topic,
+		.group = q->group, .partition = e->partition, .offset = offset,
+		.reason = reasons[e->reason],
+	});
+}
+
+/* Try one letter. Return: bytes that were moved; 0: it waits. */
+static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i, struct mqbus_stored *stored)
+{
+	u32 partition = dlq_partition(q->dlq, mqbus_window_entry(&q->window, i),
+				      mqbus_window_record(&q->window, i));
+	u32 slot = q->dlq->per_cpu ? 0 : partition;
+	int ret = -ENOBUFS;
+
+	if (!test_bit(slot, q->dlq_full))
+		ret = dlq_append_or_wait(q, i, partition, stored);
+	if (ret > 0) {
+		dlq_tell(q, i);
+		mqbus_window_buried(&q->window, i);
+		return ret;
+	}
+	/* What is too large says nothing of the others */
+	if (ret != -EMSGSIZE && !__test_and_set_bit(slot, q->dlq_full))
+		q->blocked = ++q->dlq_nr_full == (q->dlq->per_cpu ? 1 : q->dlq->nr_parts);
+	mqbus_window_unburied(&q->window, i);
+	return 0;
+}
+
+/**
+ * mqbus_dlq_bury() - move dead letters to their topic
+ * @q: the queue; the group's lock is held
+ * @stored: where they went, if any: readers of the topic are to be woken
+ *
+ * Those whose partition is full leave their own one, if the retry ring has room.
+ *
+ * Return: whether there are more that could be moved; a bounded number of bytes was.
+ */
+bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored)
+{
+	struct mqbus_window *w = &q->window;
+	u32 held = 0, steps = MQBUS_WINDOW_STEP;
+
+	lockdep_assert_held(&q->group->lock);
+
+	/* Deleted with its topic: nothing is settled any more, nor is what it had held */
+	if (q->group->dead)
+		return false;
+	if (!q->dlq || mqbus_topic_dead(q->dlq))
+		q->blocked = true;
+	while (w->letter != MQBUS_NONE && !q->blocked) {
+		if (held >= MQBUS_WINDOW_HOLD || !steps--)
+			return true;
+		held += dlq_bury_one(q, w->letter, stored);
+	}
+	if (w->nr_dead)
+		return mqbus_window_postpone(w);
+	mqbus_dlq_unwait(q);
+	return false;
+}

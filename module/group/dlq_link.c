@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: Where dead letters go
+ *
+ * A group names the topic of its dead letters, and is linked to the topic that has that
+ * name. When that topic is deleted the link goes with it, so that nothing of it is held,
+ * and the group is an *orphan*: its dead letters wait. When a topic is made or changed, the
+ * work of the namespace looks for the orphans' topics again, under the rights of whoever
+ * named them.
+ *
+ * Groups and their topics of dead letters must not form a circle: a record would go
+ * round for ever. All that makes a new link holds the namespace's dlq_lock, and looks
+ * first whether the way back exists; what an orphan names counts as a way. It also sees that
+ * the largest record fits into every topic that it might come to from there: a dead letter
+ * carries headers of ours, once, however often it died.
+ */
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+
+#include "base/ns.h"
+#include "core/record.h"
+#include "group/group.h"
+#include "group/queue.h"
+#include "log/topic.h"
+
+/* Groups whose dead letters go to one topic: whoever makes room there wakes all that wait */
+#define DLQ_FEEDERS	1024
+
+static struct mqbus_ns *queue_ns(const struct mqbus_group_queue *q)
+{
+	return q->group->charge.ns;
+}
+
+/* Where the dead letters of a group go, or would if it were looked for now, or NULL. */
+static struct mqbus_topic *link_next(struct mqbus_ns *ns, const struct mqbus_group *group)
+{
+	const struct mqbus_group_queue *q = group->queue;
+
+	lockdep_assert_held(&ns->lock);
+	lockdep_assert_held(&group->topic->lock);
+
+	if (!q || !q->options.dlq[0])
+		return NULL;
+	/* One that was deleted leads nowhere, and is not ours to hold */
+	if (q->dlq && !mqbus_topic_dead(q->dlq))
+		return q->dlq;
+	return mqbus_topic_lookup(ns, q->options.dlq);
+}
+
+/**
+ * struct link_walk - a walk over all topics that dead letters may come to
+ * @ns: in which namespace; its dlq_lock is held
+ * @to: a topic that must not be among them, or NULL
+ * @most: bytes of parts of a record that each of them is to take
+ */
+struct link_walk {
+	struct mqbus_ns *ns;
+	const struct mqbus_topic *to;
+	u32 most;
+};
+
+static int link_visit(const struct link_walk *walk, struct mqbus_topic *topic)
+{
+	if (topic == walk->to)
+		return -ELOOP;
+	if (!walk->to)
+		topic->dlq_most = max(topic->dlq_most, walk->most);
+	else if (mqbus_record_bytes(walk->most + MQBUS_DLQ_HEADERS) > topic->ring_size / 2)
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* From @from on. Return: 0, or the first error that a topic gives. */
+static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
+{
+	struct mqbus_ns *ns = walk->ns;
+	struct mqbus_topic *todo = from;
+	struct mqbus_group *group;
+	int err = 0, one;
+	u32 mark;
+
+	lockdep_assert_held(&ns->dlq_lock);
+
+	mutex_lock(&ns->lock);
+	mark = ++ns->dlq_mark;
+	from->dlq_mark = mark;
+	from->dlq_todo = NULL;
+	while (todo && err != -ELOOP) {
+		struct mqbus_topic *topic = todo;
+
+		one = link_visit(walk, topic);
+		err = one == -ELOOP ? one : err ?: one;
+		todo = topic->dlq_todo;
+		mutex_lock(&topic->lock);
+		list_for_each_entry(group, &topic->groups, node) {
+			struct mqbus_topic *next = link_next(ns, group);
+
+			if (!next || next->dlq_mark == mark)
+				continue;
+			next->dlq_mark = mark;
+			next->dlq_todo = todo;
+			todo = next;
+		}
+		mutex_unlock(&topic->lock);
+		cond_resched();
+	}
+	mutex_unlock(&ns->lock);
+	return err;
+}
+
+static u32 link_most(const struct mqbus_topic *topic)
+{
+	return max(topic->max_record, topic->dlq_most);
+}
+
+/**
+ * mqbus_dlq_check() - whether a topic may take another one's dead letters
+ * @ns: the namespace of both; its dlq_lock is held until the link is made
+ * @topic: where they come from
+ * @dlq: where they are to go
+ *
+ * Return: 0, -ELOOP, -EMSGSIZE (a record of @topic might not fit there, or further on).
+ */
+int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq)
+{
+	struct link_walk walk = { .ns = ns, .to = topic, .most = link_most(topic) };
+
+	/* Each may wait for room, and is woken when there is some */
+	if (READ_ONCE(dlq->nr_feeders) >= DLQ_FEEDERS)
+		return -EMFILE;
+	return link_walk(&walk, dlq);
+}
+
+/**
+ * mqbus_dlq_linked() - a topic takes another one's dead letters from now on
+ * @ns: the namespace of both; its dlq_lock is held
+ * @topic: where they come from
+ * @dlq: where they go, after mqbus_dlq_check()
+ */
+void mqbus_dlq_linked(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq)
+{
+	struct link_walk walk = { .ns = ns, .most = link_most(topic) };
+
+	link_walk(&walk, dlq);
+}
+
+/**
+ * mqbus_dlq_swap() - let dead letters go somewhere else
+ * @q: the queue, with the topic's name among its options; the group's lock is held
+ * @dlq: the topic, with a reference that is the queue's from then on; NULL: it is not there
+ *
+ * Of a group that is dead nothing is looked for any more.
+ *
+ * Return: the one before, with its reference, or NULL.
+ */
+struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq)
+{
+	struct mqbus_ns *ns = queue_ns(q);
+	struct mqbus_topic *old = q->dlq;
+	bool there;
+
+	lockdep_assert_held(&q->group->lock);
+
+	mqbus_dlq_unwait(q);
+	q->dlq = dlq;
+	spin_lock(&ns->dlq_links);
+	list_del_init(&q->dlq_node);
+	/* It dies before its feeders are taken from it, so none comes to them later */
+	there = dlq && !mqbus_topic_dead(dlq);
+	if (old)
+		WRITE_ONCE(old->nr_feeders, old->nr_feeders - 1);
+	if (dlq)
+		WRITE_ONCE(dlq->nr_feeders, dlq->nr_feeders + 1);
+	if (there) {
+		list_add_tail(&q->dlq_node, &dlq->feeders);
+		q->dlq_uid = mqbus_topic_uid(dlq);
+	} else if (q->options.dlq[0] && !q->group->dead) {
+		list_add_tail(&q->dlq_node, &ns->dlq_orphans);
+	}
+	spin_unlock(&ns->dlq_links);
+	if (dlq && !there)
+		mqbus_dlq_look(ns);
+	mqbus_dlq_retry(q);
+	return old;
+}
+
+/**
+ * mqbus_dlq_leave() - a topic was deleted: no dead letters come to it any more
+ * @ns: its namespace
+ * @topic: the topic, which is dead
+ */
+void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic)
+{
+	spin_lock(&ns->dlq_links);
+	list_splice_tail_init(&topic->feeders, &ns->dlq_orphans);
+	spin_unlock(&ns->dlq_links);
+	mqbus_dlq_look(ns);
+}
+
+/**
+ * mqbus_dlq_look() - a topic of dead letters may be there, or be so no more
+ * @ns: in which namespace
+ *
+ * From any context of a process, whatever locks are held.
+ */
+void mqbus_dlq_look(struct mqbus_ns *ns)
+{
+	bool any;
+
+	/* Under the lock, as one that is being moved is in no list for a moment */
+	spin_lock(&ns->dlq_links);
+	any = !list_empty(&ns->dlq_orphans);
+	spin_unlock(&ns->dlq_links);
+	if (any)
+		queue_work(system_unbound_wq, &ns->dlq_work);
+}
+
+/* The next orphan of this pass, with a reference to its group, or NULL. */
+static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns)
+{
+	struct mqbus_group_queue *q;
+
+	spin_lock(&ns->dlq_links);
+	q = list_first_entry_or_null(&ns->dlq_orphans, struct mqbus_group_queue, dlq_node);
+	if (q && q->dlq_pass == ns->dlq_pass)
+		q = NULL;
+	if (q) {
+		q->dlq_pass = ns->dlq_pass;
+		list_move_tail(&q->dlq_node, &ns->dlq_orphans);
+		/* It leaves the list before its group is put for the last time */
+		kref_get(&q->group->ref);
+	}
+	spin_unlock(&ns->dlq_links);
+	return q;
+}
+
+/* The topic of an orphan, with a reference, as long as the group is not deleted; or NULL. */
+static struct mqbus_topic *orphan_topic(struct mqbus_ns *ns, struct mqbus_group_queue *q)
+{
+	struct mqbus_group *group = q->group;
+	struct mqbus_topic *topic = NULL;
+
+	/* A topic goes under this lock, and its groups are dead before */
+	mutex_lock(&ns->lock);
+	spin_lock(&group->lock);
+	if (!group->dead) {
+		topic = group->topic;
+		kref_get(&topic->ref);
+	}
+	spin_unlock(&group->lock);
+	mutex_unlock(&ns->lock);
+	return topic;
+}
+
+/*
+ * Whether somebody may make the topic anew: its owner before, who named it, or root of the
+ * namespace. A stranger who is quick must not get what others could not deal with.
+ */
+static bool orphan_owner(const struct mqbus_ns *ns, const struct mqbus_group_queue *q,
+			 kuid_t uid)
+{
+	const struct cred *cred = q->dlq_right.cred;
+
+	return uid_eq(uid, q->dlq_uid) || (cred && uid_eq(uid, cred->fsuid)) ||
+	       uid_eq(uid, make_kuid(ns->net->user_ns, 0));
+}
+
+/* The topic that an orphan names, with a reference, if it may be linked to it; or NULL. */
+static struct mqbus_topic *orphan_find(struct mqbus_ns *ns, struct mqbus_group_queue *q,
+				       struct mqbus_topic *topic)
+{
+	/* Names and rights change under dlq_lock only */
+	struct mqbus_topic *dlq = mqbus_topic_find(ns, q->options.dlq);
+
+	if (!dlq)
+		return NULL;
+	if (orphan_owner(ns, q, mqbus_topic_uid(dlq)) &&
+	    mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
+			    READ_ONCE(dlq->mode), MQBUS_MAY_WRITE) &&
+	    !mqbus_dlq_check(ns, topic, dlq))
+		return dlq;
+	mqbus_topic_put(dlq);
+	return NULL;
+}
+
+/* Return: what it was linked to, to be put without a lock. */
+static struct mqbus_topic *orphan_link(struct mqbus_ns *ns, struct mqbus_group_queue *q,
+				       struct mqbus_topic *topic)
+{
+	struct mqbus_topic *dlq, *old = NULL;
+
+	lockdep_assert_held(&ns->dlq_lock);
+
+	dlq = orphan_find(ns, q, topic);
+	if (dlq)
+		mqbus_dlq_linked(ns, topic, dlq);
+	spin_lock(&q->group->lock);
+	/* It may have been deleted, or have been given another one meanwhile */
+	if (q->group->dead || (q->dlq && !mqbus_topic_dead(q->dlq)))
+		old = dlq;
+	else if (dlq || q->dlq)
+		old = mqbus_dlq_swap(q, dlq);
+	spin_unlock(&q->group->lock);
+	mqbus_queue_kick(q);
+	return old;
+}
+
+static void orphans_run(struct work_struct *work)
+{
+	struct mqbus_ns *ns = container_of(work, struct mqbus_ns, dlq_work);
+	struct mqbus_topic *topic, *old;
+	struct mqbus_group_queue *q;
+
+	ns->dlq_pass++;
+	while ((q = orphan_next(ns))) {
+		topic = orphan_topic(ns, q);
+		if (topic) {
+			mutex_lock(&ns->dlq_lock);
+			old = orphan_link(ns, q, topic);
+			mutex_unlock(&ns->dlq_lock);
+			if (old)
+				mqbus_topic_put(old);
+		}
+		mqbus_group_put(q->group);
+		if (topic)
+			mqbus_topic_put(topic);
+		cond_resched();
+	}
+}
+
+/**
+ * mqbus_dlq_ns_init() - a namespace without links
+ * @ns: the namespace
+ */
+void mqbus_dlq_ns_init(struct mqbus_ns *ns)
+{
+	spin_lock_init(&ns->dlq_links);
+	INIT_LIST_HEAD(&ns->dlq_orphans);
+	INIT_WORK(&ns->dlq_work, orphans_run);
+}
+
+/**
+ * mqbus_dlq_ns_exit() - undo mqbus_dlq_ns_init()
+ * @ns: a namespace without topics
+ */
+void mqbus_dlq_ns_exit(struct mqbus_ns *ns)
+{
+	cancel_work_sync(&ns->dlq_work);
+}

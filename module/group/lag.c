@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How far a group is behind, and who is told when that is too far.
+ */
+#include <linux/jiffies.h>
+#include <linux/math64.h>
+
+#include "base/event.h"
+#include "group/group.h"
+#include "group/lag.h"
+#include "group/queue.h"
+#include "log/topic.h"
+
+/**
+ * mqbus_lag_records() - how far a group is behind in a partition
+ * @group: the group; its lock is held
+ * @partition: the partition
+ * @head: offset of its oldest record; what is lost is no lag
+ * @end: offset of its next record, read before the lock was taken or since
+ *
+ * Return: records published and not settled.
+ */
+u64 mqbus_lag_records(const struct mqbus_group *group, u32 partition, u64 head, u64 end)
+{
+	const struct mqbus_cursor *c = &group->slots[partition].cursor;
+	u64 pending = 0, from = c->done.offset;
+
+	lockdep_assert_held(&group->lock);
+
+	if (group->queue) {
+		pending = group->queue->window.lanes[partition].pending;
+		from = c->given.offset;
+	}
+	from = max(from, head);
+	return pending + (end > from ? end - from : 0);
+}
+
+static u64 lag_total(const struct mqbus_group *group)
+{
+	u64 total = 0;
+	u32 i;
+
+	for (i = 0; i < group->topic->nr_parts; i++) {
+		struct mqbus_ring *ring = &group->topic->parts[i]->ring;
+		u64 head = READ_ONCE(ring->page->head_offset);
+		struct mqbus_mark end;
+
+		mqbus_ring_end(ring, &end);
+		total += mqbus_lag_records(group, i, head, end.offset);
+	}
+	return total;
+}
+
+/* So that it is not told again and again: 80 percent */
+static u64 lag_below(u64 limit)
+{
+	return limit - div_u64(limit, 5);
+}
+
+static void lag_look(struct mqbus_group *group)
+{
+	struct mqbus_lag *lag = &group->lag;
+	u64 total;
+
+	/* Whoever comes to listen is told anew */
+	if (!mqbus_event_heard(group->topic)) {
+		lag->above = false;
+		return;
+	}
+	total = lag_total(group);
+	if (lag->above ? total >= lag_below(lag->limit) : total <= lag->limit)
+		return;
+	lag->above = !lag->above;
+	mqbus_event_tell(&(struct mqbus_event) {
+		.kind = lag->above ? MQBUS_EVENT_KIND_LAG_ABOVE : MQBUS_EVENT_KIND_LAG_BELOW,
+		.topic = group->topic, .group = group, .lag = total, .limit = lag->limit,
+	});
+}
+
+static void lag_run(struct work_struct *work)
+{
+	struct mqbus_group *group = container_of(to_delayed_work(work), struct mqbus_group,
+						 lag.work);
+	bool again;
+
+	spin_lock(&group->lock);
+	again = group->lag.limit && !group->dead;
+	if (again)
+		lag_look(group);
+	spin_unlock(&group->lock);
+	if (again)
+		queue_delayed_work(system_unbound_wq, &group->lag.work, HZ);
+}
+
+/**
+ * mqbus_lag_init() - begin without a limit
+ * @group: a group that nobody sees yet
+ */
+void mqbus_lag_init(struct mqbus_group *group)
+{
+	INIT_DELAYED_WORK(&group->lag.work, lag_run);
+}
+
+/**
+ * mqbus_lag_set() - set the limit
+ * @group: a group that was not deleted; its topic's lock is held
+ * @limit: records; 0: none
+ */
+void mqbus_lag_set(struct mqbus_group *group, u64 limit)
+{
+	spin_lock(&group->lock);
+	group->lag.limit = limit;
+	group->lag.above = false;
+	spin_unlock(&group->lock);
+	if (limit)
+		mod_delayed_work(system_unbound_wq, &group->lag.work, 0);
+}
+
+/**
+ * mqbus_lag_end() - look no more; waits for a look
+ * @group: a group that nobody sees any more
+ */
+void mqbus_lag_end(struct mqbus_group *group)
+{
+	cancel_delayed_work_sync(&group->lag.work);
+}

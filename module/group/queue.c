@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: Queue groups
+ *
+ * The rules are in core/window.h; here are the memory, the clock and who is woken.
+ *
+ * Everything that happens to a queue happens under its group's lock, which is let go
+ * of by mqbus_queue_unlock(): that moves dead letters on, sets the timer for what is
+ * due next, and wakes whoever may go on: writers of the topic when a floor has moved,
+ * readers of the topic of dead letters, and one waiting member. One, because each
+ * takes what it can and, when there is more, wakes the next one as it unlocks: so
+ * nobody wakes in vain and nobody sleeps beside work.
+ */
+#include <linux/capability.h>
+#include <linux/ktime.h>
+#include <linux/log2.h>
+#include <linux/overflow.h>
+#include <linux/poll.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "base/event.h"
+#include "base/ns.h"
+#include "core/record.h"
+#include "group/group.h"
+#include "group/member.h"
+#include "group/queue.h"
+#include "group/readers.h"
+#include "log/topic.h"
+
+/* The retry ring has room in the table for a record of so many bytes */
+#define QUEUE_RETRY_RECORD	256
+#define QUEUE_RETRY_MIN		(64 * 1024)
+/* How often 64 KiB of dead letters are moved for one call; the rest is left to the work */
+#define QUEUE_ROUNDS		16
+#define QUEUE_FACTOR_DEFAULT	200
+#define QUEUE_FACTOR_MAX	10000
+
+static u32 queue_max_inflight(const struct mqbus_queue *o)
+{
+	return o->max_inflight ?: MQBUS_INFLIGHT_DEFAULT;
+}
+
+static u64 queue_retry_size(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+{
+	return o->retry_size ?: max_t(u64, QUEUE_RETRY_MIN,
+				      roundup_pow_of_two(4 * topic->max_record));
+}
+
+static u32 queue_entries(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+{
+	u32 shares = o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE ? 2 : 1;
+
+	return shares * queue_max_inflight(o) +
+	       queue_retry_size(o, topic) / QUEUE_RETRY_RECORD;
+}
+
+static int queue_check_backoff(const struct mqbus_queue *o)
+{
+	if (o->backoff_min > o->backoff_max || o->backoff_max > MQBUS_DELAY_MAX ||
+	    (o->backoff_factor && o->backoff_factor < 100) ||
+	    o->backoff_factor > QUEUE_FACTOR_MAX || o->backoff_jitter > 100)
+		return -ERANGE;
+	return 0;
+}
+
+/**
+ * mqbus_queue_check() - whether a queue group may have such options
+ * @o: as the user gave them; the name of dead letters' topic is not looked up
+ * @topic: its topic
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_create.
+ */
+int mqbus_queue_check(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+{
+	if (o->flags & ~__MQBUS_QUEUE_F_ALL || mqbus_topic_evicts(topic))
+		return -EOPNOTSUPP;
+	if (o->__reserved || (o->retry_size && !is_power_of_2(o->retry_size)) ||
+	    (!o->dlq[0] && o->limit && o->limit != MQBUS_ANY))
+		return -EINVAL;
+	if (o->max_inflight > MQBUS_INFLIGHT_MAX || o->credit > MQBUS_INFLIGHT_MAX ||
+	    (o->limit > MQBUS_LIMIT_MAX && o->limit != MQBUS_ANY) ||
+	    o->lease > MQBUS_DELAY_MAX || o->retry_size > MQBUS_RETRY_MAX ||
+	    (o->retry_size && o->retry_size < max_t(u64, MQBUS_RING_MIN, PAGE_SIZE)))
+		return -ERANGE;
+	/* One record, and one more that is kept free */
+	if (queue_retry_size(o, topic) < 2 * mqbus_record_bytes(topic->max_record))
+		return -EMSGSIZE;
+	return queue_check_backoff(o);
+}
+
+/**
+ * mqbus_queue_bytes() - what a queue group takes beyond a stream group
+ * @o: checked options
+ * @topic: its topic
+ *
+ * Return: bytes to be charged.
+ */
+u64 mqbus_queue_bytes(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+{
+	u32 nr = queue_entries(o, topic);
+	u64 bytes = sizeof(struct mqbus_group_queue) + sizeof(struct mqbus_part) +
+		    PAGE_SIZE + queue_retry_size(o, topic) +
+		    (u64)nr * sizeof(struct mqbus_entry) +
+		    (topic->nr_parts + 1) * sizeof(struct mqbus_lane);
+
+	if (o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE)
+		bytes += (u64)nr * sizeof(struct mqbus_key) +
+			 rounddown_pow_of_two(nr) * sizeof(u32);
+	return bytes;
+}
+
+/**
+ * mqbus_queue_configure() - do as the options say
+ * @q: the queue; the group's lock is held if others can see it
+ */
+void mqbus_queue_configure(struct mqbus_group_queue *q)
+{
+	const struct mqbus_queue *o = &q->options;
+	u32 limit = o->limit ?: (o->dlq[0] ? MQBUS_LIMIT_DEFAULT : MQBUS_ANY);
+
+	WRITE_ONCE(q->jitters, o->backoff_jitter);
+	q->window.conf = (struct mqbus_window_conf) {
+		.max_inflight = queue_max_inflight(o),
+		.credit = o->credit ?: U32_MAX,
+		.limit = limit == MQBUS_ANY ? 0 : limit,
+		.lease = o->lease,
+		.backoff = {
+			.min = o->backoff_min,
+			.max = o->backoff_max,
+			.factor = o->backoff_factor ?: QUEUE_FACTOR_DEFAULT,
+			.jitter = o->backoff_jitter,
+		},
+		.dlq = o->dlq[0],
+		.paused = mqbus_group_holds(q->group),
+	};
+}
+
+/**
+ * mqbus_queue_now() - what time it is
+ * @q: for which queue
+ * @now: filled
+ */
+void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now)
+{
+	now->mono = ktime_get_ns();
+	now->real = ktime_get_real_ns();
+	now->chance = READ_ONCE(q->jitters) ? get_random_u32() : 0;
+}
+
+/**
+ * mqbus_queue_ready() - whether there is something for a member
+ * @q: the queue
+ * @holder: the member
+ *
+ * Return: as mqbus_window_ready(), of all partitions.
+ */
+bool mqbus_queue_ready(struct mqbus_group_queue *q, const struct mqbus_holder *holder)
+{
+	u32 left = U32_MAX;
+	bool ready;
+
+	do {
+		spin_lock(&q->group->lock);
+		ready = mqbus_window_ready(&q->window, holder, &left);
+		spin_unlock(&q->group->lock);
+	} while (!ready && left);
+	return ready;
+}
+
+/**
+ * mqbus_queue_wake() - let a member go on, if there is something for one
+ * @q: the queue
+ */
+void mqbus_queue_wake(struct mqbus_group_queue *q)
+{
+	const struct mqbus_holder anybody = {};
+
+	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
+	if (wq_has_sleeper(&q->waiters) && mqbus_queue_ready(q, &anybody))
+		wake_up_interruptible_poll(&q->waiters, EPOLLIN | EPOLLRDNORM);
+}
+
+/**
+ * mqbus_queue_kick() - run the work now; from any context
+ * @q: the queue
+ */
+void mqbus_queue_kick(struct mqbus_group_queue *q)
+{
+	mqbus_timer_kick(&q->timer);
+}
+
+/**
+ * mqbus_queue_lock() - take the group's lock to change something
+ * @q: the queue
+ */
+void mqbus_queue_lock(struct mqbus_group_queue *q)
+	__acquires(&q->group->lock)
+{
+	spin_lock(&q->group->lock);
+}
+
+/**
+ * mqbus_queue_unlock() - let go of the group's lock, and see to what has to follow
+ * @q: the queue
+ */
+void mqbus_queue_unlock(struct mqbus_group_queue *q)
+	__releases(&q->group->lock)
+{
+	struct mqbus_group *group = q->group;
+	struct mqbus_stored stored;
+	struct mqbus_topic *dlq;
+	unsigned int rounds;
+	bool more, freed;
+
+	for (rounds = 0;; rounds++) {
+		lockdep_assert_held(&group->lock);
+		stored.any = false;
+		dlq = NULL;
+		more = mqbus_dlq_bury(q, &stored);
+		/* Of a deleted group nothing holds the records where they were */
+		more = (!group->dead && mqbus_window_stow(&q->window)) || more;
+		if (stored.any) {
+			dlq = q->dlq;
+			kref_get(&dlq->ref);
+		}
+		if (!group->dead)
+			mqbus_timer_arm(&q->timer, mqbus_window_due(&q->window));
+		mqbus_window_flush(&q->window);
+		freed = q->window.freed;
+		q->window.freed = false;
+		spin_unlock(&group->lock);
+
+		if (freed)
+			mqbus_topic_wake_writers(group->topic);
+		if (dlq) {
+			mqbus_readers_wake(dlq, &stored);
+			mqbus_topic_put(dlq);
+		}
+		mqbus_queue_wake(q);
+		if (!more)
+			return;
+		/* Others may make dead letters as fast as we move them */
+		if (rounds == QUEUE_ROUNDS) {
+			mqbus_queue_kick(q);
+			return;
+		}
+		cond_resched();
+		spin_lock(&group->lock);
+	}
+}
+
+static void queue_run(struct work_struct *work)
+{
+	struct mqbus_group_queue *q = container_of(to_delayed_work(work),
+						   struct mqbus_group_queue, timer.work);
+	struct mqbus_now now;
+	bool more = true;
+
+	while (more) {
+		mqbus_queue_now(q, &now);
+		mqbus_queue_lock(q);
+		mqbus_timer_begun(&q->timer);
+		/* Whoever says so after this kicks again */
+		if (xchg(&q->dlq_room, false))
+			mqbus_dlq_retry(q);
+		more = !q->group->dead &&
+		       mqbus_window_tick(&q->window, MQBUS_WINDOW_STEP, &now);
+		mqbus_queue_unlock(q);
+		cond_resched();
+	}
+}
+
+static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
+{
+	struct mqbus_topic *topic = q->group->topic;
+	u32 nr = queue_entries(o, topic), buckets = rounddown_pow_of_two(nr);
+	struct mqbus_window *w = &q->window;
+	struct mqbus_entry *entries;
+
+	w->lanes = kvcalloc(topic->nr_parts + 1, sizeof(*w->lanes), MQBUS_GFP);
+	entries = kvcalloc(nr, sizeof(*entries), MQBUS_GFP);
+	w->table.entries = entries;
+	if (!w->lanes || !entries)
+		return -ENOMEM;
+	if (o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE) {
+		q->keys.heads = kvcalloc(nr, sizeof(*q->keys.heads), MQBUS_GFP);
+		q->keys.buckets = kvcalloc(buckets, sizeof(u32), MQBUS_GFP);
+		if (!q->keys.heads || !q->keys.buckets)
+			return -ENOMEM;
+		q->keys.mask = buckets - 1;
+		get_random_bytes(&q->keys.secret, sizeof(q->keys.secret));
+		w->keys = &q->keys;
+	}
+	q->retry = mqbus_part_alloc(queue_retry_size(o, topic), NUMA_NO_NODE, MQBUS_RETRY,
+				    false);
+	return PTR_ERR_OR_ZERO(q->retry);
+}
+
+static void queue_lanes(struct mqbus_group_queue *q)
+{
+	struct mqbus_group *group = q->group;
+	struct mqbus_window *w = &q->window;
+	u32 i;
+
+	w->nr_lanes = group->topic->nr_parts;
+	for (i = 0; i < w->nr_lanes; i++) {
+		w->lanes[i].ring = &group->topic->parts[i]->ring;
+		w->lanes[i].cursor = &group->slots[i].cursor;
+	}
+	w->lanes[i].ring = &q->retry->ring;
+}
+
+/**
+ * mqbus_queue_new() - make a group a queue group
+ * @group: a group that nobody sees yet; it is to be freed also after an error
+ * @o: checked options
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int mqbus_queue_new(struct mqbus_group *group, const struct mqbus_queue *o)
+{
+	struct mqbus_topic *topic = group->topic;
+	struct mqbus_group_queue *q;
+	struct mqbus_window *w;
+	int err;
+
+	q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
+	if (!q)
+		return -ENOMEM;
+	group->queue = q;
+	q->group = group;
+	q->options = *o;
+	q->producer = atomic64_inc_return(&group->charge.ns->producers);
+	init_waitqueue_head(&q->waiters);
+	mqbus_timer_init(&q->timer, queue_run);
+	mqbus_dlq_init(q);
+	err = queue_alloc(q, o);
+	if (err)
+		return err;
+
+	queue_lanes(q);
+	w = &q->window;
+	w->once = o->flags & MQBUS_QUEUE_F_AT_MOST_ONCE;
+	w->max_retry = queue_retry_size(o, topic) / QUEUE_RETRY_RECORD;
+	w->max_held = w->keys ? queue_max_inflight(o) : 0;
+	w->margin = mqbus_record_bytes(topic->max_record);
+	mqbus_window_init(w, w->table.entries, queue_entries(o, topic));
+	mqbus_queue_configure(q);
+	return 0;
+}
+
+/**
+ * mqbus_queue_free() - undo mqbus_queue_new()
+ * @group: a group without members that is not in its topic's list any more
+ */
+void mqbus_queue_free(struct mqbus_group *group)
+{
+	struct mqbus_group_queue *q = group->queue;
+
+	if (!q)
+		return;
+	mqbus_timer_end(&q->timer);
+	mqbus_right_put(&q->dlq_right);
+	if (!IS_ERR_OR_NULL(q->retry))
+		mqbus_part_free(q->retry);
+	kvfree(q->window.seats);
+	kvfree(q->window.lanes);
+	kvfree(q->window.table.entries);
+	kvfree(q->keys.heads);
+	kvfree(q->keys.buckets);
+	/* A writer may still be looking whom to wake */
+	kfree_rcu(q, rcu);
+}
+
+/**
+ * mqbus_queue_end() - the group was deleted
+ * @q: the queue; the group's lock is held
+ *
+ * Return: the topic of dead letters, whose reference is the caller's now, or NULL.
+ */
+struct mqbus_topic *mqbus_queue_end(struct mqbus_group_queue *q)
+{
+	lockdep_assert_held(&q->group->lock);
+
+	return mqbus_dlq_swap(q, NULL);
+}
+
+static void queue_merge(struct mqbus_queue *to, const struct mqbus_queue *from, u32 fields)
+{
+	if (fields & MQBUS_GROUP_SET_MAX_INFLIGHT)
+		to->max_inflight = from->max_inflight;
+	if (fields & MQBUS_GROUP_SET_CREDIT)
+		to->credit = from->credit;
+	if (fields & MQBUS_GROUP_SET_LIMIT)
+		to->limit = from->limit;
+	if (fields & MQBUS_GROUP_SET_LEASE)
+		to->lease = from->lease;
+	if (fields & MQBUS_GROUP_SET_BACKOFF) {
+		to->backoff_min = from->backoff_min;
+		to->backoff_max = from->backoff_max;
+		to->backoff_factor = from->backoff_factor;
+		to->backoff_jitter = from->backoff_jitter;
+	}
+	if (fields & MQBUS_GROUP_SET_DLQ)
+		memcpy(to->dlq, from->dlq, sizeof(to->dlq));
+}
+
+/**
+ * mqbus_queue_set() - change options
+ * @q: the queue
+ * @o: the new values
+ * @fields: which of them
+ * @dlq: the new topic of dead letters, if that is one of them; on success the old
+ *	one, whose reference is the caller's then
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_set.
+ */
+int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *o,
+		    u32 fields, struct mqbus_topic **dlq)
+{
+	struct mqbus_group *group = q->group;
+	struct mqbus_queue merged;
+	int err;
+
+	mqbus_queue_lock(q);
+	merged = q->options;
+	queue_merge(&merged, o, fields);
+	err = mqbus_queue_check(&merged, group->topic);
+	if (!err && queue_entries(&merged, group->topic) > q->window.table.nr)
+		err = -ERANGE;
+	/* They could not go anywhere */
+	if (!err && fields & MQBUS_GROUP_SET_DLQ && !*dlq && q->window.nr_dead)
+		err = -EBUSY;
+	if (!err) {
+		q->options = merged;
+		if (fields & MQBUS_GROUP_SET_DLQ)
+			*dlq = mqbus_dlq_swap(q, *dlq);
+		mqbus_queue_configure(q);
+	}
+	mqbus_queue_unlock(q);
+	return err;
+}
+
+/**
+ * mqbus_queue_enter() - let a member in
+ * @q: the queue; its topic's lock is held
+ * @member: the member
+ *
+ * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM, -EMFILE.
+ */
+int mqbus_queue_enter(struct mqbus_group_queue *q, struct mqbus_member *member)
+{
+	struct mqbus_group *group = q->group;
+	u32 seats = READ_ONCE(q->window.nr_sitting);
+	int err;
+
+	/* Who goes has his seat until others have what he held */
+	if (seats >= MQBUS_MEMBERS_MAX)
+		return -EMFILE;
+	err = mqbus_group_make_seat(group, seats, (void ***)&q->window.seats,
+				    &q->window.nr_seats);
+	if (err)
+		return err;
+	spin_lock(&group->lock);
+	err = group->dead ? -ENOENT : mqbus_window_sit(&q->window, &member->holder);
+	if (!err) {
+		WRITE_ONCE(group->nr_members, group->nr_members + 1);
+		group->assign.generation++;
+		mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_JOINED, member, NULL, 0);
+	}
+	spin_unlock(&group->lock);
+	return err;
+}
+
+/**
+ * mqbus_queue_leave() - a member goes, of its own will or by death
+ * @q: the queue
+ * @member: the member
+ *
+ * When this returns others may have what it held.
+ */
+void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
+{
+	struct mqbus_group *group = q->group;
+	struct mqbus_now now;
+	bool more;
+
+	mqbus_queue_now(q, &now);
+	mqbus_queue_lock(q);
+	WRITE_ONCE(group->nr_members, group->nr_members - 1);
+	group->assign.generation++;
+	if (member->holder.nr)
+		q->window.stats.deaths++;
+	if (!group->dead)
+		mqbus_event_member(member->holder.nr ? MQBUS_EVENT_KIND_MEMBER_DIED :
+						       MQBUS_EVENT_KIND_MEMBER_LEFT,
+				   member, NULL, member->holder.nr);
+	do {
+		/* Of a deleted group nothing holds the records where they were */
+		more = !group->dead &&
+		       mqbus_window_leave(&q->window, &member->holder, MQBUS_WINDOW_STEP, &now);
+		if (!more)
+			mqbus_window_stand(&q->window, &member->holder);
+		mqbus_queue_unlock(q);
+		if (more) {
+			cond_resched();
+			mqbus_queue_lock(q);
+		}
+	} while (more);
+}
+
+/**
+ * mqbus_queue_waits() - whether records of a partition failed and are not settled
+ * @q: the queue
+ * @partition: the partition
+ *
+ * Return: whether there are any: that wait for another attempt, or dead letters that wait
+ * for room.
+ */
+bool mqbus_queue_waits(struct mqbus_group_queue *q, u32 partition)
+{
+	bool waits;
+
+	spin_lock(&q->group->lock);
+	waits = q->window.lanes[partition].aside;
+	spin_unlock(&q->group->lock);
+	return waits;
+}
+
+/**
+ * mqbus_queue_forget() - forget what was taken of a partition and lies there
+ * @q: the queue; it has no members, and its topic's lock is held, so none comes, or
+ *	nothing is handed out to them, also until mqbus_queue_forget_retry() is over
+ * @partition: the partition
+ */
+void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition)
+{
+	bool more;
+
+	do {
+		mqbus_queue_lock(q);
+		more = mqbus_window_forget(&q->window, partition);
+		mqbus_queue_unlock(q);
+		cond_resched();
+	} while (more);
+}
+
+/**
+ * mqbus_queue_forget_retry() - forget what lies in the retry ring of partitions
+ * @q: the queue, after mqbus_queue_forget() of each of them
+ * @first: the first one
+ * @last: the last one
+ */
+void mqbus_queue_forget_retry(struct mqbus_group_queue *q, u32 first, u32 last)
+{
+	bool more;
+
+	mqbus_queue_lock(q);
+	mqbus_window_forget_begin(&q->window);
+	do {
+		more = mqbus_window_forget_retry(&q->window, first, last);
+		mqbus_queue_unlock(q);
+		if (more) {
+			cond_resched();
+			mqbus_queue_lock(q);
+		}
+	} while (more);
+}

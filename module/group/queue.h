@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_QUEUE_H
+#define _MQBUS_QUEUE_H
+
+#include <linux/wait.h>
+#include <linux/mqbus.h>
+
+#include "base/timer.h"
+#include "base/who.h"
+#include "core/window.h"
+
+struct mqbus_group;
+struct mqbus_member;
+struct mqbus_ns;
+struct mqbus_part;
+struct mqbus_stored;
+struct mqbus_topic;
+struct mqbus_who;
+
+/* Bytes that the headers of a dead letter may take */
+#define MQBUS_DLQ_HEADERS	1024
+
+/**
+ * struct mqbus_group_queue - what makes a group a queue group
+ * @group: the group
+ * @retry: the retry ring
+ * @keys: the keys, if they are exclusive
+ * @producer: what dead letters carry as their producer
+ * @waiters: members that wait for records; each is woken by itself
+ * @timer: does what is due
+ * @window: what was taken and not settled
+ * @jitters: what failed waits at random, see mqbus_queue_now()
+ * @options: as the owner gave them
+ * @seq: number of the last dead letter
+ * @dlq: where those go, with a reference, or NULL, also while it is not there; changed
+ *	under the namespace's dlq_lock, or when the group is deleted
+ * @dlq_right: of whoever said so; under the namespace's dlq_lock
+ * @dlq_uid: whose the topic is or was; likewise
+ * @dlq_node: in the topic's feeders or the namespace's orphans, under its dlq_links
+ * @dlq_pass: the last look for an orphan's topic, under dlq_links
+ * @dlq_wait: in the queue of those that wait for room there; its entry is empty if not
+ * @dlq_room: somebody has said that there may be; loaded and stored without the lock
+ * @dlq_full: partitions there that had none since; of a topic without order only bit 0
+ * @dlq_nr_full: how many
+ * @blocked: no dead letter could go anywhere
+ * @headers: to make the headers of a dead letter
+ * @rcu: frees it after the last writer's look
+ */
+struct mqbus_group_queue {
+	/* constant after creation */
+	struct mqbus_group *group;
+	struct mqbus_part *retry;
+	struct mqbus_keys keys;
+	u64 producer;
+
+	wait_queue_head_t waiters;
+	struct mqbus_timer timer;
+	bool jitters;	/* stored under the group's lock, loaded before it is taken */
+
+	/* guarded by the group's lock */
+	struct mqbus_window window;
+	struct mqbus_queue options;
+	u64 seq;
+	struct mqbus_topic *dlq;
+	struct mqbus_right dlq_right;
+	kuid_t dlq_uid;
+	struct list_head dlq_node;
+	u32 dlq_pass;
+	struct wait_queue_entry dlq_wait;
+	bool dlq_room;
+	DECLARE_BITMAP(dlq_full, MQBUS_PARTITIONS_MAX);
+	u32 dlq_nr_full;
+	bool blocked;
+	char headers[MQBUS_DLQ_HEADERS];
+
+	struct rcu_head rcu;
+};
+
+int mqbus_queue_check(const struct mqbus_queue *options, const struct mqbus_topic *topic);
+u64 mqbus_queue_bytes(const struct mqbus_queue *options, const struct mqbus_topic *topic);
+int mqbus_queue_new(struct mqbus_group *group, const struct mqbus_queue *options);
+void mqbus_queue_configure(struct mqbus_group_queue *q);
+void mqbus_queue_free(struct mqbus_group *group);
+struct mqbus_topic *mqbus_queue_end(struct mqbus_group_queue *q);
+int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *options,
+		    u32 fields, struct mqbus_topic **dlq);
+int mqbus_queue_enter(struct mqbus_group_queue *q, struct mqbus_member *member);
+void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member);
+bool mqbus_queue_waits(struct mqbus_group_queue *q, u32 partition);
+void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition);
+void mqbus_queue_forget_retry(struct mqbus_group_queue *q, u32 first, u32 last);
+bool mqbus_queue_ready(struct mqbus_group_queue *q, const struct mqbus_holder *holder);
+void mqbus_queue_lock(struct mqbus_group_queue *q) __acquires(&q->group->lock);
+void mqbus_queue_unlock(struct mqbus_group_queue *q) __releases(&q->group->lock);
+void mqbus_queue_wake(struct mqbus_group_queue *q);
+void mqbus_queue_kick(struct mqbus_group_queue *q);
+void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);
+
+/* dlq.c */
+const char *mqbus_dlq_reason(enum mqbus_reason reason);
+bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored);
+void mqbus_dlq_init(struct mqbus_group_queue *q);
+void mqbus_dlq_unwait(struct mqbus_group_queue *q);
+void mqbus_dlq_retry(struct mqbus_group_queue *q);
+
+/* dlq_link.c */
+int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
+void mqbus_dlq_linked(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
+struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq);
+void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic);
+void mqbus_dlq_look(struct mqbus_ns *ns);
+void mqbus_dlq_ns_init(struct mqbus_ns *ns);
+void mqbus_dlq_ns_exit(struct mqbus_ns *ns);
+
+#endif /* _MQBUS_QUEUE_H */

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: Stream groups
+ *
+ * The rules are in core/assign.h; here are the memory, the clock and who is woken.
+ *
+ * Whoever changes the assignment lets go of the group's lock with
+ * mqbus_stream_unlock(), which sets the timer for what is due next and wakes the
+ * members for which something changed. Who cannot, because it holds more locks,
+ * calls mqbus_stream_wake() afterwards.
+ */
+#include <linux/ktime.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "base/event.h"
+#include "group/group.h"
+#include "group/member.h"
+#include "group/readers.h"
+#include "group/stream.h"
+#include "log/topic.h"
+#include "log/trace.h"
+
+/**
+ * mqbus_stream_check() - whether a stream group may have such options
+ * @o: as the user gave them
+ *
+ * Return: 0, -EINVAL, -ERANGE.
+ */
+int mqbus_stream_check(const struct mqbus_stream *o)
+{
+	if (o->__reserved)
+		return -EINVAL;
+	if ((o->rebalance_timeout > MQBUS_DELAY_MAX &&
+	     o->rebalance_timeout != MQBUS_WAIT_FOREVER) || o->grace > MQBUS_DELAY_MAX)
+		return -ERANGE;
+	return 0;
+}
+
+static void stream_configure(struct mqbus_group *group)
+{
+	group->assign.timeout = group->stream.rebalance_timeout ?: MQBUS_REBALANCE_DEFAULT;
+}
+
+/* Seats that are in no table any more. */
+static void stream_free_seats(struct list_head *gone)
+{
+	struct mqbus_seat *seat, *next;
+
+	list_for_each_entry_safe(seat, next, gone, node)
+		kfree(seat);
+}
+
+static void stream_run(struct work_struct *work)
+{
+	struct mqbus_group *group = container_of(to_delayed_work(work), struct mqbus_group,
+						 timer.work);
+	LIST_HEAD(gone);
+
+	spin_lock(&group->lock);
+	mqbus_timer_begun(&group->timer);
+	if (!group->dead)
+		mqbus_assign_tick(&group->assign, ktime_get_ns(), &gone);
+	mqbus_stream_unlock(group);
+	stream_free_seats(&gone);
+}
+
+/**
+ * mqbus_stream_new() - have an assignment, in which nobody has anything
+ * @group: a group that nobody sees yet
+ * @options: checked
+ */
+void mqbus_stream_new(struct mqbus_group *group, const struct mqbus_stream *options)
+{
+	u32 nr = group->topic->nr_parts;
+
+	group->stream = *options;
+	mqbus_assign_init(&group->assign, group->slots,
+			  (struct mqbus_member **)&group->slots[nr], nr);
+	mqbus_timer_init(&group->timer, stream_run);
+	stream_configure(group);
+}
+
+/**
+ * mqbus_stream_free() - undo mqbus_stream_new()
+ * @group: a group without members that is not in its topic's list any more
+ */
+void mqbus_stream_free(struct mqbus_group *group)
+{
+	mqbus_timer_end(&group->timer);
+	stream_free_seats(&group->assign.order);
+	kvfree(group->assign.seats);
+}
+
+/**
+ * mqbus_stream_set() - change options
+ * @group: a stream group
+ * @o: the new values
+ * @fields: which of them
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_set.
+ */
+int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_stream *o, u32 fields)
+{
+	struct mqbus_stream merged;
+	int err;
+
+	spin_lock(&group->lock);
+	merged = group->stream;
+	if (fields & MQBUS_GROUP_SET_REBALANCE_TIMEOUT)
+		merged.rebalance_timeout = o->rebalance_timeout;
+	if (fields & MQBUS_GROUP_SET_GRACE)
+		merged.grace = o->grace;
+	err = mqbus_stream_check(&merged);
+	if (!err) {
+		group->stream = merged;
+		stream_configure(group);
+	}
+	spin_unlock(&group->lock);
+	return err;
+}
+
+/**
+ * mqbus_stream_resume() - let go on who has slept while nothing was handed out
+ * @group: a stream group; its lock is held, until mqbus_stream_unlock()
+ *
+ * Those for whom there is something, and who was fenced and may come in again.
+ */
+void mqbus_stream_resume(struct mqbus_group *group)
+{
+	struct mqbus_assign *a = &group->assign;
+	struct mqbus_seat *seat;
+	u32 i;
+
+	for (i = 0; i < a->nr_slots; i++) {
+		struct mqbus_slot *slot = &a->slots[i];
+
+		if (slot->owner && mqbus_slot_ready(slot, &group->topic->parts[i]->ring, false))
+			mqbus_seat_wake(a, slot->owner);
+	}
+	list_for_each_entry(seat, &a->order, node)
+		if (seat->state == MQBUS_SEAT_FENCED)
+			mqbus_seat_wake(a, seat);
+}
+
+/**
+ * mqbus_stream_end() - the group was deleted
+ * @group: a stream group; its lock is held, until mqbus_readers_end()
+ */
+void mqbus_stream_end(struct mqbus_group *group)
+{
+	struct mqbus_seat *seat;
+
+	list_for_each_entry(seat, &group->assign.order, node)
+		mqbus_seat_wake(&group->assign, seat);
+}
+
+/* Who was fenced. */
+static void stream_tell_fences(struct mqbus_group *group)
+{
+	struct mqbus_seat *seat;
+
+	list_for_each_entry(seat, &group->assign.order, node) {
+		if (seat->news && seat->member)
+			mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_FENCED, seat->member,
+					   seat->id, 0);
+		seat->news = false;
+	}
+	group->assign.fences = 0;
+}
+
+/* How the assignment has changed since it was last told. */
+static void stream_tell(struct mqbus_group *group)
+{
+	struct mqbus_assign *a = &group->assign;
+	u32 moved;
+
+	spin_lock(&group->lock);
+	if (a->fences)
+		stream_tell_fences(group);
+	moved = a->generation - group->told;
+	group->told = a->generation;
+	if (moved) {
+		trace_rebalance(group, a->generation, moved);
+		mqbus_event_tell(&(struct mqbus_event) {
+			.kind = MQBUS_EVENT_KIND_REBALANCED, .topic = group->topic,
+			.group = group, .generation = a->generation, .count = moved,
+		});
+	}
+	spin_unlock(&group->lock);
+}
+
+/**
+ * mqbus_stream_wake() - let members go on for which something changed
+ * @group: a stream group; its lock was let go of after the change
+ */
+void mqbus_stream_wake(struct mqbus_group *group)
+{
+	/* Who takes the note is behind the change, and wakes for all */
+	if (!READ_ONCE(group->assign.changed) || !xchg(&group->assign.changed, false))
+		return;
+	stream_tell(group);
+	mqbus_readers_wake_noted(group);
+}
+
+/**
+ * mqbus_stream_unlock() - let go of the group's lock, and see to what has to follow
+ * @group: a stream group
+ */
+void mqbus_stream_unlock(struct mqbus_group *group)
+	__releases(&group->lock)
+{
+	lockdep_assert_held(&group->lock);
+	if (!group->dead)
+		mqbus_timer_arm(&group->timer, group->assign.due);
+	spin_unlock(&group->lock);
+	mqbus_stream_wake(group);
+}
+
+/* A seat of that id, for a new member; @ousted had it and is out for good. */
+static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id,
+				       struct mqbus_member **ousted)
+{
+	struct mqbus_seat *seat = *id ? mqbus_assign_find(&group->assign, id) : NULL;
+
+	if (seat && seat->member) {
+		*ousted = seat->member;
+		mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_FENCED, seat->member, id, 0);
+		seat->member->seat = NULL;
+		WRITE_ONCE(group->nr_members, group->nr_members - 1);
+	}
+	return seat;
+}
+
+/**
+ * mqbus_stream_enter() - let a member in
+ * @group: a stream group; its topic's lock is held
+ * @member: the member
+ * @id: what it calls itself, terminated, or ""
+ *
+ * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM, -EMFILE.
+ */
+int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
+		       const char *id)
+{
+	struct mqbus_assign *a = &group->assign;
+	struct mqbus_member *ousted = NULL;
+	struct mqbus_seat *seat, *old = NULL;
+	int err;
+
+	seat = kzalloc(sizeof(*seat), MQBUS_GFP);
+	if (!seat)
+		return -ENOMEM;
+	strscpy(seat->id, id, sizeof(seat->id));
+	seat->member = member;
+	err = mqbus_group_make_seat(group, READ_ONCE(a->nr_seats), (void ***)&a->seats,
+				    &a->room);
+	if (err)
+		goto free;
+
+	rcu_read_lock();	/* who is ousted may be closing */
+	spin_lock(&group->lock);
+	if (group->dead) {
+		err = -ENOENT;
+	} else {
+		old = stream_claim(group, id, &ousted);
+		if (old) {
+			old->member = member;
+			mqbus_assign_take_over(a, old, ktime_get_ns());
+		} else {
+			err = mqbus_assign_sit(a, seat, ktime_get_ns());
+		}
+	}
+	if (!err) {
+		member->seat = old ?: seat;
+		WRITE_ONCE(group->nr_members, group->nr_members + 1);
+		mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_JOINED, member, id, 0);
+	}
+	mqbus_stream_unlock(group);
+	if (ousted)
+		mqbus_readers_hangup(ousted);
+	rcu_read_unlock();
+	if (!err && !old)
+		return 0;
+free:
+	kfree(seat);
+	return err;
+}
+
+/* Records that a seat's member was given and has not settled. */
+static u64 stream_held(const struct mqbus_seat *seat)
+{
+	const struct mqbus_slot *slot;
+	u64 held = 0;
+
+	list_for_each_entry(slot, &seat->owned, node)
+		held += slot->cursor.given.offset - slot->cursor.done.offset;
+	return held;
+}
+
+static void stream_tell_leave(const struct mqbus_group *group, const struct mqbus_member *member)
+{
+	u64 held;
+
+	if (group->dead || !mqbus_event_heard(group->topic))
+		return;
+	held = stream_held(member->seat);
+	mqbus_event_member(held ? MQBUS_EVENT_KIND_MEMBER_DIED : MQBUS_EVENT_KIND_MEMBER_LEFT,
+			   member, member->seat->id, held);
+}
+
+/**
+ * mqbus_stream_leave() - a member goes, of its own will or by death
+ * @group: a stream group
+ * @member: the member
+ */
+void mqbus_stream_leave(struct mqbus_group *group, struct mqbus_member *member)
+{
+	struct mqbus_seat *seat;
+	u64 now = ktime_get_ns();
+	bool gone = false;
+
+	spin_lock(&group->lock);
+	seat = member->seat;
+	/* Else somebody joined with its id */
+	if (seat) {
+		bool keep = *seat->id && group->stream.grace && !group->dead;
+
+		stream_tell_leave(group, member);
+		WRITE_ONCE(group->nr_members, group->nr_members - 1);
+		gone = mqbus_assign_stand(&group->assign, seat,
+					  keep ? now + group->stream.grace : 0, now);
+	}
+	mqbus_stream_unlock(group);
+	if (gone)
+		kfree(seat);
+}
+
+/**
+ * mqbus_stream_fence() - take everything from all members
+ * @group: a stream group
+ */
+void mqbus_stream_fence(struct mqbus_group *group)
+{
+	spin_lock(&group->lock);
+	mqbus_assign_fence_all(&group->assign, ktime_get_ns());
+	mqbus_stream_unlock(group);
+}
+
+/**
+ * mqbus_stream_admit() - a member wants to go on
+ * @group: a stream group; its lock is held, until mqbus_stream_unlock()
+ * @member: the member
+ *
+ * Return: 0; 1: it was fenced and is let in again; -ENOLINK: it is out for good.
+ */
+int mqbus_stream_admit(struct mqbus_group *group, struct mqbus_member *member)
+{
+	if (!member->seat)
+		return -ENOLINK;
+	if (member->seat->state != MQBUS_SEAT_FENCED || group->shut)
+		return 0;
+	mqbus_assign_admit(&group->assign, member->seat, ktime_get_ns());
+	return 1;
+}

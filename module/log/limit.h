@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_LIMIT_H
+#define _MQBUS_LIMIT_H
+
+#include <linux/bitmap.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+
+#include "base/account.h"
+#include "core/rate.h"
+#include "core/ring.h"
+
+struct mqbus_ns;
+struct mqbus_topic;
+struct mqbus_who;
+
+/* The first two are of all producers together, the others of one uid's */
+enum mqbus_limit_rate {
+	MQBUS_LIMIT_RECORDS,
+	MQBUS_LIMIT_BYTES,
+	MQBUS_LIMIT_USER_RECORDS,
+	MQBUS_LIMIT_USER_BYTES,
+	MQBUS_LIMIT_RATES,
+};
+
+#define MQBUS_LIMIT_OWN		MQBUS_LIMIT_USER_RECORDS
+
+/**
+ * struct mqbus_tenant - a uid that publishes to a topic
+ * @node: in the topic's list
+ * @uid: who
+ * @index: what its records carry as owner
+ * @producers: that it has open
+ * @buckets: what it took of its own rates
+ */
+struct mqbus_tenant {
+	/* under the topic's lock; uid and index are constant */
+	struct list_head node;
+	kuid_t uid;
+	u32 index;
+	unsigned int producers;
+
+	/* under the limits' lock */
+	struct mqbus_bucket buckets[MQBUS_LIMIT_RATES - MQBUS_LIMIT_OWN];
+};
+
+/**
+ * struct mqbus_limit - what producers of a topic may take
+ * @share: percent of a ring that one uid may take; 0: all
+ * @over: an &enum mqbus_over
+ * @rated: whether there is any rate
+ * @by_user: whether there is a limit for each uid
+ * @lock: rates and buckets; the innermost
+ * @rates: how fast
+ * @buckets: what was taken by all together
+ * @tenants: uids that are told apart
+ * @indices: of them
+ * @charge: for what rings need to count, once there was a share
+ * @counts: whether they do
+ */
+struct mqbus_limit {
+	/* marked, without a lock; stored under the topic's */
+	u32 share;
+	u32 over;
+	bool rated;
+	bool by_user;
+
+	spinlock_t lock;	/* guards rates and buckets */
+	struct mqbus_rate rates[MQBUS_LIMIT_RATES];
+	struct mqbus_bucket buckets[MQBUS_LIMIT_OWN];
+
+	/* under the topic's lock */
+	struct list_head tenants;
+	DECLARE_BITMAP(indices, MQBUS_RING_OWNERS);
+	struct mqbus_charge charge;
+	bool counts;
+};
+
+void mqbus_limit_init(struct mqbus_limit *limit);
+void mqbus_limit_free(struct mqbus_limit *limit);
+void mqbus_limit_set(struct mqbus_limit *limit, const struct mqbus_topic_create *args,
+		     u32 fields);
+int mqbus_limit_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
+		      const struct mqbus_who *who);
+struct mqbus_tenant *mqbus_limit_enter(struct mqbus_topic *topic, kuid_t uid);
+void mqbus_limit_leave(struct mqbus_topic *topic, struct mqbus_tenant *tenant);
+u64 mqbus_limit_due(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+		    u32 bytes);
+u64 mqbus_limit_due_after(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+			  u32 bytes, u64 ahead_records, u64 ahead_bytes, u64 now);
+void mqbus_limit_spend(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+		       u32 bytes, u64 now);
+
+/**
+ * mqbus_limit_most() - bytes that one uid may take
+ * @limit: the limits
+ * @size: bytes of the ring
+ *
+ * Return: bytes; 0: there is no limit.
+ */
+static inline u64 mqbus_limit_most(const struct mqbus_limit *limit, u64 size)
+{
+	return div_u64(size * READ_ONCE(limit->share), 100);
+}
+
+#endif /* _MQBUS_LIMIT_H */

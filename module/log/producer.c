@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Endpoints that publish: what they are, and whether they may.
+ */
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "base/ns.h"
+#include "base/who.h"
+#include "log/producer.h"
+#include "log/refusal.h"
+#include "log/topic.h"
+
+/* As whom it writes. Return: 0 or a negative errno. */
+static int producer_name(struct mqbus_producer *producer, struct mqbus_ns *ns,
+			 const struct mqbus_who *who, struct mqbus_produce *args)
+{
+	struct mqbus_sender *sender = &producer->own;
+
+	args->epoch = 0;
+	args->last_seq = 0;
+	if (args->name[0])
+		sender = mqbus_sender_open(producer->topic, ns, who, producer, args);
+	else
+		mqbus_sender_init(sender, ns, producer);
+	if (IS_ERR(sender))
+		return PTR_ERR(sender);
+	producer->sender = sender;
+	args->producer = sender->id;
+	return 0;
+}
+
+/* What can fail, in an order that mqbus_producer_close() undoes from anywhere. */
+static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
+			 const struct mqbus_who *who, struct mqbus_produce *args)
+{
+	struct mqbus_tenant *tenant;
+
+	if (mqbus_refusal_init(producer))
+		return -ENOMEM;
+	producer->msgs = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!producer->msgs)
+		return -ENOMEM;
+	tenant = mqbus_limit_enter(producer->topic, who->cred->fsuid);
+	if (tenant == ERR_PTR(-ENOMEM))
+		return -ENOMEM;
+	/* Too many matters only if there is a limit for each of them: when it publishes */
+	producer->tenant = IS_ERR(tenant) ? NULL : tenant;
+	/* Last, as it fences somebody */
+	return producer_name(producer, ns, who, args);
+}
+
+/**
+ * mqbus_producer_open() - bind for publishing
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: which topic, and what name; id, epoch and last sequence number are written back
+ *
+ * Return: the producer, for mqbus_producer_close(), or a negative errno as of
+ * &struct mqbus_produce.
+ */
+struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_who *who,
+					   struct mqbus_produce *args)
+{
+	struct mqbus_producer *producer;
+	struct mqbus_topic *topic;
+	int err;
+
+	if (args->flags)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (args->__reserved || args->__reserved2 ||
+	    (!args->name[0] && memchr_inv(args->name, 0, sizeof(args->name))))
+		return ERR_PTR(-EINVAL);
+	err = args->name[0] ? mqbus_name_check(args->name) : 0;
+	if (!err)
+		err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_WRITE, &topic);
+	if (err)
+		return ERR_PTR(err);
+	producer = kzalloc(sizeof(*producer), GFP_KERNEL_ACCOUNT);
+	if (!producer) {
+		mqbus_topic_put(topic);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	mutex_init(&producer->lock);
+	producer->uid = who->cred->fsuid;
+	producer->topic = topic;
+	atomic_inc(&topic->producers);
+	err = producer_bind(producer, ns, who, args);
+	if (err) {
+		mqbus_producer_close(producer);
+		return ERR_PTR(err);
+	}
+	return producer;
+}
+
+/**
+ * mqbus_producer_close() - undo mqbus_producer_open()
+ * @producer: what that gave; nobody else uses it any more
+ */
+void mqbus_producer_close(struct mqbus_producer *producer)
+{
+	struct mqbus_topic *topic = producer->topic;
+
+	if (producer->sender && producer->sender != &producer->own)
+		mqbus_sender_close(topic, producer->sender, producer);
+	mqbus_refusal_end(producer);
+	if (producer->tenant)
+		mqbus_limit_leave(topic, producer->tenant);
+	free_page((unsigned long)producer->msgs);
+	kvfree(producer->draft);
+	atomic_dec(&topic->producers);
+	mqbus_topic_put(topic);
+	kfree(producer);
+}
+
+/**
+ * mqbus_producer_check() - whether a producer may store records now
+ * @producer: the producer; its sender's lock is held
+ * @seq: sequence number of the first; 0: any
+ * @count: how many, at least 1
+ * @duplicates: filled with how many of them, from the first on, were stored before
+ *
+ * Return: 0, -EIDRM, -ENOLINK, -EUSERS, -EINVAL, -EPROTO.
+ */
+int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 count,
+			 u32 *duplicates)
+{
+	const struct mqbus_sender *sender = producer->sender;
+
+	lockdep_assert_held(&sender->lock);
+
+	*duplicates = 0;
+	if (mqbus_topic_dead(producer->topic))
+		return -EIDRM;
+	if (mqbus_sender_fenced(sender, producer))
+		return -ENOLINK;
+	if (seq && !sender->epoch)
+		return -EINVAL;
+	if (seq && (seq - 1 > sender->seq || seq > U64_MAX - count))
+		return -EPROTO;
+	if (seq)
+		*duplicates = min_t(u64, count, sender->seq - (seq - 1));
+	if (*duplicates < count && !producer->tenant &&
+	    READ_ONCE(producer->topic->limit.by_user))
+		return -EUSERS;
+	return 0;
+}
+
+/* Whether others come first. */
+static int producer_turn(const struct mqbus_producer *producer, u32 partition, u32 bytes,
+			 u32 owner)
+{
+	if (likely(!producer->topic->parts[partition]->line.busy))
+		return 0;
+	return mqbus_line_admit(producer->topic, partition, bytes, owner,
+				READ_ONCE(producer->refused->age), producer);
+}
+
+/**
+ * mqbus_producer_reserve() - make room for a producer's records
+ * @producer: the producer
+ * @partition: a partition, whose ring's lock is held
+ * @bytes: what they take together
+ *
+ * Return: as mqbus_topic_reserve(), also if there is room and others come first.
+ */
+int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes)
+{
+	struct mqbus_topic *topic = producer->topic;
+	u32 owner = mqbus_producer_owner(producer);
+
+	return producer_turn(producer, partition, bytes, owner) ?:
+	       mqbus_topic_reserve(topic, partition, bytes, owner);
+}
+
+/**
+ * mqbus_producer_ask() - whether room could be made for a producer's records
+ * @producer: the producer
+ * @partition: a partition, whose ring's lock is held
+ * @bytes: what they take together
+ *
+ * Return: as mqbus_topic_ask(), also if there is room and others come first.
+ */
+int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32 bytes)
+{
+	u32 owner = mqbus_producer_owner(producer);
+
+	return producer_turn(producer, partition, bytes, owner) ?:
+	       mqbus_topic_ask(producer->topic, partition, bytes, owner);
+}
+
+/**
+ * mqbus_producer_room() - whether room could be made for a producer's records
+ * @producer: the producer
+ * @partition: a partition
+ * @bytes: what they take together
+ *
+ * Takes the ring's lock, and changes nothing. The share is another matter.
+ *
+ * Return: as mqbus_topic_ask(), also if there is room and others come first.
+ */
+int mqbus_producer_room(const struct mqbus_producer *producer, u32 partition, u32 bytes)
+{
+	struct mqbus_topic *topic = producer->topic;
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	int err;
+
+	spin_lock(&ring->lock);
+	err = producer_turn(producer, partition, bytes, 0) ?:
+	      mqbus_topic_ask(topic, partition, bytes, 0);
+	spin_unlock(&ring->lock);
+	return err;
+}
+
+/**
+ * mqbus_producer_due() - when the rates let records go
+ * @producer: the producer
+ * @records: how many
+ * @bytes: what they take together
+ *
+ * Return: ns of CLOCK_MONOTONIC; a past time, or 0: at once.
+ */
+u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records, u32 bytes)
+{
+	struct mqbus_limit *limit = &producer->topic->limit;
+	u64 due;
+
+	if (!READ_ONCE(limit->rated))
+		return 0;
+	spin_lock(&limit->lock);
+	due = mqbus_limit_due(limit, producer->tenant, records, bytes);
+	spin_unlock(&limit->lock);
+	return due;
+}
+
+/**
+ * mqbus_producer_due_after() - as mqbus_producer_due(), if others store something before
+ * @producer: the producer
+ * @what: what it wants to store
+ * @records: that others of the topic store now
+ * @bytes: of these
+ * @now: ns of CLOCK_MONOTONIC
+ *
+ * Return: as mqbus_producer_due().
+ */
+u64 mqbus_producer_due_after(const struct mqbus_producer *producer,
+			     const struct mqbus_refusal *what, u64 records, u64 bytes, u64 now)
+{
+	struct mqbus_limit *limit = &producer->topic->limit;
+	u64 due;
+
+	if (!READ_ONCE(limit->rated))
+		return 0;
+	spin_lock(&limit->lock);
+	due = mqbus_limit_due_after(limit, producer->tenant, what->records, what->bytes,
+				    records, bytes, now);
+	spin_unlock(&limit->lock);
+	return due;
+}
+
+/**
+ * mqbus_producer_spend() - pay for records that go
+ * @producer: the producer
+ * @records: how many
+ * @bytes: what they take together
+ *
+ * If others were faster since mqbus_producer_due() it is a debt.
+ */
+void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u32 bytes)
+{
+	struct mqbus_limit *limit = &producer->topic->limit;
+
+	if (!READ_ONCE(limit->rated))
+		return;
+	spin_lock(&limit->lock);
+	mqbus_limit_spend(limit, producer->tenant, records, bytes, ktime_get_ns());
+	spin_unlock(&limit->lock);
+}

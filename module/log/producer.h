@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_PRODUCER_H
+#define _MQBUS_PRODUCER_H
+
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+#include <linux/mqbus.h>
+
+#include "core/ring.h"
+#include "log/limit.h"
+#include "log/refusal.h"
+#include "log/sender.h"
+#include "log/trace.h"
+
+struct mqbus_ns;
+struct mqbus_record;
+struct mqbus_topic;
+struct mqbus_who;
+
+/**
+ * struct mqbus_producer - an endpoint bound to a topic for writing
+ * @topic: the topic, with a reference
+ * @sender: the author of its records: its own, or that of its name, with a reference
+ * @own: without a name
+ * @uid: who opened it
+ * @tenant: the same in the topic; NULL: there were too many
+ * @refused: what was not stored last
+ * @lock: one call at a time; not held while waiting for space
+ * @turn: counts calls: records without a key take partitions by turns
+ * @msgs: a page for the descriptions of a batch
+ * @draft: room for records that are put together before they are appended; or NULL
+ * @draft_size: bytes of it
+ */
+struct mqbus_producer {
+	/* constant after binding */
+	struct mqbus_topic *topic;
+	struct mqbus_sender *sender;
+	struct mqbus_sender own;
+	kuid_t uid;
+	struct mqbus_tenant *tenant;
+	struct mqbus_refused *refused;
+
+	struct mutex lock;	/* guards msgs and draft */
+	atomic_t turn;
+	struct mqbus_msg *msgs;
+	void *draft;
+	u32 draft_size;
+};
+
+struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_who *who,
+					   struct mqbus_produce *args);
+void mqbus_producer_close(struct mqbus_producer *producer);
+
+int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 count,
+			 u32 *duplicates);
+int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes);
+int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32 bytes);
+int mqbus_producer_room(const struct mqbus_producer *producer, u32 partition, u32 bytes);
+u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records, u32 bytes);
+u64 mqbus_producer_due_after(const struct mqbus_producer *producer,
+			     const struct mqbus_refusal *what, u64 records, u64 bytes, u64 now);
+void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u32 bytes);
+
+/**
+ * mqbus_producer_owner() - whose space its records take
+ * @producer: the producer
+ *
+ * Return: an index of the topic's; 0: nobody's.
+ */
+static inline u32 mqbus_producer_owner(const struct mqbus_producer *producer)
+{
+	return producer->tenant ? producer->tenant->index : 0;
+}
+
+/**
+ * mqbus_producer_stored() - a call has stored something: it was not refused
+ * @producer: the producer; no lock is held
+ */
+static inline void mqbus_producer_stored(struct mqbus_producer *producer)
+{
+	if (unlikely(READ_ONCE(producer->refused->any)))
+		mqbus_refusal_clear(producer);
+}
+
+/**
+ * mqbus_producer_sign() - take the record in the slot, as a producer's next
+ * @producer: the producer; its sender's lock is held, and mqbus_producer_check() was 0
+ * @ring: the ring, whose lock is held
+ * @rec: the record in the slot; size, lengths, schema and parts are there
+ */
+static inline void mqbus_producer_sign(struct mqbus_producer *producer,
+				       struct mqbus_ring *ring, struct mqbus_record *rec)
+{
+	struct mqbus_line *line = &container_of(ring, struct mqbus_part, ring)->line;
+	struct mqbus_sender *sender = producer->sender;
+
+	lockdep_assert_held(&sender->lock);
+
+	if (unlikely(line->nr_called))
+		mqbus_line_used(line, producer);
+	rec->flags = 0;
+	rec->offset = ring->tail.offset;
+	rec->time = ring->last_time;
+	rec->producer = sender->id;
+	rec->seq = ++sender->seq;
+	rec->epoch = sender->epoch;
+	rec->__owner = ring->used ? mqbus_producer_owner(producer) : 0;
+	trace_publish(producer->topic, ring->page->partition, rec);
+	mqbus_ring_stage(ring, rec->size);
+}
+
+#endif /* _MQBUS_PRODUCER_H */

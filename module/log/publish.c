@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: The append path
+ *
+ * There is one, append_run(), for publish, write and writev. Under the ring's lock it
+ * makes room, fills in records, and at the end shows the whole run with one store. No
+ * reader ever sees a part of a record, and a writer that stalls on memory that never
+ * arrives (userfaultfd, FUSE) holds nothing meanwhile that another endpoint needs.
+ *
+ * Small records are copied straight from the user, with page faults disabled. Others are
+ * put together in the kernel's memory first, see draft_fill(), before any lock is taken:
+ *
+ * - those of more than a page: the user's memory may be slow (uncached), and the lock is
+ *   not held for that;
+ * - those on a topic that evicts: what somebody needs goes for them, and would not come
+ *   back if the copy failed;
+ * - the one that a copy with page faults disabled stopped at.
+ *
+ * The lock is held for one record or for 64 KiB of a batch, whichever is more.
+ *
+ * Where a transaction has claimed the ring it is waited for, see prepare.c.
+ */
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "base/compat.h"
+#include "base/elements.h"
+#include "base/ns.h"
+#include "base/wait.h"
+#include "core/record.h"
+#include "group/readers.h"
+#include "log/msg.h"
+#include "log/producer.h"
+#include "log/publish.h"
+#include "log/refusal.h"
+#include "log/topic.h"
+#include "log/turn.h"
+
+/* Descriptions that are copied in at a time */
+#define PUBLISH_BATCH	(PAGE_SIZE / sizeof(struct mqbus_msg))
+/* Bytes of a batch that are appended under one hold of the lock */
+#define PUBLISH_HOLD	(64 * 1024)
+/* Bytes of a record that is copied under the lock, and of several that are put together */
+#define PUBLISH_DIRECT	PAGE_SIZE
+#define PUBLISH_DRAFT	(32 * 1024)
+/* Old records that a writer looks at before it appends */
+#define PUBLISH_EXPIRE	16
+
+/**
+ * struct source - where the bytes of a run come from
+ * @msgs: descriptions, checked
+ * @iter: the value of the only record, instead of its address; or NULL
+ * @seq: sequence number of the first; 0: any
+ * @duplicates: how many were not stored, because they had been
+ */
+struct source {
+	const struct mqbus_msg *msgs;
+	struct iov_iter *iter;
+	u64 seq;
+	u32 duplicates;
+};
+
+/**
+ * struct places - where to tell the places of records
+ * @to: address of the user's array, or 0
+ * @size: bytes of one element
+ */
+struct places {
+	u64 to;
+	u32 size;
+};
+
+static int copy_record(struct mqbus_record *rec, const struct mqbus_msg *m,
+		       struct iov_iter *iter)
+{
+	if (unlikely(iter))
+		return mqbus_msg_copy_iter(rec + 1, iter, m->value_len);
+	return mqbus_msg_copy(rec, m);
+}
+
+static void fill_header(struct mqbus_record *rec, const struct mqbus_msg *m, u32 bytes)
+{
+	rec->size = bytes;
+	rec->value_len = m->value_len;
+	rec->headers_len = m->headers_len;
+	rec->key_len = m->key_len;
+	rec->routing_key_len = m->routing_key_len;
+	rec->schema = m->schema;
+}
+
+/* Room for bytes that are put together. Return: whether there is. */
+static bool draft_room(struct mqbus_producer *producer, u32 bytes)
+{
+	lockdep_assert_held(&producer->lock);
+
+	if (bytes <= producer->draft_size)
+		return true;
+	kvfree(producer->draft);
+	producer->draft = kvmalloc(PAGE_ALIGN(bytes), MQBUS_GFP);
+	producer->draft_size = producer->draft ? PAGE_ALIGN(bytes) : 0;
+	return producer->draft;
+}
+
+/* What only a large record needs does not stay with a producer that is idle. */
+static void draft_trim(struct mqbus_producer *producer)
+{
+	if (producer->draft_size <= PUBLISH_DRAFT)
+		return;
+	kvfree(producer->draft);
+	producer->draft = NULL;
+	producer->draft_size = 0;
+}
+
+/*
+ * Put records together, one behind the other: one, or as many as there is room for.
+ * @bytes: filled with what they take. Return: how many of @n, or why not the first one.
+ */
+static int draft_fill(struct mqbus_producer *producer, const struct source *src,
+		      const struct mqbus_msg *m, u32 n, u32 *bytes)
+{
+	u32 one = mqbus_msg_bytes(m), i;
+	struct iov_iter again;
+	int err = 0;
+
+	if (!draft_room(producer, max_t(u32, one, min_t(u32, *bytes, PUBLISH_DRAFT))))
+		return -ENOMEM;
+	*bytes = 0;
+	for (i = 0; i < n; i++, m++) {
+		one = mqbus_msg_bytes(m);
+		if (*bytes + one > producer->draft_size)
+			break;
+		/* It may not be stored, and be made again */
+		if (src->iter)
+			again = *src->iter;
+		err = mqbus_msg_make(producer->draft + *bytes, m, src->iter ? &again : NULL);
+		if (err)
+			break;
+		*bytes += one;
+	}
+	return i ?: err;
+}
+
+/* Make room for a record, if nothing refuses it. Return: 0 or why. */
+static int append_room(struct mqbus_producer *producer, u32 partition, u32 bytes, bool rated)
+{
+	int why;
+
+	if (likely(!rated))
+		return mqbus_producer_reserve(producer, partition, bytes);
+	/* Nothing goes, and nothing is paid, for a record that the other one refuses */
+	why = mqbus_producer_ask(producer, partition, bytes);
+	if (why && why != -EAGAIN)
+		return why;
+	if (mqbus_producer_due(producer, 1, bytes) > ktime_get_ns())
+		return -EXFULL;
+	return mqbus_producer_reserve(producer, partition, bytes);
+}
+
+/*
+ * Append records, all locks held; as append_run(). @rec: the first one if they were put
+ * together, or NULL. Of a rate as much is taken as there is.
+ */
+static u32 append_locked(struct mqbus_producer *producer, struct source *src,
+			 const struct mqbus_msg *m, u32 n, const struct mqbus_record *rec,
+			 bool rated, struct mqbus_refusal *refusal)
+{
+	struct mqbus_topic *topic = producer->topic;
+	u32 partition = m->partition;
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	bool limited = rated || READ_ONCE(topic->limit.share) ||
+		       topic->parts[partition]->line.busy;
+	u32 held = 0, left = rec ? U32_MAX : PUBLISH_DIRECT, parts, bytes, i;
+	int why = 0;
+
+	for (i = 0; i < n && held < PUBLISH_HOLD; i++, m++) {
+		struct mqbus_record *to;
+
+		parts = mqbus_msg_parts(m);
+		/* The user's memory may be slow: under the lock a page of it is enough */
+		if (i && parts > left)
+			break;
+		left -= min(parts, left);
+		bytes = mqbus_record_bytes(parts);
+		if (unlikely(limited) || !mqbus_ring_fits(ring, bytes))
+			why = append_room(producer, partition, bytes, rated);
+		to = mqbus_ring_slot(ring);
+		if (!why && !rec)
+			why = copy_record(to, m, src->iter);
+		if (unlikely(why)) {
+			*refusal = (struct mqbus_refusal) {
+				.why = why, .partition = partition, .records = 1,
+				.bytes = bytes,
+			};
+			break;
+		}
+		if (rec) {
+			memcpy(to, rec, bytes);
+			rec = (const void *)rec + bytes;
+		} else {
+			fill_header(to, m, bytes);
+		}
+		mqbus_producer_sign(producer, ring, to);
+		/* If others were faster meanwhile it is a debt: what is refused pays nothing */
+		if (unlikely(rated))
+			mqbus_producer_spend(producer, 1, bytes);
+		held += bytes;
+	}
+	if (i)
+		mqbus_ring_publish(ring);
+	return i;
+}
+
+/* As append_run(), but -EBUSY where a transaction has claimed the ring. */
+static u32 append_once(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
+		       u32 bytes, const struct mqbus_record *rec, struct mqbus_place *place,
+		       struct mqbus_refusal *refusal)
+{
+	struct mqbus_topic *topic = producer->topic;
+	const struct mqbus_msg *m = &src->msgs[first];
+	u32 partition = m->partition;
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	bool rated = READ_ONCE(topic->limit.rated);
+	u64 seq = src->seq ? src->seq + first : 0;
+	u32 done;
+
+	spin_lock(&ring->lock);
+	if (unlikely(ring->claimed)) {
+		spin_unlock(&ring->lock);
+		refusal->why = -EBUSY;
+		return 0;
+	}
+	spin_lock(&producer->sender->lock);
+	refusal->why = mqbus_producer_check(producer, seq, n, &done);
+	if (refusal->why || done) {
+		*place = (struct mqbus_place) { .partition = MQBUS_ANY, .offset = ~0ULL };
+		src->duplicates += done;
+		goto unlock;
+	}
+	pagefault_disable();
+	mqbus_topic_begin(topic, partition, n + PUBLISH_EXPIRE);
+	place->partition = partition;
+	place->offset = ring->tail.offset;
+	/*
+	 * All at once if possible: one look at the old records instead of many. But none
+	 * that somebody needs goes for records that a rate refuses then.
+	 */
+	if (bytes <= min_t(u64, PUBLISH_HOLD, ring->size / 2) && !(rated && ring->evict))
+		refusal->why = mqbus_topic_reserve(topic, partition, bytes, 0);
+	done = 0;
+	if (refusal->why != -EAGAIN) {
+		refusal->why = 0;
+		done = append_locked(producer, src, m, n, rec, rated, refusal);
+	}
+	pagefault_enable();
+unlock:
+	spin_unlock(&producer->sender->lock);
+	spin_unlock(&ring->lock);
+	return done;
+}
+
+/*
+ * Append records of one partition under one hold of its lock, as many as can be.
+ * @bytes is what they take together; @rec: they were put together here, or NULL. Return:
+ * how many; if fewer than @n, @refusal->why is why: -ENOBUFS (no room), -EXFULL (over a
+ * limit), -EMSGSIZE, -EFAULT (of a copy from the user: put it together first), -EINVAL
+ * (headers), what mqbus_producer_check() says, or 0 or -EAGAIN (the hold was long enough).
+ * Duplicates count, and are a run of their own.
+ */
+static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
+		      u32 bytes, const struct mqbus_record *rec, struct mqbus_place *place,
+		      struct mqbus_refusal *refusal)
+{
+	struct mutex *claims = &producer->topic->charge.ns->transact_lock;
+	u32 done;
+
+	done = append_once(producer, src, first, n, bytes, rec, place, refusal);
+	if (likely(refusal->why != -EBUSY))
+		return done;
+	/* A transaction has the ring. Who holds this lock has his turn: there is no claim. */
+	if (mutex_lock_killable(claims)) {
+		refusal->why = -EINTR;
+		return 0;
+	}
+	done = append_once(producer, src, first, n, bytes, rec, place, refusal);
+	mutex_unlock(claims);
+	return done;
+}
+
+static int write_places(const struct mqbus_place *place, u32 n, u64 to, u32 size)
+{
+	struct mqbus_place one = *place;
+	u32 i;
+
+	/* That of a duplicate is the same for all */
+	for (i = 0; i < n; i++, one.offset += one.partition != MQBUS_ANY, to += size)
+		if (mqbus_elements_write(to, size, &one, sizeof(one), 1))
+			return -EFAULT;
+	return 0;
+}
+
+/* A hold was long enough. Return: whether to go on. */
+static bool append_again(void)
+{
+	cond_resched();
+	return !fatal_signal_pending(current);
+}
+
+/*
+ * How many of @n records go to one partition and are copied the same way: none has more
+ * than @direct bytes, or all have. @bytes: filled with what they take together.
+ */
+static u32 run_length(const struct mqbus_msg *m, u32 n, u32 direct, u32 *bytes)
+{
+	u32 one = mqbus_msg_bytes(m), run = 0;
+	bool large = one > direct;
+
+	*bytes = 0;
+	do {
+		*bytes += one;
+		if (++run == n)
+			break;
+		one = mqbus_msg_bytes(&m[run]);
+	} while (m[run].partition == m->partition && (one > direct) == large);
+	return run;
+}
+
+/*
+ * Append @n records that were checked. @places is the user's room for them.
+ * Return: 0 if all are stored, else why the one behind *@done is not, as @refusal says.
+ * A place that cannot be written stops the batch but not what is stored already.
+ *
+ * Readers of what was stored are woken once, at the end; but before the user's memory is
+ * touched, which may take for ever, they must know of it.
+ */
+static int append_all(struct mqbus_producer *producer, struct source *src, u32 n,
+		      const struct places *places, u32 *done, struct mqbus_refusal *refusal)
+{
+	struct mqbus_topic *topic = producer->topic;
+	u32 direct = mqbus_topic_evicts(topic) ? 0 : PUBLISH_DIRECT;
+	struct mqbus_stored noted;
+	u32 away = n;
+	int err = 0;
+
+	lockdep_assert_held(&producer->lock);
+
+	noted.any = false;
+	for (*done = 0; !err && *done < n;) {
+		const struct mqbus_msg *m = &src->msgs[*done];
+		u32 first = *done, bytes, run, stored;
+		const struct mqbus_record *rec = NULL;
+		struct mqbus_place place = {};
+
+		run = run_length(m, n - first, direct, &bytes);
+		if (first == away || mqbus_msg_bytes(m) > direct) {
+			int made;
+
+			mqbus_readers_wake(topic, &noted);
+			made = draft_fill(producer, src, m, first == away ? 1 : run, &bytes);
+			if (made < 0) {
+				refusal->why = made;
+				err = made;
+				break;
+			}
+			run = made;
+			rec = producer->draft;
+		}
+		do {
+			stored = append_run(producer, src, first, run, bytes, rec, &place, refusal);
+			/* Room is being made: what is put together stays until there is enough */
+		} while (rec && !stored && refusal->why == -EAGAIN && append_again());
+		/* It was long enough for now */
+		err = refusal->why == -EAGAIN ? 0 : refusal->why;
+		*done += stored;
+		if (stored && place.partition != MQBUS_ANY)
+			mqbus_stored_add(&noted, topic, place.partition);
+		/* A page is away: wait for it without the lock */
+		if (err == -EFAULT && !rec) {
+			away = *done;
+			err = 0;
+		}
+		if (places->to)
+			mqbus_readers_wake(topic, &noted);
+		if (places->to && write_places(&place, stored,
+					       places->to + (u64)first * places->size,
+					       places->size))
+			err = -EFAULT;
+		if (*done == n)
+			break;
+		if (!append_again() && !err)
+			err = -EINTR;
+	}
+	mqbus_readers_wake(topic, &noted);
+	return err;
+}
+
+/*
+ * Copy in, check and append up to a page of descriptions. Return: as
+ * append_all().
+ */
+static int publish_some(struct mqbus_producer *producer, struct mqbus_publish *args,
+			u32 from, u32 turn, u32 *done, struct mqbus_refusal *refusal)
+{
+	struct source src = {
+		.msgs = producer->msgs, .seq = args->seq ? args->seq + from : 0,
+	};
+	struct places places = { .size = args->place_size };
+	u32 n = min_t(u32, args->count - from, PUBLISH_BATCH), i;
+	int bad, err;
+
+	*done = 0;
+	if (args->places)
+		places.to = args->places + (u64)from * args->place_size;
+	if (mutex_lock_interruptible(&producer->lock))
+		return -EINTR;
+	err = -EIDRM;
+	if (mqbus_topic_dead(producer->topic))
+		goto unlock;
+	/* What stands before a bad one is stored all the same */
+	bad = mqbus_elements_read(producer->msgs, sizeof(*producer->msgs),
+				  args->msgs + (u64)from * args->msg_size,
+				  args->msg_size, &n);
+	for (i = 0; i < n; i++) {
+		err = mqbus_msg_check(producer->topic, &producer->msgs[i], turn);
+		if (err) {
+			bad = err;
+			n = i;
+		}
+	}
+	/* No address is used before it is known for sure that it is a user's */
+	barrier_nospec();
+	err = append_all(producer, &src, n, &places, done, refusal) ?: bad;
+	draft_trim(producer);
+	args->duplicates += src.duplicates;
+unlock:
+	mutex_unlock(&producer->lock);
+	return err;
+}
+
+/**
+ * mqbus_publish_batch() - store a batch
+ * @producer: the producer
+ * @args: what the user asks for; how far it got is written back
+ * @nonblock: do not wait
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_publish.
+ */
+int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *args,
+			bool nonblock)
+{
+	struct mqbus_ticket ticket;
+	struct mqbus_turn turn = { .tickets = &ticket, .max = 1 };
+	struct mqbus_refusal refusal;
+	u32 done, count, at = 0;
+	ktime_t deadline;
+	int err;
+
+	if (args->flags)
+		return -EOPNOTSUPP;
+	if (args->__reserved)
+		return -EINVAL;
+	err = mqbus_elements_check(args->msg_size, sizeof(struct mqbus_msg));
+	if (!err && args->places)
+		err = mqbus_elements_check(args->place_size, sizeof(struct mqbus_place));
+	if (err)
+		return err;
+	if (!args->count || args->count > MQBUS_BATCH_MAX)
+		return -ERANGE;
+	/* None is stored as the last number there is */
+	if (args->seq > U64_MAX - args->count)
+		return -EPROTO;
+	deadline = mqbus_deadline(args->timeout, nonblock);
+	args->duplicates = 0;
+
+	count = atomic_inc_return(&producer->turn);
+
+	while (!err && at < args->count) {
+		err = publish_some(producer, args, at, count, &done, &refusal);
+		at += done;
+		if (done) {
+			mqbus_turn_end(&turn);
+			mqbus_producer_stored(producer);
+		}
+		if (err == -ENOBUFS || err == -EXFULL)
+			err = mqbus_producer_wait(producer, &refusal, deadline, &turn);
+	}
+	mqbus_turn_end(&turn);
+
+	args->published = at;
+	args->error = at && err ? (err == -ERESTARTSYS ? EINTR : -err) : 0;
+	return at ? 0 : err;
+}
+
+/**
+ * mqbus_publish_value() - store one record without a key
+ * @producer: the producer
+ * @from: its value
+ * @nonblock: do not wait
+ *
+ * Return: bytes, or a negative errno.
+ */
+ssize_t mqbus_publish_value(struct mqbus_producer *producer, struct iov_iter *from,
+			    bool nonblock)
+{
+	ktime_t deadline = mqbus_deadline(MQBUS_WAIT_FOREVER, nonblock);
+	size_t len = iov_iter_count(from);
+	struct mqbus_topic *topic = producer->topic;
+	struct mqbus_msg msg = { .value_len = len, .partition = MQBUS_ANY };
+	struct source src = { .msgs = &msg, .iter = from };
+	struct mqbus_ticket ticket;
+	struct mqbus_turn turn = { .tickets = &ticket, .max = 1 };
+	const struct places places = {};
+	struct mqbus_refusal refusal;
+	u32 done;
+	int err;
+
+	if (len > topic->max_record)
+		return -EMSGSIZE;
+	do {
+		if (mutex_lock_interruptible(&producer->lock)) {
+			err = -ERESTARTSYS;
+			break;
+		}
+		err = mqbus_topic_dead(topic) ? -EIDRM : 0;
+		if (!err && msg.partition == MQBUS_ANY) {
+			/* The iterator checks its own addresses */
+			msg.value_len = 0;
+			err = mqbus_msg_check(topic, &msg, atomic_inc_return(&producer->turn));
+			msg.value_len = len;
+		}
+		if (!err)
+			err = append_all(producer, &src, 1, &places, &done, &refusal);
+		draft_trim(producer);
+		mutex_unlock(&producer->lock);
+		if (err == -ENOBUFS || err == -EXFULL)
+			err = mqbus_producer_wait(producer, &refusal, deadline, &turn);
+		else if (!err)
+			done = 1;
+	} while (!err && !done);
+	mqbus_turn_end(&turn);
+	if (err)
+		return err;
+	mqbus_producer_stored(producer);
+	return len;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_REFUSAL_H
+#define _MQBUS_REFUSAL_H
+
+#include <linux/ktime.h>
+#include <linux/poll.h>
+#include <linux/rbtree.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "log/line.h"
+#include "log/topic.h"
+
+struct mqbus_producer;
+
+/**
+ * struct mqbus_refusal - why records were not stored, and what to wait for
+ * @why: -ENOBUFS (no room), -EXFULL (a rate, or the share), or another errno
+ * @partition: where they were to go
+ * @records: how many
+ * @bytes: what they take together
+ */
+struct mqbus_refusal {
+	int why;
+	u32 partition;
+	u32 records;
+	u32 bytes;
+};
+
+/**
+ * struct mqbus_refused - a producer as the one that was refused
+ * @producer: the producer
+ * @lock: what follows
+ * @any: whether its last call was refused; also loaded without
+ * @why: what for
+ * @what: what it wanted to store
+ * @age: since when it has been, of all who wait; 0: it has not; also loaded without
+ * @ticket: of who polls, for room or for a share
+ * @late: of who polls, for a rate: its place in the topic's tree
+ * @due: when that rate may let it go
+ * @pollers: who polls
+ * @rcu: it is freed when who was to be woken has been
+ *
+ * @ticket, but for its partition and its topic, is guarded by the ring's lock, and @late
+ * and @due by the topic's &struct mqbus_waits, which both are taken inside @lock.
+ */
+struct mqbus_refused {
+	const struct mqbus_producer *producer;
+	spinlock_t lock;	/* guards any, why, what, age */
+	bool any;
+	enum mqbus_why why;
+	struct mqbus_refusal what;
+	u64 age;
+	struct mqbus_ticket ticket;
+	struct rb_node late;
+	u64 due;
+	wait_queue_head_t pollers;
+	struct rcu_head rcu;
+};
+
+/**
+ * mqbus_refused_of() - whose ticket it is
+ * @ticket: of an endpoint that is polled
+ *
+ * Return: the endpoint.
+ */
+static inline struct mqbus_refused *mqbus_refused_of(struct mqbus_ticket *ticket)
+{
+	return container_of(ticket, struct mqbus_refused, ticket);
+}
+
+int mqbus_waits_init(struct mqbus_topic *topic);
+void mqbus_waits_free(struct mqbus_topic *topic);
+void mqbus_waits_end(struct mqbus_topic *topic);
+u64 mqbus_refusal_age(void);
+int mqbus_refusal_init(struct mqbus_producer *producer);
+void mqbus_refusal_end(struct mqbus_producer *producer);
+void mqbus_refusal_fenced(const struct mqbus_producer *producer);
+void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_producer *producer);
+bool mqbus_refusal_blocks(const struct mqbus_topic *topic, enum mqbus_why why);
+bool mqbus_refusal_over(const struct mqbus_producer *producer, enum mqbus_why why);
+u64 mqbus_refusal_set(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
+		      enum mqbus_why why, bool blocks);
+void mqbus_refusal_keep(struct mqbus_producer *producer, u64 age);
+void mqbus_refusal_clear(struct mqbus_producer *producer);
+__poll_t mqbus_producer_poll(struct mqbus_producer *producer, struct file *file,
+			     struct poll_table_struct *wait);
+
+#endif /* _MQBUS_REFUSAL_H */

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_TOPIC_H
+#define _MQBUS_TOPIC_H
+
+#include <linux/atomic.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <linux/mqbus.h>
+
+#include "base/account.h"
+#include "base/memory.h"
+#include "core/ring.h"
+#include "log/limit.h"
+#include "log/line.h"
+
+struct mqbus_ns;
+struct mqbus_who;
+
+/**
+ * struct mqbus_part - a partition
+ * @ring: its log
+ * @line: who waits for room in it
+ * @mem: its pages
+ */
+struct mqbus_part {
+	struct mqbus_ring ring;
+	struct mqbus_line line;
+	struct mqbus_memory mem;
+};
+
+/* Why a producer waits */
+enum mqbus_why {
+	MQBUS_WHY_FULL,
+	MQBUS_WHY_RATE,
+	MQBUS_WHY_SHARE,
+	MQBUS_WHYS,
+};
+
+/**
+ * struct mqbus_topic_counts - of records that could not be stored at once
+ * @rejected: refused because it was full
+ * @over: refused because of a rate or a share
+ * @blocked: producers that wait now
+ * @blocked_time: ns that some have waited, when they had
+ * @waits: how often one waited, by the reason
+ */
+struct mqbus_topic_counts {
+	atomic64_t rejected;
+	atomic64_t over;
+	atomic_t blocked;
+	atomic64_t blocked_time;
+	atomic64_t waits[MQBUS_WHYS];
+};
+
+/**
+ * struct mqbus_topic - a named log
+ * @ref: the table, every endpoint, and dumps that are looking
+ * @node: in the namespace's table, under its lock
+ * @charge: what its maker pays
+ * @name: terminated
+ * @per_cpu: a partition for each CPU
+ * @nr_parts: number of partitions
+ * @max_record: bytes of a record's parts together, at most
+ * @ring_size: bytes of each ring
+ * @uid: owner
+ * @gid: owner's group
+ * @mode: permissions
+ * @full: an &enum mqbus_full; whether it is EVICT does not change
+ * @retention: ns, or 0
+ * @retention_size: bytes of a partition, or 0
+ * @dead: deleted; set once, read anywhere
+ * @producers: endpoints bound as producers
+ * @counts: what became of records that could not be stored at once
+ * @lock: the list of groups; taken inside the namespace's lock, outside a group's
+ * @groups: RCU list, changed under @lock
+ * @nr_groups: its length; stored under @lock, listings load it without
+ * @names: of producers, under @lock; those that nobody holds in the order in which they
+ *	were closed
+ * @nr_names: how many
+ * @limit: rates and shares
+ * @feeders: queue groups whose dead letters come here, under the namespace's dlq_links
+ * @nr_feeders: how many there are, or were when it was deleted; likewise
+ * @dlq_most: bytes of the parts of the largest record that may come so, without our
+ *	headers; under the namespace's dlq_lock
+ * @dlq_mark: the last search for circles of dead letters that was here; this and
+ *	the next are the namespace's, under its lock
+ * @dlq_todo: the next topic that it has to look at
+ * @writers: dead letters that wait for space
+ * @waits: producers that wait, and who waits for groups
+ * @parts: the partitions
+ */
+struct mqbus_topic {
+	/* constant after creation */
+	struct kref ref;
+	struct hlist_node node;
+	struct mqbus_charge charge;
+	char name[MQBUS_NAME_SIZE];
+	bool per_cpu;
+	u32 nr_parts;
+	u32 max_record;
+	u64 ring_size;
+
+	/* marked, stored under the namespace's lock, loaded without */
+	kuid_t uid;
+	kgid_t gid;
+	u16 mode;
+	u8 full;
+	u64 retention;
+	u64 retention_size;
+
+	/* marked, without a lock */
+	bool dead;
+	atomic_t producers;
+	struct mqbus_topic_counts counts;
+
+	struct mutex lock;	/* guards changes of groups, and nr_groups */
+	struct list_head groups;
+	unsigned int nr_groups;
+	struct list_head names;
+	unsigned int nr_names;
+	struct mqbus_limit limit;
+
+	struct list_head feeders;
+	u32 nr_feeders;
+	u32 dlq_most;
+	u32 dlq_mark;
+	struct mqbus_topic *dlq_todo;
+
+	/* only read on the fast path, unless somebody waits */
+	wait_queue_head_t writers ____cacheline_aligned_in_smp;
+	struct mqbus_waits waits;
+
+	struct mqbus_part *parts[];
+};
+
+struct mqbus_part *mqbus_part_alloc(u64 size, int node, u32 partition, bool evict);
+void mqbus_part_free(struct mqbus_part *part);
+int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_topic_create *args);
+int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const char *name);
+void mqbus_topic_delete_all(struct mqbus_ns *ns);
+int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const char *name,
+		     unsigned int want, struct mqbus_topic **topic);
+struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name);
+struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
+void mqbus_topic_put(struct mqbus_topic *topic);
+void mqbus_topic_wake_letters(struct mqbus_topic *topic);
+void mqbus_topic_wake_writers(struct mqbus_topic *topic);
+
+/* room.c */
+u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);
+int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
+int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
+int mqbus_topic_ask(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
+u32 mqbus_topic_largest(const struct mqbus_topic *topic);
+void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks);
+int mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
+void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition);
+
+/**
+ * mqbus_topic_dead() - whether a topic was deleted
+ * @topic: the topic
+ *
+ * Return: true from its deletion on.
+ */
+static inline bool mqbus_topic_dead(const struct mqbus_topic *topic)
+{
+	return READ_ONCE(topic->dead);
+}
+
+/**
+ * mqbus_topic_uid() - whose topic it is
+ * @topic: the topic
+ *
+ * Return: its owner at the moment.
+ */
+static inline kuid_t mqbus_topic_uid(const struct mqbus_topic *topic)
+{
+	return READ_ONCE(topic->uid);
+}
+
+/**
+ * mqbus_topic_gid() - the owner's group
+ * @topic: the topic
+ *
+ * Return: the group at the moment.
+ */
+static inline kgid_t mqbus_topic_gid(const struct mqbus_topic *topic)
+{
+	return READ_ONCE(topic->gid);
+}
+
+/**
+ * mqbus_topic_evicts() - whether records may go that somebody needs
+ * @topic: the topic, which has its partitions
+ *
+ * Return: whether it is of %MQBUS_FULL_EVICT, which does not change.
+ */
+static inline bool mqbus_topic_evicts(const struct mqbus_topic *topic)
+{
+	return topic->parts[0]->ring.evict;
+}
+
+#endif /* _MQBUS_TOPIC_H */

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Calls whose records could not be stored: they sleep until it is their turn.
+ */
+#include <linux/ktime.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+
+#include "base/event.h"
+#include "base/wait.h"
+#include "log/producer.h"
+#include "log/topic.h"
+#include "log/trace.h"
+#include "log/turn.h"
+
+/* Who waits for longer than so many ns is told of */
+#define TURN_TELL		NSEC_PER_SEC
+
+/**
+ * struct blocked - a call that waits
+ * @producer: whose records they are
+ * @refusal: what was refused
+ * @why: what for
+ * @due: of a rate: when it lets them go
+ * @ticket: of the others: the place in the line
+ * @begin: since when it waits
+ */
+struct blocked {
+	struct mqbus_producer *producer;
+	const struct mqbus_refusal *refusal;
+	enum mqbus_why why;
+	u64 due;
+	struct mqbus_ticket *ticket;
+	u64 begin;
+};
+
+static const char * const whys[] = {
+	[MQBUS_WHY_FULL] = "full",
+	[MQBUS_WHY_RATE] = "rate",
+	[MQBUS_WHY_SHARE] = "share",
+};
+
+static void blocked_tell(const struct blocked *b)
+{
+	char comm[TASK_COMM_LEN];
+
+	mqbus_event_tell(&(struct mqbus_event) {
+		.kind = MQBUS_EVENT_KIND_PRODUCER_BLOCKED, .topic = b->producer->topic,
+		.comm = get_task_comm(comm, current), .pid = task_tgid_nr(current),
+		.uid = b->producer->uid, .partition = b->refusal->partition,
+		.reason = whys[b->why], .blocked_time = ktime_get_ns() - b->begin,
+	});
+}
+
+/* Sleep until the ticket is called or what it waits for is over, or @end. */
+static int ticket_sleep(const struct mqbus_ticket *ticket, ktime_t end)
+{
+	int err = 0;
+
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (READ_ONCE(ticket->state) != MQBUS_TICKET_WAITS || READ_ONCE(ticket->look))
+			break;
+		err = signal_pending(current) ? -ERESTARTSYS :
+		      mqbus_wait_sleep(end == KTIME_MAX ? NULL : &end);
+		if (err)
+			break;
+	}
+	__set_current_state(TASK_RUNNING);
+	return err;
+}
+
+/* Whether there is something else than time that lets it go. */
+static bool rate_over(const struct blocked *b)
+{
+	/* It becomes later while others are faster, earlier only if the rate was changed */
+	return mqbus_refusal_over(b->producer, b->why) ||
+	       mqbus_producer_due(b->producer, b->refusal->records, b->refusal->bytes) < b->due;
+}
+
+static int rate_sleep(const struct blocked *b, ktime_t end)
+{
+	ktime_t until = min_t(u64, b->due, end);
+	int err;
+
+	err = mqbus_wait_until(b->producer->topic->waits.blocked, 0, rate_over(b), until);
+	return err == -ETIMEDOUT && b->due <= end ? 0 : err;
+}
+
+static int blocked_until(const struct blocked *b, ktime_t end)
+{
+	return b->ticket ? ticket_sleep(b->ticket, end) : rate_sleep(b, end);
+}
+
+/* Who has waited for long is told of. */
+static int blocked_sleep(const struct blocked *b, ktime_t end)
+{
+	ktime_t tell = ktime_add_ns(b->begin, TURN_TELL);
+	int err;
+
+	err = blocked_until(b, min(end, tell));
+	if (err != -ETIMEDOUT || end <= tell)
+		return err;
+	blocked_tell(b);
+	return blocked_until(b, end);
+}
+
+/* As blocked_sleep(), which is counted. */
+static int blocked_wait(struct blocked *b, ktime_t end)
+{
+	struct mqbus_topic *topic = b->producer->topic;
+	struct mqbus_topic_counts *counts = &topic->counts;
+	const char *why = whys[b->why];
+	u64 waited;
+	int err;
+
+	b->begin = ktime_get_ns();
+	atomic64_inc(&counts->waits[b->why]);
+	atomic_inc(&counts->blocked);
+	trace_block(topic, b->refusal->partition, why, b->refusal->bytes);
+	err = blocked_sleep(b, end);
+	waited = ktime_get_ns() - b->begin;
+	trace_unblock(topic, b->refusal->partition, why, waited, err);
+	atomic_dec(&counts->blocked);
+	atomic64_add(waited, &counts->blocked_time);
+	return err;
+}
+
+/* The ticket of a partition, or one that can become it. */
+static struct mqbus_ticket *turn_ticket(struct mqbus_turn *turn, struct mqbus_topic *topic,
+					u32 partition)
+{
+	struct mqbus_ticket *t;
+	u32 i;
+
+	for (i = 0; i < turn->nr; i++) {
+		t = &turn->tickets[i];
+		if (t->topic == topic && t->partition == partition)
+			return t;
+	}
+	if (turn->nr == turn->max)
+		mqbus_line_leave(&turn->tickets[--turn->nr]);
+	t = &turn->tickets[turn->nr++];
+	*t = (struct mqbus_ticket) { .topic = topic, .partition = partition, .task = current };
+	return t;
+}
+
+/* Get into the line, in one's place. */
+static struct mqbus_ticket *turn_take(struct mqbus_turn *turn, const struct blocked *b)
+{
+	struct mqbus_producer *producer = b->producer;
+	struct mqbus_ticket *t = turn_ticket(turn, producer->topic, b->refusal->partition);
+	u32 i;
+
+	/* Others went by while it did not use its turn: it is behind them now */
+	if (READ_ONCE(t->late))
+		turn->age = mqbus_refusal_age();
+	for (i = 0; i < turn->nr; i++)
+		WRITE_ONCE(turn->tickets[i].awaited, t == &turn->tickets[i]);
+	mqbus_line_join(t, producer,
+			b->why == MQBUS_WHY_SHARE ? mqbus_producer_owner(producer) : 0,
+			b->refusal->bytes, turn->age);
+	return t;
+}
+
+static void turn_out(struct mqbus_turn *turn)
+{
+	while (turn->nr)
+		mqbus_line_leave(&turn->tickets[--turn->nr]);
+}
+
+/**
+ * mqbus_turn_leave() - as mqbus_turn_end(), of a call that has waited
+ * @turn: the turn
+ */
+void mqbus_turn_leave(struct mqbus_turn *turn)
+{
+	turn_out(turn);
+	turn->age = 0;
+}
+
+/* Whether a call that has waited already is not to wait on. Return: 0 or why. */
+static int turn_over(ktime_t deadline)
+{
+	if (signal_pending(current))
+		return -ERESTARTSYS;
+	return deadline != KTIME_MAX && ktime_get() >= deadline ? -ETIMEDOUT : 0;
+}
+
+/* Count what is refused for good. Return: why it is. */
+static int producer_refuse(struct mqbus_topic *topic, const struct mqbus_refusal *refusal)
+{
+	if (refusal->why == -ENOBUFS)
+		atomic64_add(refusal->records, &topic->counts.rejected);
+	else if (refusal->why == -EXFULL)
+		atomic64_add(refusal->records, &topic->counts.over);
+	return refusal->why;
+}
+
+/**
+ * mqbus_producer_wait() - wait for what records were refused for
+ * @producer: the producer; no locks are held
+ * @refusal: what was refused, and why
+ * @deadline: until when
+ * @turn: the call's turn; in case of success it has one, to be ended by mqbus_turn_end()
+ *
+ * Return: 0 to try again, or a negative errno: @refusal->why if the topic is one that
+ * does not wait, or there is nothing to wait for.
+ */
+int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
+			ktime_t deadline, struct mqbus_turn *turn)
+{
+	struct blocked b = { .producer = producer, .refusal = refusal };
+	bool again = turn->age;
+	u64 age;
+	int err;
+
+	if (refusal->why != -ENOBUFS && refusal->why != -EXFULL)
+		return refusal->why;
+	b.why = MQBUS_WHY_FULL;
+	if (refusal->why == -EXFULL) {
+		b.due = mqbus_producer_due(producer, refusal->records, refusal->bytes);
+		b.why = b.due > ktime_get_ns() ? MQBUS_WHY_RATE : MQBUS_WHY_SHARE;
+	}
+	if (!mqbus_refusal_blocks(producer->topic, b.why))
+		return producer_refuse(producer->topic, refusal);
+	age = mqbus_refusal_set(producer, refusal, b.why, deadline);
+	if (!deadline)
+		return -EAGAIN;
+	turn->age = turn->age ?: age ?: mqbus_refusal_age();
+	/* Turns may come at once, and in vain, again and again: that ends like any wait */
+	err = again ? turn_over(deadline) : 0;
+	if (err) {
+		mqbus_refusal_keep(producer, turn->age);
+		return mqbus_wait_error(err, deadline);
+	}
+	/* Room that it cannot use yet is not kept for it */
+	if (b.why == MQBUS_WHY_RATE)
+		turn_out(turn);
+	else
+		b.ticket = turn_take(turn, &b);
+	err = 0;
+	if (!mqbus_refusal_over(producer, b.why))
+		err = blocked_wait(&b, deadline);
+	if (err)
+		mqbus_refusal_keep(producer, turn->age);
+	return mqbus_wait_error(err, deadline);
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The acts of a transaction: all that needs the user's memory, and no lock.
+ */
+#include <linux/bitmap.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/uaccess.h>
+
+#include "base/compat.h"
+#include "base/elements.h"
+#include "base/ns.h"
+#include "core/record.h"
+#include "group/group.h"
+#include "group/member.h"
+#include "log/msg.h"
+#include "log/producer.h"
+#include "log/topic.h"
+#include "txn/transact.h"
+
+/* Elements that are copied in at a time */
+#define ACT_CHUNK	8
+
+static size_t element_known(u32 kind)
+{
+	switch (kind) {
+	case MQBUS_ACT_PUBLISH:
+		return sizeof(struct mqbus_msg);
+	case MQBUS_ACT_COMMIT:
+		return sizeof(struct mqbus_commit_entry);
+	default:
+		return sizeof(struct mqbus_settle);
+	}
+}
+
+/* Bytes of an element in its first version */
+static size_t element_first(u32 kind)
+{
+	return kind == MQBUS_ACT_COMMIT ? offsetof(struct mqbus_commit_entry, generation) :
+					  element_known(kind);
+}
+
+static int act_check(const struct mqbus_act *user)
+{
+	bool publish = user->kind == MQBUS_ACT_PUBLISH;
+
+	if (user->flags || user->kind > MQBUS_ACT_SETTLE)
+		return -EOPNOTSUPP;
+	if (!publish && (user->places || user->place_size || user->seq))
+		return -EINVAL;
+	if (!user->count || user->count > MQBUS_TRANSACT_MAX)
+		return -ERANGE;
+	return mqbus_elements_check(user->size, element_first(user->kind)) ?:
+	       (user->places ? mqbus_elements_check(user->place_size,
+						    sizeof(struct mqbus_place)) : 0);
+}
+
+/* Find the endpoint of an act. */
+static int act_open(struct mqbus_transaction *t, u32 a)
+{
+	struct mqbus_transact_act *act = &t->acts[a];
+	bool queue;
+	u32 i;
+
+	act->file = fget(act->user.fd);
+	if (!act->file || !t->bound(act->file, t->ns, &act->producer, &act->member))
+		return -EBADF;
+	for (i = 0; i < a; i++)
+		if (t->acts[i].file == act->file)
+			return -EINVAL;
+	if (act->producer)
+		return act->user.kind == MQBUS_ACT_PUBLISH ? 0 : -EBADFD;
+	if (!act->member)
+		return -EBADFD;
+	queue = act->member->group->queue;
+	return act->user.kind == (queue ? MQBUS_ACT_SETTLE : MQBUS_ACT_COMMIT) ? 0 : -EBADFD;
+}
+
+static int acts_open(struct mqbus_transaction *t)
+{
+	const struct mqbus_transact *args = t->args;
+	u32 a, one, total = 0;
+	int err;
+
+	for (a = 0; a < args->count; a++) {
+		struct mqbus_act *user = &t->acts[a].user;
+
+		one = 1;
+		err = mqbus_elements_read(user, sizeof(*user),
+					  args->acts + (u64)a * args->act_size,
+					  args->act_size, &one);
+		if (!err)
+			err = act_check(user);
+		t->nr_acts = a + 1;
+		if (!err)
+			err = act_open(t, a);
+		if (!err && total + user->count > MQBUS_TRANSACT_MAX)
+			err = -ERANGE;
+		if (err)
+			return mqbus_transact_failed(t, a, MQBUS_ANY, err);
+		total += user->count;
+	}
+	t->elements = kvcalloc(total, sizeof(*t->elements), GFP_KERNEL_ACCOUNT);
+	if (!t->elements)
+		return -ENOMEM;
+	for (a = 0; a < t->nr_acts; a++) {
+		t->acts[a].elements = t->elements + t->nr_elements;
+		t->nr_elements += t->acts[a].user.count;
+	}
+	return 0;
+}
+
+/* The place of a partition; a new one if there is none. Return: its index, or -EMSGSIZE. */
+static int transact_place(struct mqbus_transaction *t, struct mqbus_topic *topic,
+			  u32 partition)
+{
+	struct mqbus_transact_place *place = t->places;
+	u32 i;
+
+	for (i = 0; i < t->nr_places; i++, place++)
+		if (place->topic == topic && place->partition == partition)
+			return i;
+	if (i == MQBUS_TRANSACT_PARTITIONS)
+		return -EMSGSIZE;
+	place->topic = topic;
+	place->partition = partition;
+	place->ring = &topic->parts[partition]->ring;
+	t->rings[i] = place->ring;
+	t->nr_places++;
+	return i;
+}
+
+/* Check a record's description and settle where it goes. @size: of all so far. */
+static int publish_check(struct mqbus_transaction *t, struct mqbus_transact_act *act,
+			 union mqbus_element *e, u32 turn, u32 *size)
+{
+	struct mqbus_topic *topic = act->producer->topic;
+	struct mqbus_msg *m = &e->msg;
+	int err, place;
+	u32 bytes;
+
+	err = mqbus_msg_check(topic, m, turn);
+	if (err)
+		return err;
+	place = transact_place(t, topic, m->partition);
+	if (place < 0)
+		return place;
+	bytes = mqbus_msg_bytes(m);
+	t->places[place].bytes += bytes;
+	*size += bytes;
+	if (*size > MQBUS_TRANSACT_BYTES || t->places[place].bytes > topic->ring_size / 2)
+		return -EMSGSIZE;
+	/* From here on it is our index, which act_copy() needs */
+	m->partition = place;
+	return 0;
+}
+
+static int settle_check(const struct mqbus_settle *s)
+{
+	if (s->what != MQBUS_ACK && s->what != MQBUS_REJECT &&
+	    (s->what != MQBUS_RELEASE || s->delay))
+		return -EOPNOTSUPP;
+	return s->error || s->delay ? -EINVAL : 0;
+}
+
+static int commit_check(struct mqbus_member *member, union mqbus_element *e,
+			unsigned long *seen)
+{
+	const struct mqbus_commit_entry entry = e->entry;
+
+	if (entry.error || entry.__reserved)
+		return -EINVAL;
+	if (entry.partition >= member->topic->nr_parts)
+		return -ECHRNG;
+	e->mark.partition = array_index_nospec(entry.partition, member->topic->nr_parts);
+	if (__test_and_set_bit(e->mark.partition, seen))
+		return -ERANGE;
+	e->mark.generation = entry.generation;
+	return mqbus_member_find(member, e->mark.partition, entry.offset, entry.generation,
+				 &e->mark.at);
+}
+
+/* Check an element that was read, and find what it is about. */
+static int element_check(struct mqbus_transaction *t, struct mqbus_transact_act *act,
+			 union mqbus_element *e, u32 turn, unsigned long *seen, u32 *size)
+{
+	switch (act->user.kind) {
+	case MQBUS_ACT_PUBLISH:
+		return publish_check(t, act, e, turn, size);
+	case MQBUS_ACT_COMMIT:
+		return commit_check(act->member, e, seen);
+	default:
+		return settle_check(&e->settle);
+	}
+}
+
+/* Read some elements of an act, from its @at on. @n: how many; those that were read. */
+static int elements_read(const struct mqbus_transact_act *act, u32 at, u32 *n)
+{
+	const struct mqbus_act *user = &act->user;
+	size_t known = element_known(user->kind);
+	union {
+		struct mqbus_msg msgs[ACT_CHUNK];
+		struct mqbus_commit_entry entries[ACT_CHUNK];
+		struct mqbus_settle settles[ACT_CHUNK];
+	} chunk;
+	u32 i;
+	int err;
+
+	err = mqbus_elements_read(&chunk, known, user->elements + (u64)at * user->size,
+				  user->size, n);
+	for (i = 0; i < *n; i++)
+		memcpy(&act->elements[at + i], (void *)&chunk + i * known, known);
+	return err;
+}
+
+static int act_read(struct mqbus_transaction *t, u32 a, unsigned long *seen, u32 *size)
+{
+	struct mqbus_transact_act *act = &t->acts[a];
+	u32 turn = 0, at, n, i;
+	int bad, err = 0;
+
+	if (act->producer)
+		turn = atomic_inc_return(&act->producer->turn);
+	for (at = 0; at < act->user.count; at += n) {
+		n = min_t(u32, act->user.count - at, ACT_CHUNK);
+		bad = elements_read(act, at, &n);
+		for (i = 0; i < n; i++) {
+			err = element_check(t, act, &act->elements[at + i], turn, seen, size);
+			if (err)
+				return mqbus_transact_failed(t, a, at + i, err);
+		}
+		if (!bad && fatal_signal_pending(current))
+			bad = -EINTR;
+		if (bad)
+			return mqbus_transact_failed(t, a, at + n, bad);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Read all elements. @size: filled with the bytes that the records will take. */
+static int acts_read(struct mqbus_transaction *t, u32 *size)
+{
+	unsigned long *seen = NULL;
+	int err = 0;
+	u32 a;
+
+	*size = 0;
+	for (a = 0; !err && a < t->nr_acts; a++) {
+		if (t->acts[a].user.kind == MQBUS_ACT_COMMIT) {
+			seen = bitmap_zalloc(t->acts[a].member->topic->nr_parts,
+					     GFP_KERNEL_ACCOUNT);
+			if (!seen)
+				return -ENOMEM;
+		}
+		err = act_read(t, a, seen, size);
+		bitmap_free(seen);
+		seen = NULL;
+	}
+	return err;
+}
+
+static int act_copy(struct mqbus_transaction *t, u32 a, u32 *at)
+{
+	struct mqbus_transact_act *act = &t->acts[a];
+	u32 i;
+	int err;
+
+	/* No address is used before it is known for sure that it is a user's */
+	barrier_nospec();
+	for (i = 0; i < act->user.count; i++) {
+		union mqbus_element *e = &act->elements[i];
+		struct mqbus_record *rec = t->records + *at;
+		u32 place = e->msg.partition;
+
+		err = mqbus_msg_make(rec, &e->msg, NULL);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (err)
+			return mqbus_transact_failed(t, a, i, err);
+		e->piece.at = *at;
+		e->piece.place = place;
+		e->piece.bytes = rec->size;
+		*at += rec->size;
+		cond_resched();
+	}
+	/* If the answer cannot be written, nothing must happen */
+	if (act->user.places && clear_user(u64_to_user_ptr(act->user.places),
+					   (u64)act->user.count * act->user.place_size))
+		return mqbus_transact_failed(t, a, MQBUS_ANY, -EFAULT);
+	return 0;
+}
+
+static int address_compare(const void *a, const void *b)
+{
+	uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Sort pointers by address, each once. Return: how many are left. */
+static u32 sort_addresses(void *pointers, u32 n)
+{
+	void **p = pointers;
+	u32 i, left = 0;
+
+	sort(p, n, sizeof(*p), address_compare, NULL);
+	for (i = 0; i < n; i++)
+		if (!left || p[left - 1] != p[i])
+			p[left++] = p[i];
+	return left;
+}
+
+/* What has to be locked, in the order in which it is to be. */
+static void transact_order(struct mqbus_transaction *t)
+{
+	u32 a;
+
+	for (a = 0; a < t->nr_acts; a++) {
+		if (t->acts[a].producer)
+			t->senders[t->nr_senders++] = t->acts[a].producer->sender;
+		else
+			t->groups[t->nr_groups++] = t->acts[a].member->group;
+	}
+	sort_addresses(t->rings, t->nr_places);
+	t->nr_senders = sort_addresses(t->senders, t->nr_senders);
+	t->nr_groups = sort_addresses(t->groups, t->nr_groups);
+}
+
+/**
+ * mqbus_acts_read() - take in all that the user says
+ * @t: the transaction, with its namespace and arguments; for mqbus_acts_put() also after
+ *	an error
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_transact.
+ */
+int mqbus_acts_read(struct mqbus_transaction *t)
+{
+	u32 size, at = 0, a;
+	int err;
+
+	err = acts_open(t) ?: acts_read(t, &size);
+	if (err)
+		return err;
+	if (size) {
+		t->records = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+		if (!t->records)
+			return -ENOMEM;
+	}
+	for (a = 0; a < t->nr_acts; a++) {
+		err = t->acts[a].producer ? act_copy(t, a, &at) : 0;
+		if (err)
+			return err;
+	}
+	transact_order(t);
+	return 0;
+}
+
+/**
+ * mqbus_acts_put() - undo mqbus_acts_read()
+ * @t: the transaction
+ */
+void mqbus_acts_put(struct mqbus_transaction *t)
+{
+	u32 a;
+
+	for (a = 0; a < t->nr_acts; a++)
+		if (t->acts[a].file)
+			fput(t->acts[a].file);
+	kvfree(t->records);
+	kvfree(t->elements);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/**
+ * DOC: Transactions
+ *
+ * Everything that the user's memory is needed for comes first (act.c), without a lock:
+ * acts and elements are copied in, records are put together in a buffer of the
+ * kernel's, and commits are looked up. Then a transaction goes in two steps. It claims the
+ * rings that it publishes to, asks all that can refuse, and copies its records behind
+ * the tails, with preemption on (prepare.c). Then it takes all locks for a short time,
+ * looks whether anything has changed, and settles and shows everything (issue.c).
+ *
+ * The namespace's transact_lock is held for both steps, so one transaction at a time has
+ * claims. Nothing is waited for in between but other locks, so the claims end soon also
+ * if the task is killed meanwhile: a signal is looked at before and after a try.
+ *
+ * What stands in the way and may go away (a full ring, a rate, a share) is waited for
+ * with no lock held and nothing claimed; then all is asked anew. Until all is well nothing
+ * changes but that settled records go where their space is needed.
+ *
+ * Readers of several rings see all of it or nothing: ORD_TOGETHER.
+ */
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "base/elements.h"
+#include "base/ns.h"
+#include "base/wait.h"
+#include "group/group.h"
+#include "group/member.h"
+#include "group/queue.h"
+#include "group/readers.h"
+#include "log/producer.h"
+#include "log/topic.h"
+#include "txn/transact.h"
+
+/* What has to follow: wake whom it concerns, move dead letters on. */
+static void transact_wake(struct mqbus_transaction *t)
+{
+	struct mqbus_topic *topic = NULL;
+	struct mqbus_stored stored;
+	u32 a, i;
+
+	stored.any = false;
+	for (i = 0; i < t->nr_places; i++) {
+		struct mqbus_transact_place *place = &t->places[i];
+
+		if (!place->stored)
+			continue;
+		/* Those of an act stand together */
+		if (place->topic != topic)
+			mqbus_readers_wake(topic, &stored);
+		topic = place->topic;
+		mqbus_stored_add(&stored, topic, place->partition);
+	}
+	mqbus_readers_wake(topic, &stored);
+	for (a = 0; a < t->nr_acts; a++) {
+		struct mqbus_member *member = t->acts[a].member;
+
+		if (!member) {
+			mqbus_producer_stored(t->acts[a].producer);
+			continue;
+		}
+		if (member->group->queue) {
+			mqbus_queue_lock(member->group->queue);
+			mqbus_queue_unlock(member->group->queue);
+		} else {
+			mqbus_member_committed(member);
+		}
+	}
+}
+
+/* Return: 0 if all is done, or why not, with what to wait for if that can be. */
+static int transact_try(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
+{
+	int err;
+
+	*wait = (struct mqbus_obstacle) {};
+	err = mutex_lock_killable(&t->ns->transact_lock);
+	if (err)
+		return err;
+	err = mqbus_transact_prepare(t, wait) ?: mqbus_transact_issue(t, wait);
+	mqbus_transact_unclaim(t);
+	mutex_unlock(&t->ns->transact_lock);
+	if (!err) {
+		mqbus_turn_end(&t->turn);
+		transact_wake(t);
+	}
+	return err;
+}
+
+/* Return: 0 to try again, or why not. */
+static int transact_wait(struct mqbus_transaction *t, const struct mqbus_obstacle *wait,
+			 int err, ktime_t deadline)
+{
+	if (wait->again)
+		return 0;
+	return wait->producer ? mqbus_producer_wait(wait->producer, &wait->refusal, deadline,
+						    &t->turn) :
+				err;
+}
+
+/* Tell where the records are. It was tried before that the memory can be written. */
+static void act_tell(const struct mqbus_transact_act *act)
+{
+	u32 i;
+
+	for (i = 0; i < act->user.count; i++) {
+		const struct mqbus_commit_mark *mark = &act->elements[i].mark;
+		struct mqbus_place place = { .partition = MQBUS_ANY, .offset = U64_MAX };
+
+		if (i >= act->skip) {
+			place.partition = mark->partition;
+			place.offset = mark->at.offset;
+		}
+		if (mqbus_elements_write(act->user.places + (u64)i * act->user.place_size,
+					 act->user.place_size, &place, sizeof(place), 1))
+			return;
+	}
+}
+
+static void transact_tell(struct mqbus_transaction *t)
+{
+	u32 a;
+
+	t->args->failed_act = 0;
+	t->args->failed_element = 0;
+	for (a = 0; a < t->nr_acts; a++) {
+		t->args->duplicates += t->acts[a].skip;
+		if (t->acts[a].user.places)
+			act_tell(&t->acts[a]);
+	}
+}
+
+static int transact_run(struct mqbus_transaction *t, ktime_t deadline)
+{
+	struct mqbus_obstacle wait;
+	int err;
+
+	err = mqbus_acts_read(t);
+	while (!err) {
+		err = transact_try(t, &wait);
+		if (!err) {
+			transact_tell(t);
+			return 0;
+		}
+		err = transact_wait(t, &wait, err, deadline);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	return err;
+}
+
+/**
+ * mqbus_transact() - do several things wholly or not at all
+ * @ns: in which namespace
+ * @bound: as of &struct mqbus_transaction
+ * @args: what the user asks for; which element failed is written back
+ * @nonblock: do not wait
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_transact.
+ */
+int mqbus_transact(struct mqbus_ns *ns,
+		   bool (*bound)(struct file *file, struct mqbus_ns *ns,
+				 struct mqbus_producer **producer,
+				 struct mqbus_member **member),
+		   struct mqbus_transact *args, bool nonblock)
+{
+	struct mqbus_transaction *t;
+	int err;
+
+	if (args->flags)
+		return -EOPNOTSUPP;
+	if (args->__reserved || args->__reserved2)
+		return -EINVAL;
+	args->failed_act = MQBUS_ANY;
+	args->failed_element = MQBUS_ANY;
+	args->duplicates = 0;
+	if (!args->count || args->count > MQBUS_ACTS_MAX)
+		return -ERANGE;
+	err = mqbus_elements_check(args->act_size, sizeof(struct mqbus_act));
+	if (err)
+		return err;
+	t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	if (!t)
+		return -ENOMEM;
+	t->ns = ns;
+	t->bound = bound;
+	t->args = args;
+	t->turn.tickets = t->tickets;
+	t->turn.max = MQBUS_TRANSACT_LINES;
+	err = transact_run(t, mqbus_deadline(args->timeout, nonblock));
+	mqbus_turn_end(&t->turn);
+	mqbus_acts_put(t);
+	kfree(t);
+	return err;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MQBUS_TRANSACT_H
+#define _MQBUS_TRANSACT_H
+
+#include <linux/types.h>
+#include <linux/mqbus.h>
+
+#include "core/ring.h"
+#include "log/turn.h"
+
+struct file;
+struct mqbus_group;
+struct mqbus_member;
+struct mqbus_ns;
+struct mqbus_producer;
+struct mqbus_sender;
+struct mqbus_topic;
+
+/**
+ * struct mqbus_commit_mark - a commit that was looked up
+ * @partition: of which partition
+ * @generation: as the user gave it
+ * @at: up to where
+ */
+struct mqbus_commit_mark {
+	u32 partition;
+	u32 generation;
+	struct mqbus_mark at;
+};
+
+/**
+ * struct mqbus_piece - a record that was put together
+ * @at: where in the buffer it is
+ * @place: index of its partition among the transaction's places
+ * @bytes: what it takes
+ */
+struct mqbus_piece {
+	u32 at;
+	u32 place;
+	u32 bytes;
+};
+
+/**
+ * union mqbus_element - an element of an act, as it comes and as it is used
+ * @msg: PUBLISH: as it comes
+ * @piece: PUBLISH: when it was copied in
+ * @entry: COMMIT: as it comes
+ * @mark: COMMIT: when it was looked up
+ * @settle: SETTLE
+ */
+union mqbus_element {
+	struct mqbus_msg msg;
+	struct mqbus_piece piece;
+	struct mqbus_commit_entry entry;
+	struct mqbus_commit_mark mark;
+	struct mqbus_settle settle;
+};
+
+/**
+ * struct mqbus_transact_act - an act of a transaction
+ * @user: as the user gave it
+ * @file: its endpoint's file, with a reference
+ * @producer: PUBLISH: who
+ * @member: COMMIT and SETTLE: who
+ * @elements: its elements
+ * @skip: PUBLISH: the first ones that were stored before
+ * @bytes: PUBLISH: of the others, as they will lie in rings
+ */
+struct mqbus_transact_act {
+	struct mqbus_act user;
+	struct file *file;
+	struct mqbus_producer *producer;
+	struct mqbus_member *member;
+	union mqbus_element *elements;
+	u32 skip;
+	u32 bytes;
+};
+
+/**
+ * struct mqbus_transact_place - a partition that is published to
+ * @topic: its topic
+ * @partition: its number
+ * @ring: the same
+ * @bytes: of the records for it
+ * @asked: of those that were asked for so far
+ * @full: there is no room for all of them
+ * @late: records that somebody needs go for them, so they are copied in at last
+ * @pos: where the next one is to be copied to
+ * @stored: records were appended to it
+ */
+struct mqbus_transact_place {
+	struct mqbus_topic *topic;
+	u32 partition;
+	struct mqbus_ring *ring;
+	u32 bytes;
+	u32 asked;
+	bool full;
+	bool late;
+	u64 pos;
+	bool stored;
+};
+
+/* Partitions that refused it, whose lines it stays in */
+#define MQBUS_TRANSACT_LINES	8
+
+/**
+ * struct mqbus_obstacle - what a transaction has to wait for
+ * @producer: whose records cannot be stored now; NULL: there is nothing to wait for
+ * @refusal: why they cannot
+ * @again: begin again at once: something has changed, or enough was done for now
+ */
+struct mqbus_obstacle {
+	struct mqbus_producer *producer;
+	struct mqbus_refusal refusal;
+	bool again;
+};
+
+/**
+ * struct mqbus_transaction - a transaction
+ * @ns: in which namespace
+ * @bound: tells whether a file is an endpoint of the namespace, and what it is bound as;
+ *	that stays so as long as the file
+ * @args: the user's; is told which element failed
+ * @nr_acts: how many acts
+ * @nr_elements: how many elements they have
+ * @nr_places: how many partitions are published to
+ * @nr_groups: how many groups settle something
+ * @nr_senders: how many authors publish
+ * @turn: its turn, if it waits
+ * @tickets: its places in lines
+ * @elements: of all acts, one behind the other
+ * @records: the buffer
+ * @acts: the acts
+ * @places: what is published to, in the order in which elements name it
+ * @rings: of the places, by address
+ * @groups: what settles, by address
+ * @senders: who publishes, by address
+ */
+struct mqbus_transaction {
+	struct mqbus_ns *ns;
+	bool (*bound)(struct file *file, struct mqbus_ns *ns,
+		      struct mqbus_producer **producer, struct mqbus_member **member);
+	struct mqbus_transact *args;
+	u32 nr_acts;
+	u32 nr_elements;
+	u32 nr_places;
+	u32 nr_groups;
+	u32 nr_senders;
+	struct mqbus_turn turn;
+	struct mqbus_ticket tickets[MQBUS_TRANSACT_LINES];
+	union mqbus_element *elements;
+	void *records;
+	struct mqbus_transact_act acts[MQBUS_ACTS_MAX];
+	struct mqbus_transact_place places[MQBUS_TRANSACT_PARTITIONS];
+	struct mqbus_ring *rings[MQBUS_TRANSACT_PARTITIONS];
+	struct mqbus_group *groups[MQBUS_ACTS_MAX];
+	struct mqbus_sender *senders[MQBUS_ACTS_MAX];
+};
+
+int mqbus_transact(struct mqbus_ns *ns,
+		   bool (*bound)(struct file *file, struct mqbus_ns *ns,
+				 struct mqbus_producer **producer,
+				 struct mqbus_member **member),
+		   struct mqbus_transact *args, bool nonblock);
+
+/* act.c */
+int mqbus_acts_read(struct mqbus_transaction *t);
+void mqbus_acts_put(struct mqbus_transaction *t);
+
+/* prepare.c */
+int mqbus_act_check_member(struct mqbus_transaction *t, u32 a);
+int mqbus_act_check_author(struct mqbus_transaction *t, u32 a, u32 *skip);
+int mqbus_act_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait);
+int mqbus_transact_prepare(struct mqbus_transaction *t, struct mqbus_obstacle *wait);
+void mqbus_transact_copy(struct mqbus_transaction *t, bool late);
+void mqbus_transact_unclaim(struct mqbus_transaction *t);
+
+/* issue.c */
+int mqbus_transact_issue(struct mqbus_transaction *t, struct mqbus_obstacle *wait);
+
+/**
+ * mqbus_transact_failed() - say which element stands in the way
+ * @t: the transaction
+ * @act: index of an act
+ * @element: index of the element in it, or %MQBUS_ANY
+ * @err: why
+ *
+ * Return: @err.
+ */
+static inline int mqbus_transact_failed(struct mqbus_transaction *t, u32 act, u32 element,
+					int err)
+{
+	t->args->failed_act = act;
+	t->args->failed_element = element;
+	return err;
+}
+
+#endif /* _MQBUS_TRANSACT_H */
