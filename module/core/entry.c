@@ -4,6 +4,24 @@
  */
 #include "entry.h"
 
+static const char * const reason_names[] = {
+	[MQBUS_REASON_NACK] = "nack",
+	[MQBUS_REASON_EXPIRED] = "expired",
+	[MQBUS_REASON_DIED] = "died",
+	[MQBUS_REASON_REJECTED] = "rejected",
+};
+
+/**
+ * mqbus_reason_name() - why a record failed, in a word
+ * @reason: the reason
+ *
+ * Return: as in a dead letter's headers.
+ */
+const char *mqbus_reason_name(enum mqbus_reason reason)
+{
+	return reason_names[reason];
+}
+
 /**
  * mqbus_table_init() - make a table in which all entries are free
  * @t: to fill

@@ -53,6 +53,8 @@ enum mqbus_reason {
 	MQBUS_REASON_REJECTED,
 };
 
+const char *mqbus_reason_name(enum mqbus_reason reason);
+
 /**
  * struct mqbus_link - neighbours in a list
  * @prev: the entry before, or %MQBUS_NONE

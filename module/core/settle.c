@@ -2,8 +2,33 @@
 /*
  * What becomes of the records that were handed out.
  */
-#include "group/trace_window.h"
+#include "trace.h"
 #include "window.h"
+
+const struct mqbus_trace *mqbus_trace;
+
+static const char * const settlement_names[] = {
+	[MQBUS_ACK] = "ack",
+	[MQBUS_NACK] = "nack",
+	[MQBUS_RELEASE] = "release",
+	[MQBUS_REJECT] = "reject",
+};
+
+static void trace_settle(const struct mqbus_window *w, u32 i, enum mqbus_settlement what)
+{
+	const struct mqbus_trace *trace = READ_ONCE(mqbus_trace);
+
+	if (unlikely(trace))
+		trace->settle(w, i, settlement_names[what]);
+}
+
+static void trace_retry(const struct mqbus_window *w, u32 i, u64 wait)
+{
+	const struct mqbus_trace *trace = READ_ONCE(mqbus_trace);
+
+	if (unlikely(trace))
+		trace->retry(w, i, mqbus_reason_name(mqbus_window_entry(w, i)->reason), wait);
+}
 
 /* Whether a record has failed and not come back to its partition since. */
 static bool entry_aside(const struct mqbus_entry *e)
@@ -127,7 +152,7 @@ static void window_fail(struct mqbus_window *w, u32 i, const struct mqbus_holder
 		wait = mqbus_backoff_wait(&w->conf.backoff, e->failures, now->chance);
 	/* Those that failed together should not come back together */
 	now->chance = now->chance * 1664525 + 1013904223;
-	mqbus_window_trace_retry(w, i, wait);
+	trace_retry(w, i, wait);
 	window_wait(w, i, wait, now);
 }
 
@@ -217,7 +242,7 @@ static void lease_extend(struct mqbus_window *w, u32 i, u64 time, struct mqbus_n
 static void lease_settle(struct mqbus_window *w, u32 i, struct mqbus_holder *holder,
 			 enum mqbus_settlement what, u64 delay, struct mqbus_now *now)
 {
-	mqbus_window_trace_settle(w, i, what);
+	trace_settle(w, i, what);
 	mqbus_window_unlease(w, i, holder);
 	switch (what) {
 	case MQBUS_ACK:

@@ -10,8 +10,8 @@
 #include "group/group.h"
 #include "group/member.h"
 #include "group/stream.h"
+#include "group/trace.h"
 #include "log/topic.h"
-#include "log/trace.h"
 
 /* Under the group's lock. Return: as mqbus_slot_check(). */
 static int commit_check(struct mqbus_member *member, u32 partition, u32 generation, u64 offset)

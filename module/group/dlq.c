@@ -23,29 +23,11 @@
 #include "group/group.h"
 #include "group/queue.h"
 #include "group/readers.h"
+#include "group/trace.h"
 #include "log/topic.h"
-#include "log/trace.h"
 
 /* Old records that are looked at before one is appended */
 #define DLQ_EXPIRE	16
-
-static const char * const reasons[] = {
-	[MQBUS_REASON_NACK] = "nack",
-	[MQBUS_REASON_EXPIRED] = "expired",
-	[MQBUS_REASON_DIED] = "died",
-	[MQBUS_REASON_REJECTED] = "rejected",
-};
-
-/**
- * mqbus_dlq_reason() - why a record failed, in a word
- * @reason: the reason
- *
- * Return: as in a dead letter's headers.
- */
-const char *mqbus_dlq_reason(enum mqbus_reason reason)
-{
-	return reasons[reason];
-}
 
 /* There may be room now. Called with the lock of the queue of writers held. */
 static int dlq_room(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
@@ -159,7 +141,7 @@ static u32 headers_make(struct mqbus_group_queue *q, const struct mqbus_entry *e
 	to += header_number(to, MQBUS_DLQ_PREFIX "offset", rec->offset);
 	to += header_text(to, MQBUS_DLQ_PREFIX "group", q->group->name);
 	to += header_number(to, MQBUS_DLQ_PREFIX "attempts", dlq_attempts(e));
-	to += header_text(to, MQBUS_DLQ_PREFIX "reason", reasons[e->reason]);
+	to += header_text(to, MQBUS_DLQ_PREFIX "reason", mqbus_reason_name(e->reason));
 	to += header_number(to, MQBUS_DLQ_PREFIX "first", e->first);
 	to += header_number(to, MQBUS_DLQ_PREFIX "last", e->time);
 	to += header_number(to, MQBUS_DLQ_PREFIX "pid", e->pid);
@@ -285,11 +267,11 @@ static void dlq_tell(struct mqbus_group_queue *q, u32 i)
 	u64 offset = mqbus_window_record(&q->window, i)->offset;
 
 	trace_dead_letter(q->group, q->dlq, e->partition, offset, dlq_attempts(e),
-			  reasons[e->reason]);
+			  mqbus_reason_name(e->reason));
 	mqbus_event_tell(&(struct mqbus_event) {
 		.kind = MQBUS_EVENT_KIND_DEAD_LETTER, .topic = q->group->topic,
 		.group = q->group, .partition = e->partition, .offset = offset,
-		.reason = reasons[e->reason],
+		.reason = mqbus_reason_name(e->reason),
 	});
 }
 

@@ -11,8 +11,8 @@
 #include "group/lease.h"
 #include "group/member.h"
 #include "group/queue.h"
+#include "group/trace.h"
 #include "log/topic.h"
-#include "log/trace.h"
 
 /* Leases or settlements that are dealt with under one hold of the lock */
 #define LEASE_CHUNK	16

@@ -15,8 +15,8 @@
 #include "group/lease.h"
 #include "group/member.h"
 #include "group/stream.h"
+#include "group/trace.h"
 #include "log/topic.h"
-#include "log/trace.h"
 
 /**
  * mqbus_member_join() - become a member

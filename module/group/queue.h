@@ -97,7 +97,6 @@ void mqbus_queue_kick(struct mqbus_group_queue *q);
 void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);
 
 /* dlq.c */
-const char *mqbus_dlq_reason(enum mqbus_reason reason);
 bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored);
 void mqbus_dlq_init(struct mqbus_group_queue *q);
 void mqbus_dlq_unwait(struct mqbus_group_queue *q);

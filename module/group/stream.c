@@ -18,8 +18,8 @@
 #include "group/member.h"
 #include "group/readers.h"
 #include "group/stream.h"
+#include "group/trace.h"
 #include "log/topic.h"
-#include "log/trace.h"
 
 /**
  * mqbus_stream_check() - whether a stream group may have such options
