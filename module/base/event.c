@@ -11,17 +11,12 @@
  * that events were lost, as netlink tells one whose own socket is full: by ENOBUFS.
  */
 #include <linux/ktime.h>
-#include <linux/pid.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
 
 #include "base/compat.h"
 #include "base/event.h"
 #include "base/ns.h"
-#include "ctl/netlink.h"
-#include "group/group.h"
-#include "group/member.h"
-#include "log/topic.h"
 
 /* Events of a namespace that may be on their way */
 #define EVENT_QUEUE	1024
@@ -65,21 +60,17 @@ struct event_for {
 };
 
 static struct workqueue_struct *event_wq;
-
-static struct mqbus_ns *event_ns(const struct mqbus_topic *topic)
-{
-	return topic->charge.ns;
-}
+static const struct genl_family *event_family;
 
 /**
  * mqbus_event_heard() - whether anybody listens
- * @topic: to what happens here
+ * @ns: to what happens here
  *
  * Return: whether an event is worth its while; who may not know of it counts too.
  */
-bool mqbus_event_heard(const struct mqbus_topic *topic)
+bool mqbus_event_heard(const struct mqbus_ns *ns)
 {
-	return genl_has_listeners(&mqbus_netlink_family, event_ns(topic)->net, 0) > 0;
+	return genl_has_listeners(event_family, ns->net, 0) > 0;
 }
 
 static int event_put_u64(struct sk_buff *skb, int attr, u64 value)
@@ -89,9 +80,10 @@ static int event_put_u64(struct sk_buff *skb, int attr, u64 value)
 
 static int event_put_who(struct sk_buff *skb, const struct mqbus_event *e)
 {
-	struct user_namespace *ns = event_ns(e->topic)->net->user_ns;
+	struct user_namespace *ns = e->ns->net->user_ns;
 
-	if ((e->group && nla_put_string(skb, MQBUS_A_EVENT_GROUP, e->group->name)) ||
+	if ((e->group.name &&
+	     nla_put_string(skb, MQBUS_A_EVENT_GROUP, e->group.name)) ||
 	    (e->id && *e->id && nla_put_string(skb, MQBUS_A_EVENT_MEMBER, e->id)))
 		return -EMSGSIZE;
 	if (!e->comm)
@@ -109,7 +101,7 @@ static int event_put(struct sk_buff *skb, const struct mqbus_event *e)
 
 	if (nla_put_u32(skb, MQBUS_A_EVENT_KIND, e->kind) ||
 	    event_put_u64(skb, MQBUS_A_EVENT_TIME, ktime_get_real_ns()) ||
-	    nla_put_string(skb, MQBUS_A_EVENT_TOPIC, e->topic->name) ||
+	    nla_put_string(skb, MQBUS_A_EVENT_TOPIC, e->topic.name) ||
 	    event_put_who(skb, e))
 		return -EMSGSIZE;
 	if ((has & HAS_PARTITION && nla_put_u32(skb, MQBUS_A_EVENT_PARTITION, e->partition)) ||
@@ -129,13 +121,12 @@ static int event_put(struct sk_buff *skb, const struct mqbus_event *e)
 static struct sk_buff *event_build(const struct mqbus_event *e)
 {
 	struct sk_buff *skb = genlmsg_new(EVENT_SIZE, GFP_ATOMIC | __GFP_NOWARN);
-	const struct mqbus_topic *topic = e->topic;
 	struct event_for *to;
 	void *msg;
 
 	if (!skb)
 		return NULL;
-	msg = genlmsg_put(skb, 0, 0, &mqbus_netlink_family, 0, MQBUS_CMD_EVENT);
+	msg = genlmsg_put(skb, 0, 0, event_family, 0, MQBUS_CMD_EVENT);
 	if (WARN_ON_ONCE(!msg || event_put(skb, e))) {
 		nlmsg_free(skb);
 		return NULL;
@@ -143,25 +134,25 @@ static struct sk_buff *event_build(const struct mqbus_event *e)
 	genlmsg_end(skb, msg);
 	BUILD_BUG_ON(sizeof(*to) > sizeof(skb->cb));
 	to = (struct event_for *)skb->cb;
-	to->topic = mqbus_topic_uid(topic);
-	to->all = READ_ONCE(topic->mode) & 0004;
-	to->group = e->group ? e->group->uid : to->topic;
-	to->all_group = !e->group || e->group->mode & 0004;
+	to->topic = e->topic.uid;
+	to->all = e->topic.mode & 0004;
+	to->group = e->group.name ? e->group.uid : to->topic;
+	to->all_group = !e->group.name || e->group.mode & 0004;
 	return skb;
 }
 
 /**
- * mqbus_event_tell() - tell what happened
+ * mqbus_event_report() - report what happened to who listens
  * @e: what
  *
  * From any context of a process, whatever locks are held.
  */
-void mqbus_event_tell(const struct mqbus_event *e)
+void mqbus_event_report(const struct mqbus_event *e)
 {
-	struct mqbus_events *events = &event_ns(e->topic)->events;
+	struct mqbus_events *events = &e->ns->events;
 	struct sk_buff *skb = NULL;
 
-	if (!mqbus_event_heard(e->topic))
+	if (!mqbus_event_heard(e->ns))
 		return;
 	/* Several at a time may make it a little more */
 	if (skb_queue_len_lockless(&events->queue) < EVENT_QUEUE)
@@ -171,45 +162,6 @@ void mqbus_event_tell(const struct mqbus_event *e)
 	else
 		WRITE_ONCE(events->lost, true);
 	queue_work(event_wq, &events->work);
-}
-
-/**
- * mqbus_event_topic() - tell what became of a topic
- * @kind: what
- * @topic: the topic
- */
-void mqbus_event_topic(enum mqbus_event_kind kind, const struct mqbus_topic *topic)
-{
-	mqbus_event_tell(&(struct mqbus_event) { .kind = kind, .topic = topic });
-}
-
-/**
- * mqbus_event_group() - tell what became of a group
- * @kind: what
- * @group: the group
- */
-void mqbus_event_group(enum mqbus_event_kind kind, const struct mqbus_group *group)
-{
-	mqbus_event_tell(&(struct mqbus_event) {
-		.kind = kind, .topic = group->topic, .group = group,
-	});
-}
-
-/**
- * mqbus_event_member() - tell what became of a member
- * @kind: what
- * @member: the member
- * @id: what it calls itself, terminated, or NULL
- * @count: what it held
- */
-void mqbus_event_member(enum mqbus_event_kind kind, const struct mqbus_member *member,
-			const char *id, u64 count)
-{
-	mqbus_event_tell(&(struct mqbus_event) {
-		.kind = kind, .topic = member->topic, .group = member->group, .id = id,
-		.comm = member->comm, .pid = pid_nr(member->pid), .uid = member->uid,
-		.count = count,
-	});
 }
 
 /* Whether a socket is not to get an event. Called under netlink's locks. */
@@ -234,13 +186,13 @@ static void event_run(struct work_struct *work)
 		struct event_for to = *(struct event_for *)skb->cb;
 
 		memset(skb->cb, 0, sizeof(skb->cb));
-		mqbus_multicast_filtered(&mqbus_netlink_family, ns->net, skb, event_filter, &to,
+		mqbus_multicast_filtered(event_family, ns->net, skb, event_filter, &to,
 					 to.all && to.all_group);
 		cond_resched();
 	}
 	/* After those that were before them */
 	if (xchg(&ns->events.lost, false))
-		genl_set_err(&mqbus_netlink_family, ns->net, 0, 0, -ENOBUFS);
+		genl_set_err(event_family, ns->net, 0, 0, -ENOBUFS);
 }
 
 /**
@@ -266,11 +218,13 @@ void mqbus_event_ns_exit(struct mqbus_ns *ns)
 
 /**
  * mqbus_event_setup() - be ready to send events
+ * @family: whose multicast group they go to; registered before the first event
  *
  * Return: 0 or -ENOMEM.
  */
-int __init mqbus_event_setup(void)
+int __init mqbus_event_setup(const struct genl_family *family)
 {
+	event_family = family;
 	event_wq = alloc_workqueue("mqbus_event", WQ_UNBOUND, 0);
 	return event_wq ? 0 : -ENOMEM;
 }

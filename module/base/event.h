@@ -8,10 +8,8 @@
 #include <linux/workqueue.h>
 #include <linux/mqbus_netlink.h>
 
-struct mqbus_group;
-struct mqbus_member;
+struct genl_family;
 struct mqbus_ns;
-struct mqbus_topic;
 
 /**
  * struct mqbus_events - events of a namespace that are on their way
@@ -26,10 +24,23 @@ struct mqbus_events {
 };
 
 /**
+ * struct mqbus_event_place - where something happened
+ * @name: terminated, or NULL: not in such a place
+ * @uid: whose it is
+ * @mode: who else may know of it
+ */
+struct mqbus_event_place {
+	const char *name;
+	kuid_t uid;
+	u16 mode;
+};
+
+/**
  * struct mqbus_event - something that happened
  * @kind: what; it says which of the others count
- * @topic: where
- * @group: where in @topic, or NULL
+ * @ns: in which namespace; this and the next two are filled by the topic and the group
+ * @topic: in which topic
+ * @group: and in which of its groups, if in one
  * @id: of the member, terminated, or NULL
  * @comm: of the member or producer, or NULL; then its pid and uid do not count either
  * @pid: in the initial pid namespace
@@ -45,8 +56,9 @@ struct mqbus_events {
  */
 struct mqbus_event {
 	enum mqbus_event_kind kind;
-	const struct mqbus_topic *topic;
-	const struct mqbus_group *group;
+	struct mqbus_ns *ns;
+	struct mqbus_event_place topic;
+	struct mqbus_event_place group;
 	const char *id;
 	const char *comm;
 	u32 pid;
@@ -61,15 +73,11 @@ struct mqbus_event {
 	u64 blocked_time;
 };
 
-bool mqbus_event_heard(const struct mqbus_topic *topic);
-void mqbus_event_tell(const struct mqbus_event *e);
-void mqbus_event_topic(enum mqbus_event_kind kind, const struct mqbus_topic *topic);
-void mqbus_event_group(enum mqbus_event_kind kind, const struct mqbus_group *group);
-void mqbus_event_member(enum mqbus_event_kind kind, const struct mqbus_member *member,
-			const char *id, u64 count);
+bool mqbus_event_heard(const struct mqbus_ns *ns);
+void mqbus_event_report(const struct mqbus_event *e);
 void mqbus_event_ns_init(struct mqbus_ns *ns);
 void mqbus_event_ns_exit(struct mqbus_ns *ns);
-int mqbus_event_setup(void);
+int mqbus_event_setup(const struct genl_family *family);
 void mqbus_event_cleanup(void);
 
 #endif /* _MQBUS_EVENT_H */

@@ -26,7 +26,7 @@ static int __init mqbus_init(void)
 	err = mqbus_timer_setup();
 	if (err)
 		return err;
-	err = mqbus_event_setup();
+	err = mqbus_event_setup(&mqbus_netlink_family);
 	if (err)
 		goto cleanup_timer;
 	err = mqbus_ns_init();

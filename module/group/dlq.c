@@ -268,9 +268,8 @@ static void dlq_tell(struct mqbus_group_queue *q, u32 i)
 
 	trace_dead_letter(q->group, q->dlq, e->partition, offset, dlq_attempts(e),
 			  mqbus_reason_name(e->reason));
-	mqbus_event_tell(&(struct mqbus_event) {
-		.kind = MQBUS_EVENT_KIND_DEAD_LETTER, .topic = q->group->topic,
-		.group = q->group, .partition = e->partition, .offset = offset,
+	mqbus_group_report(q->group, &(struct mqbus_event) {
+		.kind = MQBUS_EVENT_KIND_DEAD_LETTER, .partition = e->partition, .offset = offset,
 		.reason = mqbus_reason_name(e->reason),
 	});
 }

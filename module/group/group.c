@@ -70,6 +70,21 @@ struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name
 	return group;
 }
 
+/**
+ * mqbus_group_report() - report what happened in a group
+ * @group: the group
+ * @e: what, but for where
+ */
+void mqbus_group_report(const struct mqbus_group *group, struct mqbus_event *e)
+{
+	e->group = (struct mqbus_event_place) {
+		.name = group->name,
+		.uid = group->uid,
+		.mode = group->mode,
+	};
+	mqbus_topic_report(group->topic, e);
+}
+
 static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who *who,
 				     struct mqbus_topic *topic,
 				     const struct mqbus_group_create *args)
@@ -147,7 +162,8 @@ static struct mqbus_topic *group_remove(struct mqbus_group *group)
 /* As group_remove(), of one that was known. */
 static struct mqbus_topic *group_end(struct mqbus_group *group)
 {
-	mqbus_event_group(MQBUS_EVENT_KIND_GROUP_DELETED, group);
+	mqbus_group_report(group,
+			   &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_GROUP_DELETED });
 	return group_remove(group);
 }
 
@@ -178,7 +194,9 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 		      mqbus_group_place(group, i, &seek, true, &end);
 	}
 	if (!err)
-		mqbus_event_group(MQBUS_EVENT_KIND_GROUP_MADE, group);
+		mqbus_group_report(group, &(struct mqbus_event) {
+			.kind = MQBUS_EVENT_KIND_GROUP_MADE,
+		});
 	/* Until now nobody had a say and all was kept; this group may need less */
 	mqbus_topic_wake_writers(topic);
 	return err;

@@ -12,6 +12,7 @@
 #include "core/assign.h"
 #include "group/lag.h"
 
+struct mqbus_event;
 struct mqbus_group_queue;
 struct mqbus_member;
 struct mqbus_ns;
@@ -90,6 +91,7 @@ void mqbus_group_unlock(struct mqbus_topic *topic);
 bool mqbus_group_busy(struct mqbus_group *group);
 struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name);
 void mqbus_group_put(struct mqbus_group *group);
+void mqbus_group_report(const struct mqbus_group *group, struct mqbus_event *e);
 int mqbus_group_make_seat(struct mqbus_group *group, u32 used, void ***seats, u32 *room);
 int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member,
 		      const char *id);

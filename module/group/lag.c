@@ -63,7 +63,7 @@ static void lag_look(struct mqbus_group *group)
 	u64 total;
 
 	/* Whoever comes to listen is told anew */
-	if (!mqbus_event_heard(group->topic)) {
+	if (!mqbus_event_heard(group->charge.ns)) {
 		lag->above = false;
 		return;
 	}
@@ -71,9 +71,9 @@ static void lag_look(struct mqbus_group *group)
 	if (lag->above ? total >= lag_below(lag->limit) : total <= lag->limit)
 		return;
 	lag->above = !lag->above;
-	mqbus_event_tell(&(struct mqbus_event) {
+	mqbus_group_report(group, &(struct mqbus_event) {
 		.kind = lag->above ? MQBUS_EVENT_KIND_LAG_ABOVE : MQBUS_EVENT_KIND_LAG_BELOW,
-		.topic = group->topic, .group = group, .lag = total, .limit = lag->limit,
+		.lag = total, .limit = lag->limit,
 	});
 }
 

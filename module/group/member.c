@@ -161,6 +161,22 @@ static void member_turn(struct mqbus_member *member, struct mqbus_slot *slot)
 	list_move(&member->seat->owned, &slot->node);
 }
 
+/**
+ * mqbus_member_report() - report what became of a member
+ * @member: the member
+ * @kind: what
+ * @id: what it calls itself, terminated, or NULL
+ * @count: what it held
+ */
+void mqbus_member_report(const struct mqbus_member *member, enum mqbus_event_kind kind,
+			 const char *id, u64 count)
+{
+	mqbus_group_report(member->group, &(struct mqbus_event) {
+		.kind = kind, .id = id, .comm = member->comm, .pid = pid_nr(member->pid),
+		.uid = member->uid, .count = count,
+	});
+}
+
 /* Records of a partition were handed out, perhaps behind some that are lost. */
 static void member_tell(struct mqbus_member *member, u32 partition, u64 offset, u64 count,
 			u64 lost)
@@ -168,9 +184,8 @@ static void member_tell(struct mqbus_member *member, u32 partition, u64 offset, 
 	if (count)
 		trace_deliver(member->group, pid_nr(member->pid), partition, offset, count, 0);
 	if (lost)
-		mqbus_event_tell(&(struct mqbus_event) {
-			.kind = MQBUS_EVENT_KIND_LOST, .topic = member->topic,
-			.group = member->group, .partition = partition, .count = lost,
+		mqbus_group_report(member->group, &(struct mqbus_event) {
+			.kind = MQBUS_EVENT_KIND_LOST, .partition = partition, .count = lost,
 		});
 }
 

@@ -12,6 +12,7 @@
 #include <linux/wait.h>
 #include <linux/mqbus.h>
 
+#include "base/event.h"
 #include "core/window.h"
 
 struct mqbus_group;
@@ -65,6 +66,8 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_w
 				       const struct mqbus_join *args);
 bool mqbus_member_dead(const struct mqbus_member *member);
 void mqbus_member_close(struct mqbus_member *member);
+void mqbus_member_report(const struct mqbus_member *member, enum mqbus_event_kind kind,
+			 const char *id, u64 count);
 int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 		       bool nonblock);
 ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,

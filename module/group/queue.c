@@ -468,7 +468,7 @@ int mqbus_queue_enter(struct mqbus_group_queue *q, struct mqbus_member *member)
 	if (!err) {
 		WRITE_ONCE(group->nr_members, group->nr_members + 1);
 		group->assign.generation++;
-		mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_JOINED, member, NULL, 0);
+		mqbus_member_report(member, MQBUS_EVENT_KIND_MEMBER_JOINED, NULL, 0);
 	}
 	spin_unlock(&group->lock);
 	return err;
@@ -494,9 +494,8 @@ void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
 	if (member->holder.nr)
 		q->window.stats.deaths++;
 	if (!group->dead)
-		mqbus_event_member(member->holder.nr ? MQBUS_EVENT_KIND_MEMBER_DIED :
-						       MQBUS_EVENT_KIND_MEMBER_LEFT,
-				   member, NULL, member->holder.nr);
+		mqbus_member_report(member, member->holder.nr ? MQBUS_EVENT_KIND_MEMBER_DIED :
+				    MQBUS_EVENT_KIND_MEMBER_LEFT, NULL, member->holder.nr);
 	do {
 		/* Of a deleted group nothing holds the records where they were */
 		more = !group->dead &&

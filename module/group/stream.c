@@ -162,8 +162,8 @@ static void stream_tell_fences(struct mqbus_group *group)
 
 	list_for_each_entry(seat, &group->assign.order, node) {
 		if (seat->news && seat->member)
-			mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_FENCED, seat->member,
-					   seat->id, 0);
+			mqbus_member_report(seat->member, MQBUS_EVENT_KIND_MEMBER_FENCED,
+					    seat->id, 0);
 		seat->news = false;
 	}
 	group->assign.fences = 0;
@@ -182,9 +182,9 @@ static void stream_tell(struct mqbus_group *group)
 	group->told = a->generation;
 	if (moved) {
 		trace_rebalance(group, a->generation, moved);
-		mqbus_event_tell(&(struct mqbus_event) {
-			.kind = MQBUS_EVENT_KIND_REBALANCED, .topic = group->topic,
-			.group = group, .generation = a->generation, .count = moved,
+		mqbus_group_report(group, &(struct mqbus_event) {
+			.kind = MQBUS_EVENT_KIND_REBALANCED, .generation = a->generation,
+			.count = moved,
 		});
 	}
 	spin_unlock(&group->lock);
@@ -225,7 +225,7 @@ static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id
 
 	if (seat && seat->member) {
 		*ousted = seat->member;
-		mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_FENCED, seat->member, id, 0);
+		mqbus_member_report(seat->member, MQBUS_EVENT_KIND_MEMBER_FENCED, id, 0);
 		seat->member->seat = NULL;
 		WRITE_ONCE(group->nr_members, group->nr_members - 1);
 	}
@@ -274,7 +274,7 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 	if (!err) {
 		member->seat = old ?: seat;
 		WRITE_ONCE(group->nr_members, group->nr_members + 1);
-		mqbus_event_member(MQBUS_EVENT_KIND_MEMBER_JOINED, member, id, 0);
+		mqbus_member_report(member, MQBUS_EVENT_KIND_MEMBER_JOINED, id, 0);
 	}
 	mqbus_stream_unlock(group);
 	if (ousted)
@@ -302,11 +302,11 @@ static void stream_tell_leave(const struct mqbus_group *group, const struct mqbu
 {
 	u64 held;
 
-	if (group->dead || !mqbus_event_heard(group->topic))
+	if (group->dead || !mqbus_event_heard(group->charge.ns))
 		return;
 	held = stream_held(member->seat);
-	mqbus_event_member(held ? MQBUS_EVENT_KIND_MEMBER_DIED : MQBUS_EVENT_KIND_MEMBER_LEFT,
-			   member, member->seat->id, held);
+	mqbus_member_report(member, held ? MQBUS_EVENT_KIND_MEMBER_DIED :
+			    MQBUS_EVENT_KIND_MEMBER_LEFT, member->seat->id, held);
 }
 
 /**

@@ -181,7 +181,7 @@ static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	hash_add(ns->topics, &topic->node, name_hash(topic->name));
 	ns->nr_topics++;
 	atomic_inc(&ns->seq);
-	mqbus_event_topic(MQBUS_EVENT_KIND_TOPIC_MADE, topic);
+	mqbus_topic_report(topic, &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_TOPIC_MADE });
 	mqbus_dlq_look(ns);
 	return 0;
 }
@@ -255,7 +255,8 @@ static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	mqbus_dlq_leave(ns, topic);
 	/* Nothing can be settled from now on, so the groups may go, which wakes readers */
 	mqbus_group_delete_all(topic);
-	mqbus_event_topic(MQBUS_EVENT_KIND_TOPIC_DELETED, topic);
+	mqbus_topic_report(topic,
+			   &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_TOPIC_DELETED });
 	module_put(THIS_MODULE);
 }
 
@@ -353,6 +354,24 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 		return 0;
 	mqbus_topic_put(*topic);
 	return -EACCES;
+}
+
+/**
+ * mqbus_topic_report() - report what happened in a topic
+ * @topic: the topic
+ * @e: what, but for where
+ */
+void mqbus_topic_report(const struct mqbus_topic *topic, struct mqbus_event *e)
+{
+	e->ns = topic->charge.ns;
+	if (!mqbus_event_heard(e->ns))
+		return;
+	e->topic = (struct mqbus_event_place) {
+		.name = topic->name,
+		.uid = mqbus_topic_uid(topic),
+		.mode = READ_ONCE(topic->mode),
+	};
+	mqbus_event_report(e);
 }
 
 static void topic_wake_letters(struct mqbus_topic *topic)

@@ -15,6 +15,7 @@
 #include "log/limit.h"
 #include "log/line.h"
 
+struct mqbus_event;
 struct mqbus_ns;
 struct mqbus_who;
 
@@ -147,6 +148,7 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name);
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
+void mqbus_topic_report(const struct mqbus_topic *topic, struct mqbus_event *e);
 void mqbus_topic_wake_letters(struct mqbus_topic *topic);
 void mqbus_topic_wake_writers(struct mqbus_topic *topic);
 

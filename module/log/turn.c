@@ -44,8 +44,8 @@ static void blocked_tell(const struct blocked *b)
 {
 	char comm[TASK_COMM_LEN];
 
-	mqbus_event_tell(&(struct mqbus_event) {
-		.kind = MQBUS_EVENT_KIND_PRODUCER_BLOCKED, .topic = b->producer->topic,
+	mqbus_topic_report(b->producer->topic, &(struct mqbus_event) {
+		.kind = MQBUS_EVENT_KIND_PRODUCER_BLOCKED,
 		.comm = get_task_comm(comm, current), .pid = task_tgid_nr(current),
 		.uid = b->producer->uid, .partition = b->refusal->partition,
 		.reason = whys[b->why], .blocked_time = ktime_get_ns() - b->begin,
