@@ -4,6 +4,9 @@
 
 #include "sys.h"
 
+/* Bytes that the headers of a dead letter may take, beyond its record's */
+#define MQBUS_DLQ_HEADERS	1024
+
 /**
  * mqbus_record_bytes() - bytes that a record takes in a ring
  * @parts: bytes of its parts together, at most %MQBUS_RECORD_MAX

@@ -148,7 +148,7 @@ int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 	    put_u64(skb, MQBUS_A_TOPIC_RETENTION, READ_ONCE(topic->retention)) ||
 	    put_u64(skb, MQBUS_A_TOPIC_CHARGED, topic->charge.bytes) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_PRODUCERS, atomic_read(&topic->producers)) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_GROUPS, READ_ONCE(topic->nr_groups)) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_GROUPS, READ_ONCE(topic->nr_readers)) ||
 	    put_u64(skb, MQBUS_A_TOPIC_RECORDS, records) ||
 	    put_u64(skb, MQBUS_A_TOPIC_PUBLISHED, published) ||
 	    put_u64(skb, MQBUS_A_TOPIC_USED, used))

@@ -289,7 +289,7 @@ static int dump_one_groups(struct dump_call *call, struct mqbus_topic *topic,
 	int err = 0;
 
 	mutex_lock(&topic->lock);
-	list_for_each_entry(group, &topic->groups, node) {
+	list_for_each_entry(group, &topic->readers, reader.node) {
 		if (i++ < at->group)
 			continue;
 		if (mqbus_listing_group_visible(group, &call->who) &&

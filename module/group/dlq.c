@@ -22,8 +22,8 @@
 #include "core/record.h"
 #include "group/group.h"
 #include "group/queue.h"
-#include "group/readers.h"
 #include "group/trace.h"
+#include "log/reader.h"
 #include "log/topic.h"
 
 /* Old records that are looked at before one is appended */

@@ -93,7 +93,7 @@ static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
 		err = one == -ELOOP ? one : err ?: one;
 		todo = topic->dlq_todo;
 		mutex_lock(&topic->lock);
-		list_for_each_entry(group, &topic->groups, node) {
+		list_for_each_entry(group, &topic->readers, reader.node) {
 			struct mqbus_topic *next = link_next(ns, group);
 
 			if (!next || next->dlq_mark == mark)

@@ -15,8 +15,8 @@
 #include "group/group.h"
 #include "group/member.h"
 #include "group/queue.h"
-#include "group/readers.h"
 #include "group/stream.h"
+#include "group/wake.h"
 #include "log/topic.h"
 
 static struct mqbus_group *group_lookup(struct mqbus_topic *topic, const char *name)
@@ -24,7 +24,7 @@ static struct mqbus_group *group_lookup(struct mqbus_topic *topic, const char *n
 	struct mqbus_group *group;
 
 	lockdep_assert_held(&topic->lock);
-	list_for_each_entry(group, &topic->groups, node)
+	list_for_each_entry(group, &topic->readers, reader.node)
 		if (!strcmp(group->name, name))
 			return group;
 	return NULL;
@@ -109,7 +109,10 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 	}
 	kref_init(&group->ref);
 	spin_lock_init(&group->lock);
-	INIT_LIST_HEAD(&group->node);
+	INIT_LIST_HEAD(&group->reader.node);
+	group->reader.slots = group->slots;
+	group->reader.wake = args->type == MQBUS_GROUP_QUEUE ? mqbus_wake_queue :
+							       mqbus_wake_stream;
 	group->topic = topic;
 	strscpy(group->name, args->group, sizeof(group->name));
 	group->uid = who->cred->fsuid;
@@ -149,11 +152,11 @@ static struct mqbus_topic *group_remove(struct mqbus_group *group)
 	else
 		mqbus_stream_end(group);
 	spin_unlock(&group->lock);
-	list_del_rcu(&group->node);
+	list_del_rcu(&group->reader.node);
 	/* Listings and writers look without the lock */
-	WRITE_ONCE(topic->nr_groups, topic->nr_groups - 1);
+	WRITE_ONCE(topic->nr_readers, topic->nr_readers - 1);
 	atomic_inc(&topic->charge.ns->seq);
-	mqbus_readers_end(group);
+	mqbus_wake_end(group);
 	mqbus_topic_wake_writers(topic);
 	mqbus_group_put(group);
 	return dlq;
@@ -179,12 +182,12 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 		return -ENOENT;
 	if (group_lookup(topic, group->name))
 		return -EEXIST;
-	if (topic->nr_groups >= max)
+	if (topic->nr_readers >= max)
 		return -EMFILE;
 
 	/* First in the list, so that writers see each floor from its first store */
-	list_add_tail_rcu(&group->node, &topic->groups);
-	WRITE_ONCE(topic->nr_groups, topic->nr_groups + 1);
+	list_add_tail_rcu(&group->reader.node, &topic->readers);
+	WRITE_ONCE(topic->nr_readers, topic->nr_readers + 1);
 	atomic_inc(&topic->charge.ns->seq);
 	for (i = 0; !err && i < topic->nr_parts; i++) {
 		struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
@@ -224,7 +227,7 @@ static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 	mutex_lock(&topic->lock);
 	if (!err)
 		err = group_insert(topic, group, args, READ_ONCE(ns->max_groups));
-	if (err && !list_empty(&group->node)) {
+	if (err && !list_empty(&group->reader.node)) {
 		kref_get(&group->ref);	/* the caller drops its own */
 		unused = group_remove(group);
 	} else if (err && dlq) {
@@ -520,8 +523,9 @@ void mqbus_group_delete_all(struct mqbus_topic *topic)
 	struct mqbus_topic *dlq;
 
 	mutex_lock(&topic->lock);
-	while (!list_empty(&topic->groups)) {
-		dlq = group_end(list_first_entry(&topic->groups, struct mqbus_group, node));
+	while (!list_empty(&topic->readers)) {
+		dlq = group_end(list_first_entry(&topic->readers, struct mqbus_group,
+					 reader.node));
 		mutex_unlock(&topic->lock);
 		if (dlq)
 			mqbus_topic_put(dlq);

@@ -3,7 +3,6 @@
 #define _MQBUS_GROUP_H
 
 #include <linux/kref.h>
-#include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/mqbus.h>
 
@@ -11,6 +10,7 @@
 #include "base/timer.h"
 #include "core/assign.h"
 #include "group/lag.h"
+#include "log/reader.h"
 
 struct mqbus_event;
 struct mqbus_group_queue;
@@ -22,7 +22,7 @@ struct mqbus_who;
 /**
  * struct mqbus_group - a named reader of a topic
  * @ref: the topic's list and every member
- * @node: in the topic's list, read by writers under RCU
+ * @reader: what writers know of it
  * @rcu: frees it after the last writer's look
  * @topic: the topic; it outlives the group
  * @charge: what its owner pays
@@ -48,7 +48,7 @@ struct mqbus_who;
 struct mqbus_group {
 	/* constant after creation */
 	struct kref ref;
-	struct list_head node;
+	struct mqbus_reader reader;
 	struct rcu_head rcu;
 	struct mqbus_topic *topic;
 	struct mqbus_charge charge;

@@ -26,7 +26,7 @@
 #include "group/group.h"
 #include "group/member.h"
 #include "group/queue.h"
-#include "group/readers.h"
+#include "log/reader.h"
 #include "log/topic.h"
 
 /* The retry ring has room in the table for a record of so many bytes */

@@ -7,6 +7,7 @@
 
 #include "base/timer.h"
 #include "base/who.h"
+#include "core/record.h"
 #include "core/window.h"
 
 struct mqbus_group;
@@ -16,9 +17,6 @@ struct mqbus_part;
 struct mqbus_stored;
 struct mqbus_topic;
 struct mqbus_who;
-
-/* Bytes that the headers of a dead letter may take */
-#define MQBUS_DLQ_HEADERS	1024
 
 /**
  * struct mqbus_group_queue - what makes a group a queue group

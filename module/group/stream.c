@@ -16,9 +16,9 @@
 #include "base/event.h"
 #include "group/group.h"
 #include "group/member.h"
-#include "group/readers.h"
 #include "group/stream.h"
 #include "group/trace.h"
+#include "group/wake.h"
 #include "log/topic.h"
 
 /**
@@ -145,7 +145,7 @@ void mqbus_stream_resume(struct mqbus_group *group)
 
 /**
  * mqbus_stream_end() - the group was deleted
- * @group: a stream group; its lock is held, until mqbus_readers_end()
+ * @group: a stream group; its lock is held, until mqbus_wake_end()
  */
 void mqbus_stream_end(struct mqbus_group *group)
 {
@@ -200,7 +200,7 @@ void mqbus_stream_wake(struct mqbus_group *group)
 	if (!READ_ONCE(group->assign.changed) || !xchg(&group->assign.changed, false))
 		return;
 	stream_tell(group);
-	mqbus_readers_wake_noted(group);
+	mqbus_wake_noted(group);
 }
 
 /**
@@ -278,7 +278,7 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 	}
 	mqbus_stream_unlock(group);
 	if (ousted)
-		mqbus_readers_hangup(ousted);
+		mqbus_wake_hangup(ousted);
 	rcu_read_unlock();
 	if (!err && !old)
 		return 0;

@@ -9,29 +9,22 @@
  * it may be done as often as anybody likes, by poll() above all.
  */
 #include <linux/ktime.h>
-#include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
 #include "core/record.h"
-#include "group/group.h"
-#include "group/queue.h"
+#include "log/reader.h"
 #include "log/topic.h"
 #include "log/trace.h"
 
-/* The slowest group's floor, or what it was when there was one. */
+/* The slowest reader's floor, or what it was when there was one. */
 static u64 topic_floor(struct mqbus_topic *topic, u32 partition)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u64 floor = MQBUS_CURSOR_NO_FLOOR;
-	struct mqbus_group *group;
+	u64 floor;
 
 	lockdep_assert_held(&ring->lock);
-
-	rcu_read_lock();
-	list_for_each_entry_rcu(group, &topic->groups, node)
-		floor = min(floor, mqbus_cursor_floor(&group->slots[partition].cursor));
-	rcu_read_unlock();
+	floor = mqbus_readers_floor(topic, partition);
 	return floor != MQBUS_CURSOR_NO_FLOOR ? floor : ring->floor;
 }
 

@@ -147,7 +147,7 @@ static struct mqbus_topic *topic_new(const struct mqbus_who *who,
 		return ERR_PTR(-ENOMEM);
 	kref_init(&topic->ref);
 	mutex_init(&topic->lock);
-	INIT_LIST_HEAD(&topic->groups);
+	INIT_LIST_HEAD(&topic->readers);
 	INIT_LIST_HEAD(&topic->names);
 	INIT_LIST_HEAD(&topic->feeders);
 	mqbus_limit_init(&topic->limit);

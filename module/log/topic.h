@@ -74,9 +74,9 @@ struct mqbus_topic_counts {
  * @dead: deleted; set once, read anywhere
  * @producers: endpoints bound as producers
  * @counts: what became of records that could not be stored at once
- * @lock: the list of groups; taken inside the namespace's lock, outside a group's
- * @groups: RCU list, changed under @lock
- * @nr_groups: its length; stored under @lock, listings load it without
+ * @lock: the list of readers; taken inside the namespace's lock, outside a group's
+ * @readers: RCU list, changed under @lock
+ * @nr_readers: its length; stored under @lock, listings load it without
  * @names: of producers, under @lock; those that nobody holds in the order in which they
  *	were closed
  * @nr_names: how many
@@ -116,9 +116,9 @@ struct mqbus_topic {
 	atomic_t producers;
 	struct mqbus_topic_counts counts;
 
-	struct mutex lock;	/* guards changes of groups, and nr_groups */
-	struct list_head groups;
-	unsigned int nr_groups;
+	struct mutex lock;	/* guards changes of readers, and nr_readers */
+	struct list_head readers;
+	unsigned int nr_readers;
 	struct list_head names;
 	unsigned int nr_names;
 	struct mqbus_limit limit;

@@ -28,8 +28,8 @@
 #include "group/group.h"
 #include "group/member.h"
 #include "group/queue.h"
-#include "group/readers.h"
 #include "log/producer.h"
+#include "log/reader.h"
 #include "log/topic.h"
 #include "txn/transact.h"
 

@@ -24,12 +24,12 @@
  * then it is the race of two that ORD_SLEEP is about.
  */
 #include <linux/poll.h>
-#include <linux/rculist.h>
+#include <linux/rcupdate.h>
 
 #include "group/group.h"
 #include "group/member.h"
 #include "group/queue.h"
-#include "group/readers.h"
+#include "group/wake.h"
 #include "log/topic.h"
 
 /* Members that are looked up under one hold of the group's lock */
@@ -40,43 +40,19 @@
 #define GONE		(READABLE | EPOLLPRI | EPOLLHUP | EPOLLERR)
 
 /**
- * mqbus_stored_add() - note that something was appended
- * @stored: the note
- * @topic: to which topic; the same for all until they are woken
- * @partition: and partition
+ * mqbus_wake_stream() - wake the owners of partitions to which something was appended
+ * @reader: of a stream group
+ * @stored: which partitions
  */
-void mqbus_stored_add(struct mqbus_stored *stored, const struct mqbus_topic *topic,
-		      u32 partition)
+void mqbus_wake_stream(struct mqbus_reader *reader, const struct mqbus_stored *stored)
 {
-	if (!stored->any) {
-		stored->any = true;
-		stored->beyond = false;
-		bitmap_zero(stored->parts, min_t(u32, topic->nr_parts, MQBUS_PARTITIONS_MAX));
-	}
-	if (likely(partition < MQBUS_PARTITIONS_MAX))
-		__set_bit(partition, stored->parts);
-	else
-		stored->beyond = true;
-}
-
-static u32 stored_next(const struct mqbus_stored *stored, u32 parts, u32 from)
-{
-	u32 size = min_t(u32, parts, MQBUS_PARTITIONS_MAX), next;
-
-	if (stored->beyond)
-		return from;
-	next = find_next_bit(stored->parts, size, from);
-	return next < size ? next : parts;
-}
-
-static void group_wake(struct mqbus_group *group, const struct mqbus_stored *stored)
-{
-	u32 parts = group->assign.nr_slots, i;
+	const struct mqbus_assign *a = &container_of(reader, struct mqbus_group, reader)->assign;
 	struct mqbus_member *last = NULL, *member;
+	u32 i = mqbus_stored_next(stored, a->nr_slots, 0);
 
-	for (i = stored_next(stored, parts, 0); i < parts; i = stored_next(stored, parts, i + 1)) {
+	for (; i < a->nr_slots; i = mqbus_stored_next(stored, a->nr_slots, i + 1)) {
 		/* ORD_READER: acquire; pairs with release in slot_show() */
-		member = smp_load_acquire(&group->assign.readers[i]);
+		member = smp_load_acquire(&a->readers[i]);
 		if (!member || member == last)
 			continue;
 		last = member;
@@ -87,32 +63,17 @@ static void group_wake(struct mqbus_group *group, const struct mqbus_stored *sto
 }
 
 /**
- * mqbus_readers_wake() - let those go on that have something to read now
- * @topic: the topic; no lock of a ring is held
- * @stored: what was appended; empty afterwards
- *
- * Of each stream group the owners of the partitions, and of each queue group one member: it
- * wakes the next one if there is more than it takes.
+ * mqbus_wake_queue() - wake one member, which wakes the next if there is more than it takes
+ * @reader: of a queue group
+ * @stored: there is something
  */
-void mqbus_readers_wake(struct mqbus_topic *topic, struct mqbus_stored *stored)
+void mqbus_wake_queue(struct mqbus_reader *reader, const struct mqbus_stored *stored)
 {
-	struct mqbus_group *group;
+	struct mqbus_group *group = container_of(reader, struct mqbus_group, reader);
 
-	if (!stored->any)
-		return;
-	stored->any = false;
-	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
-	smp_mb();
-	/* It keeps groups, and members that close meanwhile */
-	rcu_read_lock();
-	list_for_each_entry_rcu(group, &topic->groups, node) {
-		if (!group->queue)
-			group_wake(group, stored);
-		/* Behind the full barrier above */
-		else if (waitqueue_active(&group->queue->waiters))
-			wake_up_interruptible_poll(&group->queue->waiters, READABLE);
-	}
-	rcu_read_unlock();
+	/* The full barrier was the caller's */
+	if (waitqueue_active(&group->queue->waiters))
+		wake_up_interruptible_poll(&group->queue->waiters, READABLE);
 }
 
 /* All that wait there, also those that wait exclusively: each has to be told. */
@@ -124,19 +85,19 @@ static void wake_gone(wait_queue_head_t *waiters)
 }
 
 /**
- * mqbus_readers_hangup() - wake a member for which it is over
+ * mqbus_wake_hangup() - wake a member for which it is over
  * @member: a member that is not freed meanwhile
  */
-void mqbus_readers_hangup(struct mqbus_member *member)
+void mqbus_wake_hangup(struct mqbus_member *member)
 {
 	wake_gone(&member->wait);
 }
 
 /**
- * mqbus_readers_wake_noted() - wake the members that a change was noted for
+ * mqbus_wake_noted() - wake the members that a change was noted for
  * @group: a stream group; its lock was let go of after the change
  */
-void mqbus_readers_wake_noted(struct mqbus_group *group)
+void mqbus_wake_noted(struct mqbus_group *group)
 {
 	struct mqbus_member *members[READERS_CHUNK];
 	u32 at = 0, n, i;
@@ -162,13 +123,13 @@ void mqbus_readers_wake_noted(struct mqbus_group *group)
 }
 
 /**
- * mqbus_readers_end() - wake all members of a group that is dead
+ * mqbus_wake_end() - wake all members of a group that is dead
  * @group: the group; its lock was let go of since
  */
-void mqbus_readers_end(struct mqbus_group *group)
+void mqbus_wake_end(struct mqbus_group *group)
 {
 	if (group->queue)
 		wake_gone(&group->queue->waiters);
 	else
-		mqbus_readers_wake_noted(group);
+		mqbus_wake_noted(group);
 }

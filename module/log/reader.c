@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What writers have to do with readers: the space that these need, and waking them.
+ */
+#include <linux/rculist.h>
+
+#include "core/cursor.h"
+#include "log/reader.h"
+#include "log/topic.h"
+
+/**
+ * mqbus_stored_add() - note that something was appended
+ * @stored: the note
+ * @topic: to which topic; the same for all until they are woken
+ * @partition: and partition
+ */
+void mqbus_stored_add(struct mqbus_stored *stored, const struct mqbus_topic *topic,
+		      u32 partition)
+{
+	if (!stored->any) {
+		stored->any = true;
+		stored->beyond = false;
+		bitmap_zero(stored->parts, min_t(u32, topic->nr_parts, MQBUS_PARTITIONS_MAX));
+	}
+	if (likely(partition < MQBUS_PARTITIONS_MAX))
+		__set_bit(partition, stored->parts);
+	else
+		stored->beyond = true;
+}
+
+/**
+ * mqbus_stored_next() - the next partition to which something was appended
+ * @stored: the note
+ * @parts: how many partitions there are
+ * @from: the first that counts
+ *
+ * Return: its number; @parts: there is none.
+ */
+u32 mqbus_stored_next(const struct mqbus_stored *stored, u32 parts, u32 from)
+{
+	u32 size = min_t(u32, parts, MQBUS_PARTITIONS_MAX), next;
+
+	if (stored->beyond)
+		return from;
+	next = find_next_bit(stored->parts, size, from);
+	return next < size ? next : parts;
+}
+
+/**
+ * mqbus_readers_floor() - what the slowest reader has read
+ * @topic: the topic
+ * @partition: a partition
+ *
+ * Return: the position below which nobody needs anything, or %MQBUS_CURSOR_NO_FLOOR if
+ * there is no reader with a say.
+ */
+u64 mqbus_readers_floor(const struct mqbus_topic *topic, u32 partition)
+{
+	u64 floor = MQBUS_CURSOR_NO_FLOOR;
+	struct mqbus_reader *reader;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(reader, &topic->readers, node)
+		floor = min(floor, mqbus_cursor_floor(&reader->slots[partition].cursor));
+	rcu_read_unlock();
+	return floor;
+}
+
+/**
+ * mqbus_readers_wake() - let those go on that have something to read now
+ * @topic: the topic; no lock of a ring is held
+ * @stored: what was appended; empty afterwards
+ */
+void mqbus_readers_wake(struct mqbus_topic *topic, struct mqbus_stored *stored)
+{
+	struct mqbus_reader *reader;
+
+	if (!stored->any)
+		return;
+	stored->any = false;
+	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
+	smp_mb();
+	/* It keeps readers, and whoever waits for them */
+	rcu_read_lock();
+	list_for_each_entry_rcu(reader, &topic->readers, node)
+		reader->wake(reader, stored);
+	rcu_read_unlock();
+}
