@@ -10,15 +10,14 @@
 #include "base/account.h"
 #include "base/compat.h"
 #include "base/ns.h"
-#include "group/queue.h"
-#include "log/topic.h"
 
 #define MAX_TOPICS_DEFAULT	4096
 #define MAX_GROUPS_DEFAULT	64
 /* Writers look at every group of a topic when they need space */
 #define MAX_GROUPS_LIMIT	1024
 
-static unsigned int ns_id;
+/* Of a namespace's bus; filled when they are registered */
+unsigned int mqbus_ns_id;
 
 static unsigned long max_topics_limit = 1UL << 20;
 static unsigned long max_groups_limit = MAX_GROUPS_LIMIT;
@@ -67,15 +66,19 @@ static const struct ctl_table ns_table[] = {
 	},
 };
 
-static int __net_init ns_net_init(struct net *net)
+/**
+ * mqbus_ns_init() - make a bus
+ * @ns: zeroed
+ * @net: the namespace that it is of
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int mqbus_ns_init(struct mqbus_ns *ns, struct net *net)
 {
-	struct mqbus_ns *ns = mqbus_ns_get(net);
-
 	ns->net = net;
 	mutex_init(&ns->lock);
 	mutex_init(&ns->dlq_lock);
 	mutex_init(&ns->transact_lock);
-	mqbus_dlq_ns_init(ns);
 	mqbus_event_ns_init(ns);
 	hash_init(ns->topics);
 	atomic_set(&ns->seq, 1);	/* a dump does not notice a change from 0 */
@@ -100,28 +103,25 @@ static int __net_init ns_net_init(struct net *net)
 	return 0;
 }
 
-/*
- * Every endpoint and every mapping holds its namespace, so none is left here;
- * what remains are topics that nobody has open.
+/**
+ * mqbus_ns_close() - let nobody change a bus any more
+ * @ns: a bus without endpoints
  */
-static void __net_exit ns_net_exit(struct net *net)
+void mqbus_ns_close(struct mqbus_ns *ns)
 {
-	struct mqbus_ns *ns = mqbus_ns_get(net);
-
 	unregister_net_sysctl_table(ns->header);
 	kfree(ns->table);
-	mqbus_topic_delete_all(ns);
-	mqbus_dlq_ns_exit(ns);
+}
+
+/**
+ * mqbus_ns_uninit() - undo mqbus_ns_init()
+ * @ns: a bus that is closed and empty
+ */
+void mqbus_ns_uninit(struct mqbus_ns *ns)
+{
 	mqbus_event_ns_exit(ns);
 	WARN_ON_ONCE(ns->bytes);
 }
-
-static struct pernet_operations ns_net_ops = {
-	.init = ns_net_init,
-	.exit = ns_net_exit,
-	.id = &ns_id,
-	.size = sizeof(struct mqbus_ns),
-};
 
 /**
  * mqbus_ns_get() - the bus of a network namespace
@@ -131,23 +131,5 @@ static struct pernet_operations ns_net_ops = {
  */
 struct mqbus_ns *mqbus_ns_get(struct net *net)
 {
-	return net_generic(net, ns_id);
-}
-
-/**
- * mqbus_ns_init() - make a bus in each namespace, now and later
- *
- * Return: 0 or a negative errno.
- */
-int mqbus_ns_init(void)
-{
-	return register_pernet_subsys(&ns_net_ops);
-}
-
-/**
- * mqbus_ns_uninit() - undo mqbus_ns_init()
- */
-void mqbus_ns_uninit(void)
-{
-	unregister_pernet_subsys(&ns_net_ops);
+	return net_generic(net, mqbus_ns_id);
 }

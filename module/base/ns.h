@@ -59,7 +59,10 @@ struct mqbus_ns {
 };
 
 struct mqbus_ns *mqbus_ns_get(struct net *net);
-int mqbus_ns_init(void);
-void mqbus_ns_uninit(void);
+int mqbus_ns_init(struct mqbus_ns *ns, struct net *net);
+void mqbus_ns_close(struct mqbus_ns *ns);
+void mqbus_ns_uninit(struct mqbus_ns *ns);
+
+extern unsigned int mqbus_ns_id;
 
 #endif /* _MQBUS_NS_H */

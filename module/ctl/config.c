@@ -6,14 +6,18 @@
 #include <linux/log2.h>
 #include <linux/overflow.h>
 
-#include "base/ns.h"
 #include "base/who.h"
 #include "ctl/config.h"
-#include "group/queue.h"
 #include "log/topic.h"
 
-/* Of those that may change, whether the named ones are good. */
-static int config_check_fields(const struct mqbus_topic_create *args, u32 fields)
+/**
+ * mqbus_config_check_fields() - whether options that may change are good
+ * @args: what the user asks for
+ * @fields: which of them
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_topic_create.
+ */
+int mqbus_config_check_fields(const struct mqbus_topic_create *args, u32 fields)
 {
 	const u64 rates[] = {
 		fields & MQBUS_TOPIC_SET_RATE ? args->rate : 0,
@@ -51,7 +55,7 @@ int mqbus_config_check(const struct mqbus_topic_create *args, u64 *bytes)
 
 	if (args->fields || !args->size || !is_power_of_2(args->size))
 		return -EINVAL;
-	err = config_check_fields(args, __MQBUS_TOPIC_SET_ALL) ?: mqbus_name_check(args->name);
+	err = mqbus_config_check_fields(args, __MQBUS_TOPIC_SET_ALL) ?: mqbus_name_check(args->name);
 	if (err)
 		return err;
 	if (args->share && args->full == MQBUS_FULL_EVICT)
@@ -72,9 +76,14 @@ int mqbus_config_check(const struct mqbus_topic_create *args, u64 *bytes)
 	return 0;
 }
 
-/* Change what is named; it was checked. */
-static void config_apply(struct mqbus_topic *topic, const struct mqbus_topic_create *args,
-			 u32 fields)
+/**
+ * mqbus_config_apply() - change options
+ * @topic: of which topic
+ * @args: what the user asks for, checked
+ * @fields: which of them
+ */
+void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_create *args,
+			u32 fields)
 {
 	if (fields & MQBUS_TOPIC_SET_RETENTION)
 		WRITE_ONCE(topic->retention, args->retention);
@@ -87,9 +96,18 @@ static void config_apply(struct mqbus_topic *topic, const struct mqbus_topic_cre
 	mqbus_limit_set(&topic->limit, args, fields);
 }
 
-/* Whose the topic is to be. Return: 0 or -EINVAL. */
-static int config_owner(const struct mqbus_who *who, const struct mqbus_topic_create *args,
-			u32 fields, kuid_t *uid, kgid_t *gid)
+/**
+ * mqbus_config_owner() - whose a topic is to be
+ * @who: who says so
+ * @args: what he asks for
+ * @fields: which of it counts
+ * @uid: changed if that is so
+ * @gid: likewise
+ *
+ * Return: 0 or -EINVAL.
+ */
+int mqbus_config_owner(const struct mqbus_who *who, const struct mqbus_topic_create *args,
+		       u32 fields, kuid_t *uid, kgid_t *gid)
 {
 	if (fields & MQBUS_TOPIC_SET_UID)
 		*uid = args->uid == MQBUS_ANY ? who->cred->fsuid :
@@ -98,126 +116,4 @@ static int config_owner(const struct mqbus_who *who, const struct mqbus_topic_cr
 		*gid = args->gid == MQBUS_ANY ? who->cred->fsgid :
 						make_kgid(who->cred->user_ns, args->gid);
 	return uid_valid(*uid) && gid_valid(*gid) ? 0 : -EINVAL;
-}
-
-/**
- * mqbus_config_new() - give a new topic its options and its owner
- * @topic: to fill
- * @who: who makes it
- * @args: what the user asks for, checked
- *
- * Return: 0, -EINVAL, -EPERM.
- */
-int mqbus_config_new(struct mqbus_topic *topic, const struct mqbus_who *who,
-		     const struct mqbus_topic_create *args)
-{
-	int err = config_owner(who, args, __MQBUS_TOPIC_SET_ALL, &topic->uid, &topic->gid);
-
-	if (err)
-		return err;
-	if ((!uid_eq(topic->uid, who->cred->fsuid) ||
-	     !gid_eq(topic->gid, who->cred->fsgid)) &&
-	    !mqbus_who_capable(who, CAP_CHOWN))
-		return -EPERM;
-	config_apply(topic, args, __MQBUS_TOPIC_SET_ALL);
-	return 0;
-}
-
-/* Whether somebody may change the topic like that. */
-static int config_may(const struct mqbus_topic *topic, const struct mqbus_who *who,
-		      const struct mqbus_topic_create *args)
-{
-	kuid_t uid = mqbus_topic_uid(topic);
-	kgid_t gid = mqbus_topic_gid(topic);
-	int err;
-
-	if (!mqbus_who_owns(who, uid))
-		return -EPERM;
-	if (args->fields & MQBUS_TOPIC_SET_FULL && args->full != READ_ONCE(topic->full) &&
-	    (args->full == MQBUS_FULL_EVICT || mqbus_topic_evicts(topic)))
-		return -EOPNOTSUPP;
-	if (args->fields & MQBUS_TOPIC_SET_SHARE && args->share && mqbus_topic_evicts(topic))
-		return -EOPNOTSUPP;
-	err = config_owner(who, args, args->fields, &uid, &gid);
-	if (err)
-		return err;
-	if ((!uid_eq(uid, mqbus_topic_uid(topic)) || !gid_eq(gid, mqbus_topic_gid(topic))) &&
-	    !mqbus_who_capable(who, CAP_CHOWN))
-		return -EPERM;
-	return 0;
-}
-
-/*
- * The topic may have got another owner, or have gone, since it was looked up: what
- * counts is asked under the lock.
- */
-static int config_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
-			     const struct mqbus_who *who,
-			     const struct mqbus_topic_create *args)
-{
-	kuid_t uid = topic->uid;
-	kgid_t gid = topic->gid;
-	int err;
-
-	lockdep_assert_held(&ns->lock);
-	lockdep_assert_held(&topic->lock);
-
-	if (mqbus_topic_dead(topic))
-		return -ENOENT;
-	err = config_may(topic, who, args) ?: config_owner(who, args, args->fields, &uid, &gid);
-	if (err)
-		return err;
-	WRITE_ONCE(topic->uid, uid);
-	WRITE_ONCE(topic->gid, gid);
-	config_apply(topic, args, args->fields);
-	atomic_inc(&ns->seq);
-	return 0;
-}
-
-/**
- * mqbus_config_set() - change a topic
- * @ns: in which namespace
- * @who: on whose behalf
- * @args: which, and how
- *
- * Return: 0 or a negative errno as of &struct mqbus_topic_create.
- */
-int mqbus_config_set(struct mqbus_ns *ns, const struct mqbus_who *who,
-		     const struct mqbus_topic_create *args)
-{
-	struct mqbus_topic *topic;
-	int err;
-
-	if (args->fields & ~__MQBUS_TOPIC_SET_ALL)
-		return -EOPNOTSUPP;
-	if (!args->fields)
-		return -EINVAL;
-	err = mqbus_name_check(args->name) ?: config_check_fields(args, args->fields);
-	if (err)
-		return err;
-	topic = mqbus_topic_find(ns, args->name);
-	if (!topic)
-		return -ENOENT;
-
-	/* Memory first, and without the namespace's lock */
-	mutex_lock(&topic->lock);
-	err = config_may(topic, who, args);
-	if (!err && args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
-		err = mqbus_limit_count(topic, ns, who);
-	mutex_unlock(&topic->lock);
-
-	if (!err) {
-		mutex_lock(&ns->lock);
-		mutex_lock(&topic->lock);
-		err = config_set_locked(ns, topic, who, args);
-		mutex_unlock(&topic->lock);
-		mutex_unlock(&ns->lock);
-	}
-	/* Dead letters may be allowed in now */
-	if (!err)
-		mqbus_dlq_look(ns);
-	if (!err)
-		mqbus_line_recheck(topic, NULL);
-	mqbus_topic_put(topic);
-	return err;
 }

@@ -3,16 +3,17 @@
 #define _MQBUS_CONFIG_H
 
 #include <linux/types.h>
+#include <linux/uidgid.h>
 #include <linux/mqbus.h>
 
-struct mqbus_ns;
 struct mqbus_topic;
 struct mqbus_who;
 
 int mqbus_config_check(const struct mqbus_topic_create *args, u64 *bytes);
-int mqbus_config_new(struct mqbus_topic *topic, const struct mqbus_who *who,
-		     const struct mqbus_topic_create *args);
-int mqbus_config_set(struct mqbus_ns *ns, const struct mqbus_who *who,
-		     const struct mqbus_topic_create *args);
+int mqbus_config_check_fields(const struct mqbus_topic_create *args, u32 fields);
+int mqbus_config_owner(const struct mqbus_who *who, const struct mqbus_topic_create *args,
+		       u32 fields, kuid_t *uid, kgid_t *gid);
+void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_create *args,
+			u32 fields);
 
 #endif /* _MQBUS_CONFIG_H */

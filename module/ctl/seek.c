@@ -8,8 +8,8 @@
 #include <linux/uaccess.h>
 
 #include "base/elements.h"
+#include "ctl/ctl.h"
 #include "group/group.h"
-#include "group/queue.h"
 #include "log/topic.h"
 
 /**
@@ -61,8 +61,8 @@ int mqbus_group_place(struct mqbus_group *group, u32 partition,
 		found = mqbus_ring_seek_step(ring, seek);
 		if (found && place) {
 			mqbus_cursor_place(cursor, ring, &seek->at);
-			if (group->queue)
-				mqbus_window_place(&group->queue->window, partition);
+			if (group->ops->placed)
+				group->ops->placed(group, partition);
 		}
 		*end = ring->page->next_offset;
 		spin_unlock(&ring->lock);
@@ -100,8 +100,8 @@ static int seek_one(struct mqbus_group *group, u32 partition,
 	}
 	if (!dry && fatal_signal_pending(current))
 		return -EINTR;
-	if (!dry && group->queue)
-		mqbus_queue_forget(group->queue, partition);
+	if (!dry && group->ops->forget)
+		group->ops->forget(group, partition);
 	err = mqbus_group_place(group, partition, &seek, !dry, &res->end_offset);
 	res->new_offset = seek.at.offset;
 	return err;
@@ -114,8 +114,8 @@ static bool seek_busy(struct mqbus_group *group, u32 first, u32 last)
 
 	if (mqbus_group_busy(group))
 		return true;
-	for (i = first; group->queue && i <= last; i++)
-		if (mqbus_queue_waits(group->queue, i))
+	for (i = first; group->ops->waits && i <= last; i++)
+		if (group->ops->waits(group, i))
 			return true;
 	return false;
 }
@@ -147,8 +147,8 @@ static int group_seek_locked(struct mqbus_group *group,
 		err = seek_one(group, i, args, i - first < room ? &res[i - first] : &spare);
 	}
 	/* Of all that were moved, perhaps not all that were asked for */
-	if (!dry && group->queue)
-		mqbus_queue_forget_retry(group->queue, first, i - 1);
+	if (!dry && group->ops->forget_retry)
+		group->ops->forget_retry(group, first, i - 1);
 	if (force)
 		mqbus_group_shut(group, false);
 	args->nr_results = last - first + 1;

@@ -8,9 +8,10 @@
 
 #include "base/account.h"
 #include "base/ns.h"
-#include "ctl/settled.h"
+#include "ctl/ctl.h"
 #include "dev/endpoint.h"
 #include "group/group.h"
+#include "group/fetch.h"
 #include "group/lease.h"
 #include "group/queue.h"
 #include "log/publish.h"
@@ -147,7 +148,7 @@ static struct mqbus_member *endpoint_member(struct mqbus_endpoint *ep, enum mqbu
 {
 	struct mqbus_member *member = mqbus_endpoint_member(ep);
 
-	return member && !member->group->queue == (type == MQBUS_GROUP_STREAM) ? member : NULL;
+	return member && member->group->ops->type == type ? member : NULL;
 }
 
 static int do_fetch(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
@@ -155,7 +156,7 @@ static int do_fetch(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 {
 	struct mqbus_member *member = endpoint_member(ep, MQBUS_GROUP_STREAM);
 
-	return member ? mqbus_member_fetch(member, &args->fetch, nonblock) : -EBADFD;
+	return member ? mqbus_fetch(member, &args->fetch, nonblock) : -EBADFD;
 }
 
 static int do_commit(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
@@ -196,7 +197,7 @@ static int do_transact(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 static int do_wait(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 		   union mqbus_args *args, bool nonblock)
 {
-	return mqbus_settled_wait(ns, &ep->who, &args->wait, nonblock);
+	return mqbus_group_wait(ns, &ep->who, &args->wait, nonblock);
 }
 
 static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,

@@ -8,8 +8,10 @@
 #include "base/event.h"
 #include "base/ns.h"
 #include "base/timer.h"
+#include "ctl/ctl.h"
 #include "ctl/netlink.h"
 #include "dev/endpoint.h"
+#include "group/queue.h"
 
 static struct miscdevice mqbus_device = {
 	.minor = MISC_DYNAMIC_MINOR,
@@ -17,6 +19,35 @@ static struct miscdevice mqbus_device = {
 	.fops = &mqbus_fops,
 	/* Topics and groups carry their own permissions */
 	.mode = 0666,
+};
+
+static int __net_init main_net_init(struct net *net)
+{
+	struct mqbus_ns *ns = mqbus_ns_get(net);
+
+	mqbus_dlq_ns_init(ns);
+	return mqbus_ns_init(ns, net);
+}
+
+/*
+ * Every endpoint and every mapping holds its namespace, so none is left here;
+ * what remains are topics that nobody has open.
+ */
+static void __net_exit main_net_exit(struct net *net)
+{
+	struct mqbus_ns *ns = mqbus_ns_get(net);
+
+	mqbus_ns_close(ns);
+	mqbus_topic_delete_all(ns);
+	mqbus_dlq_ns_exit(ns);
+	mqbus_ns_uninit(ns);
+}
+
+static struct pernet_operations mqbus_net_ops = {
+	.init = main_net_init,
+	.exit = main_net_exit,
+	.id = &mqbus_ns_id,
+	.size = sizeof(struct mqbus_ns),
 };
 
 static int __init mqbus_init(void)
@@ -29,7 +60,7 @@ static int __init mqbus_init(void)
 	err = mqbus_event_setup(&mqbus_netlink_family);
 	if (err)
 		goto cleanup_timer;
-	err = mqbus_ns_init();
+	err = register_pernet_subsys(&mqbus_net_ops);
 	if (err)
 		goto cleanup_event;
 	err = mqbus_netlink_init();
@@ -43,7 +74,7 @@ static int __init mqbus_init(void)
 uninit_netlink:
 	mqbus_netlink_uninit();
 uninit_ns:
-	mqbus_ns_uninit();
+	unregister_pernet_subsys(&mqbus_net_ops);
 cleanup_event:
 	mqbus_event_cleanup();
 cleanup_timer:
@@ -57,7 +88,7 @@ static void __exit mqbus_exit(void)
 	misc_deregister(&mqbus_device);
 	mqbus_event_cleanup();
 	mqbus_netlink_uninit();
-	mqbus_ns_uninit();
+	unregister_pernet_subsys(&mqbus_net_ops);
 	mqbus_timer_cleanup();
 }
 

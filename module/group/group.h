@@ -3,16 +3,22 @@
 #define _MQBUS_GROUP_H
 
 #include <linux/kref.h>
+#include <linux/ktime.h>
+#include <linux/poll.h>
 #include <linux/spinlock.h>
 #include <linux/mqbus.h>
 
 #include "base/account.h"
+#include "base/event.h"
 #include "base/timer.h"
 #include "core/assign.h"
 #include "group/lag.h"
 #include "log/reader.h"
+#include "log/topic.h"
 
-struct mqbus_event;
+struct file;
+struct iov_iter;
+struct mqbus_group;
 struct mqbus_group_queue;
 struct mqbus_member;
 struct mqbus_ns;
@@ -20,10 +26,66 @@ struct mqbus_topic;
 struct mqbus_who;
 
 /**
+ * struct mqbus_group_ops - what groups of one type do their own way
+ * @type: an &enum mqbus_group_type
+ * @fields: options that GROUP_SET may change
+ * @check: whether a group may be like that
+ * @bytes: what one takes, beyond what all take
+ * @init: fill a group that nobody sees yet; it is freed also after an error
+ * @free: undo @init; the group has no members, and is in no list
+ * @end: the group is dead; its lock is held. Returns the topic of dead letters, whose
+ *	reference is the caller's, or NULL
+ * @hangup: wake all members of a group that is dead; the lock was let go of since
+ * @wake: as of &struct mqbus_reader
+ * @set: change options; @dlq is the new topic of dead letters, if that is one, and on
+ *	success the old one, whose reference is the caller's
+ * @hold: store a flag that says that nothing is handed out, or something again
+ * @fence: take all from all members, or NULL: they keep what they have
+ * @enter: let a member in, which calls itself @id; its topic's lock is held
+ * @leave: a member goes; when this returns others may have what it had
+ * @read: as mqbus_member_read(); its read_lock is held
+ * @poll: as mqbus_member_poll()
+ * @settled: a member has settled something in a transaction; no lock is held
+ * @placed: the cursor of a partition was moved, under the group's lock; or NULL
+ * @waits: whether records of a partition failed and are not settled; or NULL: they never do
+ * @forget: forget what was taken of a partition, before it is moved; or NULL
+ * @forget_retry: and then of a range of them what lies in the retry ring
+ */
+struct mqbus_group_ops {
+	u32 type;
+	u32 fields;
+	int (*check)(const struct mqbus_group_create *args, const struct mqbus_topic *topic);
+	u64 (*bytes)(const struct mqbus_group_create *args, const struct mqbus_topic *topic);
+	int (*init)(struct mqbus_group *group, const struct mqbus_group_create *args);
+	void (*free)(struct mqbus_group *group);
+	struct mqbus_topic *(*end)(struct mqbus_group *group);
+	void (*hangup)(struct mqbus_group *group);
+	void (*wake)(struct mqbus_reader *reader, const struct mqbus_stored *stored);
+	int (*set)(struct mqbus_group *group, const struct mqbus_who *who,
+		   const struct mqbus_group_set *args, struct mqbus_topic **dlq);
+	void (*hold)(struct mqbus_group *group, bool *what, bool value);
+	void (*fence)(struct mqbus_group *group);
+	int (*enter)(struct mqbus_group *group, struct mqbus_member *member, const char *id);
+	void (*leave)(struct mqbus_group *group, struct mqbus_member *member);
+	ssize_t (*read)(struct mqbus_member *member, struct iov_iter *to, ktime_t deadline);
+	__poll_t (*poll)(struct mqbus_member *member, struct file *file,
+			 struct poll_table_struct *wait);
+	void (*settled)(struct mqbus_member *member);
+	void (*placed)(struct mqbus_group *group, u32 partition);
+	bool (*waits)(struct mqbus_group *group, u32 partition);
+	void (*forget)(struct mqbus_group *group, u32 partition);
+	void (*forget_retry)(struct mqbus_group *group, u32 first, u32 last);
+};
+
+/* type.c; indexed by &enum mqbus_group_type */
+extern const struct mqbus_group_ops * const mqbus_group_types[MQBUS_GROUP_QUEUE + 1];
+
+/**
  * struct mqbus_group - a named reader of a topic
  * @ref: the topic's list and every member
  * @reader: what writers know of it
  * @rcu: frees it after the last writer's look
+ * @ops: what its type does
  * @topic: the topic; it outlives the group
  * @charge: what its owner pays
  * @name: terminated
@@ -50,6 +112,7 @@ struct mqbus_group {
 	struct kref ref;
 	struct mqbus_reader reader;
 	struct rcu_head rcu;
+	const struct mqbus_group_ops *ops;
 	struct mqbus_topic *topic;
 	struct mqbus_charge charge;
 	char name[MQBUS_NAME_SIZE];
@@ -72,31 +135,33 @@ struct mqbus_group {
 	struct mqbus_slot slots[];
 };
 
-int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
-		       const struct mqbus_group_create *args);
-int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
-		    const struct mqbus_group_set *args);
-int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
-		       const struct mqbus_group_delete *args);
-void mqbus_group_delete_all(struct mqbus_topic *topic);
-int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
-		     struct mqbus_group_seek *args);
-bool mqbus_whence_valid(u32 whence, u64 value);
-int mqbus_group_place(struct mqbus_group *group, u32 partition,
-		      struct mqbus_seek *seek, bool place, u64 *end);
 int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_who *who,
 			   const char *topic_name, const char *group_name,
 			   struct mqbus_topic **topic, struct mqbus_group **group);
 void mqbus_group_unlock(struct mqbus_topic *topic);
 bool mqbus_group_busy(struct mqbus_group *group);
+struct mqbus_group *mqbus_group_lookup(struct mqbus_topic *topic, const char *name);
 struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name);
 void mqbus_group_put(struct mqbus_group *group);
-void mqbus_group_report(const struct mqbus_group *group, struct mqbus_event *e);
 int mqbus_group_make_seat(struct mqbus_group *group, u32 used, void ***seats, u32 *room);
 int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member,
 		      const char *id);
 void mqbus_group_shut(struct mqbus_group *group, bool shut);
-void mqbus_group_leave(struct mqbus_group *group, struct mqbus_member *member);
+
+/**
+ * mqbus_group_report() - report what happened in a group
+ * @group: the group
+ * @e: what, but for where
+ */
+static inline void mqbus_group_report(const struct mqbus_group *group, struct mqbus_event *e)
+{
+	e->group = (struct mqbus_event_place) {
+		.name = group->name,
+		.uid = group->uid,
+		.mode = group->mode,
+	};
+	mqbus_topic_report(group->topic, e);
+}
 
 /**
  * mqbus_group_holds() - whether nothing is handed out

@@ -14,6 +14,8 @@
 
 #include "base/event.h"
 #include "core/window.h"
+#include "group/group.h"
+#include "log/topic.h"
 
 struct mqbus_group;
 struct mqbus_ns;
@@ -64,12 +66,9 @@ struct mqbus_member {
 
 struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_who *who,
 				       const struct mqbus_join *args);
-bool mqbus_member_dead(const struct mqbus_member *member);
 void mqbus_member_close(struct mqbus_member *member);
 void mqbus_member_report(const struct mqbus_member *member, enum mqbus_event_kind kind,
 			 const char *id, u64 count);
-int mqbus_member_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
-		       bool nonblock);
 ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,
 			  bool nonblock);
 __poll_t mqbus_member_poll(struct mqbus_member *member, struct file *file,
@@ -87,5 +86,16 @@ int mqbus_member_commit_to(struct mqbus_member *member, u32 partition, u64 offse
 			   u32 generation);
 bool mqbus_member_commit_given(struct mqbus_member *member);
 int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args);
+
+/**
+ * mqbus_member_dead() - whether a member's group or topic was deleted
+ * @member: the member
+ *
+ * Return: true from then on.
+ */
+static inline bool mqbus_member_dead(const struct mqbus_member *member)
+{
+	return READ_ONCE(member->group->dead) || mqbus_topic_dead(member->topic);
+}
 
 #endif /* _MQBUS_MEMBER_H */

@@ -65,14 +65,8 @@ static int queue_check_backoff(const struct mqbus_queue *o)
 	return 0;
 }
 
-/**
- * mqbus_queue_check() - whether a queue group may have such options
- * @o: as the user gave them; the name of dead letters' topic is not looked up
- * @topic: its topic
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_create.
- */
-int mqbus_queue_check(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+/* Whether a queue group may have such options. */
+static int queue_check(const struct mqbus_queue *o, const struct mqbus_topic *topic)
 {
 	if (o->flags & ~__MQBUS_QUEUE_F_ALL || mqbus_topic_evicts(topic))
 		return -EOPNOTSUPP;
@@ -91,14 +85,29 @@ int mqbus_queue_check(const struct mqbus_queue *o, const struct mqbus_topic *top
 }
 
 /**
- * mqbus_queue_bytes() - what a queue group takes beyond a stream group
- * @o: checked options
+ * mqbus_queue_check() - whether there may be such a queue group
+ * @args: what the user asks for; the name of dead letters' topic is not looked up
+ * @topic: its topic
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_create.
+ */
+int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
+{
+	if (memchr_inv(&args->stream, 0, sizeof(args->stream)))
+		return -EINVAL;
+	return queue_check(&args->queue, topic);
+}
+
+/**
+ * mqbus_queue_bytes() - what a queue group takes beyond what all take
+ * @args: what the user asks for, checked
  * @topic: its topic
  *
  * Return: bytes to be charged.
  */
-u64 mqbus_queue_bytes(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
 {
+	const struct mqbus_queue *o = &args->queue;
 	u32 nr = queue_entries(o, topic);
 	u64 bytes = sizeof(struct mqbus_group_queue) + sizeof(struct mqbus_part) +
 		    PAGE_SIZE + queue_retry_size(o, topic) +
@@ -111,11 +120,8 @@ u64 mqbus_queue_bytes(const struct mqbus_queue *o, const struct mqbus_topic *top
 	return bytes;
 }
 
-/**
- * mqbus_queue_configure() - do as the options say
- * @q: the queue; the group's lock is held if others can see it
- */
-void mqbus_queue_configure(struct mqbus_group_queue *q)
+/* Do as the options say. The group's lock is held if others can see it. */
+static void queue_configure(struct mqbus_group_queue *q)
 {
 	const struct mqbus_queue *o = &q->options;
 	u32 limit = o->limit ?: (o->dlq[0] ? MQBUS_LIMIT_DEFAULT : MQBUS_ANY);
@@ -180,15 +186,6 @@ void mqbus_queue_wake(struct mqbus_group_queue *q)
 	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
 	if (wq_has_sleeper(&q->waiters) && mqbus_queue_ready(q, &anybody))
 		wake_up_interruptible_poll(&q->waiters, EPOLLIN | EPOLLRDNORM);
-}
-
-/**
- * mqbus_queue_kick() - run the work now; from any context
- * @q: the queue
- */
-void mqbus_queue_kick(struct mqbus_group_queue *q)
-{
-	mqbus_timer_kick(&q->timer);
 }
 
 /**
@@ -313,14 +310,15 @@ static void queue_lanes(struct mqbus_group_queue *q)
 }
 
 /**
- * mqbus_queue_new() - make a group a queue group
+ * mqbus_queue_init() - make a group a queue group
  * @group: a group that nobody sees yet; it is to be freed also after an error
- * @o: checked options
+ * @args: what the user asks for, checked
  *
  * Return: 0 or -ENOMEM.
  */
-int mqbus_queue_new(struct mqbus_group *group, const struct mqbus_queue *o)
+int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create *args)
 {
+	const struct mqbus_queue *o = &args->queue;
 	struct mqbus_topic *topic = group->topic;
 	struct mqbus_group_queue *q;
 	struct mqbus_window *w;
@@ -347,12 +345,12 @@ int mqbus_queue_new(struct mqbus_group *group, const struct mqbus_queue *o)
 	w->max_held = w->keys ? queue_max_inflight(o) : 0;
 	w->margin = mqbus_record_bytes(topic->max_record);
 	mqbus_window_init(w, w->table.entries, queue_entries(o, topic));
-	mqbus_queue_configure(q);
+	queue_configure(q);
 	return 0;
 }
 
 /**
- * mqbus_queue_free() - undo mqbus_queue_new()
+ * mqbus_queue_free() - undo mqbus_queue_init()
  * @group: a group without members that is not in its topic's list any more
  */
 void mqbus_queue_free(struct mqbus_group *group)
@@ -376,15 +374,15 @@ void mqbus_queue_free(struct mqbus_group *group)
 
 /**
  * mqbus_queue_end() - the group was deleted
- * @q: the queue; the group's lock is held
+ * @group: the group; its lock is held
  *
  * Return: the topic of dead letters, whose reference is the caller's now, or NULL.
  */
-struct mqbus_topic *mqbus_queue_end(struct mqbus_group_queue *q)
+struct mqbus_topic *mqbus_queue_end(struct mqbus_group *group)
 {
-	lockdep_assert_held(&q->group->lock);
+	lockdep_assert_held(&group->lock);
 
-	return mqbus_dlq_swap(q, NULL);
+	return mqbus_dlq_swap(group->queue, NULL);
 }
 
 static void queue_merge(struct mqbus_queue *to, const struct mqbus_queue *from, u32 fields)
@@ -409,25 +407,26 @@ static void queue_merge(struct mqbus_queue *to, const struct mqbus_queue *from, 
 
 /**
  * mqbus_queue_set() - change options
- * @q: the queue
- * @o: the new values
- * @fields: which of them
+ * @group: the group; its topic's lock is held
+ * @who: under whose rights dead letters go where they are to go
+ * @args: the new values, and which of them
  * @dlq: the new topic of dead letters, if that is one of them; on success the old
  *	one, whose reference is the caller's then
  *
  * Return: 0 or a negative errno as of &struct mqbus_group_set.
  */
-int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *o,
-		    u32 fields, struct mqbus_topic **dlq)
+int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
+		    const struct mqbus_group_set *args, struct mqbus_topic **dlq)
 {
-	struct mqbus_group *group = q->group;
+	struct mqbus_group_queue *q = group->queue;
+	u32 fields = args->fields;
 	struct mqbus_queue merged;
 	int err;
 
 	mqbus_queue_lock(q);
 	merged = q->options;
-	queue_merge(&merged, o, fields);
-	err = mqbus_queue_check(&merged, group->topic);
+	queue_merge(&merged, &args->queue, fields);
+	err = queue_check(&merged, group->topic);
 	if (!err && queue_entries(&merged, group->topic) > q->window.table.nr)
 		err = -ERANGE;
 	/* They could not go anywhere */
@@ -437,25 +436,47 @@ int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *o,
 		q->options = merged;
 		if (fields & MQBUS_GROUP_SET_DLQ)
 			*dlq = mqbus_dlq_swap(q, *dlq);
-		mqbus_queue_configure(q);
+		queue_configure(q);
 	}
 	mqbus_queue_unlock(q);
-	return err;
+	if (err || !(fields & MQBUS_GROUP_SET_DLQ))
+		return err;
+	mqbus_right_put(&q->dlq_right);
+	if (args->queue.dlq[0])
+		mqbus_right_get(&q->dlq_right, who);
+	return 0;
+}
+
+/**
+ * mqbus_queue_hold() - let members see that nothing is handed out, or something again
+ * @group: the group
+ * @what: the flag that says so
+ * @value: what it is to be
+ */
+void mqbus_queue_hold(struct mqbus_group *group, bool *what, bool value)
+{
+	mqbus_queue_lock(group->queue);
+	*what = value;
+	queue_configure(group->queue);
+	mqbus_queue_unlock(group->queue);
 }
 
 /**
  * mqbus_queue_enter() - let a member in
- * @q: the queue; its topic's lock is held
+ * @group: the group; its topic's lock is held
  * @member: the member
+ * @id: members of a queue group have none: ""
  *
- * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM, -EMFILE.
+ * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM, -EMFILE, -EINVAL.
  */
-int mqbus_queue_enter(struct mqbus_group_queue *q, struct mqbus_member *member)
+int mqbus_queue_enter(struct mqbus_group *group, struct mqbus_member *member, const char *id)
 {
-	struct mqbus_group *group = q->group;
+	struct mqbus_group_queue *q = group->queue;
 	u32 seats = READ_ONCE(q->window.nr_sitting);
 	int err;
 
+	if (*id)
+		return -EINVAL;
 	/* Who goes has his seat until others have what he held */
 	if (seats >= MQBUS_MEMBERS_MAX)
 		return -EMFILE;
@@ -476,14 +497,14 @@ int mqbus_queue_enter(struct mqbus_group_queue *q, struct mqbus_member *member)
 
 /**
  * mqbus_queue_leave() - a member goes, of its own will or by death
- * @q: the queue
+ * @group: the group
  * @member: the member
  *
  * When this returns others may have what it held.
  */
-void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
+void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 {
-	struct mqbus_group *group = q->group;
+	struct mqbus_group_queue *q = group->queue;
 	struct mqbus_now now;
 	bool more;
 
@@ -511,31 +532,52 @@ void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member)
 }
 
 /**
+ * mqbus_queue_settled() - a member has settled records in a transaction
+ * @member: the member
+ */
+void mqbus_queue_settled(struct mqbus_member *member)
+{
+	mqbus_queue_lock(member->group->queue);
+	mqbus_queue_unlock(member->group->queue);
+}
+
+/**
+ * mqbus_queue_placed() - the cursor of a partition was moved
+ * @group: the group; its lock is held
+ * @partition: the partition
+ */
+void mqbus_queue_placed(struct mqbus_group *group, u32 partition)
+{
+	mqbus_window_place(&group->queue->window, partition);
+}
+
+/**
  * mqbus_queue_waits() - whether records of a partition failed and are not settled
- * @q: the queue
+ * @group: the group
  * @partition: the partition
  *
  * Return: whether there are any: that wait for another attempt, or dead letters that wait
  * for room.
  */
-bool mqbus_queue_waits(struct mqbus_group_queue *q, u32 partition)
+bool mqbus_queue_waits(struct mqbus_group *group, u32 partition)
 {
 	bool waits;
 
-	spin_lock(&q->group->lock);
-	waits = q->window.lanes[partition].aside;
-	spin_unlock(&q->group->lock);
+	spin_lock(&group->lock);
+	waits = group->queue->window.lanes[partition].aside;
+	spin_unlock(&group->lock);
 	return waits;
 }
 
 /**
  * mqbus_queue_forget() - forget what was taken of a partition and lies there
- * @q: the queue; it has no members, and its topic's lock is held, so none comes, or
+ * @group: the group; it has no members, and its topic's lock is held, so none comes, or
  *	nothing is handed out to them, also until mqbus_queue_forget_retry() is over
  * @partition: the partition
  */
-void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition)
+void mqbus_queue_forget(struct mqbus_group *group, u32 partition)
 {
+	struct mqbus_group_queue *q = group->queue;
 	bool more;
 
 	do {
@@ -548,12 +590,13 @@ void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition)
 
 /**
  * mqbus_queue_forget_retry() - forget what lies in the retry ring of partitions
- * @q: the queue, after mqbus_queue_forget() of each of them
+ * @group: the group, after mqbus_queue_forget() of each of them
  * @first: the first one
  * @last: the last one
  */
-void mqbus_queue_forget_retry(struct mqbus_group_queue *q, u32 first, u32 last)
+void mqbus_queue_forget_retry(struct mqbus_group *group, u32 first, u32 last)
 {
+	struct mqbus_group_queue *q = group->queue;
 	bool more;
 
 	mqbus_queue_lock(q);

@@ -74,24 +74,27 @@ struct mqbus_group_queue {
 	struct rcu_head rcu;
 };
 
-int mqbus_queue_check(const struct mqbus_queue *options, const struct mqbus_topic *topic);
-u64 mqbus_queue_bytes(const struct mqbus_queue *options, const struct mqbus_topic *topic);
-int mqbus_queue_new(struct mqbus_group *group, const struct mqbus_queue *options);
-void mqbus_queue_configure(struct mqbus_group_queue *q);
+/* As of struct mqbus_group_ops */
+int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic);
+u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_topic *topic);
+int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create *args);
 void mqbus_queue_free(struct mqbus_group *group);
-struct mqbus_topic *mqbus_queue_end(struct mqbus_group_queue *q);
-int mqbus_queue_set(struct mqbus_group_queue *q, const struct mqbus_queue *options,
-		    u32 fields, struct mqbus_topic **dlq);
-int mqbus_queue_enter(struct mqbus_group_queue *q, struct mqbus_member *member);
-void mqbus_queue_leave(struct mqbus_group_queue *q, struct mqbus_member *member);
-bool mqbus_queue_waits(struct mqbus_group_queue *q, u32 partition);
-void mqbus_queue_forget(struct mqbus_group_queue *q, u32 partition);
-void mqbus_queue_forget_retry(struct mqbus_group_queue *q, u32 first, u32 last);
+struct mqbus_topic *mqbus_queue_end(struct mqbus_group *group);
+int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
+		    const struct mqbus_group_set *args, struct mqbus_topic **dlq);
+void mqbus_queue_hold(struct mqbus_group *group, bool *what, bool value);
+int mqbus_queue_enter(struct mqbus_group *group, struct mqbus_member *member, const char *id);
+void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member);
+void mqbus_queue_settled(struct mqbus_member *member);
+void mqbus_queue_placed(struct mqbus_group *group, u32 partition);
+bool mqbus_queue_waits(struct mqbus_group *group, u32 partition);
+void mqbus_queue_forget(struct mqbus_group *group, u32 partition);
+void mqbus_queue_forget_retry(struct mqbus_group *group, u32 first, u32 last);
+
 bool mqbus_queue_ready(struct mqbus_group_queue *q, const struct mqbus_holder *holder);
 void mqbus_queue_lock(struct mqbus_group_queue *q) __acquires(&q->group->lock);
 void mqbus_queue_unlock(struct mqbus_group_queue *q) __releases(&q->group->lock);
 void mqbus_queue_wake(struct mqbus_group_queue *q);
-void mqbus_queue_kick(struct mqbus_group_queue *q);
 void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);
 
 /* dlq.c */
@@ -108,5 +111,14 @@ void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic);
 void mqbus_dlq_look(struct mqbus_ns *ns);
 void mqbus_dlq_ns_init(struct mqbus_ns *ns);
 void mqbus_dlq_ns_exit(struct mqbus_ns *ns);
+
+/**
+ * mqbus_queue_kick() - run the work now; from any context
+ * @q: the queue
+ */
+static inline void mqbus_queue_kick(struct mqbus_group_queue *q)
+{
+	mqbus_timer_kick(&q->timer);
+}
 
 #endif /* _MQBUS_QUEUE_H */

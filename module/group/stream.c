@@ -21,13 +21,7 @@
 #include "group/wake.h"
 #include "log/topic.h"
 
-/**
- * mqbus_stream_check() - whether a stream group may have such options
- * @o: as the user gave them
- *
- * Return: 0, -EINVAL, -ERANGE.
- */
-int mqbus_stream_check(const struct mqbus_stream *o)
+static int stream_check(const struct mqbus_stream *o)
 {
 	if (o->__reserved)
 		return -EINVAL;
@@ -35,6 +29,20 @@ int mqbus_stream_check(const struct mqbus_stream *o)
 	     o->rebalance_timeout != MQBUS_WAIT_FOREVER) || o->grace > MQBUS_DELAY_MAX)
 		return -ERANGE;
 	return 0;
+}
+
+/**
+ * mqbus_stream_check() - whether there may be such a stream group
+ * @args: what the user asks for
+ * @topic: its topic
+ *
+ * Return: 0, -EINVAL, -ERANGE.
+ */
+int mqbus_stream_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
+{
+	if (memchr_inv(&args->queue, 0, sizeof(args->queue)))
+		return -EINVAL;
+	return stream_check(&args->stream);
 }
 
 static void stream_configure(struct mqbus_group *group)
@@ -66,23 +74,26 @@ static void stream_run(struct work_struct *work)
 }
 
 /**
- * mqbus_stream_new() - have an assignment, in which nobody has anything
+ * mqbus_stream_init() - have an assignment, in which nobody has anything
  * @group: a group that nobody sees yet
- * @options: checked
+ * @args: what the user asks for, checked
+ *
+ * Return: 0.
  */
-void mqbus_stream_new(struct mqbus_group *group, const struct mqbus_stream *options)
+int mqbus_stream_init(struct mqbus_group *group, const struct mqbus_group_create *args)
 {
 	u32 nr = group->topic->nr_parts;
 
-	group->stream = *options;
+	group->stream = args->stream;
 	mqbus_assign_init(&group->assign, group->slots,
 			  (struct mqbus_member **)&group->slots[nr], nr);
 	mqbus_timer_init(&group->timer, stream_run);
 	stream_configure(group);
+	return 0;
 }
 
 /**
- * mqbus_stream_free() - undo mqbus_stream_new()
+ * mqbus_stream_free() - undo mqbus_stream_init()
  * @group: a group without members that is not in its topic's list any more
  */
 void mqbus_stream_free(struct mqbus_group *group)
@@ -95,13 +106,17 @@ void mqbus_stream_free(struct mqbus_group *group)
 /**
  * mqbus_stream_set() - change options
  * @group: a stream group
- * @o: the new values
- * @fields: which of them
+ * @who: who does it
+ * @args: the new values, and which of them
+ * @dlq: there are no dead letters
  *
  * Return: 0 or a negative errno as of &struct mqbus_group_set.
  */
-int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_stream *o, u32 fields)
+int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_who *who,
+		     const struct mqbus_group_set *args, struct mqbus_topic **dlq)
 {
+	const struct mqbus_stream *o = &args->stream;
+	u32 fields = args->fields;
 	struct mqbus_stream merged;
 	int err;
 
@@ -111,7 +126,7 @@ int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_stream *o, u3
 		merged.rebalance_timeout = o->rebalance_timeout;
 	if (fields & MQBUS_GROUP_SET_GRACE)
 		merged.grace = o->grace;
-	err = mqbus_stream_check(&merged);
+	err = stream_check(&merged);
 	if (!err) {
 		group->stream = merged;
 		stream_configure(group);
@@ -120,13 +135,11 @@ int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_stream *o, u3
 	return err;
 }
 
-/**
- * mqbus_stream_resume() - let go on who has slept while nothing was handed out
- * @group: a stream group; its lock is held, until mqbus_stream_unlock()
- *
- * Those for whom there is something, and who was fenced and may come in again.
+/*
+ * Let go on who has slept while nothing was handed out: those for whom there is something, and
+ * who was fenced and may come in again. The lock is held, until mqbus_stream_unlock().
  */
-void mqbus_stream_resume(struct mqbus_group *group)
+static void stream_resume(struct mqbus_group *group)
 {
 	struct mqbus_assign *a = &group->assign;
 	struct mqbus_seat *seat;
@@ -145,14 +158,17 @@ void mqbus_stream_resume(struct mqbus_group *group)
 
 /**
  * mqbus_stream_end() - the group was deleted
- * @group: a stream group; its lock is held, until mqbus_wake_end()
+ * @group: a stream group; its lock is held, until mqbus_wake_noted()
+ *
+ * Return: NULL.
  */
-void mqbus_stream_end(struct mqbus_group *group)
+struct mqbus_topic *mqbus_stream_end(struct mqbus_group *group)
 {
 	struct mqbus_seat *seat;
 
 	list_for_each_entry(seat, &group->assign.order, node)
 		mqbus_seat_wake(&group->assign, seat);
+	return NULL;
 }
 
 /* Who was fenced. */
@@ -215,6 +231,21 @@ void mqbus_stream_unlock(struct mqbus_group *group)
 		mqbus_timer_arm(&group->timer, group->assign.due);
 	spin_unlock(&group->lock);
 	mqbus_stream_wake(group);
+}
+
+/**
+ * mqbus_stream_hold() - let members see that nothing is handed out, or something again
+ * @group: a stream group
+ * @what: the flag that says so
+ * @value: what it is to be
+ */
+void mqbus_stream_hold(struct mqbus_group *group, bool *what, bool value)
+{
+	spin_lock(&group->lock);
+	*what = value;
+	if (!mqbus_group_holds(group))
+		stream_resume(group);
+	mqbus_stream_unlock(group);
 }
 
 /* A seat of that id, for a new member; @ousted had it and is out for good. */

@@ -123,13 +123,10 @@ void mqbus_wake_noted(struct mqbus_group *group)
 }
 
 /**
- * mqbus_wake_end() - wake all members of a group that is dead
+ * mqbus_wake_queue_end() - wake all members of a queue group that is dead
  * @group: the group; its lock was let go of since
  */
-void mqbus_wake_end(struct mqbus_group *group)
+void mqbus_wake_queue_end(struct mqbus_group *group)
 {
-	if (group->queue)
-		wake_gone(&group->queue->waiters);
-	else
-		mqbus_wake_noted(group);
+	wake_gone(&group->queue->waiters);
 }

@@ -11,6 +11,6 @@ void mqbus_wake_stream(struct mqbus_reader *reader, const struct mqbus_stored *s
 void mqbus_wake_queue(struct mqbus_reader *reader, const struct mqbus_stored *stored);
 void mqbus_wake_noted(struct mqbus_group *group);
 void mqbus_wake_hangup(struct mqbus_member *member);
-void mqbus_wake_end(struct mqbus_group *group);
+void mqbus_wake_queue_end(struct mqbus_group *group);
 
 #endif /* _MQBUS_WAKE_H */

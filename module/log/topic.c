@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Topics: their making, their names, their end.
+ * Topics: their memory, their names, who is woken.
  */
 #include <linux/cpumask.h>
 #include <linux/jhash.h>
@@ -15,9 +15,6 @@
 #include "base/event.h"
 #include "base/ns.h"
 #include "base/who.h"
-#include "ctl/config.h"
-#include "group/group.h"
-#include "group/queue.h"
 #include "log/refusal.h"
 #include "log/sender.h"
 #include "log/topic.h"
@@ -89,23 +86,15 @@ struct mqbus_part *mqbus_part_alloc(u64 size, int node, u32 partition, bool evic
 	return part;
 }
 
-static int topic_alloc_part(struct mqbus_topic *topic, u32 i)
+static void topic_release(struct kref *ref)
 {
-	int node = topic->per_cpu && cpu_possible(i) ? cpu_to_node(i) : NUMA_NO_NODE;
-	struct mqbus_part *part;
-
-	part = mqbus_part_alloc(topic->ring_size, node, i, topic->full == MQBUS_FULL_EVICT);
-	if (IS_ERR(part))
-		return PTR_ERR(part);
-	topic->parts[i] = part;
-	return 0;
-}
-
-/* Nobody can reach the topic any more. */
-static void topic_free(struct mqbus_topic *topic)
-{
+	struct mqbus_topic *topic = container_of(ref, struct mqbus_topic, ref);
 	u32 i;
 
+	/*
+	 * The last endpoint is gone and the groups went when the topic was deleted, so
+	 * no writer looks at the list under RCU, and no user has the rings mapped.
+	 */
 	mqbus_sender_forget_all(topic);
 	mqbus_waits_free(topic);
 	mqbus_limit_free(&topic->limit);
@@ -113,17 +102,6 @@ static void topic_free(struct mqbus_topic *topic)
 		mqbus_part_free(topic->parts[i]);
 	mqbus_uncharge(&topic->charge);
 	kvfree(topic);
-}
-
-static void topic_release(struct kref *ref)
-{
-	struct mqbus_topic *topic = container_of(ref, struct mqbus_topic, ref);
-
-	/*
-	 * The last endpoint is gone and the groups went when the topic was deleted, so
-	 * no writer looks at the list under RCU, and no user has the rings mapped.
-	 */
-	topic_free(topic);
 }
 
 /**
@@ -135,16 +113,20 @@ void mqbus_topic_put(struct mqbus_topic *topic)
 	kref_put(&topic->ref, topic_release);
 }
 
-static struct mqbus_topic *topic_new(const struct mqbus_who *who,
-				     const struct mqbus_topic_create *args)
+/**
+ * mqbus_topic_new() - make a topic without its partitions
+ * @args: how it is to be; checked
+ *
+ * Return: the topic, in no table, with a reference for mqbus_topic_put(), or NULL.
+ */
+struct mqbus_topic *mqbus_topic_new(const struct mqbus_topic_create *args)
 {
 	u32 parts = args->partitions ?: nr_cpu_ids;
 	struct mqbus_topic *topic;
-	int err;
 
 	topic = kvzalloc(struct_size(topic, parts, parts), MQBUS_GFP);
 	if (!topic)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	kref_init(&topic->ref);
 	mutex_init(&topic->lock);
 	INIT_LIST_HEAD(&topic->readers);
@@ -158,17 +140,43 @@ static struct mqbus_topic *topic_new(const struct mqbus_who *who,
 	topic->ring_size = args->size;
 	topic->max_record = args->max_record ?:
 			    min_t(u64, MQBUS_RECORD_DEFAULT, args->size / 4);
-
-	err = mqbus_waits_init(topic) ?: mqbus_config_new(topic, who, args);
-	if (err) {
-		mqbus_waits_free(topic);
-		kvfree(topic);
-		return ERR_PTR(err);
-	}
-	return topic;
+	if (!mqbus_waits_init(topic))
+		return topic;
+	kvfree(topic);
+	return NULL;
 }
 
-static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
+/**
+ * mqbus_topic_alloc() - make a topic's partitions
+ * @topic: a new topic, which is charged for them, with its options
+ *
+ * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
+ */
+int mqbus_topic_alloc(struct mqbus_topic *topic)
+{
+	struct mqbus_part *part;
+	int node;
+	u32 i;
+
+	for (i = 0; i < topic->nr_parts; i++) {
+		node = topic->per_cpu && cpu_possible(i) ? cpu_to_node(i) : NUMA_NO_NODE;
+		part = mqbus_part_alloc(topic->ring_size, node, i,
+					topic->full == MQBUS_FULL_EVICT);
+		if (IS_ERR(part))
+			return PTR_ERR(part);
+		topic->parts[i] = part;
+	}
+	return 0;
+}
+
+/**
+ * mqbus_topic_insert() - let others find a topic
+ * @ns: in which namespace; its lock is held
+ * @topic: the topic; the table has the caller's reference from here on
+ *
+ * Return: 0, -EEXIST, -EMFILE.
+ */
+int mqbus_topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
 	lockdep_assert_held(&ns->lock);
 
@@ -181,69 +189,16 @@ static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	hash_add(ns->topics, &topic->node, name_hash(topic->name));
 	ns->nr_topics++;
 	atomic_inc(&ns->seq);
-	mqbus_topic_report(topic, &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_TOPIC_MADE });
-	mqbus_dlq_look(ns);
 	return 0;
 }
 
 /**
- * mqbus_topic_create() - make a topic, or change one
- * @ns: in which namespace
- * @who: on whose behalf
- * @args: what the user asks for
- *
- * Return: 0 or a negative errno as of &struct mqbus_topic_create.
+ * mqbus_topic_remove() - take a topic out of the table; it is dead
+ * @ns: in which namespace; its lock is held
+ * @topic: the topic; the table's reference is the caller's, to put when no lock is held:
+ *	that may free gigabytes
  */
-int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
-		       const struct mqbus_topic_create *args)
-{
-	struct mqbus_topic *topic;
-	u64 bytes;
-	bool taken;
-	u32 i;
-	int err;
-
-	if (args->flags & ~__MQBUS_TOPIC_F_ALL)
-		return -EOPNOTSUPP;
-	if (args->flags & MQBUS_TOPIC_F_SET)
-		return mqbus_config_set(ns, who, args);
-	err = mqbus_config_check(args, &bytes);
-	if (err)
-		return err;
-
-	/* Only to spare the work; what counts is asked again at the end */
-	mutex_lock(&ns->lock);
-	taken = mqbus_topic_lookup(ns, args->name);
-	mutex_unlock(&ns->lock);
-	if (taken)
-		return -EEXIST;
-
-	topic = topic_new(who, args);
-	if (IS_ERR(topic))
-		return PTR_ERR(topic);
-
-	/* Whoever makes it pays, also if it is to belong to somebody else */
-	err = mqbus_charge(&topic->charge, ns, who->cred->fsuid, bytes,
-			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
-	for (i = 0; !err && i < topic->nr_parts; i++)
-		err = topic_alloc_part(topic, i);
-	if (!err && args->share)
-		err = mqbus_limit_count(topic, ns, who);
-	if (!err) {
-		mutex_lock(&ns->lock);
-		err = topic_insert(ns, topic);
-		mutex_unlock(&ns->lock);
-	}
-	if (err)
-		topic_free(topic);
-	return err;
-}
-
-/*
- * Take a topic out of the table. Its reference is the caller's then, to put when no lock
- * is held: that may free gigabytes.
- */
-static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
+void mqbus_topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
 	lockdep_assert_held(&ns->lock);
 
@@ -252,62 +207,7 @@ static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	atomic_inc(&ns->seq);
 	WRITE_ONCE(topic->dead, true);
 	mqbus_waits_end(topic);
-	mqbus_dlq_leave(ns, topic);
-	/* Nothing can be settled from now on, so the groups may go, which wakes readers */
-	mqbus_group_delete_all(topic);
-	mqbus_topic_report(topic,
-			   &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_TOPIC_DELETED });
 	module_put(THIS_MODULE);
-}
-
-/**
- * mqbus_topic_delete() - take a topic's name away and wake all that use it
- * @ns: in which namespace
- * @who: on whose behalf
- * @name: a checked name
- *
- * Return: 0, -ENOENT, -EPERM.
- */
-int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
-		       const char *name)
-{
-	struct mqbus_topic *topic;
-	int err = 0;
-
-	mutex_lock(&ns->lock);
-	topic = mqbus_topic_lookup(ns, name);
-	if (!topic)
-		err = -ENOENT;
-	else if (!mqbus_who_owns(who, topic->uid))
-		err = -EPERM;
-	else
-		topic_remove(ns, topic);
-	mutex_unlock(&ns->lock);
-	if (!err)
-		mqbus_topic_put(topic);
-	return err;
-}
-
-/**
- * mqbus_topic_delete_all() - the end of a namespace
- * @ns: a namespace without endpoints
- */
-void mqbus_topic_delete_all(struct mqbus_ns *ns)
-{
-	struct mqbus_topic *topic;
-	unsigned int bucket;
-
-	do {
-		mutex_lock(&ns->lock);
-		/* The first one, if there is any */
-		hash_for_each(ns->topics, bucket, topic, node)
-			break;
-		if (topic)
-			topic_remove(ns, topic);
-		mutex_unlock(&ns->lock);
-		if (topic)
-			mqbus_topic_put(topic);
-	} while (topic);
 }
 
 /**

@@ -138,11 +138,10 @@ struct mqbus_topic {
 
 struct mqbus_part *mqbus_part_alloc(u64 size, int node, u32 partition, bool evict);
 void mqbus_part_free(struct mqbus_part *part);
-int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
-		       const struct mqbus_topic_create *args);
-int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
-		       const char *name);
-void mqbus_topic_delete_all(struct mqbus_ns *ns);
+struct mqbus_topic *mqbus_topic_new(const struct mqbus_topic_create *args);
+int mqbus_topic_alloc(struct mqbus_topic *topic);
+int mqbus_topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic);
+void mqbus_topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic);
 int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const char *name,
 		     unsigned int want, struct mqbus_topic **topic);
 struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name);

@@ -76,7 +76,7 @@ static int act_open(struct mqbus_transaction *t, u32 a)
 		return act->user.kind == MQBUS_ACT_PUBLISH ? 0 : -EBADFD;
 	if (!act->member)
 		return -EBADFD;
-	queue = act->member->group->queue;
+	queue = act->member->group->ops->type == MQBUS_GROUP_QUEUE;
 	return act->user.kind == (queue ? MQBUS_ACT_SETTLE : MQBUS_ACT_COMMIT) ? 0 : -EBADFD;
 }
 

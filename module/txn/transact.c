@@ -60,12 +60,7 @@ static void transact_wake(struct mqbus_transaction *t)
 			mqbus_producer_stored(t->acts[a].producer);
 			continue;
 		}
-		if (member->group->queue) {
-			mqbus_queue_lock(member->group->queue);
-			mqbus_queue_unlock(member->group->queue);
-		} else {
-			mqbus_member_committed(member);
-		}
+		member->group->ops->settled(member);
 	}
 }
 

@@ -9,7 +9,7 @@
 #include "base/elements.h"
 #include "base/wait.h"
 #include "base/who.h"
-#include "ctl/settled.h"
+#include "ctl/ctl.h"
 #include "group/group.h"
 #include "group/queue.h"
 #include "log/topic.h"
@@ -190,7 +190,7 @@ static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqb
 }
 
 /**
- * mqbus_settled_wait() - wait until a group has settled records
+ * mqbus_group_wait() - wait until a group has settled records
  * @ns: in which namespace
  * @who: on whose behalf
  * @args: which group and which records
@@ -198,7 +198,7 @@ static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqb
  *
  * Return: 0 or a negative errno as of &struct mqbus_wait.
  */
-int mqbus_settled_wait(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_group_wait(struct mqbus_ns *ns, const struct mqbus_who *who,
 		       const struct mqbus_wait *args, bool nonblock)
 {
 	struct awaited a = {};

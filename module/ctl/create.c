@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Making topics and groups.
+ */
+#include <linux/capability.h>
+#include <linux/nospec.h>
+#include <linux/overflow.h>
+#include <linux/rculist.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "base/event.h"
+#include "base/ns.h"
+#include "base/who.h"
+#include "ctl/config.h"
+#include "ctl/ctl.h"
+#include "group/group.h"
+#include "group/queue.h"
+#include "log/topic.h"
+
+/* Give a new topic its options and its owner. Return: 0, -EINVAL, -EPERM. */
+static int topic_configure(struct mqbus_topic *topic, const struct mqbus_who *who,
+			   const struct mqbus_topic_create *args)
+{
+	int err = mqbus_config_owner(who, args, __MQBUS_TOPIC_SET_ALL, &topic->uid, &topic->gid);
+
+	if (err)
+		return err;
+	if ((!uid_eq(topic->uid, who->cred->fsuid) ||
+	     !gid_eq(topic->gid, who->cred->fsgid)) &&
+	    !mqbus_who_capable(who, CAP_CHOWN))
+		return -EPERM;
+	mqbus_config_apply(topic, args, __MQBUS_TOPIC_SET_ALL);
+	return 0;
+}
+
+static int topic_publish(struct mqbus_ns *ns, struct mqbus_topic *topic)
+{
+	int err = mqbus_topic_insert(ns, topic);
+
+	if (err)
+		return err;
+	mqbus_topic_report(topic, &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_TOPIC_MADE });
+	mqbus_dlq_look(ns);
+	return 0;
+}
+
+/**
+ * mqbus_topic_create() - make a topic, or change one
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: what the user asks for
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_topic_create.
+ */
+int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_topic_create *args)
+{
+	struct mqbus_topic *topic;
+	u64 bytes;
+	bool taken;
+	int err;
+
+	if (args->flags & ~__MQBUS_TOPIC_F_ALL)
+		return -EOPNOTSUPP;
+	if (args->flags & MQBUS_TOPIC_F_SET)
+		return mqbus_topic_set(ns, who, args);
+	err = mqbus_config_check(args, &bytes);
+	if (err)
+		return err;
+
+	/* Only to spare the work; what counts is asked again at the end */
+	mutex_lock(&ns->lock);
+	taken = mqbus_topic_lookup(ns, args->name);
+	mutex_unlock(&ns->lock);
+	if (taken)
+		return -EEXIST;
+
+	topic = mqbus_topic_new(args);
+	if (!topic)
+		return -ENOMEM;
+	err = topic_configure(topic, who, args);
+	/* Whoever makes it pays, also if it is to belong to somebody else */
+	if (!err)
+		err = mqbus_charge(&topic->charge, ns, who->cred->fsuid, bytes,
+				   mqbus_who_capable(who, CAP_SYS_RESOURCE));
+	if (!err)
+		err = mqbus_topic_alloc(topic);
+	if (!err && args->share)
+		err = mqbus_limit_count(topic, ns, who);
+	if (!err) {
+		mutex_lock(&ns->lock);
+		err = topic_publish(ns, topic);
+		mutex_unlock(&ns->lock);
+	}
+	if (err)
+		mqbus_topic_put(topic);
+	return err;
+}
+
+static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who *who,
+				     struct mqbus_topic *topic,
+				     const struct mqbus_group_ops *ops,
+				     const struct mqbus_group_create *args)
+{
+	struct mqbus_group *group;
+	size_t size = size_add(struct_size(group, slots, topic->nr_parts),
+			       array_size(topic->nr_parts, sizeof(*group->assign.readers)));
+	u64 bytes = size;
+	u32 i;
+	int err;
+
+	group = kvzalloc(size, MQBUS_GFP);
+	if (!group)
+		return ERR_PTR(-ENOMEM);
+	if (ops->bytes)
+		bytes += ops->bytes(args, topic);
+	err = mqbus_charge(&group->charge, ns, who->cred->fsuid, bytes,
+			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
+	if (err) {
+		kvfree(group);
+		return ERR_PTR(err);
+	}
+	kref_init(&group->ref);
+	spin_lock_init(&group->lock);
+	INIT_LIST_HEAD(&group->reader.node);
+	group->reader.slots = group->slots;
+	group->reader.wake = ops->wake;
+	group->ops = ops;
+	group->topic = topic;
+	strscpy(group->name, args->group, sizeof(group->name));
+	group->uid = who->cred->fsuid;
+	group->gid = who->cred->fsgid;
+	group->mode = args->mode;
+	for (i = 0; i < topic->nr_parts; i++)
+		mqbus_cursor_init(&group->slots[i].cursor);
+	mqbus_lag_init(group);
+	err = ops->init(group, args);
+	if (!err)
+		return group;
+	mqbus_group_put(group);
+	return ERR_PTR(err);
+}
+
+static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
+			const struct mqbus_group_create *args, unsigned int max)
+{
+	u32 i;
+	int err = 0;
+
+	lockdep_assert_held(&topic->lock);
+
+	if (mqbus_topic_dead(topic))
+		return -ENOENT;
+	if (mqbus_group_lookup(topic, group->name))
+		return -EEXIST;
+	if (topic->nr_readers >= max)
+		return -EMFILE;
+
+	/* First in the list, so that writers see each floor from its first store */
+	list_add_tail_rcu(&group->reader.node, &topic->readers);
+	WRITE_ONCE(topic->nr_readers, topic->nr_readers + 1);
+	atomic_inc(&topic->charge.ns->seq);
+	for (i = 0; !err && i < topic->nr_parts; i++) {
+		struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
+		u64 end;
+
+		err = fatal_signal_pending(current) ? -EINTR :
+		      mqbus_group_place(group, i, &seek, true, &end);
+	}
+	if (!err)
+		mqbus_group_report(group, &(struct mqbus_event) {
+			.kind = MQBUS_EVENT_KIND_GROUP_MADE,
+		});
+	/* Until now nobody had a say and all was kept; this group may need less */
+	mqbus_topic_wake_writers(topic);
+	return err;
+}
+
+/*
+ * Let others see the group. Its dead letters go to @dlq, or NULL; that reference is the
+ * group's from here on.
+ */
+static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
+			 const struct mqbus_group_create *args, struct mqbus_topic *dlq)
+{
+	struct mqbus_topic *topic = group->topic, *unused = NULL;
+	int err = 0;
+
+	if (dlq) {
+		kref_get(&dlq->ref);	/* as long as we look at it */
+		mutex_lock(&ns->dlq_lock);
+		/* Its topic may go now, and knows of the group */
+		spin_lock(&group->lock);
+		mqbus_dlq_swap(group->queue, dlq);
+		spin_unlock(&group->lock);
+		err = mqbus_dlq_check(ns, topic, dlq);
+	}
+	mutex_lock(&topic->lock);
+	if (!err)
+		err = group_insert(topic, group, args, READ_ONCE(ns->max_groups));
+	if (err && !list_empty(&group->reader.node)) {
+		kref_get(&group->ref);	/* the caller drops its own */
+		unused = mqbus_group_remove(group);
+	} else if (err && dlq) {
+		spin_lock(&group->lock);
+		group->dead = true;
+		unused = group->ops->end(group);
+		spin_unlock(&group->lock);
+	}
+	mutex_unlock(&topic->lock);
+	if (!err && dlq)
+		mqbus_dlq_linked(ns, topic, dlq);
+	if (dlq) {
+		mutex_unlock(&ns->dlq_lock);
+		mqbus_topic_put(dlq);
+	}
+	if (unused)
+		mqbus_topic_put(unused);
+	return err;
+}
+
+/**
+ * mqbus_group_create() - make a group
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: what the user asks for
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_create.
+ */
+int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_group_create *args)
+{
+	struct mqbus_topic *topic, *dlq = NULL;
+	struct mqbus_group *group;
+	u32 type;
+	int err;
+
+	if (args->flags || args->type > MQBUS_GROUP_QUEUE)
+		return -EOPNOTSUPP;
+	if (args->mode & ~0666 || !mqbus_whence_valid(args->whence, args->value))
+		return -EINVAL;
+	err = mqbus_name_check(args->group) ?:
+	      mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &topic);
+	if (err)
+		return err;
+	type = array_index_nospec(args->type, ARRAY_SIZE(mqbus_group_types));
+	err = mqbus_group_types[type]->check(args, topic);
+	if (!err && args->queue.dlq[0])
+		err = mqbus_topic_open(ns, who, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
+	if (err)
+		goto put_topic;
+	group = group_new(ns, who, topic, mqbus_group_types[type], args);
+	if (!IS_ERR(group)) {
+		if (dlq)
+			mqbus_right_get(&group->queue->dlq_right, who);
+		err = group_publish(ns, group, args, dlq);
+		if (err)
+			mqbus_group_put(group);
+	} else {
+		err = PTR_ERR(group);
+		if (dlq)
+			mqbus_topic_put(dlq);
+	}
+put_topic:
+	mqbus_topic_put(topic);
+	return err;
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Deleting topics and groups.
+ */
+#include <linux/rculist.h>
+
+#include "base/event.h"
+#include "base/ns.h"
+#include "base/who.h"
+#include "ctl/ctl.h"
+#include "group/group.h"
+#include "group/queue.h"
+#include "log/topic.h"
+
+/**
+ * mqbus_group_remove() - let nobody see a group any more
+ * @group: the group; its topic's lock is held
+ *
+ * Return: the topic of its dead letters, or NULL; the caller puts it when it has let
+ * go of the topic's lock, which is of the same kind.
+ */
+struct mqbus_topic *mqbus_group_remove(struct mqbus_group *group)
+{
+	struct mqbus_topic *topic = group->topic, *dlq;
+
+	lockdep_assert_held(&topic->lock);
+
+	/*
+	 * Dead first, under the lock, and only then out of the list: while the lock's
+	 * holders may read records, writers still see the floors that keep them.
+	 */
+	spin_lock(&group->lock);
+	WRITE_ONCE(group->dead, true);
+	dlq = group->ops->end(group);
+	spin_unlock(&group->lock);
+	list_del_rcu(&group->reader.node);
+	/* Listings and writers look without the lock */
+	WRITE_ONCE(topic->nr_readers, topic->nr_readers - 1);
+	atomic_inc(&topic->charge.ns->seq);
+	group->ops->hangup(group);
+	mqbus_topic_wake_writers(topic);
+	mqbus_group_put(group);
+	return dlq;
+}
+
+/* As mqbus_group_remove(), of one that was known. */
+static struct mqbus_topic *group_end(struct mqbus_group *group)
+{
+	mqbus_group_report(group,
+			   &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_GROUP_DELETED });
+	return mqbus_group_remove(group);
+}
+
+/**
+ * mqbus_group_delete() - delete a group and what it holds back
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: which
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_delete.
+ */
+int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const struct mqbus_group_delete *args)
+{
+	struct mqbus_topic *topic, *dlq = NULL;
+	struct mqbus_group *group;
+	int err;
+
+	if (args->flags & ~__MQBUS_GROUP_DELETE_F_ALL)
+		return -EOPNOTSUPP;
+	if (args->__reserved)
+		return -EINVAL;
+	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	if (err)
+		return err;
+	/* Joining takes the topic's lock, so who is not in now will not be */
+	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && mqbus_group_busy(group))
+		err = -EBUSY;
+	else
+		dlq = group_end(group);
+	mqbus_group_unlock(topic);
+	if (dlq)
+		mqbus_topic_put(dlq);
+	return err;
+}
+
+/* The topic was deleted, so nobody makes a new group. */
+static void groups_delete(struct mqbus_topic *topic)
+{
+	struct mqbus_topic *dlq;
+
+	mutex_lock(&topic->lock);
+	while (!list_empty(&topic->readers)) {
+		dlq = group_end(list_first_entry(&topic->readers, struct mqbus_group,
+					 reader.node));
+		mutex_unlock(&topic->lock);
+		if (dlq)
+			mqbus_topic_put(dlq);
+		mutex_lock(&topic->lock);
+	}
+	mutex_unlock(&topic->lock);
+}
+
+/*
+ * Take a topic out of the table. Its reference is the caller's then, to put when no lock
+ * is held: that may free gigabytes.
+ */
+static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
+{
+	mqbus_topic_remove(ns, topic);
+	mqbus_dlq_leave(ns, topic);
+	/* Nothing can be settled from now on, so the groups may go, which wakes readers */
+	groups_delete(topic);
+	mqbus_topic_report(topic,
+			   &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_TOPIC_DELETED });
+}
+
+/**
+ * mqbus_topic_delete() - take a topic's name away and wake all that use it
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @name: a checked name
+ *
+ * Return: 0, -ENOENT, -EPERM.
+ */
+int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
+		       const char *name)
+{
+	struct mqbus_topic *topic;
+	int err = 0;
+
+	mutex_lock(&ns->lock);
+	topic = mqbus_topic_lookup(ns, name);
+	if (!topic)
+		err = -ENOENT;
+	else if (!mqbus_who_owns(who, topic->uid))
+		err = -EPERM;
+	else
+		topic_remove(ns, topic);
+	mutex_unlock(&ns->lock);
+	if (!err)
+		mqbus_topic_put(topic);
+	return err;
+}
+
+/**
+ * mqbus_topic_delete_all() - the end of a namespace
+ * @ns: a namespace without endpoints
+ */
+void mqbus_topic_delete_all(struct mqbus_ns *ns)
+{
+	struct mqbus_topic *topic;
+	unsigned int bucket;
+
+	do {
+		mutex_lock(&ns->lock);
+		/* The first one, if there is any */
+		hash_for_each(ns->topics, bucket, topic, node)
+			break;
+		if (topic)
+			topic_remove(ns, topic);
+		mutex_unlock(&ns->lock);
+		if (topic)
+			mqbus_topic_put(topic);
+	} while (topic);
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Changing options of topics and groups.
+ */
+#include <linux/capability.h>
+
+#include "base/ns.h"
+#include "base/who.h"
+#include "ctl/config.h"
+#include "ctl/ctl.h"
+#include "group/group.h"
+#include "group/queue.h"
+#include "log/topic.h"
+
+/* Whether somebody may change the topic like that. */
+static int topic_may(const struct mqbus_topic *topic, const struct mqbus_who *who,
+		      const struct mqbus_topic_create *args)
+{
+	kuid_t uid = mqbus_topic_uid(topic);
+	kgid_t gid = mqbus_topic_gid(topic);
+	int err;
+
+	if (!mqbus_who_owns(who, uid))
+		return -EPERM;
+	if (args->fields & MQBUS_TOPIC_SET_FULL && args->full != READ_ONCE(topic->full) &&
+	    (args->full == MQBUS_FULL_EVICT || mqbus_topic_evicts(topic)))
+		return -EOPNOTSUPP;
+	if (args->fields & MQBUS_TOPIC_SET_SHARE && args->share && mqbus_topic_evicts(topic))
+		return -EOPNOTSUPP;
+	err = mqbus_config_owner(who, args, args->fields, &uid, &gid);
+	if (err)
+		return err;
+	if ((!uid_eq(uid, mqbus_topic_uid(topic)) || !gid_eq(gid, mqbus_topic_gid(topic))) &&
+	    !mqbus_who_capable(who, CAP_CHOWN))
+		return -EPERM;
+	return 0;
+}
+
+/*
+ * The topic may have got another owner, or have gone, since it was looked up: what
+ * counts is asked under the lock.
+ */
+static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
+			     const struct mqbus_who *who,
+			     const struct mqbus_topic_create *args)
+{
+	kuid_t uid = topic->uid;
+	kgid_t gid = topic->gid;
+	int err;
+
+	lockdep_assert_held(&ns->lock);
+	lockdep_assert_held(&topic->lock);
+
+	if (mqbus_topic_dead(topic))
+		return -ENOENT;
+	err = topic_may(topic, who, args) ?: mqbus_config_owner(who, args, args->fields, &uid, &gid);
+	if (err)
+		return err;
+	WRITE_ONCE(topic->uid, uid);
+	WRITE_ONCE(topic->gid, gid);
+	mqbus_config_apply(topic, args, args->fields);
+	atomic_inc(&ns->seq);
+	return 0;
+}
+
+/**
+ * mqbus_topic_set() - change a topic
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: which, and how
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_topic_create.
+ */
+int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_who *who,
+		     const struct mqbus_topic_create *args)
+{
+	struct mqbus_topic *topic;
+	int err;
+
+	if (args->fields & ~__MQBUS_TOPIC_SET_ALL)
+		return -EOPNOTSUPP;
+	if (!args->fields)
+		return -EINVAL;
+	err = mqbus_name_check(args->name) ?: mqbus_config_check_fields(args, args->fields);
+	if (err)
+		return err;
+	topic = mqbus_topic_find(ns, args->name);
+	if (!topic)
+		return -ENOENT;
+
+	/* Memory first, and without the namespace's lock */
+	mutex_lock(&topic->lock);
+	err = topic_may(topic, who, args);
+	if (!err && args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
+		err = mqbus_limit_count(topic, ns, who);
+	mutex_unlock(&topic->lock);
+
+	if (!err) {
+		mutex_lock(&ns->lock);
+		mutex_lock(&topic->lock);
+		err = topic_set_locked(ns, topic, who, args);
+		mutex_unlock(&topic->lock);
+		mutex_unlock(&ns->lock);
+	}
+	/* Dead letters may be allowed in now */
+	if (!err)
+		mqbus_dlq_look(ns);
+	if (!err)
+		mqbus_line_recheck(topic, NULL);
+	mqbus_topic_put(topic);
+	return err;
+}
+
+/*
+ * As the name says, with @dlq, which is replaced by what is to be put; the caller has a
+ * reference of its own besides.
+ */
+static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
+			    const struct mqbus_group_set *args, struct mqbus_topic **dlq)
+{
+	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+	struct mqbus_topic *linked = *dlq;
+	int err;
+
+	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	if (err)
+		return err;
+	if (args->fields & ~group->ops->fields)
+		err = -EBADFD;
+	kref_get(&group->ref);
+	mutex_unlock(&topic->lock);
+	/* A circle is looked for topic by topic, so this one's lock cannot be held */
+	if (!err && linked)
+		err = mqbus_dlq_check(ns, topic, linked);
+	mutex_lock(&topic->lock);
+	if (!err && group->dead)
+		err = -ENOENT;
+	if (!err)
+		err = group->ops->set(group, who, args, dlq);
+	if (!err && args->fields & MQBUS_GROUP_SET_PAUSED)
+		group->ops->hold(group, &group->paused, args->paused);
+	if (!err && args->fields & MQBUS_GROUP_SET_LAG_LIMIT)
+		mqbus_lag_set(group, args->lag_limit);
+	mqbus_group_put(group);
+	mutex_unlock(&topic->lock);
+	if (!err && linked)
+		mqbus_dlq_linked(ns, topic, linked);
+	mqbus_topic_put(topic);
+	return err;
+}
+
+/**
+ * mqbus_group_set() - change options of a group
+ * @ns: in which namespace
+ * @who: on whose behalf
+ * @args: which, and how
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_set.
+ */
+int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
+		    const struct mqbus_group_set *args)
+{
+	bool connect = args->fields & MQBUS_GROUP_SET_DLQ;
+	struct mqbus_topic *dlq = NULL, *new;
+	int err = 0;
+
+	if (args->flags || args->fields & ~__MQBUS_GROUP_SET_ALL)
+		return -EOPNOTSUPP;
+	if (!args->fields || args->__reserved || args->stream.__reserved ||
+	    args->queue.__reserved ||
+	    (args->fields & MQBUS_GROUP_SET_PAUSED && args->paused > 1))
+		return -EINVAL;
+	if (connect && args->queue.dlq[0])
+		err = mqbus_topic_open(ns, who, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
+	if (err)
+		return err;
+	new = dlq;
+	if (new)
+		kref_get(&new->ref);
+	if (connect)
+		mutex_lock(&ns->dlq_lock);
+	err = group_set_locked(ns, who, args, &dlq);
+	if (connect)
+		mutex_unlock(&ns->dlq_lock);
+	/* The one that is not used: the old one, or, after an error, the new one */
+	if (dlq)
+		mqbus_topic_put(dlq);
+	if (new)
+		mqbus_topic_put(new);
+	return err;
+}
