@@ -268,15 +268,17 @@ void mqbus_window_unburied(struct mqbus_window *w, u32 i);
 void mqbus_window_rebury(struct mqbus_window *w);
 bool mqbus_window_stow(struct mqbus_window *w);
 bool mqbus_window_postpone(struct mqbus_window *w);
-void mqbus_window_flush(struct mqbus_window *w);
 bool mqbus_window_walk_retry(const struct mqbus_window *w, struct mqbus_retry_walk *walk,
 			     const u64 *ends);
 bool mqbus_window_forget(struct mqbus_window *w, u32 partition);
 void mqbus_window_forget_begin(struct mqbus_window *w);
 bool mqbus_window_forget_retry(struct mqbus_window *w, u32 first, u32 last);
 
-/* Between the files that window.h declares */
+/* lane.c */
+void mqbus_window_flush(struct mqbus_window *w);
 void mqbus_lane_del(struct mqbus_window *w, struct mqbus_lane *lane, u32 i);
+
+/* Between the files that this declares */
 void mqbus_window_unhold(struct mqbus_window *w);
 void mqbus_window_again(struct mqbus_window *w, u32 i);
 void mqbus_window_unlease(struct mqbus_window *w, u32 i, struct mqbus_holder *holder);

@@ -140,9 +140,9 @@ backoff: the least above the most | backoff.c | s/u64 wait = min(b->min, b->max)
 backoff: jitter makes it longer | backoff.c | s/return wait - div/return wait + div/
 backoff: no jitter | backoff.c | s/ \* b->jitter, 100)/ * 0, 100)/
 backoff: 64 bits are not enough | backoff.c | s/mul_u64_u32_div(wait, b->factor, 100)/wait * 1000 * b->factor \/ 100000/
-the floor is what was taken | window.c | s/if (!mqbus_list_empty(&lane->order)) {/if (0) {/
-the floor stays | window.c | s/^\tif (!first || w->moved == lane/\tif (1 || w->moved == lane/
-nobody hears of a floor | window.c | s/^\tw->freed = true;//
+the floor is what was taken | lane.c | s/if (!mqbus_list_empty(&lane->order)) {/if (0) {/
+the floor stays | lane.c | s/^\tif (!first || w->moved == lane/\tif (1 || w->moved == lane/
+nobody hears of a floor | lane.c | s/^\tw->freed = true;//
 a lease is not counted in the retry ring | window.c | /^void mqbus_window_unlease/,/^}/s/w->inflight--;/;/
 what was held back counts on | window.c | /^void mqbus_window_unhold/,/^}/s/w->held--;//
 what was held back keeps its place | window.c | s/e->place = MQBUS_PLACE_RING;/;/
@@ -304,7 +304,7 @@ forget counts what nobody had | forget.c | s/if (mqbus_window_entry(w, i)->first
 forget without a bound | forget.c | /^bool mqbus_window_forget(/,/^}/s/if (mqbus_window_over(w))/if (0)/
 forget looks at all of the retry ring | forget.c | /^bool mqbus_window_forget_retry/,/^}/s/if (mqbus_window_over(w))/if (0)/
 forget counts only what it forgets | forget.c | /^bool mqbus_window_forget_retry/,/^}/s/^\t\tw->steps--;/\t\tw->steps -= e->partition >= first \&\& e->partition <= last;/
-the walk stays on what went | window.c | s/if (w->walk == i)/if (0)/
+the walk stays on what went | lane.c | s/if (w->walk == i)/if (0)/
 what is leased stops the others | retry.c | s/^\t\tretry_turn(w, lane);/\t\tif (mqbus_window_entry(w, lane->order.first)->state == MQBUS_ENTRY_LEASED)\n\t\t\treturn FULL;\n&/
 the search ends after a lap | retry.c | s/w->retry_lap = lane->end + 2 \* lane->ring->size;/w->retry_lap = lane->end + lane->ring->size \/ 2;/
 a search in vain is never begun again | retry.c | /^void mqbus_retry_changed/,/^}/s/w->retry_vain = U32_MAX;/w->retry_vain = w->retry_vain ?: U32_MAX;/
