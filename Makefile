@@ -90,6 +90,10 @@ fuzz: deps
 coverage: deps
 	$(Q)selftests/coverage/run
 
+## layers          which part of the module uses which; fails if lower uses upper
+layers: deps
+	$(Q)scripts/build-module.sh $(KERNEL) V=$(V) >/dev/null && selftests/static/layers build/$(KERNEL)
+
 ## latency         how long spinlocks are held at the worst, in instructions
 latency: deps
 	$(Q)KERNEL='$(KERNEL)' selftests/cost/latency.sh

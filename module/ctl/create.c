@@ -61,8 +61,6 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	bool taken;
 	int err;
 
-	if (args->flags & ~__MQBUS_TOPIC_F_ALL)
-		return -EOPNOTSUPP;
 	if (args->flags & MQBUS_TOPIC_F_SET)
 		return mqbus_topic_set(ns, who, args);
 	err = mqbus_config_check(args, &bytes);
@@ -236,7 +234,7 @@ int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	u32 type;
 	int err;
 
-	if (args->flags || args->type > MQBUS_GROUP_QUEUE)
+	if (args->type > MQBUS_GROUP_QUEUE)
 		return -EOPNOTSUPP;
 	if (args->mode & ~0666 || !mqbus_whence_valid(args->whence, args->value))
 		return -EINVAL;

@@ -66,8 +66,6 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	struct mqbus_group *group;
 	int err;
 
-	if (args->flags & ~__MQBUS_GROUP_DELETE_F_ALL)
-		return -EOPNOTSUPP;
 	if (args->__reserved)
 		return -EINVAL;
 	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);

@@ -177,8 +177,6 @@ int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
 	u32 room;
 	int err;
 
-	if (args->flags & ~__MQBUS_GROUP_SEEK_F_ALL)
-		return -EOPNOTSUPP;
 	if (args->__reserved || (args->whence != MQBUS_WHENCE_SHIFT &&
 				 !mqbus_whence_valid(args->whence, args->value)))
 		return -EINVAL;

@@ -165,7 +165,7 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 	struct mqbus_topic *dlq = NULL, *new;
 	int err = 0;
 
-	if (args->flags || args->fields & ~__MQBUS_GROUP_SET_ALL)
+	if (args->fields & ~__MQBUS_GROUP_SET_ALL)
 		return -EOPNOTSUPP;
 	if (!args->fields || args->__reserved || args->stream.__reserved ||
 	    args->queue.__reserved ||

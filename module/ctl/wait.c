@@ -204,8 +204,6 @@ int mqbus_group_wait(struct mqbus_ns *ns, const struct mqbus_who *who,
 	struct awaited a = {};
 	int err;
 
-	if (args->flags)
-		return -EOPNOTSUPP;
 	if (args->__reserved || (!args->count && (args->places || args->place_size)))
 		return -EINVAL;
 	if (args->count > MQBUS_BATCH_MAX)

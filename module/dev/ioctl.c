@@ -19,6 +19,7 @@
 #include "txn/transact.h"
 
 union mqbus_args {
+	u32 flags;	/* comes first in each of them */
 	struct mqbus_info info;
 	struct mqbus_topic_create topic_create;
 	struct mqbus_topic_delete topic_delete;
@@ -37,60 +38,64 @@ union mqbus_args {
 	struct mqbus_wait wait;
 };
 
-static int do_info(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		   union mqbus_args *args, bool nonblock)
-{
-	struct mqbus_info *info = &args->info;
+/**
+ * struct mqbus_call - a call of an ioctl
+ * @ep: the endpoint
+ * @ns: its namespace
+ * @nonblock: do not wait
+ * @args: what the user passed; in and out
+ */
+struct mqbus_call {
+	struct mqbus_endpoint *ep;
+	struct mqbus_ns *ns;
+	bool nonblock;
+	union mqbus_args args;
+};
 
-	if (info->flags)
-		return -EOPNOTSUPP;
+static int do_info(struct mqbus_call *call)
+{
+	struct mqbus_info *info = &call->args.info;
+
 	*info = (struct mqbus_info) {
 		.record_header = sizeof(struct mqbus_record),
-		.max_bytes = READ_ONCE(ns->max_bytes),
-		.used_bytes = mqbus_charged(ns),
+		.max_bytes = READ_ONCE(call->ns->max_bytes),
+		.used_bytes = mqbus_charged(call->ns),
 		.max_user_bytes = mqbus_user_limit(),
-		.max_topics = READ_ONCE(ns->max_topics),
-		.max_groups = READ_ONCE(ns->max_groups),
+		.max_topics = READ_ONCE(call->ns->max_topics),
+		.max_groups = READ_ONCE(call->ns->max_groups),
 		.page_size = PAGE_SIZE,
 		.cpus = nr_cpu_ids,
 	};
 	return 0;
 }
 
-static int do_topic_create(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-			   union mqbus_args *args, bool nonblock)
+static int do_topic_create(struct mqbus_call *call)
 {
-	return mqbus_topic_create(ns, &ep->who, &args->topic_create);
+	return mqbus_topic_create(call->ns, &call->ep->who, &call->args.topic_create);
 }
 
-static int do_topic_delete(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-			   union mqbus_args *args, bool nonblock)
+static int do_topic_delete(struct mqbus_call *call)
 {
-	const struct mqbus_topic_delete *del = &args->topic_delete;
+	const struct mqbus_topic_delete *del = &call->args.topic_delete;
 
-	if (del->flags)
-		return -EOPNOTSUPP;
 	if (del->__reserved)
 		return -EINVAL;
-	return mqbus_name_check(del->name) ?: mqbus_topic_delete(ns, &ep->who, del->name);
+	return mqbus_name_check(del->name) ?: mqbus_topic_delete(call->ns, &call->ep->who, del->name);
 }
 
-static int do_group_create(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-			   union mqbus_args *args, bool nonblock)
+static int do_group_create(struct mqbus_call *call)
 {
-	return mqbus_group_create(ns, &ep->who, &args->group_create);
+	return mqbus_group_create(call->ns, &call->ep->who, &call->args.group_create);
 }
 
-static int do_group_delete(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-			   union mqbus_args *args, bool nonblock)
+static int do_group_delete(struct mqbus_call *call)
 {
-	return mqbus_group_delete(ns, &ep->who, &args->group_delete);
+	return mqbus_group_delete(call->ns, &call->ep->who, &call->args.group_delete);
 }
 
-static int do_group_seek(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-			 union mqbus_args *args, bool nonblock)
+static int do_group_seek(struct mqbus_call *call)
 {
-	return mqbus_group_seek(ns, &ep->who, &args->group_seek);
+	return mqbus_group_seek(call->ns, &call->ep->who, &call->args.group_seek);
 }
 
 static bool endpoint_bound(const struct mqbus_endpoint *ep)
@@ -99,14 +104,14 @@ static bool endpoint_bound(const struct mqbus_endpoint *ep)
 	return ep->producer || ep->member;
 }
 
-static int do_produce(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		      union mqbus_args *args, bool nonblock)
+static int do_produce(struct mqbus_call *call)
 {
+	struct mqbus_endpoint *ep = call->ep;
 	struct mqbus_producer *producer = ERR_PTR(-EBADFD);
 
 	mutex_lock(&ep->lock);
 	if (!endpoint_bound(ep))
-		producer = mqbus_producer_open(ns, &ep->who, &args->produce);
+		producer = mqbus_producer_open(call->ns, &ep->who, &call->args.produce);
 	if (!IS_ERR(producer))
 		/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_producer() */
 		smp_store_release(&ep->producer, producer);
@@ -114,14 +119,14 @@ static int do_produce(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 	return PTR_ERR_OR_ZERO(producer);
 }
 
-static int do_join(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		   union mqbus_args *args, bool nonblock)
+static int do_join(struct mqbus_call *call)
 {
+	struct mqbus_endpoint *ep = call->ep;
 	struct mqbus_member *member = ERR_PTR(-EBADFD);
 
 	mutex_lock(&ep->lock);
 	if (!endpoint_bound(ep))
-		member = mqbus_member_join(ns, &ep->who, &args->join);
+		member = mqbus_member_join(call->ns, &ep->who, &call->args.join);
 	if (!IS_ERR(member))
 		/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_member() */
 		smp_store_release(&ep->member, member);
@@ -129,18 +134,16 @@ static int do_join(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 	return PTR_ERR_OR_ZERO(member);
 }
 
-static int do_publish(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		      union mqbus_args *args, bool nonblock)
+static int do_publish(struct mqbus_call *call)
 {
-	struct mqbus_producer *producer = mqbus_endpoint_producer(ep);
+	struct mqbus_producer *producer = mqbus_endpoint_producer(call->ep);
 
-	return producer ? mqbus_publish_batch(producer, &args->publish, nonblock) : -EBADFD;
+	return producer ? mqbus_publish_batch(producer, &call->args.publish, call->nonblock) : -EBADFD;
 }
 
-static int do_group_set(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-			union mqbus_args *args, bool nonblock)
+static int do_group_set(struct mqbus_call *call)
 {
-	return mqbus_group_set(ns, &ep->who, &args->group_set);
+	return mqbus_group_set(call->ns, &call->ep->who, &call->args.group_set);
 }
 
 /* An endpoint as a member of a group of that type, or NULL. */
@@ -151,28 +154,25 @@ static struct mqbus_member *endpoint_member(struct mqbus_endpoint *ep, enum mqbu
 	return member && member->group->ops->type == type ? member : NULL;
 }
 
-static int do_fetch(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		    union mqbus_args *args, bool nonblock)
+static int do_fetch(struct mqbus_call *call)
 {
-	struct mqbus_member *member = endpoint_member(ep, MQBUS_GROUP_STREAM);
+	struct mqbus_member *member = endpoint_member(call->ep, MQBUS_GROUP_STREAM);
 
-	return member ? mqbus_fetch(member, &args->fetch, nonblock) : -EBADFD;
+	return member ? mqbus_fetch(member, &call->args.fetch, call->nonblock) : -EBADFD;
 }
 
-static int do_commit(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		     union mqbus_args *args, bool nonblock)
+static int do_commit(struct mqbus_call *call)
 {
-	struct mqbus_member *member = endpoint_member(ep, MQBUS_GROUP_STREAM);
+	struct mqbus_member *member = endpoint_member(call->ep, MQBUS_GROUP_STREAM);
 
-	return member ? mqbus_member_commit(member, &args->commit) : -EBADFD;
+	return member ? mqbus_member_commit(member, &call->args.commit) : -EBADFD;
 }
 
-static int do_lease(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		    union mqbus_args *args, bool nonblock)
+static int do_lease(struct mqbus_call *call)
 {
-	struct mqbus_member *member = endpoint_member(ep, MQBUS_GROUP_QUEUE);
+	struct mqbus_member *member = endpoint_member(call->ep, MQBUS_GROUP_QUEUE);
 
-	return member ? mqbus_lease(member, &args->lease, nonblock) : -EBADFD;
+	return member ? mqbus_lease(member, &call->args.lease, call->nonblock) : -EBADFD;
 }
 
 static bool endpoint_of(struct file *file, struct mqbus_ns *ns,
@@ -188,32 +188,27 @@ static bool endpoint_of(struct file *file, struct mqbus_ns *ns,
 	return true;
 }
 
-static int do_transact(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		       union mqbus_args *args, bool nonblock)
+static int do_transact(struct mqbus_call *call)
 {
-	return mqbus_transact(ns, endpoint_of, &args->transact, nonblock);
+	return mqbus_transact(call->ns, endpoint_of, &call->args.transact, call->nonblock);
 }
 
-static int do_wait(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		   union mqbus_args *args, bool nonblock)
+static int do_wait(struct mqbus_call *call)
 {
-	return mqbus_group_wait(ns, &ep->who, &args->wait, nonblock);
+	return mqbus_group_wait(call->ns, &call->ep->who, &call->args.wait, call->nonblock);
 }
 
-static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		       union mqbus_args *args, bool nonblock)
+static int do_geometry(struct mqbus_call *call)
 {
-	const struct mqbus_topic *topic = mqbus_endpoint_topic(ep);
-	struct mqbus_geometry *geo = &args->geometry;
+	const struct mqbus_topic *topic = mqbus_endpoint_topic(call->ep);
+	struct mqbus_geometry *geo = &call->args.geometry;
 	const struct mqbus_part *part;
 
 	if (!topic)
 		return -EBADFD;
-	if (geo->flags)
-		return -EOPNOTSUPP;
 	if (geo->__reserved)
 		return -EINVAL;
-	part = mqbus_endpoint_part(ep, geo->partition);
+	part = mqbus_endpoint_part(call->ep, geo->partition);
 	if (!part)
 		return -ECHRNG;
 	*geo = (struct mqbus_geometry) {
@@ -235,6 +230,7 @@ static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
  * struct mqbus_ioctl_op - a row of the table
  * @cmd: the ioctl's number with the size known here
  * @min_size: size of the structure in its first version
+ * @flags: those that it may have; they come first in each structure
  * @out: where in the structure the part begins that is written back
  * @always: it is written back also when the call fails, to tell more than an errno
  * @fn: takes and fills the structure
@@ -242,61 +238,63 @@ static int do_geometry(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
 struct mqbus_ioctl_op {
 	unsigned int cmd;
 	unsigned int min_size;
+	u32 flags;
 	unsigned int out;
 	bool always;
-	int (*fn)(struct mqbus_endpoint *ep, struct mqbus_ns *ns,
-		  union mqbus_args *args, bool nonblock);
+	int (*fn)(struct mqbus_call *call);
 };
 
 /* @_last: last member of the first version; @_out: bytes not to be written back */
-#define __IOCTL_OP(_name, _fn, _struct, _last, _out, _always)	\
-	[_IOC_NR(MQBUS_IOC_##_name)] = {			\
-		.cmd = MQBUS_IOC_##_name,			\
-		.min_size = offsetofend(_struct, _last),	\
-		.out = _out,					\
-		.always = _always,				\
-		.fn = _fn,					\
+#define __IOCTL_OP(_name, _fn, _struct, _last, _flags, _out, _always)	\
+	[_IOC_NR(MQBUS_IOC_##_name)] = {				\
+		.cmd = MQBUS_IOC_##_name,				\
+		.min_size = offsetofend(_struct, _last) +		\
+			    BUILD_BUG_ON_ZERO(offsetof(_struct, flags)), \
+		.flags = _flags,					\
+		.out = _out,						\
+		.always = _always,					\
+		.fn = _fn,						\
 	}
-#define IOCTL_OP(_name, _fn, _struct, _last, _out)		\
-	__IOCTL_OP(_name, _fn, _struct, _last, _out, false)
-#define IOCTL_OP_ALWAYS(_name, _fn, _struct, _last, _out)	\
-	__IOCTL_OP(_name, _fn, _struct, _last, _out, true)
+#define IOCTL_OP(_name, _fn, _struct, _last, _flags, _out)	\
+	__IOCTL_OP(_name, _fn, _struct, _last, _flags, _out, false)
+#define IOCTL_OP_ALWAYS(_name, _fn, _struct, _last, _flags, _out)	\
+	__IOCTL_OP(_name, _fn, _struct, _last, _flags, _out, true)
 
 #define OUT_FROM(_struct, _member)	offsetof(_struct, _member)
 #define OUT_NOTHING			UINT_MAX
 
 static const struct mqbus_ioctl_op ioctl_ops[] = {
-	IOCTL_OP(INFO, do_info, struct mqbus_info, cpus,
+	IOCTL_OP(INFO, do_info, struct mqbus_info, cpus, 0,
 		 OUT_FROM(struct mqbus_info, flags)),
 	IOCTL_OP(TOPIC_CREATE, do_topic_create, struct mqbus_topic_create, name,
+		 __MQBUS_TOPIC_F_ALL, OUT_NOTHING),
+	IOCTL_OP(TOPIC_DELETE, do_topic_delete, struct mqbus_topic_delete, name, 0,
 		 OUT_NOTHING),
-	IOCTL_OP(TOPIC_DELETE, do_topic_delete, struct mqbus_topic_delete, name,
-		 OUT_NOTHING),
-	IOCTL_OP(GROUP_CREATE, do_group_create, struct mqbus_group_create, group,
+	IOCTL_OP(GROUP_CREATE, do_group_create, struct mqbus_group_create, group, 0,
 		 OUT_NOTHING),
 	IOCTL_OP(GROUP_DELETE, do_group_delete, struct mqbus_group_delete, group,
-		 OUT_NOTHING),
+		 __MQBUS_GROUP_DELETE_F_ALL, OUT_NOTHING),
 	IOCTL_OP(GROUP_SEEK, do_group_seek, struct mqbus_group_seek, group,
-		 OUT_FROM(struct mqbus_group_seek, nr_results)),
-	IOCTL_OP(PRODUCE, do_produce, struct mqbus_produce, topic,
+		 __MQBUS_GROUP_SEEK_F_ALL, OUT_FROM(struct mqbus_group_seek, nr_results)),
+	IOCTL_OP(PRODUCE, do_produce, struct mqbus_produce, topic, 0,
 		 OUT_FROM(struct mqbus_produce, producer)),
-	IOCTL_OP(JOIN, do_join, struct mqbus_join, group,
+	IOCTL_OP(JOIN, do_join, struct mqbus_join, group, 0,
 		 OUT_NOTHING),
-	IOCTL_OP(PUBLISH, do_publish, struct mqbus_publish, error,
+	IOCTL_OP(PUBLISH, do_publish, struct mqbus_publish, error, 0,
 		 OUT_FROM(struct mqbus_publish, published)),
-	IOCTL_OP(FETCH, do_fetch, struct mqbus_fetch, timeout,
+	IOCTL_OP(FETCH, do_fetch, struct mqbus_fetch, timeout, __MQBUS_FETCH_F_ALL,
 		 OUT_FROM(struct mqbus_fetch, nr_ranges)),
-	IOCTL_OP(COMMIT, do_commit, struct mqbus_commit, committed,
+	IOCTL_OP(COMMIT, do_commit, struct mqbus_commit, committed, __MQBUS_COMMIT_F_ALL,
 		 OUT_FROM(struct mqbus_commit, committed)),
-	IOCTL_OP(GEOMETRY, do_geometry, struct mqbus_geometry, __reserved,
+	IOCTL_OP(GEOMETRY, do_geometry, struct mqbus_geometry, __reserved, 0,
 		 OUT_FROM(struct mqbus_geometry, map_offset)),
-	IOCTL_OP(GROUP_SET, do_group_set, struct mqbus_group_set, queue,
+	IOCTL_OP(GROUP_SET, do_group_set, struct mqbus_group_set, queue, 0,
 		 OUT_NOTHING),
-	IOCTL_OP(LEASE, do_lease, struct mqbus_lease, __reserved,
+	IOCTL_OP(LEASE, do_lease, struct mqbus_lease, __reserved, __MQBUS_LEASE_F_ALL,
 		 OUT_FROM(struct mqbus_lease, nr_leases)),
-	IOCTL_OP_ALWAYS(TRANSACT, do_transact, struct mqbus_transact, __reserved2,
+	IOCTL_OP_ALWAYS(TRANSACT, do_transact, struct mqbus_transact, __reserved2, 0,
 			OUT_FROM(struct mqbus_transact, failed_act)),
-	IOCTL_OP(WAIT, do_wait, struct mqbus_wait, group,
+	IOCTL_OP(WAIT, do_wait, struct mqbus_wait, group, 0,
 		 OUT_NOTHING),
 };
 
@@ -324,10 +322,14 @@ static bool ioctl_writable(void __user *user, const void *args, unsigned int fro
 long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct mqbus_endpoint *ep = file->private_data;
+	struct mqbus_call call = {
+		.ep = ep,
+		.ns = mqbus_ns_get(ep->who.net),
+		.nonblock = file->f_flags & O_NONBLOCK,
+	};
 	void __user *user = (void __user *)arg;
 	unsigned int size = _IOC_SIZE(cmd), nr = _IOC_NR(cmd);
 	const struct mqbus_ioctl_op *op;
-	union mqbus_args args;
 	int err;
 
 	if (_IOC_TYPE(cmd) != MQBUS_IOC_MAGIC || nr >= ARRAY_SIZE(ioctl_ops))
@@ -335,18 +337,20 @@ long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	op = &ioctl_ops[array_index_nospec(nr, ARRAY_SIZE(ioctl_ops))];
 	if (_IOC_DIR(cmd) != _IOC_DIR(op->cmd) || size < op->min_size)
 		return -ENOTTY;
-	err = copy_struct_from_user(&args, _IOC_SIZE(op->cmd), user, size);
+	err = copy_struct_from_user(&call.args, _IOC_SIZE(op->cmd), user, size);
 	if (err)
 		return err;
+	if (call.args.flags & ~op->flags)
+		return -EOPNOTSUPP;
 	/* Where the answer cannot be written, the call must not have done anything */
 	size = min(size, _IOC_SIZE(op->cmd));
-	if (op->out < size && !ioctl_writable(user, &args, op->out, size))
+	if (op->out < size && !ioctl_writable(user, &call.args, op->out, size))
 		return -EFAULT;
-	err = op->fn(ep, mqbus_ns_get(ep->who.net), &args, file->f_flags & O_NONBLOCK);
+	err = op->fn(&call);
 	if (err && !op->always)
 		return err;
 	/* What this kernel does not know was zero, and stays so */
-	if (op->out < size && copy_to_user(user + op->out, (void *)&args + op->out,
+	if (op->out < size && copy_to_user(user + op->out, (void *)&call.args + op->out,
 					   size - op->out))
 		return err ?: -EFAULT;
 	return err;

@@ -257,8 +257,6 @@ int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args)
 	bool entries = args->nr_entries || !args->flags;
 	int err = 0;
 
-	if (args->flags & ~__MQBUS_COMMIT_F_ALL)
-		return -EOPNOTSUPP;
 	args->committed = 0;
 	if (given && args->nr_entries)
 		return -EINVAL;

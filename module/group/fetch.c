@@ -177,8 +177,6 @@ int mqbus_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
 	ktime_t deadline;
 	int err, n;
 
-	if (args->flags & ~__MQBUS_FETCH_F_ALL)
-		return -EOPNOTSUPP;
 	if (args->__reserved)
 		return -EINVAL;
 	err = mqbus_elements_check(args->range_size,

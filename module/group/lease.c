@@ -247,8 +247,6 @@ static int lease_check(const struct mqbus_lease *args)
 {
 	int err = 0;
 
-	if (args->flags & ~__MQBUS_LEASE_F_ALL)
-		return -EOPNOTSUPP;
 	if (args->__reserved || args->flags == (MQBUS_LEASE_F_ACK | MQBUS_LEASE_F_RELEASE))
 		return -EINVAL;
 	if (args->nr_settles > MQBUS_LEASE_MAX || args->nr_leases > MQBUS_LEASE_MAX ||

@@ -30,8 +30,6 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_w
 	struct mqbus_group *group;
 	int err;
 
-	if (args->flags)
-		return ERR_PTR(-EOPNOTSUPP);
 	if (args->__reserved)
 		return ERR_PTR(-EINVAL);
 	err = mqbus_name_check(args->group) ?:

@@ -68,8 +68,6 @@ struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqb
 	struct mqbus_topic *topic;
 	int err;
 
-	if (args->flags)
-		return ERR_PTR(-EOPNOTSUPP);
 	if (args->__reserved || args->__reserved2 ||
 	    (!args->name[0] && memchr_inv(args->name, 0, sizeof(args->name))))
 		return ERR_PTR(-EINVAL);

@@ -457,8 +457,6 @@ int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *a
 	ktime_t deadline;
 	int err;
 
-	if (args->flags)
-		return -EOPNOTSUPP;
 	if (args->__reserved)
 		return -EINVAL;
 	err = mqbus_elements_check(args->msg_size, sizeof(struct mqbus_msg));

@@ -164,8 +164,6 @@ int mqbus_transact(struct mqbus_ns *ns,
 	struct mqbus_transaction *t;
 	int err;
 
-	if (args->flags)
-		return -EOPNOTSUPP;
 	if (args->__reserved || args->__reserved2)
 		return -EINVAL;
 	args->failed_act = MQBUS_ANY;
