@@ -136,5 +136,5 @@ clean:
 distclean: clean
 	$(Q)rm -rf "$${MQBUS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mqbus}"
 
-.PHONY: help deps all module user lib tools vm shell demo check check-debug latency fuzz coverage ynl load unload install \
+.PHONY: help deps all module user lib tools vm shell demo check check-debug latency fuzz coverage layers ynl load unload install \
 	dkms-install dkms-uninstall clean distclean
