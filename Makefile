@@ -43,19 +43,32 @@ help:
 
 ## deps            install what building and testing needs (apt, as root or with sudo)
 deps:
-	$(Q)scripts/deps.sh
+	$(Q)scripts/deps.sh check
+
+# What library, tools and a module for the running kernel need is looked for, and nothing
+# is installed; what the virtual machine needs is installed.
+deps-build:
+	$(Q)scripts/deps.sh build
+
+deps-vm:
+	$(Q)scripts/deps.sh vm
+
+# What is installed for the machine is there when the library looks
+ifneq ($(filter all vm shell demo module,$(MAKECMDGOALS)),)
+deps-build: $(if $(filter running,$(KERNEL)),,deps-vm)
+endif
 
 ## all             module for KERNEL, library and tool, into build/
 all: module user
 
-## module          the module, for the stock Debian kernel KERNEL: build/KERNEL/mqbus.ko
-module: deps
+## module          the module, for the stock Debian kernel KERNEL, or "running": build/KERNEL/mqbus.ko
+module: $(if $(filter running,$(KERNEL)),deps-build,deps-vm)
 	$(Q)scripts/build-module.sh $(KERNEL) V=$(V)
 
 ## user            library and tool: build/lib, build/tools
 user: lib tools
 
-lib: deps
+lib: deps-build
 	$(Q)if [ -e userlib/Makefile ]; then $(MAKE) $(S) -C userlib O=$(O); fi
 
 tools: lib
@@ -103,9 +116,8 @@ ynl: deps
 	$(Q)scripts/ynl.sh
 
 ## load            build for the running kernel and load (as root)
-load: unload
-	$(Q)scripts/build-module.sh running V=$(V)
-	$(Q)insmod build/running/mqbus.ko || { echo "make load: loading a module takes root" >&2; exit 1; }
+load: deps-build unload
+	$(Q)scripts/load.sh V=$(V)
 
 ## unload          unload it (as root)
 unload:
@@ -121,7 +133,7 @@ install: user
 	$(Q)[ -n '$(DESTDIR)' ] || ldconfig
 
 ## dkms-install    install the module through DKMS for the installed kernels (as root)
-dkms-install: deps
+dkms-install: deps-build
 	$(Q)scripts/dkms.sh install
 
 ## dkms-uninstall  and remove it again
@@ -136,5 +148,5 @@ clean:
 distclean: clean
 	$(Q)rm -rf "$${MQBUS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mqbus}"
 
-.PHONY: help deps all module user lib tools vm shell demo check check-debug latency fuzz coverage layers ynl load unload install \
+.PHONY: help deps deps-build deps-vm all module user lib tools vm shell demo check check-debug latency fuzz coverage layers ynl load unload install \
 	dkms-install dkms-uninstall clean distclean

@@ -15,8 +15,8 @@ shift
 if [ "$kernel" = running ]; then
 	KDIR=/lib/modules/$(uname -r)/build
 	if [ ! -e "$KDIR/Makefile" ]; then
-		echo "build-module.sh: the headers of the running kernel are missing:" \
-			"apt-get install linux-headers-$(uname -r)" >&2
+		echo "build-module.sh: the headers of the running kernel, $(uname -r), are missing:" \
+			"apt-get install linux-headers-$(uname -r) (Fedora: kernel-devel-$(uname -r))" >&2
 		exit 1
 	fi
 else
@@ -43,4 +43,6 @@ done < <(find Kbuild VERSION module uapi selftests/kunit \( -name Kbuild -o -nam
 # This make is on its own: what the caller's make was told is not for kbuild.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 # No BTF for the module: the packaged headers lack the vmlinux it needs.
-make -j"$(nproc)" -C "$KDIR" M="$dir" CONFIG_DEBUG_INFO_BTF_MODULES= --no-print-directory "$@" modules
+llvm=()
+! grep -qs '^CONFIG_CC_IS_CLANG=y' "$KDIR/.config" || llvm=(LLVM=1)
+make "${llvm[@]}" -j"$(nproc)" -C "$KDIR" M="$dir" CONFIG_DEBUG_INFO_BTF_MODULES= --no-print-directory "$@" modules

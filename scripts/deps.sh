@@ -1,63 +1,128 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Install what building and testing mqbus needs, if anything is missing.
+# deps.sh build         see whether what the library, the tools and the module are built
+#                       with is here, on any distribution; installs nothing
+# deps.sh vm            install what a virtual machine needs besides, on Debian or Ubuntu
+# deps.sh check         and what all checks and tests need
 # Quick and silent when everything is there.
 set -euo pipefail
 
-packages=(
-	# build: module, library, tool
+# What is tried, and its package: Debian and Ubuntu; Fedora and RHEL; openSUSE; Arch; Alpine
+build_needs='
+cc              gcc               gcc                  gcc                  gcc           gcc
+make            make              make                 make                 make          make
+pkg-config      pkg-config        pkgconf-pkg-config   pkg-config           pkgconf       pkgconf
+libc            libc6-dev         glibc-devel          glibc-devel          glibc         musl-dev
+libnl-3.0       libnl-3-dev       libnl3-devel         libnl3-devel         libnl         libnl3-dev
+libnl-genl-3.0  libnl-genl-3-dev  libnl3-devel         libnl3-devel         libnl         libnl3-dev
+jansson         libjansson-dev    jansson-devel        libjansson-devel     jansson       jansson-dev
+libmicrohttpd   libmicrohttpd-dev libmicrohttpd-devel  libmicrohttpd-devel  libmicrohttpd libmicrohttpd-dev
+ncursesw        libncurses-dev    ncurses-devel        ncurses-devel        ncurses       ncurses-dev
+'
+vm_packages=(
 	gcc make pkg-config libc6-dev libelf-dev
-	libnl-3-dev libnl-genl-3-dev libjansson-dev
-	libmicrohttpd-dev libncurses-dev
-	# virtual machine
+	libnl-3-dev libnl-genl-3-dev libjansson-dev libmicrohttpd-dev libncurses-dev
 	qemu-system-x86 busybox-static kmod cpio xz-utils zstd util-linux
-	iproute2 debian-archive-keyring
+	iproute2 debian-archive-keyring python3
+)
+check_packages=(
 	# debug kernels
 	flex bison bc
-	# checks
-	git clang sparse gcc-multilib g++ g++-multilib dkms codespell perl python3
+	git clang sparse gcc-multilib g++ g++-multilib dkms codespell perl
 	python3-yaml python3-jsonschema
 )
 
-if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-	echo "deps: this is not a Debian or Ubuntu system; install the equivalents of:" >&2
-	echo "  ${packages[*]}" >&2
-	exit 1
-fi
-
-if [ "$(dpkg --print-architecture)" != amd64 ]; then
-	echo "deps: the test kernels are amd64; this machine is $(dpkg --print-architecture)." \
-	     "Use an amd64 Debian or Ubuntu machine." >&2
-	exit 1
-fi
-
-missing() {
-	local installed
-	# "ii " lines only: a removed package with leftover configuration does not count
-	installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${packages[@]}" \
-		2>/dev/null | sed -n 's/^ii *//p') || true
-	comm -23 <(printf '%s\n' "${packages[@]}" | sort -u) <(sort -u <<<"$installed")
+here_is() { # WHAT
+	case $1 in
+	cc | make | pkg-config) command -v "$1" >/dev/null ;;
+	libc) ! command -v cc >/dev/null || echo '#include <stdio.h>' | cc -E -o /dev/null - 2>/dev/null ;;
+	*) ! command -v pkg-config >/dev/null || pkg-config --exists "$1" ;;
+	esac
 }
 
-mapfile -t need < <(missing)
-[ ${#need[@]} -eq 0 ] && exit 0
+# The column of this distribution, and how packages are installed on it
+distribution() {
+	local ID='' ID_LIKE='' word
+	local release=${OS_RELEASE:-/etc/os-release}
+	# shellcheck source=/dev/null
+	[ ! -e "$release" ] || . "$release"
+	for word in $ID $ID_LIKE; do
+		case $word in
+		debian | ubuntu) echo "2 apt-get install"; return ;;
+		fedora | rhel | centos) echo "3 dnf install"; return ;;
+		suse | opensuse*) echo "4 zypper install"; return ;;
+		arch) echo "5 pacman -S"; return ;;
+		alpine) echo "6 apk add"; return ;;
+		esac
+	done
+	echo "2"
+}
 
-sudo=()
-if [ "$(id -u)" != 0 ]; then
-	if ! command -v sudo >/dev/null; then
-		echo "deps: missing packages: ${need[*]}" >&2
-		echo "deps: install them as root: apt-get install ${need[*]}" >&2
-		exit 1
+check_build() {
+	local column how need=() names
+	while read -r -a names; do
+		[ ${#names[@]} -gt 0 ] && ! here_is "${names[0]}" && need+=("${names[0]}")
+	done <<<"$build_needs"
+	[ ${#need[@]} -gt 0 ] || return 0
+	read -r column how < <(distribution)
+	names=()
+	while read -r name; do names+=("$name"); done < <(
+		for name in "${need[@]}"; do awk -v n="$name" -v c="$column" '$1 == n { print $c }' <<<"$build_needs"; done |
+			sort -u)
+	echo "deps: missing: ${need[*]}" >&2
+	if [ -n "$how" ]; then
+		echo "deps: install them, as root: $how ${names[*]}" >&2
+	else
+		echo "deps: install what this distribution calls ${names[*]} (names of Debian's packages)" >&2
 	fi
-	sudo=(sudo)
-fi
+	return 1
+}
 
-echo "deps: installing ${need[*]}" >&2
-apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600)
-"${apt[@]}" update >&2
-# --no-remove: never trade something the user has for one of ours
-if ! "${apt[@]}" install -y --no-install-recommends --no-remove "${need[@]}" >&2; then
+missing() { # PACKAGE...
+	local installed
+	# "ii " lines only: a removed package with leftover configuration does not count
+	installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "$@" 2>/dev/null | sed -n 's/^ii *//p') || true
+	comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$installed")
+}
+
+install_packages() { # WHAT-FOR PACKAGE...
+	local what=$1 need sudo=() apt
+	shift
+	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+		echo "deps: $what runs Debian's kernels and is set up on Debian or Ubuntu only;" \
+			"elsewhere there are make user, make load and make dkms-install" >&2
+		return 1
+	fi
+	if [ "$(dpkg --print-architecture)" != amd64 ]; then
+		echo "deps: $what runs amd64 kernels and needs an amd64 machine; this one is" \
+			"$(dpkg --print-architecture), where make user, make load and make dkms-install work" >&2
+		return 1
+	fi
+	mapfile -t need < <(missing "$@")
+	[ ${#need[@]} -gt 0 ] || return 0
+	if [ "$(id -u)" != 0 ]; then
+		if ! command -v sudo >/dev/null; then
+			echo "deps: missing packages: ${need[*]}" >&2
+			echo "deps: install them as root: apt-get install ${need[*]}" >&2
+			return 1
+		fi
+		sudo=(sudo)
+	fi
+	echo "deps: installing ${need[*]}" >&2
+	apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600)
+	"${apt[@]}" update >&2
+	# --no-remove: never trade something the user has for one of ours
+	"${apt[@]}" install -y --no-install-recommends --no-remove "${need[@]}" >&2 && return
 	echo "deps: apt-get could not install: ${need[*]}" >&2
 	echo "deps: fix the apt error above, or install them by hand, and run make again." >&2
-	exit 1
-fi
+	[[ " ${need[*]} " != *multilib* ]] || echo "deps: gcc-multilib, which only the checks need," \
+		"cannot be installed beside a cross compiler (gcc-aarch64-linux-gnu and the like)" >&2
+	return 1
+}
+
+case ${1:-} in
+build) check_build ;;
+vm) install_packages "the virtual machine" "${vm_packages[@]}" ;;
+check) install_packages "what is tested" "${vm_packages[@]}" "${check_packages[@]}" ;;
+*) sed -n '3,7s/^# //p' "$0" >&2; exit 2 ;;
+esac
