@@ -74,7 +74,6 @@ static int __net_init ns_net_init(struct net *net)
 	ns->net = net;
 	mutex_init(&ns->lock);
 	mutex_init(&ns->dlq_lock);
-	mutex_init(&ns->transact_lock);
 	mqbus_dlq_ns_init(ns);
 	mqbus_event_ns_init(ns);
 	hash_init(ns->topics);

@@ -30,7 +30,6 @@ struct ctl_table_header;
  * @dlq_orphans: queue groups whose topic of dead letters is not there
  * @dlq_work: looks for it
  * @dlq_pass: the last look
- * @transact_lock: one transaction at a time has its locks; taken before any group's
  * @events: on their way to who listens
  * @table: sysctl table
  * @header: its registration
@@ -52,7 +51,6 @@ struct mqbus_ns {
 	struct list_head dlq_orphans;
 	struct work_struct dlq_work;
 	u32 dlq_pass;
-	struct mutex transact_lock;	/* for lockdep: several locks of a kind are held */
 	struct mqbus_events events;
 	struct ctl_table *table;
 	struct ctl_table_header *header;

@@ -355,23 +355,6 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 	return -EACCES;
 }
 
-static void topic_wake_letters(struct mqbus_topic *topic)
-{
-	/* The caller has the barrier of ORD_SLEEP */
-	if (waitqueue_active(&topic->writers))
-		wake_up_interruptible_poll(&topic->writers, EPOLLOUT | EPOLLWRNORM);
-}
-
-/**
- * mqbus_topic_wake_letters() - dead letters may find room that they did not find
- * @topic: the topic
- */
-void mqbus_topic_wake_letters(struct mqbus_topic *topic)
-{
-	smp_mb();	/* ORD_SLEEP: full barrier; pairs with the one of who waits */
-	topic_wake_letters(topic);
-}
-
 /**
  * mqbus_topic_wake_writers() - a group has moved on; may sleep
  * @topic: the topic
@@ -382,7 +365,8 @@ void mqbus_topic_wake_writers(struct mqbus_topic *topic)
 
 	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of who waits */
 	/* That barrier is for all three: dead letters, */
-	topic_wake_letters(topic);
+	if (waitqueue_active(&topic->writers))
+		wake_up_interruptible_poll(&topic->writers, EPOLLOUT | EPOLLWRNORM);
 	/* who waits for the group, */
 	if (waitqueue_active(&waits->settled))
 		wake_up_interruptible(&waits->settled);
