@@ -22,8 +22,15 @@
 #include "topic.h"
 #include "who.h"
 
-/* Seeded, so that nobody can choose names that all meet in one bucket. */
-static u32 name_hash(const char *name)
+/**
+ * mqbus_topic_hash() - a number for a name
+ * @name: the name
+ *
+ * Seeded, so that nobody can choose names that all meet in one bucket.
+ *
+ * Return: the number.
+ */
+u32 mqbus_topic_hash(const char *name)
 {
 	static u32 seed __read_mostly;
 
@@ -43,7 +50,7 @@ struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name)
 	struct mqbus_topic *topic;
 
 	lockdep_assert_held(&ns->lock);
-	hash_for_each_possible(ns->topics, topic, node, name_hash(name))
+	hash_for_each_possible(ns->topics, topic, node, mqbus_topic_hash(name))
 		if (!strcmp(topic->name, name))
 			return topic;
 	return NULL;
@@ -178,11 +185,11 @@ static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 		return -EMFILE;
 	/* The endpoint that calls pins the module, so this cannot fail */
 	__module_get(THIS_MODULE);
-	hash_add(ns->topics, &topic->node, name_hash(topic->name));
+	hash_add(ns->topics, &topic->node, mqbus_topic_hash(topic->name));
 	ns->nr_topics++;
 	atomic_inc(&ns->seq);
 	mqbus_event_topic(MQBUS_EVENT_KIND_TOPIC_MADE, topic);
-	mqbus_dlq_look(ns);
+	mqbus_dlq_look(ns, topic->name);
 	return 0;
 }
 

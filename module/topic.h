@@ -144,6 +144,7 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 void mqbus_topic_delete_all(struct mqbus_ns *ns);
 int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const char *name,
 		     unsigned int want, struct mqbus_topic **topic);
+u32 mqbus_topic_hash(const char *name);
 struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name);
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
