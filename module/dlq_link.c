@@ -267,20 +267,18 @@ static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns, struct list_he
 }
 
 /* The topic of an orphan, with a reference, as long as the group is not deleted; or NULL. */
-static struct mqbus_topic *orphan_topic(struct mqbus_ns *ns, struct mqbus_group_queue *q)
+static struct mqbus_topic *orphan_topic(struct mqbus_group_queue *q)
 {
 	struct mqbus_group *group = q->group;
 	struct mqbus_topic *topic = NULL;
 
-	/* A topic goes under this lock, and its groups are dead before */
-	mutex_lock(&ns->lock);
+	/* A topic's groups are dead before it is put for the last time */
 	spin_lock(&group->lock);
 	if (!group->dead) {
 		topic = group->topic;
 		kref_get(&topic->ref);
 	}
 	spin_unlock(&group->lock);
-	mutex_unlock(&ns->lock);
 	return topic;
 }
 
@@ -347,7 +345,7 @@ static void orphans_look(struct mqbus_ns *ns, struct list_head *list)
 
 	ns->dlq_pass++;
 	while ((q = orphan_next(ns, list))) {
-		topic = orphan_topic(ns, q);
+		topic = orphan_topic(q);
 		if (topic) {
 			mutex_lock(&ns->dlq_lock);
 			old = orphan_link(ns, q, topic);

@@ -365,11 +365,15 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (err)
 		return err;
 	/* Joining takes the topic's lock, so who is not in now will not be */
+	kref_get(&group->ref);
 	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && mqbus_group_busy(group))
 		err = -EBUSY;
 	else
 		dlq = group_end(group);
-	mqbus_group_unlock(topic);
+	mutex_unlock(&topic->lock);
+	/* That frees what it had, which may be much */
+	mqbus_group_put(group);
+	mqbus_topic_put(topic);
 	if (dlq)
 		mqbus_topic_put(dlq);
 	return err;
@@ -499,12 +503,16 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
  */
 void mqbus_group_delete_all(struct mqbus_topic *topic)
 {
+	struct mqbus_group *group;
 	struct mqbus_topic *dlq;
 
 	mutex_lock(&topic->lock);
 	while (!list_empty(&topic->groups)) {
-		dlq = group_end(list_first_entry(&topic->groups, struct mqbus_group, node));
+		group = list_first_entry(&topic->groups, struct mqbus_group, node);
+		kref_get(&group->ref);
+		dlq = group_end(group);
 		mutex_unlock(&topic->lock);
+		mqbus_group_put(group);
 		if (dlq)
 			mqbus_topic_put(dlq);
 		mutex_lock(&topic->lock);

@@ -38,6 +38,18 @@ u32 mqbus_topic_hash(const char *name)
 	return jhash(name, strlen(name), seed);
 }
 
+/* Who has a name, also while it is being deleted. */
+static struct mqbus_topic *topic_named(struct mqbus_ns *ns, const char *name)
+{
+	struct mqbus_topic *topic;
+
+	lockdep_assert_held(&ns->lock);
+	hash_for_each_possible(ns->topics, topic, node, mqbus_topic_hash(name))
+		if (!strcmp(topic->name, name))
+			return topic;
+	return NULL;
+}
+
 /**
  * mqbus_topic_lookup() - a topic by its name
  * @ns: in which namespace; its lock is held
@@ -47,13 +59,9 @@ u32 mqbus_topic_hash(const char *name)
  */
 struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name)
 {
-	struct mqbus_topic *topic;
+	struct mqbus_topic *topic = topic_named(ns, name);
 
-	lockdep_assert_held(&ns->lock);
-	hash_for_each_possible(ns->topics, topic, node, mqbus_topic_hash(name))
-		if (!strcmp(topic->name, name))
-			return topic;
-	return NULL;
+	return topic && !mqbus_topic_dead(topic) ? topic : NULL;
 }
 
 /**
@@ -179,7 +187,7 @@ static int topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
 	lockdep_assert_held(&ns->lock);
 
-	if (mqbus_topic_lookup(ns, topic->name))
+	if (topic_named(ns, topic->name))
 		return -EEXIST;
 	if (ns->nr_topics >= READ_ONCE(ns->max_topics))
 		return -EMFILE;
@@ -220,7 +228,7 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 
 	/* Only to spare the work; what counts is asked again at the end */
 	mutex_lock(&ns->lock);
-	taken = mqbus_topic_lookup(ns, args->name);
+	taken = topic_named(ns, args->name);
 	mutex_unlock(&ns->lock);
 	if (taken)
 		return -EEXIST;
@@ -247,23 +255,24 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 }
 
 /*
- * Take a topic out of the table. Its reference is the caller's then, to put when no lock
- * is held: that may free gigabytes.
+ * The end of a topic that is marked dead, and in the table until it is over. The namespace's
+ * lock is held for the table alone: there may be many groups, and much that they have.
  */
-static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
+static void topic_bury(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
-	lockdep_assert_held(&ns->lock);
-
-	hash_del(&topic->node);
-	ns->nr_topics--;
-	atomic_inc(&ns->seq);
-	WRITE_ONCE(topic->dead, true);
 	mqbus_waits_end(topic);
 	mqbus_dlq_leave(ns, topic);
 	/* Nothing can be settled from now on, so the groups may go, which wakes readers */
 	mqbus_group_delete_all(topic);
+	mutex_lock(&ns->lock);
+	hash_del(&topic->node);
+	ns->nr_topics--;
+	atomic_inc(&ns->seq);
 	mqbus_event_topic(MQBUS_EVENT_KIND_TOPIC_DELETED, topic);
+	mutex_unlock(&ns->lock);
 	module_put(THIS_MODULE);
+	/* That may free gigabytes */
+	mqbus_topic_put(topic);
 }
 
 /**
@@ -287,10 +296,10 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	else if (!mqbus_who_owns(who, topic->uid))
 		err = -EPERM;
 	else
-		topic_remove(ns, topic);
+		WRITE_ONCE(topic->dead, true);
 	mutex_unlock(&ns->lock);
 	if (!err)
-		mqbus_topic_put(topic);
+		topic_bury(ns, topic);
 	return err;
 }
 
@@ -309,10 +318,10 @@ void mqbus_topic_delete_all(struct mqbus_ns *ns)
 		hash_for_each(ns->topics, bucket, topic, node)
 			break;
 		if (topic)
-			topic_remove(ns, topic);
+			WRITE_ONCE(topic->dead, true);
 		mutex_unlock(&ns->lock);
 		if (topic)
-			mqbus_topic_put(topic);
+			topic_bury(ns, topic);
 	} while (topic);
 }
 
