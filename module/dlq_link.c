@@ -289,9 +289,9 @@ static struct mqbus_topic *orphan_topic(struct mqbus_group_queue *q)
 static bool orphan_owner(const struct mqbus_ns *ns, const struct mqbus_group_queue *q,
 			 kuid_t uid)
 {
-	const struct cred *cred = q->dlq_right.cred;
+	const struct mqbus_right *right = &q->dlq_right;
 
-	return uid_eq(uid, q->dlq_uid) || (cred && uid_eq(uid, cred->fsuid)) ||
+	return uid_eq(uid, q->dlq_uid) || (right->groups && uid_eq(uid, right->uid)) ||
 	       uid_eq(uid, make_kuid(ns->net->user_ns, 0));
 }
 
