@@ -233,7 +233,7 @@ static void transact(void)
 	MUST(!mq_transact(ctl, &act, 1, 0, NULL));
 }
 
-/* Of which all is just as much as goes under the locks of the last step */
+/* Of as many records, the smallest there are, each of which one goes for that is needed */
 static void transact_late(void)
 {
 	struct mqbus_act act;
@@ -541,7 +541,7 @@ static const struct load {
 } loads[] = {
 	{ "a record of 256 KiB", 100, large_begin, large_fill, large, NULL, gone },
 	{ "a batch of 64 KiB", 50, large_begin, large_fill, batch, NULL, gone },
-	{ "a transaction of 320 KiB", 200, transact_begin, NULL, transact, NULL, gone },
+	{ "a transaction of 320 KiB", 450, transact_begin, NULL, transact, NULL, gone },
 	{ "a transaction of 64 KiB that evicts", 300, transact_begin, NULL, transact_late, NULL,
 	  gone },
 	{ "a transaction of 1024 settlements", 400, queue_begin, queue_fill, settle_transacted,
