@@ -78,7 +78,6 @@ int mqbus_ns_init(struct mqbus_ns *ns, struct net *net)
 	ns->net = net;
 	mutex_init(&ns->lock);
 	mutex_init(&ns->dlq_lock);
-	mutex_init(&ns->transact_lock);
 	mqbus_event_ns_init(ns);
 	hash_init(ns->topics);
 	atomic_set(&ns->seq, 1);	/* a dump does not notice a change from 0 */

@@ -3,6 +3,7 @@
 #define _MQBUS_NS_H
 
 #include <linux/atomic.h>
+#include <linux/bitmap.h>
 #include <linux/hashtable.h>
 #include <linux/mutex.h>
 #include <net/net_namespace.h>
@@ -11,6 +12,9 @@
 
 struct ctl_table;
 struct ctl_table_header;
+
+/* Lists of queue groups that look for the topic of their dead letters */
+#define MQBUS_DLQ_NAMES	64
 
 /**
  * struct mqbus_ns - the bus of one network namespace
@@ -26,11 +30,12 @@ struct ctl_table_header;
  * @producers: last producer id given out
  * @dlq_lock: serialises new connections to topics of dead letters; taken before @lock
  * @dlq_mark: last search for circles of them, under @lock
- * @dlq_links: guards @dlq_orphans and each topic's feeders; taken inside a group's lock
- * @dlq_orphans: queue groups whose topic of dead letters is not there
- * @dlq_work: looks for it
+ * @dlq_links: guards these lists, and each topic's feeders; taken inside a group's lock
+ * @dlq_left: queue groups whose topic of dead letters was deleted, and that still hold it
+ * @dlq_orphans: those whose topic is not there, by the hash of its name
+ * @dlq_named: of which of these lists a topic was made or changed
+ * @dlq_work: looks for the topics of all these
  * @dlq_pass: the last look
- * @transact_lock: one transaction at a time has its locks; taken before any group's
  * @events: on their way to who listens
  * @table: sysctl table
  * @header: its registration
@@ -49,10 +54,11 @@ struct mqbus_ns {
 	struct mutex dlq_lock;	/* no two new ways for dead letters at a time */
 	u32 dlq_mark;
 	spinlock_t dlq_links;	/* who is in which list */
-	struct list_head dlq_orphans;
+	struct list_head dlq_left;
+	struct list_head dlq_orphans[MQBUS_DLQ_NAMES];
+	DECLARE_BITMAP(dlq_named, MQBUS_DLQ_NAMES);
 	struct work_struct dlq_work;
 	u32 dlq_pass;
-	struct mutex transact_lock;	/* for lockdep: several locks of a kind are held */
 	struct mqbus_events events;
 	struct ctl_table *table;
 	struct ctl_table_header *header;

@@ -4,6 +4,7 @@
  * never from who happens to call with it.
  */
 #include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/mqbus.h>
 #include <linux/netlink.h>
@@ -31,12 +32,11 @@ bool mqbus_who_capable(const struct mqbus_who *who, int cap)
 }
 
 /* in_egroup_p() for credentials that are not the caller's */
-static bool in_group(const struct cred *cred, kgid_t gid)
+static bool in_group(kgid_t own, const struct group_info *info, kgid_t gid)
 {
-	const struct group_info *info = cred->group_info;
 	unsigned int low = 0, high = info->ngroups;
 
-	if (gid_eq(cred->fsgid, gid))
+	if (gid_eq(own, gid))
 		return true;
 	while (low < high) {
 		unsigned int mid = low + (high - low) / 2;
@@ -51,12 +51,12 @@ static bool in_group(const struct cred *cred, kgid_t gid)
 	return false;
 }
 
-static bool mode_allows(const struct cred *cred, kuid_t uid, kgid_t gid, umode_t mode,
+static bool mode_allows(const struct mqbus_right *right, kuid_t uid, kgid_t gid, umode_t mode,
 			unsigned int want)
 {
-	if (uid_eq(cred->fsuid, uid))
+	if (uid_eq(right->uid, uid))
 		mode >>= 6;
-	else if (in_group(cred, gid))
+	else if (in_group(right->gid, right->groups, gid))
 		mode >>= 3;
 	return !(want & ~mode);
 }
@@ -75,7 +75,11 @@ static bool mode_allows(const struct cred *cred, kuid_t uid, kgid_t gid, umode_t
 bool mqbus_who_may(const struct mqbus_who *who, kuid_t uid, kgid_t gid,
 		   umode_t mode, unsigned int want)
 {
-	return mode_allows(who->cred, uid, gid, mode, want) ||
+	const struct mqbus_right right = {
+		.groups = who->cred->group_info, .uid = who->cred->fsuid, .gid = who->cred->fsgid,
+	};
+
+	return mode_allows(&right, uid, gid, mode, want) ||
 	       mqbus_who_capable(who, CAP_DAC_OVERRIDE);
 }
 
@@ -89,8 +93,12 @@ bool mqbus_who_may(const struct mqbus_who *who, kuid_t uid, kgid_t gid,
  */
 void mqbus_right_get(struct mqbus_right *right, const struct mqbus_who *who)
 {
-	right->cred = get_cred(who->cred);
-	right->override = mqbus_who_capable(who, CAP_DAC_OVERRIDE);
+	*right = (struct mqbus_right) {
+		.groups = get_group_info(who->cred->group_info),
+		.uid = who->cred->fsuid,
+		.gid = who->cred->fsgid,
+		.override = mqbus_who_capable(who, CAP_DAC_OVERRIDE),
+	};
 }
 
 /**
@@ -99,7 +107,8 @@ void mqbus_right_get(struct mqbus_right *right, const struct mqbus_who *who)
  */
 void mqbus_right_put(struct mqbus_right *right)
 {
-	put_cred(right->cred);
+	if (right->groups)
+		put_group_info(right->groups);
 	*right = (struct mqbus_right) {};
 }
 
@@ -117,7 +126,7 @@ bool mqbus_right_may(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
 		     umode_t mode, unsigned int want)
 {
 	return right->override ||
-	       (right->cred && mode_allows(right->cred, uid, gid, mode, want));
+	       (right->groups && mode_allows(right, uid, gid, mode, want));
 }
 
 /**

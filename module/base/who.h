@@ -28,11 +28,17 @@ struct mqbus_who {
 
 /**
  * struct mqbus_right - what somebody may do when his file is closed
- * @cred: who he was, with a reference; NULL: nobody
+ * @groups: his supplementary groups, with a reference; NULL: there is nobody
+ * @uid: who he was
+ * @gid: his group
  * @override: he had CAP_DAC_OVERRIDE over the namespace
+ *
+ * No more than that is kept: his credentials would hold his keyrings and his user namespace.
  */
 struct mqbus_right {
-	const struct cred *cred;
+	struct group_info *groups;
+	kuid_t uid;
+	kgid_t gid;
 	bool override;
 };
 

@@ -221,15 +221,16 @@ static void assign_update(struct mqbus_assign *a, u64 now)
  * mqbus_assign_find() - a seat by its id
  * @a: the assignment
  * @id: terminated, not empty
+ * @hash: as of the seat
  *
  * Return: the seat, or NULL.
  */
-struct mqbus_seat *mqbus_assign_find(const struct mqbus_assign *a, const char *id)
+struct mqbus_seat *mqbus_assign_find(const struct mqbus_assign *a, const char *id, u32 hash)
 {
 	struct mqbus_seat *seat;
 
 	list_for_each_entry(seat, &a->order, node)
-		if (!strcmp(seat->id, id))
+		if (seat->hash == hash && !strcmp(seat->id, id))
 			return seat;
 	return NULL;
 }
@@ -260,19 +261,25 @@ int mqbus_assign_sit(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now)
 	return 0;
 }
 
-/* Its member is gone, and with it who would have to hear that he lost something. */
+/*
+ * Its member is gone, and with it who would have to hear that he lost something; so are all
+ * of those that are about to be removed. NULL: only these.
+ */
 static void assign_pardon(struct mqbus_assign *a, const struct mqbus_seat *seat)
 {
 	u32 i;
 
-	for (i = 0; i < a->nr_slots; i++)
-		if (a->slots[i].robbed == seat)
+	for (i = 0; i < a->nr_slots; i++) {
+		const struct mqbus_seat *robbed = a->slots[i].robbed;
+
+		if (robbed && (robbed == seat || robbed->state == MQBUS_SEAT_GONE))
 			a->slots[i].robbed = NULL;
+	}
 }
 
+/* After assign_pardon(). */
 static void assign_remove(struct mqbus_assign *a, struct mqbus_seat *seat)
 {
-	assign_pardon(a, seat);
 	a->seats[seat->index] = NULL;
 	a->nr_seats--;
 	list_del(&seat->node);
@@ -314,8 +321,10 @@ bool mqbus_assign_stand(struct mqbus_assign *a, struct mqbus_seat *seat, u64 unt
 	seat->state = keep ? MQBUS_SEAT_AWAY : MQBUS_SEAT_GONE;
 	seat->until = until;
 	assign_update(a, now);
-	if (!keep)
+	if (!keep) {
+		assign_pardon(a, NULL);
 		assign_remove(a, seat);
+	}
 	return !keep;
 }
 
@@ -381,6 +390,8 @@ void mqbus_assign_tick(struct mqbus_assign *a, u64 now, struct list_head *gone)
 		if (seat->state == MQBUS_SEAT_AWAY && seat->until <= now)
 			seat->state = MQBUS_SEAT_GONE;
 	assign_update(a, now);
+	/* Of all at once: each is a look at every partition */
+	assign_pardon(a, NULL);
 	list_for_each_entry_safe(seat, next, &a->order, node)
 		if (seat->state == MQBUS_SEAT_GONE) {
 			assign_remove(a, seat);

@@ -60,6 +60,7 @@ enum mqbus_seat_state {
  * @owned: the partitions that it owns, from the one that is to be looked at first
  * @wake: its member may go on, or is to be told
  * @news: it was fenced, and nobody was told
+ * @hash: of @id, so that few names are compared
  * @id: what the member calls itself, or ""
  */
 struct mqbus_seat {
@@ -74,6 +75,7 @@ struct mqbus_seat {
 	struct list_head owned;
 	bool wake;
 	bool news;
+	u32 hash;
 	char id[MQBUS_NAME_SIZE];
 };
 
@@ -154,7 +156,7 @@ static inline void mqbus_seat_wake(struct mqbus_assign *a, struct mqbus_seat *se
 
 void mqbus_assign_init(struct mqbus_assign *a, struct mqbus_slot *slots,
 		       struct mqbus_member **readers, u32 nr);
-struct mqbus_seat *mqbus_assign_find(const struct mqbus_assign *a, const char *id);
+struct mqbus_seat *mqbus_assign_find(const struct mqbus_assign *a, const char *id, u32 hash);
 int mqbus_assign_sit(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now);
 void mqbus_assign_take_over(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now);
 bool mqbus_assign_stand(struct mqbus_assign *a, struct mqbus_seat *seat, u64 until, u64 now);

@@ -71,8 +71,6 @@ struct mqbus_mark {
  * @used: bytes of the records kept, by their owner; NULL: not counted
  * @evicted: records that went and were not settled, of a ring that evicts
  * @drops: records that may still go under this hold of the lock
- * @claimed: a transaction has it for itself: nobody else appends, or makes room
- * @missed: who cannot wait was turned away meanwhile
  */
 struct mqbus_ring {
 	/* constant after init */
@@ -94,8 +92,6 @@ struct mqbus_ring {
 	u64 *used;
 	u64 evicted;
 	u32 drops;
-	bool claimed;
-	bool missed;
 };
 
 /**

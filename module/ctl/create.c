@@ -41,7 +41,7 @@ static int topic_publish(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	if (err)
 		return err;
 	mqbus_topic_report(topic, &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_TOPIC_MADE });
-	mqbus_dlq_look(ns);
+	mqbus_dlq_look(ns, topic->name);
 	return 0;
 }
 

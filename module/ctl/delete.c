@@ -10,6 +10,7 @@
 #include "ctl/ctl.h"
 #include "group/group.h"
 #include "group/queue.h"
+#include "log/refusal.h"
 #include "log/topic.h"
 
 /**
@@ -72,11 +73,15 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (err)
 		return err;
 	/* Joining takes the topic's lock, so who is not in now will not be */
+	kref_get(&group->ref);
 	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && mqbus_group_busy(group))
 		err = -EBUSY;
 	else
 		dlq = group_end(group);
-	mqbus_group_unlock(topic);
+	mutex_unlock(&topic->lock);
+	/* That frees what it had, which may be much */
+	mqbus_group_put(group);
+	mqbus_topic_put(topic);
 	if (dlq)
 		mqbus_topic_put(dlq);
 	return err;
@@ -85,13 +90,16 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 /* The topic was deleted, so nobody makes a new group. */
 static void groups_delete(struct mqbus_topic *topic)
 {
+	struct mqbus_group *group;
 	struct mqbus_topic *dlq;
 
 	mutex_lock(&topic->lock);
 	while (!list_empty(&topic->readers)) {
-		dlq = group_end(list_first_entry(&topic->readers, struct mqbus_group,
-					 reader.node));
+		group = list_first_entry(&topic->readers, struct mqbus_group, reader.node);
+		kref_get(&group->ref);
+		dlq = group_end(group);
 		mutex_unlock(&topic->lock);
+		mqbus_group_put(group);
 		if (dlq)
 			mqbus_topic_put(dlq);
 		mutex_lock(&topic->lock);
@@ -100,17 +108,22 @@ static void groups_delete(struct mqbus_topic *topic)
 }
 
 /*
- * Take a topic out of the table. Its reference is the caller's then, to put when no lock
- * is held: that may free gigabytes.
+ * The end of a topic that is marked dead, and in the table until it is over. The namespace's
+ * lock is held for the table alone: there may be many groups, and much that they have.
  */
-static void topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
+static void topic_bury(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
-	mqbus_topic_remove(ns, topic);
+	mqbus_waits_end(topic);
 	mqbus_dlq_leave(ns, topic);
 	/* Nothing can be settled from now on, so the groups may go, which wakes readers */
 	groups_delete(topic);
+	mutex_lock(&ns->lock);
+	mqbus_topic_remove(ns, topic);
 	mqbus_topic_report(topic,
 			   &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_TOPIC_DELETED });
+	mutex_unlock(&ns->lock);
+	/* That may free gigabytes */
+	mqbus_topic_put(topic);
 }
 
 /**
@@ -134,10 +147,10 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	else if (!mqbus_who_owns(who, topic->uid))
 		err = -EPERM;
 	else
-		topic_remove(ns, topic);
+		WRITE_ONCE(topic->dead, true);
 	mutex_unlock(&ns->lock);
 	if (!err)
-		mqbus_topic_put(topic);
+		topic_bury(ns, topic);
 	return err;
 }
 
@@ -156,9 +169,9 @@ void mqbus_topic_delete_all(struct mqbus_ns *ns)
 		hash_for_each(ns->topics, bucket, topic, node)
 			break;
 		if (topic)
-			topic_remove(ns, topic);
+			WRITE_ONCE(topic->dead, true);
 		mutex_unlock(&ns->lock);
 		if (topic)
-			mqbus_topic_put(topic);
+			topic_bury(ns, topic);
 	} while (topic);
 }

@@ -307,8 +307,43 @@ static int dump_one_groups(struct dump_call *call, struct mqbus_topic *topic,
 }
 
 /*
- * Go on through the topics. The namespace's lock is held meanwhile, so that the
- * numbers that say where the dump is stay true within a call.
+ * The next topic that is asked for, from where the dump is, with a reference; or NULL. The
+ * numbers that say where it is are true within a call as long as no topic comes or goes,
+ * and who reads is told when one did.
+ */
+static struct mqbus_topic *dump_next(struct dump_call *call, struct mqbus_ns *ns,
+				     struct dump *at)
+{
+	struct mqbus_topic *topic;
+
+	mutex_lock(&ns->lock);
+	call->cb->seq = atomic_read(&ns->seq);
+	for (; at->bucket < HASH_SIZE(ns->topics); at->bucket++, at->topic = 0) {
+		long i = 0;
+
+		hlist_for_each_entry(topic, &ns->topics[at->bucket], node) {
+			if (i++ < at->topic)
+				continue;
+			if (!mqbus_topic_dead(topic) &&
+			    mqbus_listing_topic_visible(topic, &call->who) &&
+			    (!call->topic || !strcmp(call->topic, topic->name))) {
+				kref_get(&topic->ref);
+				goto unlock;
+			}
+			at->topic = i;
+			at->group = 0;
+			at->part = 0;
+		}
+	}
+	topic = NULL;
+unlock:
+	mutex_unlock(&ns->lock);
+	return topic;
+}
+
+/*
+ * Go on through the topics. None of the namespace's locks is held while one is looked at:
+ * that may take long, and wait for the topic's.
  */
 static int dump_topics(struct dump_call *call,
 		       int (*one)(struct dump_call *call, struct mqbus_topic *topic,
@@ -319,26 +354,15 @@ static int dump_topics(struct dump_call *call,
 	struct mqbus_topic *topic;
 	int err = 0;
 
-	mutex_lock(&ns->lock);
-	call->cb->seq = atomic_read(&ns->seq);
-	for (; at->bucket < HASH_SIZE(ns->topics); at->bucket++, at->topic = 0) {
-		long i = 0;
-
-		hlist_for_each_entry(topic, &ns->topics[at->bucket], node) {
-			if (i++ < at->topic)
-				continue;
-			if (mqbus_listing_topic_visible(topic, &call->who) &&
-			    (!call->topic || !strcmp(call->topic, topic->name)))
-				err = one(call, topic, at);
-			if (err)
-				goto unlock;
-			at->topic = i;
-			at->group = 0;
-			at->part = 0;
-		}
+	while (!err && (topic = dump_next(call, ns, at))) {
+		err = one(call, topic, at);
+		mqbus_topic_put(topic);
+		if (err)
+			break;
+		at->topic++;
+		at->group = 0;
+		at->part = 0;
 	}
-unlock:
-	mutex_unlock(&ns->lock);
 	/* A full message is not an error: the next call goes on */
 	return err == -EMSGSIZE && call->skb->len ? call->skb->len : err ?: call->skb->len;
 }

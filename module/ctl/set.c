@@ -104,7 +104,7 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 	}
 	/* Dead letters may be allowed in now */
 	if (!err)
-		mqbus_dlq_look(ns);
+		mqbus_dlq_look(ns, topic->name);
 	if (!err)
 		mqbus_line_recheck(topic, NULL);
 	mqbus_topic_put(topic);

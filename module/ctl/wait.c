@@ -24,13 +24,18 @@
  * @topic: the topic, with a reference
  * @group: the group, with a reference
  * @ends: for each partition the offset below which all is to be settled; 0: nothing
- * @behind: a partition of which that was not so when it was last looked at
+ * @behind: a partition of which that was not so when it was last looked at; also loaded
+ *	without the lock
+ * @rest: there was none; what is left is in the retry ring; likewise
+ * @wait: among those who sleep
  */
 struct awaited {
 	struct mqbus_topic *topic;
 	struct mqbus_group *group;
 	u64 *ends;
 	u32 behind;
+	bool rest;
+	struct wait_queue_entry wait;
 };
 
 /* As stream_settled(), of some partitions. */
@@ -42,13 +47,13 @@ static bool parts_settled(struct awaited *a, u32 begin, u32 end)
 	spin_lock(&a->group->lock);
 	for (i = begin; i < end && slots[i].cursor.done.offset >= a->ends[i]; i++)
 		;
-	spin_unlock(&a->group->lock);
 	if (i < end)
-		a->behind = i;
+		WRITE_ONCE(a->behind, i);
+	spin_unlock(&a->group->lock);
 	return i == end;
 }
 
-/* Whether all is settled; mostly the partition that was behind still is, and that is all. */
+/* Whether all is settled, but for what is to be tried again. */
 static bool stream_settled(struct awaited *a)
 {
 	u32 nr = a->topic->nr_parts, i;
@@ -89,7 +94,47 @@ static bool awaited_over(struct awaited *a)
 {
 	if (READ_ONCE(a->group->dead))
 		return true;
-	return stream_settled(a) && (!a->group->queue || retry_settled(a));
+	WRITE_ONCE(a->rest, stream_settled(a));
+	return a->rest && (!a->group->queue || retry_settled(a));
+}
+
+/*
+ * Something was settled, of whatever group and partition. Who waits for more than that of the
+ * partition that was behind sleeps on: there may be many of them at each settlement. Called
+ * with the queue's lock held.
+ */
+static int awaited_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
+{
+	const struct awaited *a = container_of(wait, struct awaited, wait);
+	u32 behind = READ_ONCE(a->behind);
+
+	/* It was stored under the lock, so what is settled after that look sees it */
+	if (!READ_ONCE(a->group->dead) && !READ_ONCE(a->rest) &&
+	    READ_ONCE(a->group->slots[behind].cursor.done.offset) < a->ends[behind])
+		return 0;
+	return autoremove_wake_function(wait, mode, sync, key);
+}
+
+static int awaited_sleep(struct awaited *a, ktime_t deadline)
+{
+	struct wait_queue_head *queue = &a->topic->waits.settled;
+	int err = 0;
+
+	if (!deadline)
+		return -EAGAIN;
+	init_wait(&a->wait);
+	a->wait.func = awaited_wake;
+	for (;;) {
+		prepare_to_wait(queue, &a->wait, TASK_INTERRUPTIBLE);
+		if (awaited_over(a))
+			break;
+		err = signal_pending(current) ? -ERESTARTSYS :
+		      mqbus_wait_sleep(deadline == KTIME_MAX ? NULL : &deadline);
+		if (err)
+			break;
+	}
+	finish_wait(queue, &a->wait);
+	return mqbus_wait_error(err, deadline);
 }
 
 static int awaited_wait(struct awaited *a, ktime_t deadline)
@@ -104,7 +149,7 @@ static int awaited_wait(struct awaited *a, ktime_t deadline)
 		spin_unlock(&group->lock);
 	}
 	if (!awaited_over(a))
-		err = mqbus_wait(a->topic->waits.settled, awaited_over(a), deadline);
+		err = awaited_sleep(a, deadline);
 	if (group->queue) {
 		spin_lock(&group->lock);
 		group->queue->window.watchers--;

@@ -176,11 +176,6 @@ static int dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
 	lockdep_assert_held(&ring->lock);
 
 	for (;;) {
-		/* A transaction has it for a moment, and kicks us when it is over */
-		if (ring->claimed) {
-			ring->missed = true;
-			return -ENOBUFS;
-		}
 		mqbus_topic_begin(dlq, partition, DLQ_EXPIRE);
 		err = mqbus_topic_reserve(dlq, partition, bytes, 0);
 		if (err != -EAGAIN || !tries--)

@@ -5,8 +5,9 @@
  * A group names the topic of its dead letters, and is linked to the topic that has that
  * name. When that topic is deleted the link goes with it, so that nothing of it is held,
  * and the group is an *orphan*: its dead letters wait. When a topic is made or changed, the
- * work of the namespace looks for the orphans' topics again, under the rights of whoever
- * named them.
+ * work of the namespace looks again for the orphans that name it, under the rights of
+ * whoever named it. It looks at no others, but for those whose name has the same hash: each
+ * look is a search for circles.
  *
  * Groups and their topics of dead letters must not form a circle: a record would go
  * round for ever. All that makes a new link holds the namespace's dlq_lock, and looks
@@ -15,6 +16,7 @@
  * carries headers of ours, once, however often it died.
  */
 #include <linux/mutex.h>
+#include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
@@ -27,25 +29,34 @@
 /* Groups whose dead letters go to one topic: whoever makes room there wakes all that wait */
 #define DLQ_FEEDERS	1024
 
+static u32 link_list(const char *name)
+{
+	return mqbus_topic_hash(name) % MQBUS_DLQ_NAMES;
+}
+
 static struct mqbus_ns *queue_ns(const struct mqbus_group_queue *q)
 {
 	return q->group->charge.ns;
 }
 
 /* Where the dead letters of a group go, or would if it were looked for now, or NULL. */
-static struct mqbus_topic *link_next(struct mqbus_ns *ns, const struct mqbus_group *group)
+static struct mqbus_topic *link_next(struct mqbus_ns *ns, struct mqbus_group *group)
 {
 	const struct mqbus_group_queue *q = group->queue;
+	struct mqbus_topic *next = NULL;
 
 	lockdep_assert_held(&ns->lock);
-	lockdep_assert_held(&group->topic->lock);
 
-	if (!q || !q->options.dlq[0])
+	if (!q)
 		return NULL;
+	spin_lock(&group->lock);
 	/* One that was deleted leads nowhere, and is not ours to hold */
 	if (q->dlq && !mqbus_topic_dead(q->dlq))
-		return q->dlq;
-	return mqbus_topic_lookup(ns, q->options.dlq);
+		next = q->dlq;
+	else if (q->options.dlq[0] && !group->dead)
+		next = mqbus_topic_lookup(ns, q->options.dlq);
+	spin_unlock(&group->lock);
+	return next;
 }
 
 /**
@@ -71,14 +82,23 @@ static int link_visit(const struct link_walk *walk, struct mqbus_topic *topic)
 	return 0;
 }
 
-/* From @from on. Return: 0, or the first error that a topic gives. */
+/* What a topic takes already its followers do, too. */
+static bool link_known(const struct link_walk *walk, const struct mqbus_topic *topic)
+{
+	return !walk->to && topic->dlq_most >= walk->most;
+}
+
+/*
+ * From @from on. Groups are looked at under RCU: nobody waits here for a topic's lock, whose
+ * holder may be preempted. Return: 0, or the first error that a topic gives.
+ */
 static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
 {
 	struct mqbus_ns *ns = walk->ns;
 	struct mqbus_topic *todo = from;
 	struct mqbus_group *group;
-	int err = 0, one;
 	u32 mark;
+	int err = 0;
 
 	lockdep_assert_held(&ns->dlq_lock);
 
@@ -86,14 +106,17 @@ static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
 	mark = ++ns->dlq_mark;
 	from->dlq_mark = mark;
 	from->dlq_todo = NULL;
-	while (todo && err != -ELOOP) {
+	while (todo) {
 		struct mqbus_topic *topic = todo;
 
-		one = link_visit(walk, topic);
-		err = one == -ELOOP ? one : err ?: one;
 		todo = topic->dlq_todo;
-		mutex_lock(&topic->lock);
-		list_for_each_entry(group, &topic->readers, reader.node) {
+		if (link_known(walk, topic))
+			continue;
+		err = link_visit(walk, topic);
+		if (err)
+			break;
+		rcu_read_lock();
+		list_for_each_entry_rcu(group, &topic->readers, reader.node) {
 			struct mqbus_topic *next = link_next(ns, group);
 
 			if (!next || next->dlq_mark == mark)
@@ -102,7 +125,7 @@ static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
 			next->dlq_todo = todo;
 			todo = next;
 		}
-		mutex_unlock(&topic->lock);
+		rcu_read_unlock();
 		cond_resched();
 	}
 	mutex_unlock(&ns->lock);
@@ -158,7 +181,7 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 {
 	struct mqbus_ns *ns = queue_ns(q);
 	struct mqbus_topic *old = q->dlq;
-	bool there;
+	bool there, room;
 
 	lockdep_assert_held(&q->group->lock);
 
@@ -168,19 +191,23 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 	list_del_init(&q->dlq_node);
 	/* It dies before its feeders are taken from it, so none comes to them later */
 	there = dlq && !mqbus_topic_dead(dlq);
+	room = old && old->nr_feeders == DLQ_FEEDERS && !mqbus_topic_dead(old);
 	if (old)
 		WRITE_ONCE(old->nr_feeders, old->nr_feeders - 1);
 	if (dlq)
 		WRITE_ONCE(dlq->nr_feeders, dlq->nr_feeders + 1);
+	q->dlq_name = link_list(q->options.dlq);
 	if (there) {
 		list_add_tail(&q->dlq_node, &dlq->feeders);
 		q->dlq_uid = mqbus_topic_uid(dlq);
 	} else if (q->options.dlq[0] && !q->group->dead) {
-		list_add_tail(&q->dlq_node, &ns->dlq_orphans);
+		list_add_tail(&q->dlq_node, dlq ? &ns->dlq_left : &ns->dlq_orphans[q->dlq_name]);
 	}
 	spin_unlock(&ns->dlq_links);
 	if (dlq && !there)
-		mqbus_dlq_look(ns);
+		queue_work(system_unbound_wq, &ns->dlq_work);
+	if (room)
+		mqbus_dlq_look(ns, old->name);
 	mqbus_dlq_retry(q);
 	return old;
 }
@@ -193,41 +220,45 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
 	spin_lock(&ns->dlq_links);
-	list_splice_tail_init(&topic->feeders, &ns->dlq_orphans);
+	list_splice_tail_init(&topic->feeders, &ns->dlq_left);
 	spin_unlock(&ns->dlq_links);
-	mqbus_dlq_look(ns);
+	queue_work(system_unbound_wq, &ns->dlq_work);
 }
 
 /**
- * mqbus_dlq_look() - a topic of dead letters may be there, or be so no more
+ * mqbus_dlq_look() - a topic may take dead letters that it did not
  * @ns: in which namespace
+ * @name: its name
  *
  * From any context of a process, whatever locks are held.
  */
-void mqbus_dlq_look(struct mqbus_ns *ns)
+void mqbus_dlq_look(struct mqbus_ns *ns, const char *name)
 {
+	u32 i = link_list(name);
 	bool any;
 
 	/* Under the lock, as one that is being moved is in no list for a moment */
 	spin_lock(&ns->dlq_links);
-	any = !list_empty(&ns->dlq_orphans);
+	any = !list_empty(&ns->dlq_orphans[i]);
+	if (any)
+		set_bit(i, ns->dlq_named);
 	spin_unlock(&ns->dlq_links);
 	if (any)
 		queue_work(system_unbound_wq, &ns->dlq_work);
 }
 
-/* The next orphan of this pass, with a reference to its group, or NULL. */
-static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns)
+/* The next one of a list in this pass, with a reference to its group, or NULL. */
+static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns, struct list_head *list)
 {
 	struct mqbus_group_queue *q;
 
 	spin_lock(&ns->dlq_links);
-	q = list_first_entry_or_null(&ns->dlq_orphans, struct mqbus_group_queue, dlq_node);
-	if (q && q->dlq_pass == ns->dlq_pass)
+	q = list_first_entry_or_null(list, struct mqbus_group_queue, dlq_node);
+	if (q && q->dlq_pass == ns->dlq_pass && list != &ns->dlq_left)
 		q = NULL;
 	if (q) {
 		q->dlq_pass = ns->dlq_pass;
-		list_move_tail(&q->dlq_node, &ns->dlq_orphans);
+		list_move_tail(&q->dlq_node, &ns->dlq_orphans[q->dlq_name]);
 		/* It leaves the list before its group is put for the last time */
 		kref_get(&q->group->ref);
 	}
@@ -236,20 +267,18 @@ static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns)
 }
 
 /* The topic of an orphan, with a reference, as long as the group is not deleted; or NULL. */
-static struct mqbus_topic *orphan_topic(struct mqbus_ns *ns, struct mqbus_group_queue *q)
+static struct mqbus_topic *orphan_topic(struct mqbus_group_queue *q)
 {
 	struct mqbus_group *group = q->group;
 	struct mqbus_topic *topic = NULL;
 
-	/* A topic goes under this lock, and its groups are dead before */
-	mutex_lock(&ns->lock);
+	/* A topic's groups are dead before it is put for the last time */
 	spin_lock(&group->lock);
 	if (!group->dead) {
 		topic = group->topic;
 		kref_get(&topic->ref);
 	}
 	spin_unlock(&group->lock);
-	mutex_unlock(&ns->lock);
 	return topic;
 }
 
@@ -260,9 +289,9 @@ static struct mqbus_topic *orphan_topic(struct mqbus_ns *ns, struct mqbus_group_
 static bool orphan_owner(const struct mqbus_ns *ns, const struct mqbus_group_queue *q,
 			 kuid_t uid)
 {
-	const struct cred *cred = q->dlq_right.cred;
+	const struct mqbus_right *right = &q->dlq_right;
 
-	return uid_eq(uid, q->dlq_uid) || (cred && uid_eq(uid, cred->fsuid)) ||
+	return uid_eq(uid, q->dlq_uid) || (right->groups && uid_eq(uid, right->uid)) ||
 	       uid_eq(uid, make_kuid(ns->net->user_ns, 0));
 }
 
@@ -289,6 +318,7 @@ static struct mqbus_topic *orphan_link(struct mqbus_ns *ns, struct mqbus_group_q
 				       struct mqbus_topic *topic)
 {
 	struct mqbus_topic *dlq, *old = NULL;
+	bool linked;
 
 	lockdep_assert_held(&ns->dlq_lock);
 
@@ -301,20 +331,21 @@ static struct mqbus_topic *orphan_link(struct mqbus_ns *ns, struct mqbus_group_q
 		old = dlq;
 	else if (dlq || q->dlq)
 		old = mqbus_dlq_swap(q, dlq);
+	linked = q->dlq;
 	spin_unlock(&q->group->lock);
-	mqbus_queue_kick(q);
+	if (linked)
+		mqbus_queue_kick(q);
 	return old;
 }
 
-static void orphans_run(struct work_struct *work)
+static void orphans_look(struct mqbus_ns *ns, struct list_head *list)
 {
-	struct mqbus_ns *ns = container_of(work, struct mqbus_ns, dlq_work);
 	struct mqbus_topic *topic, *old;
 	struct mqbus_group_queue *q;
 
 	ns->dlq_pass++;
-	while ((q = orphan_next(ns))) {
-		topic = orphan_topic(ns, q);
+	while ((q = orphan_next(ns, list))) {
+		topic = orphan_topic(q);
 		if (topic) {
 			mutex_lock(&ns->dlq_lock);
 			old = orphan_link(ns, q, topic);
@@ -329,14 +360,29 @@ static void orphans_run(struct work_struct *work)
 	}
 }
 
+static void orphans_run(struct work_struct *work)
+{
+	struct mqbus_ns *ns = container_of(work, struct mqbus_ns, dlq_work);
+	unsigned long i;
+
+	orphans_look(ns, &ns->dlq_left);
+	for_each_set_bit(i, ns->dlq_named, MQBUS_DLQ_NAMES)
+		if (test_and_clear_bit(i, ns->dlq_named))
+			orphans_look(ns, &ns->dlq_orphans[i]);
+}
+
 /**
  * mqbus_dlq_ns_init() - a namespace without links
  * @ns: the namespace
  */
 void mqbus_dlq_ns_init(struct mqbus_ns *ns)
 {
+	u32 i;
+
 	spin_lock_init(&ns->dlq_links);
-	INIT_LIST_HEAD(&ns->dlq_orphans);
+	INIT_LIST_HEAD(&ns->dlq_left);
+	for (i = 0; i < MQBUS_DLQ_NAMES; i++)
+		INIT_LIST_HEAD(&ns->dlq_orphans[i]);
 	INIT_WORK(&ns->dlq_work, orphans_run);
 }
 

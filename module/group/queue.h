@@ -35,7 +35,8 @@ struct mqbus_who;
  * @dlq_right: of whoever said so; under the namespace's dlq_lock
  * @dlq_uid: whose the topic is or was; likewise
  * @dlq_node: in the topic's feeders or the namespace's orphans, under its dlq_links
- * @dlq_pass: the last look for an orphan's topic, under dlq_links
+ * @dlq_name: in which list of orphans it is when it is one; under dlq_links
+ * @dlq_pass: the last look for an orphan's topic; likewise
  * @dlq_wait: in the queue of those that wait for room there; its entry is empty if not
  * @dlq_room: somebody has said that there may be; loaded and stored without the lock
  * @dlq_full: partitions there that had none since; of a topic without order only bit 0
@@ -63,6 +64,7 @@ struct mqbus_group_queue {
 	struct mqbus_right dlq_right;
 	kuid_t dlq_uid;
 	struct list_head dlq_node;
+	u32 dlq_name;
 	u32 dlq_pass;
 	struct wait_queue_entry dlq_wait;
 	bool dlq_room;
@@ -108,7 +110,7 @@ int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus
 void mqbus_dlq_linked(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
 struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq);
 void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic);
-void mqbus_dlq_look(struct mqbus_ns *ns);
+void mqbus_dlq_look(struct mqbus_ns *ns, const char *name);
 void mqbus_dlq_ns_init(struct mqbus_ns *ns);
 void mqbus_dlq_ns_exit(struct mqbus_ns *ns);
 

@@ -21,6 +21,9 @@
 #include "group/wake.h"
 #include "log/topic.h"
 
+/* Fenced members that are told of under one hold of the lock */
+#define STREAM_TELL	16
+
 static int stream_check(const struct mqbus_stream *o)
 {
 	if (o->__reserved)
@@ -171,29 +174,44 @@ struct mqbus_topic *mqbus_stream_end(struct mqbus_group *group)
 	return NULL;
 }
 
-/* Who was fenced. */
-static void stream_tell_fences(struct mqbus_group *group)
+/*
+ * Who was fenced, of the seats from *@at on; under one hold of the lock a few, as each is a
+ * message that is put together. Return: whether there may be more.
+ */
+static bool stream_tell_fences(struct mqbus_group *group, u32 *at)
 {
-	struct mqbus_seat *seat;
+	struct mqbus_assign *a = &group->assign;
+	u32 told = 0;
 
-	list_for_each_entry(seat, &group->assign.order, node) {
-		if (seat->news && seat->member)
-			mqbus_member_report(seat->member, MQBUS_EVENT_KIND_MEMBER_FENCED,
-					    seat->id, 0);
+	for (; *at < a->room && told < STREAM_TELL; ++*at) {
+		struct mqbus_seat *seat = a->seats[*at];
+
+		if (!seat || !seat->news)
+			continue;
 		seat->news = false;
+		if (!seat->member)
+			continue;
+		mqbus_member_report(seat->member, MQBUS_EVENT_KIND_MEMBER_FENCED,
+				    seat->id, 0);
+		told++;
 	}
-	group->assign.fences = 0;
+	return *at < a->room;
 }
 
 /* How the assignment has changed since it was last told. */
 static void stream_tell(struct mqbus_group *group)
 {
 	struct mqbus_assign *a = &group->assign;
-	u32 moved;
+	u32 moved, at = 0;
+	bool fences;
 
 	spin_lock(&group->lock);
-	if (a->fences)
-		stream_tell_fences(group);
+	fences = a->fences;
+	a->fences = 0;
+	while (fences && stream_tell_fences(group, &at)) {
+		spin_unlock(&group->lock);
+		spin_lock(&group->lock);
+	}
 	moved = a->generation - group->told;
 	group->told = a->generation;
 	if (moved) {
@@ -249,10 +267,10 @@ void mqbus_stream_hold(struct mqbus_group *group, bool *what, bool value)
 }
 
 /* A seat of that id, for a new member; @ousted had it and is out for good. */
-static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id,
+static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id, u32 hash,
 				       struct mqbus_member **ousted)
 {
-	struct mqbus_seat *seat = *id ? mqbus_assign_find(&group->assign, id) : NULL;
+	struct mqbus_seat *seat = *id ? mqbus_assign_find(&group->assign, id, hash) : NULL;
 
 	if (seat && seat->member) {
 		*ousted = seat->member;
@@ -283,6 +301,7 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 	if (!seat)
 		return -ENOMEM;
 	strscpy(seat->id, id, sizeof(seat->id));
+	seat->hash = mqbus_topic_hash(id);
 	seat->member = member;
 	err = mqbus_group_make_seat(group, READ_ONCE(a->nr_seats), (void ***)&a->seats,
 				    &a->room);
@@ -294,7 +313,7 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 	if (group->dead) {
 		err = -ENOENT;
 	} else {
-		old = stream_claim(group, id, &ousted);
+		old = stream_claim(group, id, seat->hash, &ousted);
 		if (old) {
 			old->member = member;
 			mqbus_assign_take_over(a, old, ktime_get_ns());

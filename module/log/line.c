@@ -20,7 +20,8 @@
  *
  * Tasks that sleep have tickets, and endpoints that are polled; who neither sleeps nor
  * polls is in nobody's way. An endpoint that was refused keeps its age until it stores
- * something, so a retry counts as from the first try.
+ * something, so a retry counts as from the first try; but not if it goes away meanwhile,
+ * see mqbus_refused_age().
  *
  * A transaction has a ticket of one and the same age in each partition that refused it,
  * so of two transactions one is first everywhere and they do not wait for each other. It
@@ -50,19 +51,9 @@
 /* Tickets that are called at a time */
 #define LINE_CALLS	16
 /* Tickets that are looked at under one hold of the lock */
-#define LINE_STEP	16
+#define LINE_STEP	MQBUS_POLLERS
 /* Such holds in a row */
 #define LINE_ROUNDS	4
-
-/**
- * struct line_wake - who is to be woken when the lock was let go of
- * @who: endpoints that are polled; they stay as long as the RCU read lock is held
- * @nr: how many
- */
-struct line_wake {
-	struct mqbus_refused *who[LINE_STEP];
-	u32 nr;
-};
 
 /**
  * mqbus_line_init() - make an empty line
@@ -220,7 +211,7 @@ static bool line_may(const struct mqbus_ticket *t, u64 floor)
 }
 
 static void ticket_call(struct mqbus_line *line, struct mqbus_ticket *t, u64 now,
-			struct line_wake *wake)
+			struct mqbus_pollers *wake)
 {
 	struct mqbus_refused *refused = t->task ? NULL : mqbus_refused_of(t);
 	struct mqbus_ticket *before;
@@ -271,7 +262,7 @@ static void line_arm(struct mqbus_waits *waits, u64 due)
  * those with low numbers would have all calls. Return: @steps, and one for each call.
  */
 static u32 line_call_shares(struct mqbus_topic *topic, u32 partition, u64 floor, u64 now,
-			    u32 steps, struct line_wake *wake)
+			    u32 steps, struct mqbus_pollers *wake)
 {
 	struct mqbus_line *line = &topic->parts[partition]->line;
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
@@ -303,7 +294,7 @@ static u32 line_call_shares(struct mqbus_topic *topic, u32 partition, u64 floor,
 }
 
 /* Call who may go now. Return: whether there may be more of them. */
-static bool line_call(struct mqbus_topic *topic, u32 partition, struct line_wake *wake)
+static bool line_call(struct mqbus_topic *topic, u32 partition, struct mqbus_pollers *wake)
 {
 	struct mqbus_line *line = &topic->parts[partition]->line;
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
@@ -336,11 +327,11 @@ static bool line_call(struct mqbus_topic *topic, u32 partition, struct line_wake
 static void line_look(struct mqbus_topic *topic, u32 partition)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	u32 i, rounds = 0;
+	u32 rounds = 0;
 	bool more;
 
 	do {
-		struct line_wake wake = {};
+		struct mqbus_pollers wake = {};
 
 		rcu_read_lock();
 		spin_lock(&ring->lock);
@@ -351,9 +342,7 @@ static void line_look(struct mqbus_topic *topic, u32 partition)
 			more = false;
 		}
 		spin_unlock(&ring->lock);
-		for (i = 0; i < wake.nr; i++)
-			wake_up_interruptible_poll(&wake.who[i]->pollers,
-						   EPOLLOUT | EPOLLWRNORM);
+		mqbus_pollers_wake(&wake);
 		rcu_read_unlock();
 	} while (more);
 }
@@ -536,7 +525,7 @@ void mqbus_line_freed(struct mqbus_topic *topic)
 
 /* Let some look again, from @owner and @age on. Return: whether there are more. */
 static bool line_recheck_some(struct mqbus_line *line, const struct mqbus_producer *producer,
-			      u32 *owner, u64 *age, struct line_wake *wake)
+			      u32 *owner, u64 *age, struct mqbus_pollers *wake)
 {
 	struct mqbus_ticket *t;
 	u32 steps;
@@ -564,21 +553,19 @@ static void line_recheck(struct mqbus_topic *topic, u32 partition,
 			 const struct mqbus_producer *producer)
 {
 	struct mqbus_part *part = topic->parts[partition];
-	u32 owner = 0, i;
+	u32 owner = 0;
 	u64 age = 0;
 	bool more;
 
 	do {
-		struct line_wake wake = {};
+		struct mqbus_pollers wake = {};
 
 		rcu_read_lock();
 		spin_lock(&part->ring.lock);
 		more = line_recheck_some(&part->line, producer, &owner, &age, &wake);
 		line_changed(topic, partition);
 		spin_unlock(&part->ring.lock);
-		for (i = 0; i < wake.nr; i++)
-			wake_up_interruptible_poll(&wake.who[i]->pollers,
-						   EPOLLOUT | EPOLLWRNORM);
+		mqbus_pollers_wake(&wake);
 		rcu_read_unlock();
 		cond_resched();
 	} while (more);

@@ -154,7 +154,7 @@ static int producer_turn(const struct mqbus_producer *producer, u32 partition, u
 	if (likely(!producer->topic->parts[partition]->line.busy))
 		return 0;
 	return mqbus_line_admit(producer->topic, partition, bytes, owner,
-				READ_ONCE(producer->refused->age), producer);
+				mqbus_refused_age(producer->refused), producer);
 }
 
 /**

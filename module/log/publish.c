@@ -17,8 +17,6 @@
  * - the one that a copy with page faults disabled stopped at.
  *
  * The lock is held for one record or for 64 KiB of a batch, whichever is more.
- *
- * Where a transaction has claimed the ring it is waited for, see prepare.c.
  */
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -213,10 +211,17 @@ static u32 append_locked(struct mqbus_producer *producer, struct source *src,
 	return i;
 }
 
-/* As append_run(), but -EBUSY where a transaction has claimed the ring. */
-static u32 append_once(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
-		       u32 bytes, const struct mqbus_record *rec, struct mqbus_place *place,
-		       struct mqbus_refusal *refusal)
+/*
+ * Append records of one partition under one hold of its lock, as many as can be.
+ * @bytes is what they take together; @rec: they were put together here, or NULL. Return:
+ * how many; if fewer than @n, @refusal->why is why: -ENOBUFS (no room), -EXFULL (over a
+ * limit), -EMSGSIZE, -EFAULT (of a copy from the user: put it together first), -EINVAL
+ * (headers), what mqbus_producer_check() says, or 0 or -EAGAIN (the hold was long enough).
+ * Duplicates count, and are a run of their own.
+ */
+static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
+		      u32 bytes, const struct mqbus_record *rec, struct mqbus_place *place,
+		      struct mqbus_refusal *refusal)
 {
 	struct mqbus_topic *topic = producer->topic;
 	const struct mqbus_msg *m = &src->msgs[first];
@@ -227,11 +232,6 @@ static u32 append_once(struct mqbus_producer *producer, struct source *src, u32 
 	u32 done;
 
 	spin_lock(&ring->lock);
-	if (unlikely(ring->claimed)) {
-		spin_unlock(&ring->lock);
-		refusal->why = -EBUSY;
-		return 0;
-	}
 	spin_lock(&producer->sender->lock);
 	refusal->why = mqbus_producer_check(producer, seq, n, &done);
 	if (refusal->why || done) {
@@ -258,34 +258,6 @@ static u32 append_once(struct mqbus_producer *producer, struct source *src, u32 
 unlock:
 	spin_unlock(&producer->sender->lock);
 	spin_unlock(&ring->lock);
-	return done;
-}
-
-/*
- * Append records of one partition under one hold of its lock, as many as can be.
- * @bytes is what they take together; @rec: they were put together here, or NULL. Return:
- * how many; if fewer than @n, @refusal->why is why: -ENOBUFS (no room), -EXFULL (over a
- * limit), -EMSGSIZE, -EFAULT (of a copy from the user: put it together first), -EINVAL
- * (headers), what mqbus_producer_check() says, or 0 or -EAGAIN (the hold was long enough).
- * Duplicates count, and are a run of their own.
- */
-static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
-		      u32 bytes, const struct mqbus_record *rec, struct mqbus_place *place,
-		      struct mqbus_refusal *refusal)
-{
-	struct mutex *claims = &producer->topic->charge.ns->transact_lock;
-	u32 done;
-
-	done = append_once(producer, src, first, n, bytes, rec, place, refusal);
-	if (likely(refusal->why != -EBUSY))
-		return done;
-	/* A transaction has the ring. Who holds this lock has his turn: there is no claim. */
-	if (mutex_lock_killable(claims)) {
-		refusal->why = -EINTR;
-		return 0;
-	}
-	done = append_once(producer, src, first, n, bytes, rec, place, refusal);
-	mutex_unlock(claims);
 	return done;
 }
 

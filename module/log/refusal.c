@@ -14,21 +14,35 @@
 #include "log/topic.h"
 
 /* Endpoints that are woken, or put back, under one hold of the lock */
-#define LATE_STEP	16
+#define LATE_STEP	MQBUS_POLLERS
+/* Who neither tries nor polls for so many ns does not wait any more */
+#define REFUSED_WAITS	NSEC_PER_SEC
 
 /**
  * struct late_wake - who is to be woken when the lock was let go of
- * @who: endpoints; they stay as long as the RCU read lock is held
- * @nr: how many
+ * @pollers: these
  * @records: that they want to store together
  * @bytes: likewise
  */
 struct late_wake {
-	struct mqbus_refused *who[LATE_STEP];
-	u32 nr;
+	struct mqbus_pollers pollers;
 	u64 records;
 	u64 bytes;
 };
+
+/**
+ * mqbus_pollers_wake() - wake those who poll endpoints
+ * @wake: the endpoints; the RCU read lock has been held since they were noted
+ */
+void mqbus_pollers_wake(const struct mqbus_pollers *wake)
+{
+	u32 i;
+
+	for (i = 0; i < wake->nr; i++) {
+		WRITE_ONCE(wake->who[i]->seen, ktime_get_ns());
+		wake_up_interruptible_poll(&wake->who[i]->pollers, EPOLLOUT | EPOLLWRNORM);
+	}
+}
 
 static struct mqbus_refused *late_of(struct rb_node *node)
 {
@@ -84,7 +98,7 @@ static u64 late_call(struct mqbus_waits *waits, struct late_wake *wake)
 			continue;
 		}
 		late_out(waits, r);
-		wake->who[wake->nr++] = r;
+		wake->pollers.who[wake->pollers.nr++] = r;
 		wake->records += r->what.records;
 		wake->bytes += r->what.bytes;
 	}
@@ -96,15 +110,13 @@ static void late_run(struct mqbus_topic *topic)
 {
 	struct mqbus_waits *waits = &topic->waits;
 	struct late_wake wake = {};
-	u32 i;
 
 	rcu_read_lock();
 	spin_lock(&waits->lock);
 	mqbus_timer_begun(&waits->timer);
 	mqbus_timer_arm(&waits->timer, late_call(waits, &wake));
 	spin_unlock(&waits->lock);
-	for (i = 0; i < wake.nr; i++)
-		wake_up_interruptible_poll(&wake.who[i]->pollers, EPOLLOUT | EPOLLWRNORM);
+	mqbus_pollers_wake(&wake.pollers);
 	rcu_read_unlock();
 }
 
@@ -177,6 +189,35 @@ u64 mqbus_refusal_age(void)
 }
 
 /**
+ * mqbus_refused_age() - since when an endpoint has been refused, as far as that counts
+ * @r: the endpoint
+ *
+ * Who goes away without a word has not waited: he would be older than all who have when he
+ * comes back. He waits as long as he is in a line, and for %REFUSED_WAITS after each sign.
+ *
+ * Return: the age, or 0.
+ */
+u64 mqbus_refused_age(const struct mqbus_refused *r)
+{
+	u64 age = READ_ONCE(r->age);
+
+	if (!age || READ_ONCE(r->ticket.state) != MQBUS_TICKET_NONE ||
+	    ktime_get_ns() < READ_ONCE(r->seen) + REFUSED_WAITS)
+		return age;
+	return 0;
+}
+
+/* A sign of an endpoint: it tries, or polls. An age that does not count any more goes. */
+static void refused_seen(struct mqbus_refused *r)
+{
+	lockdep_assert_held(&r->lock);
+
+	if (r->age && !mqbus_refused_age(r))
+		WRITE_ONCE(r->age, 0);
+	WRITE_ONCE(r->seen, ktime_get_ns());
+}
+
+/**
  * mqbus_refusal_init() - begin as one that was not refused
  * @producer: the producer, with its topic
  *
@@ -245,8 +286,7 @@ void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_produce
 {
 	struct mqbus_waits *waits = &topic->waits;
 	struct mqbus_refused *r;
-	struct late_wake wake;
-	u32 i;
+	struct mqbus_pollers wake;
 
 	wake_up_interruptible_all(&waits->blocked);
 	if (producer)
@@ -260,9 +300,7 @@ void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_produce
 			wake.who[wake.nr++] = r;
 		}
 		spin_unlock(&waits->lock);
-		for (i = 0; i < wake.nr; i++)
-			wake_up_interruptible_poll(&wake.who[i]->pollers,
-						   EPOLLOUT | EPOLLWRNORM);
+		mqbus_pollers_wake(&wake);
 		rcu_read_unlock();
 		cond_resched();
 		/* Who polls again may come back as fast as he goes */
@@ -322,10 +360,10 @@ static bool ticket_ready(struct mqbus_refused *r, bool waits)
 		return true;
 	if (!waits || READ_ONCE(t->state) != MQBUS_TICKET_NONE)
 		return false;
-	/* Others went by while it did not use its turn: it is behind them now */
-	if (READ_ONCE(t->late))
+	/* Others went by while it did not use its turn, or was away: it is behind them now */
+	if (READ_ONCE(t->late) || !r->age)
 		WRITE_ONCE(r->age, mqbus_refusal_age());
-	mqbus_line_join(t, r->producer, t->owner, t->bytes, r->age ?: t->age);
+	mqbus_line_join(t, r->producer, t->owner, t->bytes, r->age);
 	return mqbus_line_ready(t);
 }
 
@@ -374,6 +412,7 @@ u64 mqbus_refusal_set(struct mqbus_producer *producer, const struct mqbus_refusa
 	u64 age = 0;
 
 	spin_lock(&r->lock);
+	refused_seen(r);
 	refused_out(r);
 	r->what = *refusal;
 	r->why = why;
@@ -410,6 +449,7 @@ void mqbus_refusal_keep(struct mqbus_producer *producer, u64 age)
 	struct mqbus_refused *r = producer->refused;
 
 	spin_lock(&r->lock);
+	refused_seen(r);
 	if (r->any && (!r->age || age < r->age))
 		WRITE_ONCE(r->age, age);
 	spin_unlock(&r->lock);
@@ -459,6 +499,7 @@ __poll_t mqbus_producer_poll(struct mqbus_producer *producer, struct file *file,
 		return EPOLLERR | EPOLLOUT | EPOLLWRNORM;
 	if (READ_ONCE(r->any)) {
 		spin_lock(&r->lock);
+		refused_seen(r);
 		ready = refused_ready(r, wq_has_sleeper(&r->pollers));
 		spin_unlock(&r->lock);
 	}

@@ -36,6 +36,7 @@ struct mqbus_refusal {
  * @why: what for
  * @what: what it wanted to store
  * @age: since when it has been, of all who wait; 0: it has not; also loaded without
+ * @seen: when it last tried, polled, or was woken; likewise
  * @ticket: of who polls, for room or for a share
  * @late: of who polls, for a rate: its place in the topic's tree
  * @due: when that rate may let it go
@@ -52,11 +53,25 @@ struct mqbus_refused {
 	enum mqbus_why why;
 	struct mqbus_refusal what;
 	u64 age;
+	u64 seen;
 	struct mqbus_ticket ticket;
 	struct rb_node late;
 	u64 due;
 	wait_queue_head_t pollers;
 	struct rcu_head rcu;
+};
+
+/* Endpoints that are woken after one hold of a lock */
+#define MQBUS_POLLERS	16
+
+/**
+ * struct mqbus_pollers - who is to be woken when a lock was let go of
+ * @who: endpoints that are polled; they stay as long as the RCU read lock is held
+ * @nr: how many
+ */
+struct mqbus_pollers {
+	struct mqbus_refused *who[MQBUS_POLLERS];
+	u32 nr;
 };
 
 /**
@@ -74,6 +89,8 @@ int mqbus_waits_init(struct mqbus_topic *topic);
 void mqbus_waits_free(struct mqbus_topic *topic);
 void mqbus_waits_end(struct mqbus_topic *topic);
 u64 mqbus_refusal_age(void);
+u64 mqbus_refused_age(const struct mqbus_refused *r);
+void mqbus_pollers_wake(const struct mqbus_pollers *wake);
 int mqbus_refusal_init(struct mqbus_producer *producer);
 void mqbus_refusal_end(struct mqbus_producer *producer);
 void mqbus_refusal_fenced(const struct mqbus_producer *producer);

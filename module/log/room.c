@@ -5,8 +5,8 @@
  * Whoever appends to a topic - a producer, a transaction, a group with its dead letters -
  * makes room here first, and here it is checked whether the record may be stored at all
  * in a ring of this topic. What may go is up to the slowest group's floor; of a topic that
- * evicts, everything. Asking (mqbus_topic_ask(), mqbus_topic_room()) changes nothing, so
- * it may be done as often as anybody likes, by poll() above all.
+ * evicts, everything. Asking (mqbus_topic_ask()) changes nothing, so it may be
+ * done as often as anybody likes.
  */
 #include <linux/ktime.h>
 #include <linux/sched.h>
@@ -131,6 +131,25 @@ int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32
 	return topic_evict(topic, partition, bytes);
 }
 
+/**
+ * mqbus_topic_make() - make room that was asked for
+ * @topic: the topic
+ * @partition: a partition, whose ring's lock is held
+ * @bytes: so much that mqbus_ring_ask() said 0, under this hold and with the ring's @floor
+ *
+ * No more goes than that takes, so a hold is as long as that.
+ */
+void mqbus_topic_make(struct mqbus_topic *topic, u32 partition, u32 bytes)
+{
+	struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u64 head = ring->head.offset, evicted = ring->evicted;
+
+	mqbus_ring_begin(ring);
+	while (!mqbus_ring_reserve(ring, bytes, ring->floor))
+		;
+	topic_gone(topic, partition, head, evicted);
+}
+
 /* Whether a record would be taken if what begins below @floor may go. */
 static int topic_ask(const struct mqbus_topic *topic, const struct mqbus_ring *ring, u32 bytes,
 		     u32 owner, u64 floor)
@@ -164,6 +183,25 @@ int mqbus_topic_ask(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 own
 	if (err == -ENOBUFS || err == -EXFULL)
 		err = topic_ask(topic, ring, bytes, owner, topic_floor(topic, partition));
 	return err;
+}
+
+/**
+ * mqbus_topic_ask_share() - whether a tenant may have records, as far as is known
+ * @topic: the topic
+ * @partition: a partition, whose ring's lock is held
+ * @bytes: what his records take together
+ * @owner: as mqbus_topic_reserve()
+ *
+ * Changes nothing, and looks at no group.
+ *
+ * Return: whether mqbus_topic_share() would have nothing to do.
+ */
+bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
+{
+	const struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u64 most = topic_most(topic, ring, owner);
+
+	return !most || !mqbus_ring_ask_share(ring, owner, bytes, most, ring->floor);
 }
 
 /**
@@ -214,26 +252,6 @@ void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int lo
 	mqbus_ring_begin(ring);
 	ring->last_time = max(ring->last_time, now);
 	topic_expire(topic, partition, now, looks);
-}
-
-/**
- * mqbus_topic_room() - whether a record would fit
- * @topic: the topic
- * @partition: a partition
- * @bytes: the record's size
- * @owner: as mqbus_topic_reserve()
- *
- * Return: as mqbus_topic_ask(). Takes the ring's lock, and changes nothing.
- */
-int mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
-{
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	int err;
-
-	spin_lock(&ring->lock);
-	err = mqbus_topic_ask(topic, partition, bytes, owner);
-	spin_unlock(&ring->lock);
-	return err;
 }
 
 /**

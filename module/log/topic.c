@@ -19,13 +19,32 @@
 #include "log/sender.h"
 #include "log/topic.h"
 
-/* Seeded, so that nobody can choose names that all meet in one bucket. */
-static u32 name_hash(const char *name)
+/**
+ * mqbus_topic_hash() - a number for a name
+ * @name: the name
+ *
+ * Seeded, so that nobody can choose names that all meet in one bucket.
+ *
+ * Return: the number.
+ */
+u32 mqbus_topic_hash(const char *name)
 {
 	static u32 seed __read_mostly;
 
 	get_random_once(&seed, sizeof(seed));
 	return jhash(name, strlen(name), seed);
+}
+
+/* Who has a name, also while it is being deleted. */
+static struct mqbus_topic *topic_named(struct mqbus_ns *ns, const char *name)
+{
+	struct mqbus_topic *topic;
+
+	lockdep_assert_held(&ns->lock);
+	hash_for_each_possible(ns->topics, topic, node, mqbus_topic_hash(name))
+		if (!strcmp(topic->name, name))
+			return topic;
+	return NULL;
 }
 
 /**
@@ -37,13 +56,9 @@ static u32 name_hash(const char *name)
  */
 struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name)
 {
-	struct mqbus_topic *topic;
+	struct mqbus_topic *topic = topic_named(ns, name);
 
-	lockdep_assert_held(&ns->lock);
-	hash_for_each_possible(ns->topics, topic, node, name_hash(name))
-		if (!strcmp(topic->name, name))
-			return topic;
-	return NULL;
+	return topic && !mqbus_topic_dead(topic) ? topic : NULL;
 }
 
 /**
@@ -180,13 +195,13 @@ int mqbus_topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
 	lockdep_assert_held(&ns->lock);
 
-	if (mqbus_topic_lookup(ns, topic->name))
+	if (topic_named(ns, topic->name))
 		return -EEXIST;
 	if (ns->nr_topics >= READ_ONCE(ns->max_topics))
 		return -EMFILE;
 	/* The endpoint that calls pins the module, so this cannot fail */
 	__module_get(THIS_MODULE);
-	hash_add(ns->topics, &topic->node, name_hash(topic->name));
+	hash_add(ns->topics, &topic->node, mqbus_topic_hash(topic->name));
 	ns->nr_topics++;
 	atomic_inc(&ns->seq);
 	return 0;
@@ -205,8 +220,6 @@ void mqbus_topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	hash_del(&topic->node);
 	ns->nr_topics--;
 	atomic_inc(&ns->seq);
-	WRITE_ONCE(topic->dead, true);
-	mqbus_waits_end(topic);
 	module_put(THIS_MODULE);
 }
 
@@ -274,23 +287,6 @@ void mqbus_topic_report(const struct mqbus_topic *topic, struct mqbus_event *e)
 	mqbus_event_report(e);
 }
 
-static void topic_wake_letters(struct mqbus_topic *topic)
-{
-	/* The caller has the barrier of ORD_SLEEP */
-	if (waitqueue_active(&topic->writers))
-		wake_up_interruptible_poll(&topic->writers, EPOLLOUT | EPOLLWRNORM);
-}
-
-/**
- * mqbus_topic_wake_letters() - dead letters may find room that they did not find
- * @topic: the topic
- */
-void mqbus_topic_wake_letters(struct mqbus_topic *topic)
-{
-	smp_mb();	/* ORD_SLEEP: full barrier; pairs with the one of who waits */
-	topic_wake_letters(topic);
-}
-
 /**
  * mqbus_topic_wake_writers() - a group has moved on; may sleep
  * @topic: the topic
@@ -301,7 +297,8 @@ void mqbus_topic_wake_writers(struct mqbus_topic *topic)
 
 	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of who waits */
 	/* That barrier is for all three: dead letters, */
-	topic_wake_letters(topic);
+	if (waitqueue_active(&topic->writers))
+		wake_up_interruptible_poll(&topic->writers, EPOLLOUT | EPOLLWRNORM);
 	/* who waits for the group, */
 	if (waitqueue_active(&waits->settled))
 		wake_up_interruptible(&waits->settled);

@@ -144,21 +144,22 @@ int mqbus_topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic);
 void mqbus_topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic);
 int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const char *name,
 		     unsigned int want, struct mqbus_topic **topic);
+u32 mqbus_topic_hash(const char *name);
 struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name);
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
 void mqbus_topic_report(const struct mqbus_topic *topic, struct mqbus_event *e);
-void mqbus_topic_wake_letters(struct mqbus_topic *topic);
 void mqbus_topic_wake_writers(struct mqbus_topic *topic);
 
 /* room.c */
 u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);
 int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
+void mqbus_topic_make(struct mqbus_topic *topic, u32 partition, u32 bytes);
 int mqbus_topic_ask(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
+bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 u32 mqbus_topic_largest(const struct mqbus_topic *topic);
 void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks);
-int mqbus_topic_room(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition);
 
 /**

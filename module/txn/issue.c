@@ -9,18 +9,19 @@
  * which nobody else does in another order, so there is no circle of tasks that wait for
  * each other, whatever topics are named. They are not more than %MQBUS_ACTS_MAX of groups
  * and senders together and %MQBUS_TRANSACT_PARTITIONS of rings. What may have changed
- * since it was asked is looked at again; then leases and commits are settled, records
- * that lie ready behind the tails get their offsets and numbers, and the tails move.
+ * since it was asked is looked at again; nothing goes, is settled or stored before nothing
+ * refuses any more. Then room is made, leases and commits are settled, records are copied in
+ * and get their offsets and numbers, and the tails move.
  *
- * Rings are claimed, so their tails are ours without a lock; it is taken because those
- * who read under it must see either none of the rings change or all of them:
+ * Those who read under a ring's lock see either none of the rings change or all of them;
  * ORD_TOGETHER says what they see without.
  *
  * The locks are held for as long as it takes to look at %MQBUS_TRANSACT_MAX elements twice
- * and to settle or sign each; and, of topics that evict, to drop and copy the 64 KiB that
- * prepare.c has left.
+ * and to settle or sign each, to copy %MQBUS_TRANSACT_BYTES, and to drop as many bytes of
+ * old records.
  */
 #include <linux/ktime.h>
+#include <linux/string.h>
 
 #include "base/ns.h"
 #include "group/group.h"
@@ -32,9 +33,9 @@
 #include "txn/transact.h"
 
 /* sparse cannot count locks that are taken in a loop, so it is told of none. */
-static void lock_one(spinlock_t *lock, struct mutex *nest)
+static void lock_one(spinlock_t *lock, struct mqbus_transaction *t)
 {
-	spin_lock_nest_lock(lock, nest);
+	spin_lock_nest_lock(lock, t);
 	__release(lock);
 }
 
@@ -46,17 +47,17 @@ static void unlock_one(spinlock_t *lock)
 
 static void issue_lock(struct mqbus_transaction *t)
 {
-	struct mutex *nest = &t->ns->transact_lock;
+	static struct lock_class_key key;
 	u32 i;
 
-	lockdep_assert_held(nest);
-
+	lockdep_init_map(&t->dep_map, "mqbus_transaction", &key, 0);
+	lock_map_acquire(&t->dep_map);
 	for (i = 0; i < t->nr_groups; i++)
-		lock_one(&t->groups[i]->lock, nest);
+		lock_one(&t->groups[i]->lock, t);
 	for (i = 0; i < t->nr_places; i++)
-		lock_one(&t->rings[i]->lock, nest);
+		lock_one(&t->rings[i]->lock, t);
 	for (i = 0; i < t->nr_senders; i++)
-		lock_one(&t->senders[i]->lock, nest);
+		lock_one(&t->senders[i]->lock, t);
 }
 
 static void issue_unlock(struct mqbus_transaction *t)
@@ -69,6 +70,41 @@ static void issue_unlock(struct mqbus_transaction *t)
 		unlock_one(&t->rings[i]->lock);
 	for (i = t->nr_groups; i--;)
 		unlock_one(&t->groups[i]->lock);
+	lock_map_release(&t->dep_map);
+}
+
+/* Others were faster since it was asked: ask all anew. */
+static int issue_again(struct mqbus_obstacle *wait)
+{
+	wait->again = true;
+	return -EAGAIN;
+}
+
+/* Whether there is still room for all records, also in their author's share. */
+static bool issue_room(const struct mqbus_transaction *t)
+{
+	u32 a, i;
+
+	for (i = 0; i < t->nr_places; i++) {
+		const struct mqbus_transact_place *place = &t->places[i];
+
+		if (place->bytes && mqbus_ring_ask(place->ring, place->bytes, place->ring->floor))
+			return false;
+	}
+	for (a = 0; a < t->nr_acts; a++) {
+		const struct mqbus_transact_act *act = &t->acts[a];
+
+		for (i = act->skip; act->producer && i < act->user.count; i++) {
+			const struct mqbus_piece *piece = &act->elements[i].piece;
+			const struct mqbus_transact_place *place = &t->places[piece->place];
+
+			if (piece->share &&
+			    !mqbus_topic_ask_share(place->topic, place->partition, piece->share,
+						   mqbus_producer_owner(act->producer)))
+				return false;
+		}
+	}
+	return true;
 }
 
 /* Look again for what stands in the way, with all locks held. */
@@ -86,38 +122,29 @@ static int issue_check(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
 		if (!t->acts[a].producer)
 			continue;
 		err = mqbus_act_check_author(t, a, &skip);
-		/* Somebody else has stored some of them: others lie ready than should */
-		if (!err && skip != t->acts[a].skip) {
-			wait->again = true;
-			err = -EAGAIN;
-		}
+		/* Somebody else has stored some of them */
+		if (!err && skip != t->acts[a].skip)
+			err = issue_again(wait);
 		err = err ?: mqbus_act_check_rate(t, a, wait);
 		if (err)
 			return err;
 	}
-	return 0;
+	return issue_room(t) ? 0 : issue_again(wait);
 }
 
-/* Nothing refuses any more: now records may go that somebody needs. */
-static void issue_evict(struct mqbus_transaction *t)
+/* Nothing refuses any more: now records may go, of topics that evict those that are needed. */
+static void issue_make(struct mqbus_transaction *t, const struct mqbus_now *now)
 {
-	bool late = false;
 	u32 i;
 
 	for (i = 0; i < t->nr_places; i++) {
 		struct mqbus_transact_place *place = &t->places[i];
 
-		if (!place->late)
+		if (!place->bytes)
 			continue;
-		late = true;
-		mqbus_ring_begin(place->ring);
-		/* It was asked for; and no more goes than 64 KiB of records */
-		while (mqbus_topic_reserve(place->topic, place->partition, place->bytes, 0) ==
-		       -EAGAIN)
-			;
+		place->ring->last_time = max(place->ring->last_time, now->real);
+		mqbus_topic_make(place->topic, place->partition, place->bytes);
 	}
-	if (late)
-		mqbus_transact_copy(t, true);
 }
 
 static void act_publish(struct mqbus_transaction *t, struct mqbus_transact_act *act)
@@ -125,10 +152,12 @@ static void act_publish(struct mqbus_transaction *t, struct mqbus_transact_act *
 	u32 i;
 
 	for (i = act->skip; i < act->user.count; i++) {
-		struct mqbus_transact_place *place = &t->places[act->elements[i].piece.place];
+		const struct mqbus_piece *piece = &act->elements[i].piece;
+		struct mqbus_transact_place *place = &t->places[piece->place];
 		struct mqbus_ring *ring = place->ring;
 		u64 offset = ring->tail.offset;
 
+		memcpy(mqbus_ring_slot(ring), t->records + piece->at, piece->bytes);
 		mqbus_producer_sign(act->producer, ring, mqbus_ring_slot(ring));
 		place->stored = true;
 		/* Its record is not needed any more, and the user wants to know */
@@ -164,7 +193,7 @@ static void issue_apply(struct mqbus_transaction *t)
 	struct mqbus_now now = { .mono = ktime_get_ns(), .real = ktime_get_real_ns() };
 	u32 a, i;
 
-	issue_evict(t);
+	issue_make(t, &now);
 	for (a = 0; a < t->nr_acts; a++) {
 		if (t->acts[a].producer)
 			act_publish(t, &t->acts[a]);

@@ -2,27 +2,18 @@
 /**
  * DOC: Preparing a transaction
  *
- * All that takes long is done here, with preemption on. The rings are claimed: each
- * under its own lock, which is let go of again. As long as a ring is claimed nobody else
- * appends to it, so its tail stays where it is, and room only ever grows. Whoever
- * publishes waits for the namespace's transact_lock, and appends while he has it
- * (publish.c); dead letters, which cannot wait, find no room, and are kicked when the
- * claim ends (dlq.c). All others go on: who reads, drops what is too old, moves a floor.
+ * Here is asked what may take long, without a lock that is held for more than one answer:
+ * whether leases and commits are good, whether records were stored before, whether there is
+ * or can be made room for the others, in each partition for all of its together. Asking
+ * changes nothing but that of a topic with shares settled records go until each author may
+ * have his, in bounded steps, and that what is not retained goes.
  *
- * Then everything that can refuse is asked, which changes nothing but that settled
- * records go; room is made in bounded steps; and the records are copied to where they
- * will be, behind the tail, which no reader looks at. If it comes to nothing they were
- * never there.
- *
- * Of topics that evict, records that somebody needs go only when nothing refuses any
- * more. For up to %TRANSACT_LATE of new records that is in the last step, under its
- * locks, see issue.c. For more, everything is asked once more, and then they go. That is the only
- * thing that is not undone if a lease ends, a name is taken over, or a rate is used up
- * by others, in the moment that remains.
+ * What was heard may have changed when the last step comes (issue.c). That asks again what
+ * has a short answer, with all locks held; the floors of the groups, which take a look at
+ * each, are as they were read here. If others were faster all is asked anew.
  */
 #include <linux/ktime.h>
 #include <linux/sched.h>
-#include <linux/string.h>
 
 #include "base/ns.h"
 #include "group/group.h"
@@ -34,44 +25,6 @@
 
 /* Old records that are looked at in each partition before some are appended */
 #define TRANSACT_EXPIRE	16
-/* Bytes that are copied under the locks of the last step, as many as of a batch */
-#define TRANSACT_LATE	(64 * 1024)
-
-static void place_claim(struct mqbus_transact_place *place)
-{
-	struct mqbus_ring *ring = place->ring;
-
-	spin_lock(&ring->lock);
-	WARN_ON_ONCE(ring->claimed);
-	ring->claimed = true;
-	mqbus_topic_begin(place->topic, place->partition, TRANSACT_EXPIRE);
-	place->pos = ring->tail.pos;
-	spin_unlock(&ring->lock);
-	place->late = false;
-	place->stored = false;
-}
-
-/**
- * mqbus_transact_unclaim() - let others append again
- * @t: a transaction after mqbus_transact_prepare(), whatever that said
- */
-void mqbus_transact_unclaim(struct mqbus_transaction *t)
-{
-	bool missed;
-	u32 i;
-
-	for (i = 0; i < t->nr_places; i++) {
-		struct mqbus_ring *ring = t->places[i].ring;
-
-		spin_lock(&ring->lock);
-		missed = ring->missed;
-		ring->claimed = false;
-		ring->missed = false;
-		spin_unlock(&ring->lock);
-		if (missed)
-			mqbus_topic_wake_letters(t->places[i].topic);
-	}
-}
 
 /* Records of a producer cannot be stored now. Return: why. */
 static int act_refuse(struct mqbus_transact_act *act, struct mqbus_obstacle *wait,
@@ -249,7 +202,7 @@ static int act_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacl
 	if (shared)
 		act_own(t, a, own);
 	for (i = act->skip; i < act->user.count; i++) {
-		const struct mqbus_piece *piece = &act->elements[i].piece;
+		struct mqbus_piece *piece = &act->elements[i].piece;
 		struct mqbus_transact_place *place = &t->places[piece->place];
 
 		place->asked += piece->bytes;
@@ -258,6 +211,7 @@ static int act_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacl
 		if (place->full)
 			refusal.why = mqbus_producer_room(act->producer, place->partition,
 							  place->asked);
+		piece->share = shared ? own[piece->place] : 0;
 		if (!refusal.why && shared) {
 			refusal.bytes = own[piece->place];
 			refusal.why = place_share(place, refusal.bytes, owner);
@@ -271,9 +225,38 @@ static int act_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacl
 	return 0;
 }
 
-/* Ask all that can refuse; what cannot be waited for comes first, wherever it is. */
-static int transact_ask(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
+/*
+ * Whether there is no room for all that is for a partition. The last step makes room with the
+ * floor that is found here.
+ */
+static bool place_full(struct mqbus_transact_place *place)
 {
+	struct mqbus_part *part = place->topic->parts[place->partition];
+	struct mqbus_ring *ring = &part->ring;
+	bool full;
+
+	spin_lock(&ring->lock);
+	mqbus_topic_begin(place->topic, place->partition, TRANSACT_EXPIRE);
+	if (!mqbus_ring_fits(ring, place->bytes))
+		mqbus_topic_floor(place->topic, place->partition);
+	/* It may be others' turn, too; each author is asked whether it is his */
+	full = mqbus_ring_ask(ring, place->bytes, ring->floor) || part->line.busy;
+	spin_unlock(&ring->lock);
+	return full;
+}
+
+/**
+ * mqbus_transact_prepare() - ask all that may take long
+ * @t: the transaction
+ * @wait: zeroed; filled if there is something to wait for
+ *
+ * What cannot be waited for comes first, wherever it is.
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_transact, or as @wait says.
+ */
+int mqbus_transact_prepare(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
+{
+	struct mqbus_transact_place *place;
 	int err = 0;
 	u32 a, i;
 
@@ -288,125 +271,12 @@ static int transact_ask(struct mqbus_transaction *t, struct mqbus_obstacle *wait
 		if (t->acts[a].producer)
 			err = act_ask_author(t, a);
 	for (i = 0; !err && i < t->nr_places; i++) {
-		struct mqbus_transact_place *place = &t->places[i];
-		struct mqbus_part *part = place->topic->parts[place->partition];
-
-		place->full = place->bytes && mqbus_topic_room(place->topic, place->partition,
-							       place->bytes, 0);
-		/* It may be others' turn; each author is asked whether it is his */
-		place->full |= place->bytes && READ_ONCE(part->line.busy);
+		place = &t->places[i];
+		place->full = place->bytes && place_full(place);
+		cond_resched();
 	}
 	for (a = 0; !err && a < t->nr_acts; a++)
 		if (t->acts[a].producer)
 			err = act_ask_room(t, a, wait) ?: mqbus_act_check_rate(t, a, wait);
-	return err;
-}
-
-/* Whether records would have to go that somebody needs. */
-static bool place_evicts(struct mqbus_transact_place *place)
-{
-	struct mqbus_ring *ring = place->ring;
-	bool evicts;
-
-	spin_lock(&ring->lock);
-	mqbus_topic_floor(place->topic, place->partition);
-	evicts = !mqbus_ring_fits(ring, place->bytes) && !mqbus_ring_settled(ring, place->bytes);
-	spin_unlock(&ring->lock);
-	return evicts;
-}
-
-static int place_reserve(struct mqbus_transact_place *place)
-{
-	struct mqbus_ring *ring = place->ring;
-	int err;
-
-	do {
-		spin_lock(&ring->lock);
-		mqbus_ring_begin(ring);
-		err = mqbus_topic_reserve(place->topic, place->partition, place->bytes, 0);
-		spin_unlock(&ring->lock);
-		cond_resched();
-	} while (err == -EAGAIN);
-	return err;
-}
-
-/* Make room where that does no harm, or everywhere. Return: 0, or -EAGAIN: begin again. */
-static int transact_reserve(struct mqbus_transaction *t, struct mqbus_obstacle *wait, bool all)
-{
-	u32 i;
-
-	for (i = 0; i < t->nr_places; i++) {
-		struct mqbus_transact_place *place = &t->places[i];
-
-		if (!place->bytes || (place->late && !all))
-			continue;
-		/* There was room: a group went back since */
-		if (place_reserve(place)) {
-			wait->again = true;
-			return -EAGAIN;
-		}
-		place->late = false;
-	}
-	return 0;
-}
-
-/**
- * mqbus_transact_copy() - copy records to where they will be, behind the tails
- * @t: a transaction that has claimed its rings, where room was made
- * @late: those of places that are late, with all locks held; or the others
- */
-void mqbus_transact_copy(struct mqbus_transaction *t, bool late)
-{
-	u32 a, i;
-
-	for (a = 0; a < t->nr_acts; a++) {
-		const struct mqbus_transact_act *act = &t->acts[a];
-
-		for (i = act->skip; act->producer && i < act->user.count; i++) {
-			const struct mqbus_piece *piece = &act->elements[i].piece;
-			struct mqbus_transact_place *place = &t->places[piece->place];
-
-			if (place->late != late)
-				continue;
-			memcpy(mqbus_ring_record(place->ring, place->pos),
-			       t->records + piece->at, piece->bytes);
-			place->pos += piece->bytes;
-			if (!late)
-				cond_resched();
-		}
-	}
-}
-
-/**
- * mqbus_transact_prepare() - do all that may take long
- * @t: the transaction; its namespace's transact_lock is held until
- *	mqbus_transact_unclaim(), which is to follow whatever this returns
- * @wait: zeroed; filled if there is something to wait for
- *
- * Return: 0 or a negative errno as of &struct mqbus_transact, or as @wait says.
- */
-int mqbus_transact_prepare(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
-{
-	u32 late = 0, i;
-	int err;
-
-	lockdep_assert_held(&t->ns->transact_lock);
-
-	for (i = 0; i < t->nr_places; i++)
-		place_claim(&t->places[i]);
-	err = transact_ask(t, wait);
-	if (err)
-		return err;
-	for (i = 0; i < t->nr_places; i++) {
-		struct mqbus_transact_place *place = &t->places[i];
-
-		place->late = place->bytes && place_evicts(place);
-		late += place->late ? place->bytes : 0;
-	}
-	err = transact_reserve(t, wait, false);
-	if (!err && late > TRANSACT_LATE)
-		err = transact_ask(t, wait) ?: transact_reserve(t, wait, true);
-	if (!err)
-		mqbus_transact_copy(t, false);
 	return err;
 }

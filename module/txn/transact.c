@@ -4,18 +4,18 @@
  *
  * Everything that the user's memory is needed for comes first (act.c), without a lock:
  * acts and elements are copied in, records are put together in a buffer of the
- * kernel's, and commits are looked up. Then a transaction goes in two steps. It claims the
- * rings that it publishes to, asks all that can refuse, and copies its records behind
- * the tails, with preemption on (prepare.c). Then it takes all locks for a short time,
- * looks whether anything has changed, and settles and shows everything (issue.c).
+ * kernel's, and commits are looked up. Then a transaction goes in two steps. It asks all
+ * that can refuse, which may take long (prepare.c). Then it takes all locks for a short
+ * time, looks whether anything has changed, and settles, copies and shows everything
+ * (issue.c).
  *
- * The namespace's transact_lock is held for both steps, so one transaction at a time has
- * claims. Nothing is waited for in between but other locks, so the claims end soon also
- * if the task is killed meanwhile: a signal is looked at before and after a try.
+ * Between the steps nothing is held: no lock that lets go of the processor, so who is
+ * preempted or has used up his share of it stops nobody, and nobody who may not wait has to.
+ * Others may be faster in between; then all is asked anew.
  *
  * What stands in the way and may go away (a full ring, a rate, a share) is waited for
- * with no lock held and nothing claimed; then all is asked anew. Until all is well nothing
- * changes but that settled records go where their space is needed.
+ * with no lock held; then all is asked anew. Until all is well nothing changes but what
+ * prepare.c says.
  *
  * Readers of several rings see all of it or nothing: ORD_TOGETHER.
  */
@@ -70,12 +70,7 @@ static int transact_try(struct mqbus_transaction *t, struct mqbus_obstacle *wait
 	int err;
 
 	*wait = (struct mqbus_obstacle) {};
-	err = mutex_lock_killable(&t->ns->transact_lock);
-	if (err)
-		return err;
 	err = mqbus_transact_prepare(t, wait) ?: mqbus_transact_issue(t, wait);
-	mqbus_transact_unclaim(t);
-	mutex_unlock(&t->ns->transact_lock);
 	if (!err) {
 		mqbus_turn_end(&t->turn);
 		transact_wake(t);

@@ -2,6 +2,7 @@
 #ifndef _MQBUS_TRANSACT_H
 #define _MQBUS_TRANSACT_H
 
+#include <linux/lockdep.h>
 #include <linux/types.h>
 #include <linux/mqbus.h>
 
@@ -33,11 +34,13 @@ struct mqbus_commit_mark {
  * @at: where in the buffer it is
  * @place: index of its partition among the transaction's places
  * @bytes: what it takes
+ * @share: what it takes of its author's share there with those before it; 0: it has none
  */
 struct mqbus_piece {
 	u32 at;
 	u32 place;
 	u32 bytes;
+	u32 share;
 };
 
 /**
@@ -84,8 +87,6 @@ struct mqbus_transact_act {
  * @bytes: of the records for it
  * @asked: of those that were asked for so far
  * @full: there is no room for all of them
- * @late: records that somebody needs go for them, so they are copied in at last
- * @pos: where the next one is to be copied to
  * @stored: records were appended to it
  */
 struct mqbus_transact_place {
@@ -95,8 +96,6 @@ struct mqbus_transact_place {
 	u32 bytes;
 	u32 asked;
 	bool full;
-	bool late;
-	u64 pos;
 	bool stored;
 };
 
@@ -120,6 +119,7 @@ struct mqbus_obstacle {
  * @ns: in which namespace
  * @bound: tells whether a file is an endpoint of the namespace, and what it is bound as;
  *	that stays so as long as the file
+ * @dep_map: tells lockdep that several locks of a kind are taken in one order
  * @args: the user's; is told which element failed
  * @nr_acts: how many acts
  * @nr_elements: how many elements they have
@@ -140,6 +140,7 @@ struct mqbus_transaction {
 	struct mqbus_ns *ns;
 	bool (*bound)(struct file *file, struct mqbus_ns *ns,
 		      struct mqbus_producer **producer, struct mqbus_member **member);
+	struct lockdep_map dep_map;
 	struct mqbus_transact *args;
 	u32 nr_acts;
 	u32 nr_elements;
@@ -172,8 +173,6 @@ int mqbus_act_check_member(struct mqbus_transaction *t, u32 a);
 int mqbus_act_check_author(struct mqbus_transaction *t, u32 a, u32 *skip);
 int mqbus_act_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait);
 int mqbus_transact_prepare(struct mqbus_transaction *t, struct mqbus_obstacle *wait);
-void mqbus_transact_copy(struct mqbus_transaction *t, bool late);
-void mqbus_transact_unclaim(struct mqbus_transaction *t);
 
 /* issue.c */
 int mqbus_transact_issue(struct mqbus_transaction *t, struct mqbus_obstacle *wait);

@@ -232,7 +232,7 @@ static struct mqbus_seat *find_id(struct sim *s, u32 id)
 {
 	char name[8] = { 'a' + id };
 
-	return id ? mqbus_assign_find(&s->a, name) : NULL;
+	return id ? mqbus_assign_find(&s->a, name, 0) : NULL;
 }
 
 static void op_join(struct sim *s)

@@ -214,6 +214,7 @@ static void test_deadlines(void)
 /* Who lost a partition by force hears of it also without a generation, and later */
 static void test_robbed(void)
 {
+	struct list_head gone;
 	struct mqbus_slot *slot;
 	struct fix f;
 
@@ -245,6 +246,18 @@ static void test_robbed(void)
 	mqbus_assign_admit(&f.a, &f.seats[2], 0);
 	CHECK(slot->robbed == &f.seats[0]);
 	CHECK(mqbus_assign_stand(&f.a, &f.seats[0], 0, 0) && !slot->robbed);
+	/* Nor is anything known of one that was away and is gone */
+	fix_make(&f, 2);
+	sit(&f, 0);
+	sit(&f, 1);
+	mqbus_assign_fence_all(&f.a, 0);
+	mqbus_assign_admit(&f.a, &f.seats[1], 0);
+	mqbus_assign_admit(&f.a, &f.seats[0], 0);
+	CHECK(f.slots[0].robbed == &f.seats[0] && owned(&f, 0) == 1);
+	CHECK(!mqbus_assign_stand(&f.a, &f.seats[0], 50, 0));
+	INIT_LIST_HEAD(&gone);
+	mqbus_assign_tick(&f.a, 50, &gone);
+	CHECK(!list_empty(&gone) && !f.slots[0].robbed);
 	test_end();
 }
 
@@ -282,7 +295,7 @@ static void test_away(void)
 	strcpy(f.seats[1].id, "two");
 	sit(&f, 0);
 	sit(&f, 1);
-	CHECK(mqbus_assign_find(&f.a, "two") == &f.seats[1] && !mqbus_assign_find(&f.a, "tw"));
+	CHECK(mqbus_assign_find(&f.a, "two", 0) == &f.seats[1] && !mqbus_assign_find(&f.a, "tw", 0));
 	give(&f, 2, 1);
 	CHECK(!mqbus_assign_stand(&f.a, &f.seats[0], 50, 0));
 	CHECK(owned(&f, 0) == 0 && owned(&f, 1) == 2 && f.a.due == 50 && f.a.nr_seats == 2);
@@ -293,7 +306,7 @@ static void test_away(void)
 	CHECK(!mqbus_assign_stand(&f.a, &f.seats[0], 60, 50));
 	mqbus_assign_tick(&f.a, 60, &gone);
 	CHECK(list_first_entry(&gone, struct mqbus_seat, node) == &f.seats[0]);
-	CHECK(owned(&f, 1) == 4 && f.a.nr_seats == 1 && !mqbus_assign_find(&f.a, "one"));
+	CHECK(owned(&f, 1) == 4 && f.a.nr_seats == 1 && !mqbus_assign_find(&f.a, "one", 0));
 	/* Who stands by has nothing that could be kept */
 	fix_make(&f, 1);
 	sit(&f, 0);

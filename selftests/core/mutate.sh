@@ -272,7 +272,9 @@ assign: commits above what was given | assign.c | s/ || offset > c->given.offset
 assign: nobody knows what was taken by force | assign.c | s/(!generation && slot->robbed == seat)/0/
 assign: what came back is taken by force | assign.c | s/^\t\tslot->robbed = NULL;//
 assign: whoever sits there was robbed | assign.c | /^void mqbus_assign_take_over/,/^}/s/assign_pardon(a, seat);//
-assign: who went was robbed | assign.c | /^static void assign_remove/,/^}/s/assign_pardon(a, seat);//
+assign: who went was robbed | assign.c | /^bool mqbus_assign_stand/,/^}/s/assign_pardon(a, NULL);//
+assign: who was away was robbed | assign.c | /^void mqbus_assign_tick/,/^}/s/assign_pardon(a, NULL);//
+assign: a hash is enough | assign.c | s/seat->hash == hash \&\& !strcmp(seat->id, id)/seat->hash == hash/
 assign: fenced is stale | assign.c | s/seat->state == MQBUS_SEAT_FENCED ||//
 assign: fenced for ever | assign.c | s/(s32)(generation - seat->fenced) <= 0/1/
 assign: generations do not come round | assign.c | s/(s32)(generation - seat->fenced) <= 0/generation <= seat->fenced/

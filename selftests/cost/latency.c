@@ -9,9 +9,11 @@
  * What the tracer takes itself is part of it, for each lock inside of a section. It tells whole
  * microseconds, that is 1000 instructions.
  */
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
+#include "../kselftest/figures.h"
 #include "../kselftest/lease.h"
 #include "../kselftest/transact.h"
 
@@ -231,7 +233,7 @@ static void transact(void)
 	MUST(!mq_transact(ctl, &act, 1, 0, NULL));
 }
 
-/* Of which all is just as much as goes under the locks of the last step */
+/* Of as many records, the smallest there are, each of which one goes for that is needed */
 static void transact_late(void)
 {
 	struct mqbus_act act;
@@ -374,6 +376,75 @@ static void members_end(void)
 		close(fds[i]);
 }
 
+#define NAMED	1000
+
+/* Members with names that differ at the end, of whose end somebody hears; no grace at first */
+static void named_begin(void)
+{
+	struct family f;
+
+	MUST(!mq_create(ctl, topic, .size = 4096, .partitions = PARTS_MAX));
+	MUST(!mq_group(ctl, topic, "s"));
+	MUST((fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)) >= 0);
+	MUST(family_find(fd, &f) >= 0);
+	MUST(!setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &f.events, sizeof(f.events)));
+}
+
+static void named_fill(void)
+{
+	struct mqbus_join args = {};
+	int i;
+
+	mq_set_name(args.topic, topic);
+	mq_set_name(args.group, "s");
+	memset(args.member, 'm', sizeof(args.member) - 8);
+	for (i = 0; i < NAMED; i++) {
+		snprintf(args.member + sizeof(args.member) - 8, 8, "%d", i);
+		if (fds[i] < 0) {
+			MUST((fds[i] = mq_open(0)) >= 0);
+			MUST(!mq_ioctl(fds[i], MQBUS_IOC_JOIN, &args));
+		}
+	}
+}
+
+static void named_close(void)
+{
+	int i;
+
+	for (i = 0; i < NAMED; i++) {
+		close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+static void fenced(void)
+{
+	MUST(mq_seek(ctl, topic, "s", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
+		     MQBUS_WHENCE_LATEST, 0, NULL, 0) >= 0);
+}
+
+static void away_begin(void)
+{
+	struct mqbus_group_set args = { .fields = MQBUS_GROUP_SET_GRACE };
+
+	named_begin();
+	mq_set_name(args.topic, topic);
+	mq_set_name(args.group, "s");
+	args.stream.grace = MQ_MS;
+	MUST(!mq_ioctl(ctl, MQBUS_IOC_GROUP_SET, &args));
+}
+
+/* All of their time is over before the work gets to run */
+static void away(void)
+{
+	const struct sched_param first = { .sched_priority = 1 }, none = {};
+
+	MUST(!sched_setscheduler(0, SCHED_FIFO, &first));
+	named_close();
+	MUST(!sched_setscheduler(0, SCHED_OTHER, &none));
+	mq_sleep(100 * MQ_MS);
+}
+
 /* A share that many small records of somebody else have to go for, settled as they are */
 static void share_begin(void)
 {
@@ -470,7 +541,7 @@ static const struct load {
 } loads[] = {
 	{ "a record of 256 KiB", 100, large_begin, large_fill, large, NULL, gone },
 	{ "a batch of 64 KiB", 50, large_begin, large_fill, batch, NULL, gone },
-	{ "a transaction of 320 KiB", 200, transact_begin, NULL, transact, NULL, gone },
+	{ "a transaction of 320 KiB", 450, transact_begin, NULL, transact, NULL, gone },
 	{ "a transaction of 64 KiB that evicts", 300, transact_begin, NULL, transact_late, NULL,
 	  gone },
 	{ "a transaction of 1024 settlements", 400, queue_begin, queue_fill, settle_transacted,
@@ -481,6 +552,8 @@ static const struct load {
 	{ "4096 leases that run out", 220, queue_begin, expiry_fill, expiry, queue_close, gone },
 	{ "dead letters into a full topic", 200, dead_begin, queue_fill, dead, NULL, gone },
 	{ "a member more among 4094", 400, members_begin, NULL, members, NULL, members_end },
+	{ "1000 members that are fenced", 220, named_begin, named_fill, fenced, named_close, gone },
+	{ "1000 members whose grace is over", 400, away_begin, named_fill, away, NULL, gone },
 	{ "a record that a share drops many for", 100, share_begin, share_fill, share, NULL, gone },
 	{ "a seek of 1024 partitions", 220, seek_begin, seek_fill, seek, NULL, gone },
 	{ "options of a group", 20, queue_begin, queue_fill, group_set, queue_close, gone },

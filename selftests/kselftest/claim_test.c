@@ -6,6 +6,9 @@
  *
  * LINES_COUNT=N records in all.
  */
+#include <sched.h>
+#include <sys/resource.h>
+
 #include "lease.h"
 #include "stress.h"
 #include "transact.h"
@@ -284,6 +287,71 @@ TEST_F(claim, evicts_much)
 			i++;
 		}
 	EXPECT_EQ(6, i);
+}
+
+/* Stores and evicts as much as a transaction may, on a processor that it hardly gets. */
+static void held_up(const char *topic)
+{
+	static struct mqbus_msg msgs[MQBUS_TRANSACT_MAX];
+	const struct sched_param none = {};
+	struct mqbus_act act;
+	int ctl = mq_open(0);
+	__u32 i;
+
+	for (i = 0; i < MQBUS_TRANSACT_MAX; i++) {
+		msgs[i] = mq_msg(block, 200);
+		msgs[i].partition = i % PARTS;
+	}
+	act = act_publish(mq_producer(topic, 0), msgs, MQBUS_TRANSACT_MAX);
+	sched_setscheduler(0, SCHED_IDLE, &none);
+	for (;;)
+		mq_transact(ctl, &act, 1, 0, NULL);
+}
+
+static long slept(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+/* Who may not wait does not, though others are preempted in the middle of the same */
+TEST_F(claim, nobody_waits_for_who_is_preempted)
+{
+	struct mqbus_msg msg = mq_msg("x", 1);
+	struct mqbus_act act;
+	pid_t idle, busy;
+	cpu_set_t cpu;
+	__u64 end;
+	long begin;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 128 * 1024, .partitions = PARTS,
+			       .full = MQBUS_FULL_EVICT));
+	self->fd = mq_producer(self->topic, O_NONBLOCK);
+	ASSERT_LE(0, self->fd);
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	mq_fork(idle) {
+		sched_setaffinity(0, sizeof(cpu), &cpu);
+		held_up(self->topic);
+	}
+	mq_fork(busy) {
+		sched_setaffinity(0, sizeof(cpu), &cpu);
+		for (;;)
+			;
+	}
+	msg.partition = 0;
+	act = act_publish(self->fd, &msg, 1);
+	begin = slept();
+	end = mq_clock(CLOCK_MONOTONIC) + 2 * MQ_SEC;
+	while (mq_clock(CLOCK_MONOTONIC) < end) {
+		EXPECT_EQ(0, mq_transact(self->ctl, &act, 1, 0, NULL));
+		EXPECT_EQ(1, mq_publish(self->fd, &msg, 1, NULL, 0, NULL));
+	}
+	EXPECT_EQ(begin, slept());
+	EXPECT_EQ(128 + SIGKILL, mq_kill(idle));
+	EXPECT_EQ(128 + SIGKILL, mq_kill(busy));
 }
 
 /* Of two partitions: what each process stores there, and how the others' come among them */

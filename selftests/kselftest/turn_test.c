@@ -264,6 +264,31 @@ TEST_F(publish, the_first_in_the_line_goes)
 	}
 }
 
+/* Who was refused and went away has not waited: who polls is before him */
+TEST_F(publish, who_goes_away_does_not_wait)
+{
+	struct pollfd p = { .events = POLLOUT };
+	int away, i;
+
+	begin(self, .size = 4096);
+	fill_ring(self->fd, 0);
+	away = mq_producer(self->topic, 0);
+	EXPECT_EQ(-EAGAIN, mq_put(away, "x", 1, 0));
+	mq_sleep(1500 * MQ_MS);
+	p.fd = mq_producer(self->topic, 0);
+	EXPECT_EQ(-EAGAIN, mq_put(p.fd, large, LARGE, 0));
+	EXPECT_EQ(0, poll(&p, 1, 10));
+	/* Room for the one, but not for the other */
+	for (i = 0; i < 2; i++)
+		ASSERT_LT(0, settle_one(&self->reader));
+	EXPECT_EQ(-EAGAIN, mq_put(away, "x", 1, 0));
+	while (settle_one(&self->reader) > 0 && !poll(&p, 1, 0))
+		EXPECT_EQ(-EAGAIN, mq_put(away, "x", 1, 0));
+	EXPECT_EQ(1, mq_put(p.fd, large, LARGE, 0));
+	close(p.fd);
+	close(away);
+}
+
 struct stuck {
 	int fd;
 	const char *value;

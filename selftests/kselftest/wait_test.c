@@ -3,6 +3,8 @@
  * Waiting until a group has settled records: what counts as settled, what ends the
  * wait, and what is refused.
  */
+#include <sys/resource.h>
+
 #include "fault.h"
 #include "lease.h"
 #include "topic.h"
@@ -159,6 +161,55 @@ TEST_F(settled, woken)
 
 static void on_signal(int sig)
 {
+}
+
+/* Returns how often it slept while it waited for an offset, up to 99, or 100. */
+static int sleeps(const char *topic, __u64 offset)
+{
+	struct mqbus_place place = { .offset = offset };
+	struct rusage before, after;
+	int ctl = mq_open(0), err;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	getrusage(RUSAGE_SELF, &before);
+	err = await(ctl, topic, "g", &place, 1, MQBUS_WAIT_FOREVER);
+	getrusage(RUSAGE_SELF, &after);
+	if (err)
+		return 100;
+	return after.ru_nvcsw - before.ru_nvcsw < 99 ? after.ru_nvcsw - before.ru_nvcsw : 99;
+}
+
+#define SLEEPERS	4
+#define EARLIER		200
+
+/* Who waits for the last record is not woken for each of those before */
+TEST_F(settled, not_woken_for_others)
+{
+	struct mqbus_range ranges[2];
+	pid_t pid[SLEEPERS];
+	int i, err;
+
+	for (i = 0; i < EARLIER; i++)
+		ASSERT_EQ(1, mq_put_in(self->fd, 0, &i, sizeof(i)));
+	while (mq_fetch(self->member, ranges, 2, 0, 0) > 0)
+		;
+	for (i = 0; i < SLEEPERS; i++)
+		mq_fork(pid[i]) {
+			_exit(sleeps(self->topic, EARLIER));
+		}
+	for (i = 0; i < SLEEPERS; i++)
+		ASSERT_TRUE(mq_wait_asleep(pid[i], SYS_ioctl));
+	for (i = 1; i <= EARLIER; i++) {
+		ASSERT_EQ(0, mq_commit(self->member, 0, i));
+		/* Whoever is woken has the time to go to sleep again */
+		mq_sleep(MQ_MS / 4);
+	}
+	ASSERT_EQ(0, mq_commit(self->member, 0, EARLIER + 1));
+	for (i = 0; i < SLEEPERS; i++) {
+		err = mq_wait(pid[i]);
+		EXPECT_LE(0, err);
+		EXPECT_GT(20, err);
+	}
 }
 
 /* What else ends a wait */

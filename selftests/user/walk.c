@@ -99,6 +99,25 @@ static void test_overrun(void)
 	ring_free(&r);
 }
 
+/* A dead letter may be larger than what producers of the topic may publish */
+static void test_large(void)
+{
+	struct mqbus_consumer c;
+	struct ring r;
+
+	ring_make(&r, 4096);
+	ring_consumer_make(&c, &r, 1);
+	c.copy_size = sizeof(*c.copy) + 8;
+	ring_append(&r, 8);
+	ring_append(&r, 1500);
+	ring_append(&r, 300);
+	ring_append(&r, 8);
+	ring_take(&r, &c);
+	TEST(walk(&c, 1000) == 4 && !c.lost, "a record that is larger than the topic's");
+	ring_consumer_free(&c);
+	ring_free(&r);
+}
+
 /**
  * struct writer - what the writing thread does
  * @ring: where to
@@ -163,6 +182,7 @@ int main(void)
 	printf("# SEED=%u\n", s);
 	test_in_place();
 	test_overrun();
+	test_large();
 	test_race(2000000, 4096, s);
 	test_race(2000000, 65536, s + 1);
 	return test_end();

@@ -56,7 +56,9 @@
  * ECHRNG        there is no partition of that number
  * EDQUOT        the limit of bytes of the uid that pays is reached
  * EEXIST        the name is taken
- * EFAULT        memory named in the call cannot be read or written
+ * EFAULT        memory named in the call cannot be read or written. Where an answer is to
+ *               be written is looked at first, so nothing was done; but if it is taken away
+ *               while the call runs, the call may have been done all the same
  * EIDRM         the topic or the group was deleted
  * EILSEQ        a name has a character that names may not have
  * EINTR         a signal came while waiting
@@ -936,7 +938,11 @@ struct mqbus_fetch {
 	__u64 timeout;
 };
 
-/* First commit all that this member has fetched */
+/*
+ * First commit all that this member has fetched, also what a call of another thread was
+ * handed out and has not returned yet. That counts as settled, even if that call comes to
+ * fail: threads that share a member name what they commit.
+ */
 #define MQBUS_FETCH_F_COMMIT	(1U << 0)
 #define __MQBUS_FETCH_F_ALL	MQBUS_FETCH_F_COMMIT
 
@@ -980,7 +986,7 @@ struct mqbus_commit {
 	__u32 committed;
 };
 
-/* Commit all that this member has fetched; @nr_entries must be 0 */
+/* Commit all that this member has fetched, as %MQBUS_FETCH_F_COMMIT; @nr_entries must be 0 */
 #define MQBUS_COMMIT_F_FETCHED	(1U << 0)
 /*
  * Then let go of the partitions that are to go to other members; what was fetched of them
@@ -1086,7 +1092,10 @@ struct mqbus_lease {
 	__u32 __reserved;
 };
 
-/* First, after @settles, ack all that this member holds */
+/*
+ * First, after @settles, ack all that this member holds, also what a call of another thread
+ * was handed out and has not returned yet, as %MQBUS_FETCH_F_COMMIT
+ */
 #define MQBUS_LEASE_F_ACK	(1U << 0)
 /* First, after @settles, release all that this member holds */
 #define MQBUS_LEASE_F_RELEASE	(1U << 1)

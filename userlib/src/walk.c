@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <stdlib.h>
+
 #include "consumer.h"
 
 static int consumer_skips(const struct mqbus_consumer *c, const struct mqbus_range *range)
@@ -74,9 +76,27 @@ static const struct mqbus_record *consumer_next_place(struct mqbus_consumer *c)
 }
 
 /*
+ * A record is larger than the topic lets producers publish: a dead letter has headers more, and
+ * may come from a topic with larger records. It is passed, and so counts as lost, only if there
+ * is no memory for it.
+ */
+static void consumer_grow(struct mqbus_consumer *c, uint32_t size)
+{
+	struct mqbus_record *copy = realloc(c->copy, size);
+
+	if (copy) {
+		c->copy = copy;
+		c->copy_size = size;
+	} else {
+		c->pos += size;
+	}
+}
+
+/*
  * Copy the record at the current position if it is still there. What is read
  * may be anything until head was checked, also the size. Returns whether the
- * record is in the copy; if not, the position is at head or the range's end.
+ * record is in the copy; if not, the position is where to go on: at the same record, for
+ * which there is room now, at one behind it, at head or at the range's end.
  */
 static int consumer_copy(struct mqbus_consumer *c)
 {
@@ -88,10 +108,15 @@ static int consumer_copy(struct mqbus_consumer *c)
 
 	r = (const void *)mqbus_map_at(&part->map, c->pos);
 	size = __atomic_load_n(&r->size, __ATOMIC_RELAXED);
-	if (size < sizeof(*r) || size % 8 || size > c->copy_size || size > end - c->pos)
+	if (size < sizeof(*r) || size % 8 || size > end - c->pos)
 		size = 0;
-	memcpy(c->copy, r, size);
+	if (size <= c->copy_size)
+		memcpy(c->copy, r, size);
 	head = consumer_head(part);
+	if (head <= c->pos && size > c->copy_size) {
+		consumer_grow(c, size);
+		return 0;
+	}
 	if (head <= c->pos && size) {
 		c->pos += size;
 		return 1;
