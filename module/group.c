@@ -144,11 +144,19 @@ static struct mqbus_topic *group_remove(struct mqbus_group *group)
 	return dlq;
 }
 
-/* As group_remove(), of one that was known. */
-static struct mqbus_topic *group_end(struct mqbus_group *group)
+/* As group_remove(), of one that was known; its topic's lock is let go of. */
+static void group_end_unlock(struct mqbus_group *group)
 {
+	struct mqbus_topic *topic = group->topic, *dlq;
+
 	mqbus_event_group(MQBUS_EVENT_KIND_GROUP_DELETED, group);
-	return group_remove(group);
+	kref_get(&group->ref);
+	dlq = group_remove(group);
+	mutex_unlock(&topic->lock);
+	/* What it had may be much */
+	mqbus_group_put(group);
+	if (dlq)
+		mqbus_topic_put(dlq);
 }
 
 static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
@@ -353,7 +361,7 @@ bool mqbus_group_busy(struct mqbus_group *group)
 int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 		       const struct mqbus_group_delete *args)
 {
-	struct mqbus_topic *topic, *dlq = NULL;
+	struct mqbus_topic *topic;
 	struct mqbus_group *group;
 	int err;
 
@@ -365,18 +373,13 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (err)
 		return err;
 	/* Joining takes the topic's lock, so who is not in now will not be */
-	kref_get(&group->ref);
-	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && mqbus_group_busy(group))
-		err = -EBUSY;
-	else
-		dlq = group_end(group);
-	mutex_unlock(&topic->lock);
-	/* That frees what it had, which may be much */
-	mqbus_group_put(group);
+	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && mqbus_group_busy(group)) {
+		mqbus_group_unlock(topic);
+		return -EBUSY;
+	}
+	group_end_unlock(group);
 	mqbus_topic_put(topic);
-	if (dlq)
-		mqbus_topic_put(dlq);
-	return err;
+	return 0;
 }
 
 #define GROUP_SET_STREAM	(MQBUS_GROUP_SET_REBALANCE_TIMEOUT | MQBUS_GROUP_SET_GRACE)
@@ -503,18 +506,9 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
  */
 void mqbus_group_delete_all(struct mqbus_topic *topic)
 {
-	struct mqbus_group *group;
-	struct mqbus_topic *dlq;
-
 	mutex_lock(&topic->lock);
 	while (!list_empty(&topic->groups)) {
-		group = list_first_entry(&topic->groups, struct mqbus_group, node);
-		kref_get(&group->ref);
-		dlq = group_end(group);
-		mutex_unlock(&topic->lock);
-		mqbus_group_put(group);
-		if (dlq)
-			mqbus_topic_put(dlq);
+		group_end_unlock(list_first_entry(&topic->groups, struct mqbus_group, node));
 		mutex_lock(&topic->lock);
 	}
 	mutex_unlock(&topic->lock);
