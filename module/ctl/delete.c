@@ -44,12 +44,20 @@ struct mqbus_topic *mqbus_group_remove(struct mqbus_group *group)
 	return dlq;
 }
 
-/* As mqbus_group_remove(), of one that was known. */
-static struct mqbus_topic *group_end(struct mqbus_group *group)
+/* As mqbus_group_remove(), of one that was known; its topic's lock is let go of. */
+static void group_end_unlock(struct mqbus_group *group)
 {
+	struct mqbus_topic *topic = group->topic, *dlq;
+
 	mqbus_group_report(group,
 			   &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_GROUP_DELETED });
-	return mqbus_group_remove(group);
+	kref_get(&group->ref);
+	dlq = mqbus_group_remove(group);
+	mutex_unlock(&topic->lock);
+	/* What it had may be much */
+	mqbus_group_put(group);
+	if (dlq)
+		mqbus_topic_put(dlq);
 }
 
 /**
@@ -63,7 +71,7 @@ static struct mqbus_topic *group_end(struct mqbus_group *group)
 int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 		       const struct mqbus_group_delete *args)
 {
-	struct mqbus_topic *topic, *dlq = NULL;
+	struct mqbus_topic *topic;
 	struct mqbus_group *group;
 	int err;
 
@@ -73,35 +81,22 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (err)
 		return err;
 	/* Joining takes the topic's lock, so who is not in now will not be */
-	kref_get(&group->ref);
-	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && mqbus_group_busy(group))
-		err = -EBUSY;
-	else
-		dlq = group_end(group);
-	mutex_unlock(&topic->lock);
-	/* That frees what it had, which may be much */
-	mqbus_group_put(group);
+	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && mqbus_group_busy(group)) {
+		mqbus_group_unlock(topic);
+		return -EBUSY;
+	}
+	group_end_unlock(group);
 	mqbus_topic_put(topic);
-	if (dlq)
-		mqbus_topic_put(dlq);
-	return err;
+	return 0;
 }
 
 /* The topic was deleted, so nobody makes a new group. */
 static void groups_delete(struct mqbus_topic *topic)
 {
-	struct mqbus_group *group;
-	struct mqbus_topic *dlq;
-
 	mutex_lock(&topic->lock);
 	while (!list_empty(&topic->readers)) {
-		group = list_first_entry(&topic->readers, struct mqbus_group, reader.node);
-		kref_get(&group->ref);
-		dlq = group_end(group);
-		mutex_unlock(&topic->lock);
-		mqbus_group_put(group);
-		if (dlq)
-			mqbus_topic_put(dlq);
+		group_end_unlock(list_first_entry(&topic->readers, struct mqbus_group,
+						  reader.node));
 		mutex_lock(&topic->lock);
 	}
 	mutex_unlock(&topic->lock);

@@ -295,7 +295,8 @@ static void test_away(void)
 	strcpy(f.seats[1].id, "two");
 	sit(&f, 0);
 	sit(&f, 1);
-	CHECK(mqbus_assign_find(&f.a, "two", 0) == &f.seats[1] && !mqbus_assign_find(&f.a, "tw", 0));
+	CHECK(mqbus_assign_find(&f.a, "two", 0) == &f.seats[1]);
+	CHECK(!mqbus_assign_find(&f.a, "tw", 0) && !mqbus_assign_find(&f.a, "two", 1));
 	give(&f, 2, 1);
 	CHECK(!mqbus_assign_stand(&f.a, &f.seats[0], 50, 0));
 	CHECK(owned(&f, 0) == 0 && owned(&f, 1) == 2 && f.a.due == 50 && f.a.nr_seats == 2);
