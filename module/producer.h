@@ -10,6 +10,7 @@
 
 #include "core/ring.h"
 #include "limit.h"
+#include "readers.h"
 #include "refusal.h"
 #include "sender.h"
 #include "trace.h"
@@ -32,6 +33,7 @@ struct mqbus_who;
  * @msgs: a page for the descriptions of a batch
  * @draft: room for records that are put together before they are appended; or NULL
  * @draft_size: bytes of it
+ * @stored: what a call has appended, and readers are still to be told of
  */
 struct mqbus_producer {
 	/* constant after binding */
@@ -42,11 +44,12 @@ struct mqbus_producer {
 	struct mqbus_tenant *tenant;
 	struct mqbus_refused *refused;
 
-	struct mutex lock;	/* guards msgs and draft */
+	struct mutex lock;	/* guards msgs, draft and stored */
 	atomic_t turn;
 	struct mqbus_msg *msgs;
 	void *draft;
 	u32 draft_size;
+	struct mqbus_stored stored;
 };
 
 struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_who *who,

@@ -357,13 +357,12 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 {
 	struct mqbus_topic *topic = producer->topic;
 	u32 direct = mqbus_topic_evicts(topic) ? 0 : PUBLISH_DIRECT;
-	struct mqbus_stored noted;
+	struct mqbus_stored *noted = &producer->stored;
 	u32 away = n;
 	int err = 0;
 
 	lockdep_assert_held(&producer->lock);
 
-	noted.any = false;
 	for (*done = 0; !err && *done < n;) {
 		const struct mqbus_msg *m = &src->msgs[*done];
 		u32 first = *done, bytes, run, stored;
@@ -374,7 +373,7 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		if (first == away || msg_large(m, direct)) {
 			int made;
 
-			mqbus_readers_wake(topic, &noted);
+			mqbus_readers_wake(topic, noted);
 			made = draft_fill(producer, src, m, first == away ? 1 : run, &bytes);
 			if (made < 0) {
 				refusal->why = made;
@@ -392,14 +391,14 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		err = refusal->why == -EAGAIN ? 0 : refusal->why;
 		*done += stored;
 		if (stored && place.partition != MQBUS_ANY)
-			mqbus_stored_add(&noted, topic, place.partition);
+			mqbus_stored_add(noted, topic, place.partition);
 		/* A page is away: wait for it without the lock */
 		if (err == -EFAULT && !rec) {
 			away = *done;
 			err = 0;
 		}
 		if (places->to)
-			mqbus_readers_wake(topic, &noted);
+			mqbus_readers_wake(topic, noted);
 		if (places->to && write_places(&place, stored,
 					       places->to + (u64)first * places->size,
 					       places->size))
@@ -409,7 +408,7 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		if (!append_again() && !err)
 			err = -EINTR;
 	}
-	mqbus_readers_wake(topic, &noted);
+	mqbus_readers_wake(topic, noted);
 	return err;
 }
 
@@ -456,6 +455,47 @@ unlock:
 	return err;
 }
 
+/* Publish from *@at on, as the owner of @turn if there is one. Return: as publish_some(). */
+static int publish_on(struct mqbus_producer *producer, struct mqbus_publish *args, u32 count,
+		      u32 *at, struct mqbus_turn *turn, struct mqbus_refusal *refusal)
+{
+	u32 done;
+	int err;
+
+	do {
+		err = publish_some(producer, args, *at, count, &done, refusal);
+		*at += done;
+		if (done) {
+			if (turn)
+				mqbus_turn_end(turn);
+			mqbus_producer_stored(producer);
+		}
+	} while (!err && *at < args->count);
+	return err;
+}
+
+/*
+ * Wait as @refusal says, and go on, again and again. Return: as publish_on(). Not inline:
+ * most calls need no ticket, and the compiler would have each of them clear one.
+ */
+static noinline int publish_waiting(struct mqbus_producer *producer, struct mqbus_publish *args,
+				    u32 count, u32 *at, ktime_t deadline,
+				    struct mqbus_refusal *refusal)
+{
+	struct mqbus_ticket ticket;
+	struct mqbus_turn turn = { .tickets = &ticket, .max = 1 };
+	int err;
+
+	do {
+		err = mqbus_producer_wait(producer, refusal, deadline, &turn);
+		if (err)
+			break;
+		err = publish_on(producer, args, count, at, &turn, refusal);
+	} while (err == -ENOBUFS || err == -EXFULL);
+	mqbus_turn_end(&turn);
+	return err;
+}
+
 /**
  * mqbus_publish_batch() - store a batch
  * @producer: the producer
@@ -467,10 +507,8 @@ unlock:
 int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *args,
 			bool nonblock)
 {
-	struct mqbus_ticket ticket;
-	struct mqbus_turn turn = { .tickets = &ticket, .max = 1 };
 	struct mqbus_refusal refusal;
-	u32 done, count, at = 0;
+	u32 count, at = 0;
 	ktime_t deadline;
 	int err;
 
@@ -493,17 +531,9 @@ int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *a
 
 	count = atomic_inc_return(&producer->turn);
 
-	while (!err && at < args->count) {
-		err = publish_some(producer, args, at, count, &done, &refusal);
-		at += done;
-		if (done) {
-			mqbus_turn_end(&turn);
-			mqbus_producer_stored(producer);
-		}
-		if (err == -ENOBUFS || err == -EXFULL)
-			err = mqbus_producer_wait(producer, &refusal, deadline, &turn);
-	}
-	mqbus_turn_end(&turn);
+	err = publish_on(producer, args, count, &at, NULL, &refusal);
+	if (err == -ENOBUFS || err == -EXFULL)
+		err = publish_waiting(producer, args, count, &at, deadline, &refusal);
 
 	args->published = at;
 	args->error = at && err ? (err == -ERESTARTSYS ? EINTR : -err) : 0;

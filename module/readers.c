@@ -39,24 +39,30 @@
 /* Also those are woken that ask for urgent things only, or for nothing */
 #define GONE		(READABLE | EPOLLPRI | EPOLLHUP | EPOLLERR)
 
-/**
- * mqbus_stored_add() - note that something was appended
- * @stored: the note
- * @topic: to which topic; the same for all until they are woken
- * @partition: and partition
- */
-void mqbus_stored_add(struct mqbus_stored *stored, const struct mqbus_topic *topic,
-		      u32 partition)
+static void stored_map(struct mqbus_stored *stored, u32 partition)
 {
-	if (!stored->any) {
-		stored->any = true;
-		stored->beyond = false;
-		bitmap_zero(stored->parts, min_t(u32, topic->nr_parts, MQBUS_PARTITIONS_MAX));
-	}
 	if (likely(partition < MQBUS_PARTITIONS_MAX))
 		__set_bit(partition, stored->parts);
 	else
 		stored->beyond = true;
+}
+
+/**
+ * mqbus_stored_add_more() - as mqbus_stored_add(), of another partition than the first
+ * @stored: the note
+ * @topic: to which topic
+ * @partition: and partition
+ */
+void mqbus_stored_add_more(struct mqbus_stored *stored, const struct mqbus_topic *topic,
+			   u32 partition)
+{
+	if (!stored->several) {
+		stored->several = true;
+		stored->beyond = false;
+		bitmap_zero(stored->parts, min_t(u32, topic->nr_parts, MQBUS_PARTITIONS_MAX));
+		stored_map(stored, stored->partition);
+	}
+	stored_map(stored, partition);
 }
 
 static u32 stored_next(const struct mqbus_stored *stored, u32 parts, u32 from)
@@ -69,21 +75,30 @@ static u32 stored_next(const struct mqbus_stored *stored, u32 parts, u32 from)
 	return next < size ? next : parts;
 }
 
+/* Wake the owner of a partition, if it is not @last. Return: who it is. */
+static struct mqbus_member *owner_wake(struct mqbus_group *group, u32 partition,
+				       const struct mqbus_member *last)
+{
+	/* ORD_READER: acquire; pairs with release in slot_show() */
+	struct mqbus_member *member = smp_load_acquire(&group->assign.readers[partition]);
+
+	/* The full barrier was the caller's */
+	if (member && member != last && waitqueue_active(&member->wait))
+		wake_up_interruptible_poll(&member->wait, READABLE);
+	return member;
+}
+
 static void group_wake(struct mqbus_group *group, const struct mqbus_stored *stored)
 {
 	u32 parts = group->assign.nr_slots, i;
-	struct mqbus_member *last = NULL, *member;
+	struct mqbus_member *last = NULL;
 
-	for (i = stored_next(stored, parts, 0); i < parts; i = stored_next(stored, parts, i + 1)) {
-		/* ORD_READER: acquire; pairs with release in slot_show() */
-		member = smp_load_acquire(&group->assign.readers[i]);
-		if (!member || member == last)
-			continue;
-		last = member;
-		/* The full barrier was the caller's */
-		if (waitqueue_active(&member->wait))
-			wake_up_interruptible_poll(&member->wait, READABLE);
+	if (!stored->several) {
+		owner_wake(group, stored->partition, NULL);
+		return;
 	}
+	for (i = stored_next(stored, parts, 0); i < parts; i = stored_next(stored, parts, i + 1))
+		last = owner_wake(group, i, last) ?: last;
 }
 
 /**
