@@ -198,18 +198,39 @@ void mqbus_queue_lock(struct mqbus_group_queue *q)
 	spin_lock(&q->group->lock);
 }
 
-/**
- * mqbus_queue_unlock() - let go of the group's lock, and see to what has to follow
- * @q: the queue
- */
-void mqbus_queue_unlock(struct mqbus_group_queue *q)
+/* Let go of the lock; what waits or is dead has been seen to. */
+static void queue_let_go(struct mqbus_group_queue *q)
+	__releases(&q->group->lock)
+{
+	struct mqbus_group *group = q->group;
+	bool freed;
+
+	if (!group->dead)
+		mqbus_timer_arm(&q->timer, mqbus_window_due(&q->window));
+	mqbus_window_flush(&q->window);
+	freed = q->window.freed;
+	q->window.freed = false;
+	spin_unlock(&group->lock);
+	if (freed)
+		mqbus_topic_wake_writers(group->topic);
+}
+
+/* Whether records are to leave their partition: dead letters, and those that wait. */
+static bool queue_moves(const struct mqbus_group_queue *q)
+{
+	return q->window.nr_dead || !mqbus_list_empty(&q->window.stay) ||
+	       !list_empty(&q->dlq_wait.entry);
+}
+
+/* As mqbus_queue_unlock(), and move them. Not inline: its stack is more than the rest takes. */
+static noinline void queue_unlock_moving(struct mqbus_group_queue *q)
 	__releases(&q->group->lock)
 {
 	struct mqbus_group *group = q->group;
 	struct mqbus_stored stored;
 	struct mqbus_topic *dlq;
 	unsigned int rounds;
-	bool more, freed;
+	bool more;
 
 	for (rounds = 0;; rounds++) {
 		lockdep_assert_held(&group->lock);
@@ -222,15 +243,7 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 			dlq = q->dlq;
 			kref_get(&dlq->ref);
 		}
-		if (!group->dead)
-			mqbus_timer_arm(&q->timer, mqbus_window_due(&q->window));
-		mqbus_window_flush(&q->window);
-		freed = q->window.freed;
-		q->window.freed = false;
-		spin_unlock(&group->lock);
-
-		if (freed)
-			mqbus_topic_wake_writers(group->topic);
+		queue_let_go(q);
 		if (dlq) {
 			mqbus_readers_wake(dlq, &stored);
 			mqbus_topic_put(dlq);
@@ -246,6 +259,21 @@ void mqbus_queue_unlock(struct mqbus_group_queue *q)
 		cond_resched();
 		spin_lock(&group->lock);
 	}
+}
+
+/**
+ * mqbus_queue_unlock() - let go of the group's lock, and see to what has to follow
+ * @q: the queue
+ */
+void mqbus_queue_unlock(struct mqbus_group_queue *q)
+	__releases(&q->group->lock)
+{
+	if (unlikely(queue_moves(q))) {
+		queue_unlock_moving(q);
+		return;
+	}
+	queue_let_go(q);
+	mqbus_queue_wake(q);
 }
 
 static void queue_run(struct work_struct *work)

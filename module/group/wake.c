@@ -39,6 +39,19 @@
 /* Also those are woken that ask for urgent things only, or for nothing */
 #define GONE		(READABLE | EPOLLPRI | EPOLLHUP | EPOLLERR)
 
+/* Wake the owner of a partition, if it is not @last. Return: who it is. */
+static struct mqbus_member *owner_wake(const struct mqbus_assign *a, u32 partition,
+				       const struct mqbus_member *last)
+{
+	/* ORD_READER: acquire; pairs with release in slot_show() */
+	struct mqbus_member *member = smp_load_acquire(&a->readers[partition]);
+
+	/* The full barrier was the caller's */
+	if (member && member != last && waitqueue_active(&member->wait))
+		wake_up_interruptible_poll(&member->wait, READABLE);
+	return member;
+}
+
 /**
  * mqbus_wake_stream() - wake the owners of partitions to which something was appended
  * @reader: of a stream group
@@ -47,19 +60,16 @@
 void mqbus_wake_stream(struct mqbus_reader *reader, const struct mqbus_stored *stored)
 {
 	const struct mqbus_assign *a = &container_of(reader, struct mqbus_group, reader)->assign;
-	struct mqbus_member *last = NULL, *member;
-	u32 i = mqbus_stored_next(stored, a->nr_slots, 0);
+	struct mqbus_member *last = NULL;
+	u32 i;
 
-	for (; i < a->nr_slots; i = mqbus_stored_next(stored, a->nr_slots, i + 1)) {
-		/* ORD_READER: acquire; pairs with release in slot_show() */
-		member = smp_load_acquire(&a->readers[i]);
-		if (!member || member == last)
-			continue;
-		last = member;
-		/* The full barrier was the caller's */
-		if (waitqueue_active(&member->wait))
-			wake_up_interruptible_poll(&member->wait, READABLE);
+	if (!stored->several) {
+		owner_wake(a, stored->partition, NULL);
+		return;
 	}
+	for (i = mqbus_stored_next(stored, a->nr_slots, 0); i < a->nr_slots;
+	     i = mqbus_stored_next(stored, a->nr_slots, i + 1))
+		last = owner_wake(a, i, last) ?: last;
 }
 
 /**

@@ -16,7 +16,8 @@ static bool user_range_ok(u64 addr, u32 len)
 	return !len || access_ok(u64_to_user_ptr(addr), len);
 }
 
-static int msg_hash(const struct mqbus_msg *m, u32 partitions)
+/* Not inline: most records have no key, and its array would be on everybody's stack. */
+static noinline int msg_hash(const struct mqbus_msg *m, u32 partitions)
 {
 	struct mqbus_murmur hash;
 	u8 piece[64];

@@ -10,6 +10,7 @@
 
 #include "core/ring.h"
 #include "log/limit.h"
+#include "log/reader.h"
 #include "log/refusal.h"
 #include "log/sender.h"
 #include "log/trace.h"
@@ -32,6 +33,7 @@ struct mqbus_who;
  * @msgs: a page for the descriptions of a batch
  * @draft: room for records that are put together before they are appended; or NULL
  * @draft_size: bytes of it
+ * @stored: what a call has appended, and readers are still to be told of
  */
 struct mqbus_producer {
 	/* constant after binding */
@@ -42,11 +44,12 @@ struct mqbus_producer {
 	struct mqbus_tenant *tenant;
 	struct mqbus_refused *refused;
 
-	struct mutex lock;	/* guards msgs and draft */
+	struct mutex lock;	/* guards msgs, draft and stored */
 	atomic_t turn;
 	struct mqbus_msg *msgs;
 	void *draft;
 	u32 draft_size;
+	struct mqbus_stored stored;
 };
 
 struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_who *who,
@@ -85,21 +88,36 @@ static inline void mqbus_producer_stored(struct mqbus_producer *producer)
 }
 
 /**
+ * mqbus_producer_used() - something is stored: if it was the producer's turn, that is used
+ * @producer: the producer
+ * @ring: the ring, whose lock is held
+ */
+static inline void mqbus_producer_used(const struct mqbus_producer *producer,
+				       struct mqbus_ring *ring)
+{
+	struct mqbus_line *line = &container_of(ring, struct mqbus_part, ring)->line;
+
+	if (unlikely(line->nr_called))
+		mqbus_line_used(line, producer);
+}
+
+/**
  * mqbus_producer_sign() - take the record in the slot, as a producer's next
  * @producer: the producer; its sender's lock is held, and mqbus_producer_check() was 0
  * @ring: the ring, whose lock is held
  * @rec: the record in the slot; size, lengths, schema and parts are there
+ * @bytes: its size
+ *
+ * With mqbus_producer_used(), once for all that are stored there under one hold of the lock.
  */
-static inline void mqbus_producer_sign(struct mqbus_producer *producer,
-				       struct mqbus_ring *ring, struct mqbus_record *rec)
+static __always_inline void mqbus_producer_sign(struct mqbus_producer *producer,
+						struct mqbus_ring *ring,
+						struct mqbus_record *rec, u32 bytes)
 {
-	struct mqbus_line *line = &container_of(ring, struct mqbus_part, ring)->line;
 	struct mqbus_sender *sender = producer->sender;
 
 	lockdep_assert_held(&sender->lock);
 
-	if (unlikely(line->nr_called))
-		mqbus_line_used(line, producer);
 	rec->flags = 0;
 	rec->offset = ring->tail.offset;
 	rec->time = ring->last_time;
@@ -107,8 +125,9 @@ static inline void mqbus_producer_sign(struct mqbus_producer *producer,
 	rec->seq = ++sender->seq;
 	rec->epoch = sender->epoch;
 	rec->__owner = ring->used ? mqbus_producer_owner(producer) : 0;
-	trace_publish(producer->topic, ring->page->partition, rec);
-	mqbus_ring_stage(ring, rec->size);
+	if (trace_publish_enabled())
+		trace_publish(producer->topic, ring->page->partition, rec);
+	mqbus_ring_stage(ring, bytes);
 }
 
 #endif /* _MQBUS_PRODUCER_H */

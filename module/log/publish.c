@@ -71,8 +71,8 @@ struct places {
 	u32 size;
 };
 
-static int copy_record(struct mqbus_record *rec, const struct mqbus_msg *m,
-		       struct iov_iter *iter)
+static __always_inline int copy_record(struct mqbus_record *rec, const struct mqbus_msg *m,
+				       struct iov_iter *iter)
 {
 	if (unlikely(iter))
 		return mqbus_msg_copy_iter(rec + 1, iter, m->value_len);
@@ -159,34 +159,31 @@ static int append_room(struct mqbus_producer *producer, u32 partition, u32 bytes
 
 /*
  * Append records, all locks held; as append_run(). @rec: the first one if they were put
- * together, or NULL. Of a rate as much is taken as there is.
+ * together, or NULL. @whole: room was made for all of them. @limited: that is not all that
+ * may refuse them; of a rate (@rated) as much is taken as there is.
+ *
+ * What is false for most is a constant where it is called: nothing is looked at for each
+ * record then that was seen for all of them.
  */
-static u32 append_locked(struct mqbus_producer *producer, struct source *src,
-			 const struct mqbus_msg *m, u32 n, const struct mqbus_record *rec,
-			 bool rated, struct mqbus_refusal *refusal)
+static __always_inline u32 append_locked(struct mqbus_producer *producer,
+					 const struct mqbus_msg *m, u32 n,
+					 const struct mqbus_record *rec, struct iov_iter *iter,
+					 bool whole, bool limited, bool rated,
+					 struct mqbus_refusal *refusal)
 {
-	struct mqbus_topic *topic = producer->topic;
-	u32 partition = m->partition;
-	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	bool limited = rated || READ_ONCE(topic->limit.share) ||
-		       topic->parts[partition]->line.busy;
-	u32 held = 0, left = rec ? U32_MAX : PUBLISH_DIRECT, parts, bytes, i;
+	u32 partition = m->partition, i;
+	struct mqbus_ring *ring = &producer->topic->parts[partition]->ring;
 	int why = 0;
 
-	for (i = 0; i < n && held < PUBLISH_HOLD; i++, m++) {
+	for (i = 0; i < n; i++, m++) {
+		u32 bytes = mqbus_msg_bytes(m);
 		struct mqbus_record *to;
 
-		parts = mqbus_msg_parts(m);
-		/* The user's memory may be slow: under the lock a page of it is enough */
-		if (i && parts > left)
-			break;
-		left -= min(parts, left);
-		bytes = mqbus_record_bytes(parts);
-		if (unlikely(limited) || !mqbus_ring_fits(ring, bytes))
+		if (limited || (!whole && !mqbus_ring_fits(ring, bytes)))
 			why = append_room(producer, partition, bytes, rated);
 		to = mqbus_ring_slot(ring);
 		if (!why && !rec)
-			why = copy_record(to, m, src->iter);
+			why = copy_record(to, m, iter);
 		if (unlikely(why)) {
 			*refusal = (struct mqbus_refusal) {
 				.why = why, .partition = partition, .records = 1,
@@ -200,11 +197,13 @@ static u32 append_locked(struct mqbus_producer *producer, struct source *src,
 		} else {
 			fill_header(to, m, bytes);
 		}
-		mqbus_producer_sign(producer, ring, to);
+		mqbus_producer_sign(producer, ring, to, bytes);
+		/* Where nobody has a ticket, which is a limit, nobody is called */
+		if (limited && !i)
+			mqbus_producer_used(producer, ring);
 		/* If others were faster meanwhile it is a debt: what is refused pays nothing */
-		if (unlikely(rated))
+		if (rated)
 			mqbus_producer_spend(producer, 1, bytes);
-		held += bytes;
 	}
 	if (i)
 		mqbus_ring_publish(ring);
@@ -229,6 +228,8 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
 	bool rated = READ_ONCE(topic->limit.rated);
 	u64 seq = src->seq ? src->seq + first : 0;
+	bool whole, limited;
+	int why = 0;
 	u32 done;
 
 	spin_lock(&ring->lock);
@@ -243,17 +244,23 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 	mqbus_topic_begin(topic, partition, n + PUBLISH_EXPIRE);
 	place->partition = partition;
 	place->offset = ring->tail.offset;
+	limited = rated || READ_ONCE(topic->limit.share) || topic->parts[partition]->line.busy;
 	/*
 	 * All at once if possible: one look at the old records instead of many. But none
 	 * that somebody needs goes for records that a rate refuses then.
 	 */
-	if (bytes <= min_t(u64, PUBLISH_HOLD, ring->size / 2) && !(rated && ring->evict))
-		refusal->why = mqbus_topic_reserve(topic, partition, bytes, 0);
-	done = 0;
-	if (refusal->why != -EAGAIN) {
-		refusal->why = 0;
-		done = append_locked(producer, src, m, n, rec, rated, refusal);
+	whole = mqbus_ring_takes(ring, bytes) && !(rated && ring->evict);
+	if (whole) {
+		why = mqbus_topic_reserve(topic, partition, bytes, 0);
+		whole = !why;
 	}
+	if (likely(whole && !limited && !rec && !src->iter))
+		done = append_locked(producer, m, n, NULL, NULL, true, false, false, refusal);
+	else if (why != -EAGAIN)
+		done = append_locked(producer, m, n, rec, src->iter, whole, limited, rated,
+				     refusal);
+	else
+		refusal->why = why;
 	pagefault_enable();
 unlock:
 	spin_unlock(&producer->sender->lock);
@@ -280,22 +287,32 @@ static bool append_again(void)
 	return !fatal_signal_pending(current);
 }
 
+static bool msg_large(const struct mqbus_msg *m, u32 direct)
+{
+	return mqbus_msg_parts(m) > direct;
+}
+
 /*
- * How many of @n records go to one partition and are copied the same way: none has more
- * than @direct bytes, or all have. @bytes: filled with what they take together.
+ * How many of @n records are appended together: they go to one partition, and are copied the
+ * same way: none has more than @direct bytes, or all have. And one hold of the lock is enough
+ * for them: the user's memory may be slow, so of what is copied under it a page.
+ * @bytes: filled with what they take together.
  */
 static u32 run_length(const struct mqbus_msg *m, u32 n, u32 direct, u32 *bytes)
 {
-	u32 one = mqbus_msg_bytes(m), run = 0;
-	bool large = one > direct;
+	u32 partition = m->partition, parts = mqbus_msg_parts(m), run = 0;
+	bool large = msg_large(m, direct);
+	u32 most = large ? PUBLISH_HOLD : PUBLISH_DIRECT, sum = 0;
 
 	*bytes = 0;
 	do {
-		*bytes += one;
+		*bytes += mqbus_record_bytes(parts);
+		sum += parts;
 		if (++run == n)
 			break;
-		one = mqbus_msg_bytes(&m[run]);
-	} while (m[run].partition == m->partition && (one > direct) == large);
+		m++;
+		parts = mqbus_msg_parts(m);
+	} while (sum + parts <= most && m->partition == partition && msg_large(m, direct) == large);
 	return run;
 }
 
@@ -312,13 +329,12 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 {
 	struct mqbus_topic *topic = producer->topic;
 	u32 direct = mqbus_topic_evicts(topic) ? 0 : PUBLISH_DIRECT;
-	struct mqbus_stored noted;
+	struct mqbus_stored *noted = &producer->stored;
 	u32 away = n;
 	int err = 0;
 
 	lockdep_assert_held(&producer->lock);
 
-	noted.any = false;
 	for (*done = 0; !err && *done < n;) {
 		const struct mqbus_msg *m = &src->msgs[*done];
 		u32 first = *done, bytes, run, stored;
@@ -326,10 +342,10 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		struct mqbus_place place = {};
 
 		run = run_length(m, n - first, direct, &bytes);
-		if (first == away || mqbus_msg_bytes(m) > direct) {
+		if (first == away || msg_large(m, direct)) {
 			int made;
 
-			mqbus_readers_wake(topic, &noted);
+			mqbus_readers_wake(topic, noted);
 			made = draft_fill(producer, src, m, first == away ? 1 : run, &bytes);
 			if (made < 0) {
 				refusal->why = made;
@@ -347,14 +363,14 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		err = refusal->why == -EAGAIN ? 0 : refusal->why;
 		*done += stored;
 		if (stored && place.partition != MQBUS_ANY)
-			mqbus_stored_add(&noted, topic, place.partition);
+			mqbus_stored_add(noted, topic, place.partition);
 		/* A page is away: wait for it without the lock */
 		if (err == -EFAULT && !rec) {
 			away = *done;
 			err = 0;
 		}
 		if (places->to)
-			mqbus_readers_wake(topic, &noted);
+			mqbus_readers_wake(topic, noted);
 		if (places->to && write_places(&place, stored,
 					       places->to + (u64)first * places->size,
 					       places->size))
@@ -364,7 +380,7 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		if (!append_again() && !err)
 			err = -EINTR;
 	}
-	mqbus_readers_wake(topic, &noted);
+	mqbus_readers_wake(topic, noted);
 	return err;
 }
 
@@ -411,6 +427,47 @@ unlock:
 	return err;
 }
 
+/* Publish from *@at on, as the owner of @turn if there is one. Return: as publish_some(). */
+static int publish_on(struct mqbus_producer *producer, struct mqbus_publish *args, u32 count,
+		      u32 *at, struct mqbus_turn *turn, struct mqbus_refusal *refusal)
+{
+	u32 done;
+	int err;
+
+	do {
+		err = publish_some(producer, args, *at, count, &done, refusal);
+		*at += done;
+		if (done) {
+			if (turn)
+				mqbus_turn_end(turn);
+			mqbus_producer_stored(producer);
+		}
+	} while (!err && *at < args->count);
+	return err;
+}
+
+/*
+ * Wait as @refusal says, and go on, again and again. Return: as publish_on(). Not inline:
+ * most calls need no ticket, and the compiler would have each of them clear one.
+ */
+static noinline int publish_waiting(struct mqbus_producer *producer, struct mqbus_publish *args,
+				    u32 count, u32 *at, ktime_t deadline,
+				    struct mqbus_refusal *refusal)
+{
+	struct mqbus_ticket ticket;
+	struct mqbus_turn turn = { .tickets = &ticket, .max = 1 };
+	int err;
+
+	do {
+		err = mqbus_producer_wait(producer, refusal, deadline, &turn);
+		if (err)
+			break;
+		err = publish_on(producer, args, count, at, &turn, refusal);
+	} while (err == -ENOBUFS || err == -EXFULL);
+	mqbus_turn_end(&turn);
+	return err;
+}
+
 /**
  * mqbus_publish_batch() - store a batch
  * @producer: the producer
@@ -422,10 +479,8 @@ unlock:
 int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *args,
 			bool nonblock)
 {
-	struct mqbus_ticket ticket;
-	struct mqbus_turn turn = { .tickets = &ticket, .max = 1 };
 	struct mqbus_refusal refusal;
-	u32 done, count, at = 0;
+	u32 count, at = 0;
 	ktime_t deadline;
 	int err;
 
@@ -446,17 +501,9 @@ int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *a
 
 	count = atomic_inc_return(&producer->turn);
 
-	while (!err && at < args->count) {
-		err = publish_some(producer, args, at, count, &done, &refusal);
-		at += done;
-		if (done) {
-			mqbus_turn_end(&turn);
-			mqbus_producer_stored(producer);
-		}
-		if (err == -ENOBUFS || err == -EXFULL)
-			err = mqbus_producer_wait(producer, &refusal, deadline, &turn);
-	}
-	mqbus_turn_end(&turn);
+	err = publish_on(producer, args, count, &at, NULL, &refusal);
+	if (err == -ENOBUFS || err == -EXFULL)
+		err = publish_waiting(producer, args, count, &at, deadline, &refusal);
 
 	args->published = at;
 	args->error = at && err ? (err == -ERESTARTSYS ? EINTR : -err) : 0;

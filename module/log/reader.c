@@ -8,24 +8,30 @@
 #include "log/reader.h"
 #include "log/topic.h"
 
-/**
- * mqbus_stored_add() - note that something was appended
- * @stored: the note
- * @topic: to which topic; the same for all until they are woken
- * @partition: and partition
- */
-void mqbus_stored_add(struct mqbus_stored *stored, const struct mqbus_topic *topic,
-		      u32 partition)
+static void stored_map(struct mqbus_stored *stored, u32 partition)
 {
-	if (!stored->any) {
-		stored->any = true;
-		stored->beyond = false;
-		bitmap_zero(stored->parts, min_t(u32, topic->nr_parts, MQBUS_PARTITIONS_MAX));
-	}
 	if (likely(partition < MQBUS_PARTITIONS_MAX))
 		__set_bit(partition, stored->parts);
 	else
 		stored->beyond = true;
+}
+
+/**
+ * mqbus_stored_add_more() - as mqbus_stored_add(), of another partition than the first
+ * @stored: the note
+ * @topic: to which topic
+ * @partition: and partition
+ */
+void mqbus_stored_add_more(struct mqbus_stored *stored, const struct mqbus_topic *topic,
+			   u32 partition)
+{
+	if (!stored->several) {
+		stored->several = true;
+		stored->beyond = false;
+		bitmap_zero(stored->parts, min_t(u32, topic->nr_parts, MQBUS_PARTITIONS_MAX));
+		stored_map(stored, stored->partition);
+	}
+	stored_map(stored, partition);
 }
 
 /**

@@ -13,12 +13,16 @@ struct mqbus_topic;
 /**
  * struct mqbus_stored - partitions of a topic to which something was appended
  * @any: there are some; else nothing else is valid
+ * @several: more than one; else the map is not valid
  * @beyond: and one whose number is beyond the map, of a topic with one for each CPU
+ * @partition: the first one
  * @parts: which
  */
 struct mqbus_stored {
 	bool any;
+	bool several;
 	bool beyond;
+	u32 partition;
 	DECLARE_BITMAP(parts, MQBUS_PARTITIONS_MAX);
 };
 
@@ -35,10 +39,29 @@ struct mqbus_reader {
 	void (*wake)(struct mqbus_reader *reader, const struct mqbus_stored *stored);
 };
 
-void mqbus_stored_add(struct mqbus_stored *stored, const struct mqbus_topic *topic,
-		      u32 partition);
+void mqbus_stored_add_more(struct mqbus_stored *stored, const struct mqbus_topic *topic,
+			   u32 partition);
 u32 mqbus_stored_next(const struct mqbus_stored *stored, u32 parts, u32 from);
 u64 mqbus_readers_floor(const struct mqbus_topic *topic, u32 partition);
 void mqbus_readers_wake(struct mqbus_topic *topic, struct mqbus_stored *stored);
+
+/**
+ * mqbus_stored_add() - note that something was appended
+ * @stored: the note
+ * @topic: to which topic; the same for all until they are woken
+ * @partition: and partition
+ */
+static inline void mqbus_stored_add(struct mqbus_stored *stored, const struct mqbus_topic *topic,
+				    u32 partition)
+{
+	if (stored->any) {
+		if (stored->several || stored->partition != partition)
+			mqbus_stored_add_more(stored, topic, partition);
+		return;
+	}
+	stored->any = true;
+	stored->several = false;
+	stored->partition = partition;
+}
 
 #endif /* _MQBUS_READER_H */

@@ -149,20 +149,24 @@ static void issue_make(struct mqbus_transaction *t, const struct mqbus_now *now)
 
 static void act_publish(struct mqbus_transaction *t, struct mqbus_transact_act *act)
 {
+	struct mqbus_transact_place *last = NULL;
 	u32 i;
 
 	for (i = act->skip; i < act->user.count; i++) {
-		const struct mqbus_piece *piece = &act->elements[i].piece;
-		struct mqbus_transact_place *place = &t->places[piece->place];
+		union mqbus_element *e = &act->elements[i];
+		struct mqbus_transact_place *place = &t->places[e->piece.place];
 		struct mqbus_ring *ring = place->ring;
 		u64 offset = ring->tail.offset;
 
-		memcpy(mqbus_ring_slot(ring), t->records + piece->at, piece->bytes);
-		mqbus_producer_sign(act->producer, ring, mqbus_ring_slot(ring));
+		if (place != last)
+			mqbus_producer_used(act->producer, ring);
+		last = place;
+		memcpy(mqbus_ring_slot(ring), t->records + e->piece.at, e->piece.bytes);
 		place->stored = true;
+		mqbus_producer_sign(act->producer, ring, mqbus_ring_slot(ring), e->piece.bytes);
 		/* Its record is not needed any more, and the user wants to know */
-		act->elements[i].mark.partition = place->partition;
-		act->elements[i].mark.at.offset = offset;
+		e->mark.partition = place->partition;
+		e->mark.at.offset = offset;
 	}
 	if (act->bytes)
 		mqbus_producer_spend(act->producer, act->user.count - act->skip, act->bytes);

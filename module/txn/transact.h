@@ -82,8 +82,9 @@ struct mqbus_transact_act {
 /**
  * struct mqbus_transact_place - a partition that is published to
  * @topic: its topic
+ * @ring: its ring
+ * @pos: where the next record is to be copied to
  * @partition: its number
- * @ring: the same
  * @bytes: of the records for it
  * @asked: of those that were asked for so far
  * @full: there is no room for all of them
@@ -91,8 +92,9 @@ struct mqbus_transact_act {
  */
 struct mqbus_transact_place {
 	struct mqbus_topic *topic;
-	u32 partition;
 	struct mqbus_ring *ring;
+	u64 pos;
+	u32 partition;
 	u32 bytes;
 	u32 asked;
 	bool full;
