@@ -10,6 +10,7 @@
 #include "ctl/ctl.h"
 #include "group/group.h"
 #include "group/queue.h"
+#include "log/refusal.h"
 #include "log/topic.h"
 
 /* Whether somebody may change the topic like that. */
@@ -106,7 +107,7 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (!err)
 		mqbus_dlq_look(ns, topic->name);
 	if (!err)
-		mqbus_line_recheck(topic, NULL);
+		mqbus_refusal_recheck(topic, NULL);
 	mqbus_topic_put(topic);
 	return err;
 }

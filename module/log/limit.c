@@ -287,12 +287,12 @@ static bool limit_of_bytes(unsigned int i)
 
 /**
  * mqbus_limit_due() - when the rates let records go
- * @limit: the limits; their lock is held
+ * @limit: the limits
  * @tenant: whose they are; NULL only while there are no rates for each uid
  * @records: how many
  * @bytes: what they take together
  *
- * Return: ns of CLOCK_MONOTONIC; a past time: at once.
+ * Return: ns of CLOCK_MONOTONIC; a past time, or 0: at once.
  */
 u64 mqbus_limit_due(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
 		    u32 bytes)
@@ -300,19 +300,21 @@ u64 mqbus_limit_due(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 
 	unsigned int i;
 	u64 due = 0;
 
-	lockdep_assert_held(&limit->lock);
-
+	if (!READ_ONCE(limit->rated))
+		return 0;
+	spin_lock(&limit->lock);
 	for (i = 0; i < MQBUS_LIMIT_RATES; i++)
 		if (limit->rates[i].each && (i < MQBUS_LIMIT_OWN || tenant))
 			due = max(due, mqbus_rate_due(&limit->rates[i],
 						      limit_bucket(limit, tenant, i),
 						      limit_of_bytes(i) ? bytes : records));
+	spin_unlock(&limit->lock);
 	return due;
 }
 
 /**
  * mqbus_limit_due_after() - as mqbus_limit_due(), if others go now
- * @limit: the limits; their lock is held
+ * @limit: the limits
  * @tenant: as mqbus_limit_due()
  * @records: how many
  * @bytes: what they take together
@@ -325,12 +327,13 @@ u64 mqbus_limit_due(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 
 u64 mqbus_limit_due_after(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
 			  u32 bytes, u64 ahead_records, u64 ahead_bytes, u64 now)
 {
-	u64 due = 0;
 	struct mqbus_bucket bucket;
 	unsigned int i;
+	u64 due = 0;
 
-	lockdep_assert_held(&limit->lock);
-
+	if (!READ_ONCE(limit->rated))
+		return 0;
+	spin_lock(&limit->lock);
 	for (i = 0; i < MQBUS_LIMIT_RATES; i++) {
 		if (!limit->rates[i].each || (i >= MQBUS_LIMIT_OWN && !tenant))
 			continue;
@@ -341,26 +344,32 @@ u64 mqbus_limit_due_after(struct mqbus_limit *limit, struct mqbus_tenant *tenant
 		due = max(due, mqbus_rate_due(&limit->rates[i], &bucket,
 					      limit_of_bytes(i) ? bytes : records));
 	}
+	spin_unlock(&limit->lock);
 	return due;
 }
 
 /**
  * mqbus_limit_spend() - pay for records that go
- * @limit: the limits; their lock is held
+ * @limit: the limits
  * @tenant: as mqbus_limit_due()
  * @records: how many
  * @bytes: what they take together
- * @now: ns of CLOCK_MONOTONIC
+ *
+ * If others were faster since mqbus_limit_due() it is a debt.
  */
 void mqbus_limit_spend(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
-		       u32 bytes, u64 now)
+		       u32 bytes)
 {
 	unsigned int i;
+	u64 now;
 
-	lockdep_assert_held(&limit->lock);
-
+	if (!READ_ONCE(limit->rated))
+		return;
+	spin_lock(&limit->lock);
+	now = ktime_get_ns();
 	for (i = 0; i < MQBUS_LIMIT_RATES; i++)
 		if (limit->rates[i].each && (i < MQBUS_LIMIT_OWN || tenant))
 			mqbus_rate_spend(&limit->rates[i], limit_bucket(limit, tenant, i),
 					 limit_of_bytes(i) ? bytes : records, now);
+	spin_unlock(&limit->lock);
 }

@@ -90,7 +90,7 @@ u64 mqbus_limit_due(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 
 u64 mqbus_limit_due_after(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
 			  u32 bytes, u64 ahead_records, u64 ahead_bytes, u64 now);
 void mqbus_limit_spend(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
-		       u32 bytes, u64 now);
+		       u32 bytes);
 
 /**
  * mqbus_limit_most() - bytes that one uid may take

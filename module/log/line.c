@@ -64,6 +64,20 @@ void mqbus_line_init(struct mqbus_line *line)
 	INIT_LIST_HEAD(&line->called);
 }
 
+/**
+ * mqbus_pollers_wake() - wake those who poll endpoints
+ * @wake: the endpoints; the RCU read lock has been held since they were noted
+ */
+void mqbus_pollers_wake(const struct mqbus_pollers *wake)
+{
+	u32 i;
+
+	for (i = 0; i < wake->nr; i++) {
+		WRITE_ONCE(wake->who[i]->seen, ktime_get_ns());
+		wake_up_interruptible_poll(&wake->who[i]->pollers, EPOLLOUT | EPOLLWRNORM);
+	}
+}
+
 static struct mqbus_ring *ticket_ring(const struct mqbus_ticket *t)
 {
 	return &t->topic->parts[t->partition]->ring;
@@ -386,7 +400,7 @@ int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 ow
 	lockdep_assert_held(&ring->lock);
 
 	/* Who still waits is about to learn that nobody does any more */
-	if (!mqbus_refusal_blocks(topic, MQBUS_WHY_FULL))
+	if (!mqbus_topic_blocks(topic, MQBUS_WHY_FULL))
 		return 0;
 	if (line->nr_called)
 		line_expire(line, ktime_get_ns());
@@ -572,11 +586,9 @@ static void line_recheck(struct mqbus_topic *topic, u32 partition,
 }
 
 /**
- * mqbus_line_recheck() - what is waited for may be over, or may never come
+ * mqbus_line_recheck() - as mqbus_refusal_recheck(), of those that are in lines
  * @topic: the topic
  * @producer: whose waiting it concerns; NULL: everybody's
- *
- * Everybody concerned looks again. May sleep.
  */
 void mqbus_line_recheck(struct mqbus_topic *topic, const struct mqbus_producer *producer)
 {
@@ -585,7 +597,4 @@ void mqbus_line_recheck(struct mqbus_topic *topic, const struct mqbus_producer *
 	smp_mb();	/* ORD_SLEEP: full barrier; pairs with the one of mqbus_line_join() */
 	for_each_set_bit(partition, topic->waits.parts, topic->nr_parts)
 		line_recheck(topic, partition, producer);
-	mqbus_refusal_recheck(topic, producer);
-	/* What had been called before may not need its room any more */
-	mqbus_line_freed(topic);
 }

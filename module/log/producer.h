@@ -61,10 +61,32 @@ int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 cou
 int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes);
 int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32 bytes);
 int mqbus_producer_room(const struct mqbus_producer *producer, u32 partition, u32 bytes);
-u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records, u32 bytes);
-u64 mqbus_producer_due_after(const struct mqbus_producer *producer,
-			     const struct mqbus_refusal *what, u64 records, u64 bytes, u64 now);
-void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records, u32 bytes);
+
+/**
+ * mqbus_producer_due() - when the rates let records go
+ * @producer: the producer
+ * @records: how many
+ * @bytes: what they take together
+ *
+ * Return: as mqbus_limit_due().
+ */
+static inline u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records,
+				     u32 bytes)
+{
+	return mqbus_limit_due(&producer->topic->limit, producer->tenant, records, bytes);
+}
+
+/**
+ * mqbus_producer_spend() - pay for records that go
+ * @producer: the producer
+ * @records: how many
+ * @bytes: what they take together
+ */
+static inline void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records,
+					u32 bytes)
+{
+	mqbus_limit_spend(&producer->topic->limit, producer->tenant, records, bytes);
+}
 
 /**
  * mqbus_producer_owner() - whose space its records take

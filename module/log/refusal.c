@@ -30,20 +30,6 @@ struct late_wake {
 	u64 bytes;
 };
 
-/**
- * mqbus_pollers_wake() - wake those who poll endpoints
- * @wake: the endpoints; the RCU read lock has been held since they were noted
- */
-void mqbus_pollers_wake(const struct mqbus_pollers *wake)
-{
-	u32 i;
-
-	for (i = 0; i < wake->nr; i++) {
-		WRITE_ONCE(wake->who[i]->seen, ktime_get_ns());
-		wake_up_interruptible_poll(&wake->who[i]->pollers, EPOLLOUT | EPOLLWRNORM);
-	}
-}
-
 static struct mqbus_refused *late_of(struct rb_node *node)
 {
 	return rb_entry(node, struct mqbus_refused, late);
@@ -91,8 +77,9 @@ static u64 late_call(struct mqbus_waits *waits, struct late_wake *wake)
 	lockdep_assert_held(&waits->lock);
 
 	for (steps = 0; steps < LATE_STEP && (r = late_first(waits)) && r->due <= now; steps++) {
-		due = mqbus_producer_due_after(r->producer, &r->what, wake->records, wake->bytes,
-					       now);
+		due = mqbus_limit_due_after(&r->producer->topic->limit, r->producer->tenant,
+					    r->what.records, r->what.bytes, wake->records,
+					    wake->bytes, now);
 		if (due > now) {
 			late_in(waits, r, due);
 			continue;
@@ -159,6 +146,45 @@ void mqbus_waits_free(struct mqbus_topic *topic)
 	bitmap_free(topic->waits.parts);
 }
 
+/* Who is held back by a rate looks again: it may have changed, or nobody is to wait for it. */
+static void late_recheck(struct mqbus_waits *waits)
+{
+	struct mqbus_refused *r;
+	struct mqbus_pollers wake;
+
+	do {
+		wake.nr = 0;
+		rcu_read_lock();
+		spin_lock(&waits->lock);
+		while (wake.nr < LATE_STEP && (r = late_first(waits))) {
+			late_out(waits, r);
+			wake.who[wake.nr++] = r;
+		}
+		spin_unlock(&waits->lock);
+		mqbus_pollers_wake(&wake);
+		rcu_read_unlock();
+		cond_resched();
+		/* Who polls again may come back as fast as he goes */
+	} while (wake.nr == LATE_STEP && !fatal_signal_pending(current));
+}
+
+/**
+ * mqbus_refusal_recheck() - what is waited for may be over, or may never come
+ * @topic: the topic
+ * @producer: whose waiting it concerns; NULL: everybody's
+ *
+ * Everybody concerned looks again. May sleep.
+ */
+void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_producer *producer)
+{
+	mqbus_line_recheck(topic, producer);
+	wake_up_interruptible_all(&topic->waits.blocked);
+	if (!producer)
+		late_recheck(&topic->waits);
+	/* What had been called before may not need its room any more */
+	mqbus_line_freed(topic);
+}
+
 /**
  * mqbus_waits_end() - wake all who wait, and all who poll: the topic is dead
  * @topic: the topic
@@ -167,7 +193,7 @@ void mqbus_waits_free(struct mqbus_topic *topic)
  */
 void mqbus_waits_end(struct mqbus_topic *topic)
 {
-	mqbus_line_recheck(topic, NULL);
+	mqbus_refusal_recheck(topic, NULL);
 	/* The queues' locks order the flag before a waiter's next look */
 	wake_up_interruptible_all(&topic->waits.settled);
 	wake_up_interruptible_all(&topic->waits.end);
@@ -272,52 +298,9 @@ void mqbus_refusal_end(struct mqbus_producer *producer)
  */
 void mqbus_refusal_fenced(const struct mqbus_producer *producer)
 {
-	mqbus_line_recheck(producer->topic, producer);
+	mqbus_refusal_recheck(producer->topic, producer);
 	/* The queue's lock orders the new holder before a waiter's next look */
 	wake_up_interruptible_all(&producer->refused->pollers);
-}
-
-/**
- * mqbus_refusal_recheck() - rates may have changed, or nobody is to wait for them
- * @topic: the topic
- * @producer: whose waiting it concerns; NULL: everybody's
- */
-void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_producer *producer)
-{
-	struct mqbus_waits *waits = &topic->waits;
-	struct mqbus_refused *r;
-	struct mqbus_pollers wake;
-
-	wake_up_interruptible_all(&waits->blocked);
-	if (producer)
-		return;
-	do {
-		wake.nr = 0;
-		rcu_read_lock();
-		spin_lock(&waits->lock);
-		while (wake.nr < LATE_STEP && (r = late_first(waits))) {
-			late_out(waits, r);
-			wake.who[wake.nr++] = r;
-		}
-		spin_unlock(&waits->lock);
-		mqbus_pollers_wake(&wake);
-		rcu_read_unlock();
-		cond_resched();
-		/* Who polls again may come back as fast as he goes */
-	} while (wake.nr == LATE_STEP && !fatal_signal_pending(current));
-}
-
-/**
- * mqbus_refusal_blocks() - whether a topic lets producers wait
- * @topic: the topic
- * @why: for what
- *
- * Return: whether it does.
- */
-bool mqbus_refusal_blocks(const struct mqbus_topic *topic, enum mqbus_why why)
-{
-	return why == MQBUS_WHY_FULL ? READ_ONCE(topic->full) == MQBUS_FULL_BLOCK :
-				       READ_ONCE(topic->limit.over) == MQBUS_OVER_BLOCK;
 }
 
 /**
@@ -331,7 +314,7 @@ bool mqbus_refusal_over(const struct mqbus_producer *producer, enum mqbus_why wh
 {
 	return mqbus_topic_dead(producer->topic) ||
 	       mqbus_sender_fenced(producer->sender, producer) ||
-	       !mqbus_refusal_blocks(producer->topic, why);
+	       !mqbus_topic_blocks(producer->topic, why);
 }
 
 /* Whether a rate would let it go. If not, and somebody @waits, he is told when it does. */

@@ -85,17 +85,18 @@ static inline struct mqbus_refused *mqbus_refused_of(struct mqbus_ticket *ticket
 	return container_of(ticket, struct mqbus_refused, ticket);
 }
 
+/* line.c */
+void mqbus_pollers_wake(const struct mqbus_pollers *wake);
+
 int mqbus_waits_init(struct mqbus_topic *topic);
 void mqbus_waits_free(struct mqbus_topic *topic);
 void mqbus_waits_end(struct mqbus_topic *topic);
 u64 mqbus_refusal_age(void);
 u64 mqbus_refused_age(const struct mqbus_refused *r);
-void mqbus_pollers_wake(const struct mqbus_pollers *wake);
 int mqbus_refusal_init(struct mqbus_producer *producer);
 void mqbus_refusal_end(struct mqbus_producer *producer);
 void mqbus_refusal_fenced(const struct mqbus_producer *producer);
 void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_producer *producer);
-bool mqbus_refusal_blocks(const struct mqbus_topic *topic, enum mqbus_why why);
 bool mqbus_refusal_over(const struct mqbus_producer *producer, enum mqbus_why why);
 u64 mqbus_refusal_set(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
 		      enum mqbus_why why, bool blocks);

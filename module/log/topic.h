@@ -206,4 +206,17 @@ static inline bool mqbus_topic_evicts(const struct mqbus_topic *topic)
 	return topic->parts[0]->ring.evict;
 }
 
+/**
+ * mqbus_topic_blocks() - whether a topic lets producers wait
+ * @topic: the topic
+ * @why: for what
+ *
+ * Return: whether it does.
+ */
+static inline bool mqbus_topic_blocks(const struct mqbus_topic *topic, enum mqbus_why why)
+{
+	return why == MQBUS_WHY_FULL ? READ_ONCE(topic->full) == MQBUS_FULL_BLOCK :
+				       READ_ONCE(topic->limit.over) == MQBUS_OVER_BLOCK;
+}
+
 #endif /* _MQBUS_TOPIC_H */

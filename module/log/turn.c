@@ -222,7 +222,7 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 		b.due = mqbus_producer_due(producer, refusal->records, refusal->bytes);
 		b.why = b.due > ktime_get_ns() ? MQBUS_WHY_RATE : MQBUS_WHY_SHARE;
 	}
-	if (!mqbus_refusal_blocks(producer->topic, b.why))
+	if (!mqbus_topic_blocks(producer->topic, b.why))
 		return producer_refuse(producer->topic, refusal);
 	age = mqbus_refusal_set(producer, refusal, b.why, deadline);
 	if (!deadline)
