@@ -24,7 +24,7 @@ cost "1 to 4, batches of 64" 965 fanout --consumers 4 --msgs 50000 --batch 64
 cost "1 to 1, one at a time, blocking" 6500 pair --msgs 20000 --batch 1
 # From publish to settled ack
 cost "queue, 4 workers, batches of 64" 1175 queue --workers 4 --msgs 100000 --batch 64
-cost "queue, a settlement for each" 1320 queue --workers 4 --msgs 100000 --batch 64 --ack each
+cost "queue, a settlement for each" 1310 queue --workers 4 --msgs 100000 --batch 64 --ack each
 # The same, and each published to another topic, which takes its oldest away
 cost "queue, in transactions" 1925 queue --workers 4 --msgs 50000 --batch 64 --ack transact
 # For comparison, nothing is asked of them
