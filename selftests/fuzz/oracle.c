@@ -51,6 +51,7 @@ struct flow {
 static int call(struct flow *f, int fd, unsigned long cmd, void *args)
 {
 	f->calls++;
+	steady_go_on();
 	return ioctl(fd, cmd, args) ? -errno : 0;
 }
 
@@ -515,7 +516,7 @@ static void unmake(struct flow *f)
 	strcpy(d.name, "t1");
 	CHECK(!call(f, f->ctl, MQBUS_IOC_TOPIC_DELETE, &d));
 	close(f->ctl);
-	execute_check_empty();
+	clean_check();
 }
 
 unsigned int oracle(__u64 seed)
