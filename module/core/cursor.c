@@ -30,6 +30,7 @@ void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	c->given = *at;
 	c->lost_given = 0;
 	c->untold = 0;
+	c->owed = 0;
 	/* The lock orders this store before the next writer's look */
 	WRITE_ONCE(c->floor, at->pos);
 	ring->floor = min(ring->floor, at->pos);
@@ -149,8 +150,11 @@ bool mqbus_cursor_step(struct mqbus_cursor *c, struct mqbus_ring *ring,
  */
 void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to)
 {
-	if (to->pos != c->done.pos)
+	if (to->pos != c->done.pos) {
 		c->lost_given = 0;
+		/* All that was missed lies below what is kept, and so below @to */
+		c->owed = c->untold;
+	}
 	c->done = *to;
 	/* ORD_FLOOR: release; pairs with acquire in mqbus_cursor_floor() */
 	smp_store_release(&c->floor, to->pos);
@@ -164,11 +168,10 @@ void mqbus_cursor_rewind(struct mqbus_cursor *c)
 {
 	c->again = max(c->again, c->given.offset);
 	/*
-	 * Whoever is next misses it again from there, and is told then; unless all was
-	 * committed, also the gap that nobody was told of.
+	 * What is missing from there on whoever is next misses again, and is told of then;
+	 * below, it is what those before him were not told of, or died without committing.
 	 */
-	if (c->given.offset != c->done.offset)
-		c->untold = 0;
+	c->untold = c->owed;
 	c->given = c->done;
 }
 
@@ -196,6 +199,11 @@ void mqbus_cursor_untake(struct mqbus_cursor *c, const struct mqbus_range *range
 	struct mqbus_mark to = { range->begin, begin };
 
 	c->untold += range->lost;
+	/* The gap is below what was committed meanwhile, or was so before it was told */
+	if (begin < c->done.offset)
+		c->owed += range->lost;
+	else if (begin == c->done.offset)
+		c->owed = max(c->owed, range->lost);
 	cursor_uncount(c, range);
 	if (c->given.offset > end) {
 		bool apart = end > c->behind_end || c->given.offset < c->behind;
@@ -230,4 +238,6 @@ void mqbus_cursor_lose(struct mqbus_cursor *c, const struct mqbus_range *range)
 	c->untold += n;
 	if (c->done.offset <= range->begin_offset)
 		c->lost_given += n;
+	else
+		c->owed += n;
 }

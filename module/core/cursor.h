@@ -30,6 +30,7 @@
  * @lost_given: those of @lost that are between @done and @given, so that they
  *	are not counted again when @given falls back
  * @untold: records missed that no range has told of yet
+ * @owed: of those missed below @done, what nobody was told of who then committed
  * @delivered: records handed out, each time
  * @redelivered: of these, those that were below @again
  * @again: the offset below which records had been handed out when @given last went back
@@ -46,6 +47,7 @@ struct mqbus_cursor {
 	u64 lost;
 	u64 lost_given;
 	u64 untold;
+	u64 owed;
 	u64 delivered;
 	u64 redelivered;
 	u64 again;

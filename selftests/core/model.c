@@ -29,6 +29,9 @@ struct watched {
 	u64 lost;
 	u64 untold;	/* skipped, and in no range yet */
 	bool *gone;	/* by offset: was counted as lost */
+	u64 *skipped;	/* by offset: the number of ranges, from 1, when it was; 0: it was not */
+	u64 ranges;
+	u64 heard;	/* this number of them when the last commit was */
 };
 
 struct sim {
@@ -327,6 +330,7 @@ static void model_catch_up(struct sim *s, struct watched *w)
 	for (; w->given < s->head; w->given++, skipped++) {
 		w->lost += !w->gone[w->given];
 		w->gone[w->given] = true;
+		w->skipped[w->given] = w->ranges;
 	}
 	w->untold += skipped;
 }
@@ -342,6 +346,7 @@ static void op_take(struct sim *s, struct watched *w)
 	model_catch_up(s, w);
 	CHECK(range.lost == w->untold && range.partition == 9);
 	w->untold = 0;
+	w->ranges++;
 	CHECK(range.begin_offset == w->given && range.begin == s->list[w->given].pos);
 	CHECK(range.end_offset == s->published && range.end == s->list[s->published].pos);
 	w->given = s->published;
@@ -372,7 +377,35 @@ static void op_commit(struct sim *s, struct watched *w)
 	if (least < w->given && rng_once(&s->rng, 2))
 		to = least + rng_below(&s->rng, w->given - least + 1);
 	mqbus_cursor_commit(&w->c, &(struct mqbus_mark){ s->list[to].pos, to });
+	/* Whoever commits has heard what ranges told */
+	if (to != w->done)
+		w->heard = w->ranges;
 	w->done = to;
+}
+
+static void op_rewind(struct watched *w)
+{
+	u64 i;
+
+	mqbus_cursor_rewind(&w->c);
+	w->untold = 0;
+	for (i = 0; i < w->given; i++) {
+		if (!w->skipped[i] || (i < w->done && w->skipped[i] < w->heard))
+			continue;
+		/* The next one is told of it, or misses it himself */
+		w->skipped[i] = i < w->done ? w->ranges : 0;
+		w->untold += i < w->done;
+	}
+	w->given = w->done;
+}
+
+/* Before it is put somewhere else */
+static void watched_begin(struct watched *w)
+{
+	memset(w->skipped, 0, w->given * sizeof(*w->skipped));
+	w->ranges = 1;
+	w->heard = 0;
+	w->untold = 0;
 }
 
 /* @end: what was published when the search began */
@@ -429,7 +462,7 @@ static void op_seek(struct sim *s, struct watched *w)
 	CHECK(seek.at.offset == want && seek.at.pos == s->list[want].pos);
 	if (w) {
 		mqbus_cursor_place(&w->c, &s->ring, &seek.at);
-		w->untold = 0;
+		watched_begin(w);
 		w->begun = true;
 		w->done = want;
 		w->given = want;
@@ -470,11 +503,7 @@ static void op_any(struct sim *s)
 			op_commit(s, w);
 		break;
 	case 30:
-		mqbus_cursor_rewind(&w->c);
-		/* If all was committed, what was lost before it is not missed again */
-		if (w->given != w->done)
-			w->untold = 0;
-		w->given = w->done;
+		op_rewind(w);
 		break;
 	case 31:
 		/* The group is deleted, another one is made */
@@ -482,11 +511,11 @@ static void op_any(struct sim *s)
 			break;
 		memset(w->gone, 0, RUN_RECORDS * sizeof(*w->gone));
 		mqbus_cursor_init(&w->c);
+		watched_begin(w);
 		w->begun = false;
 		w->done = 0;
 		w->given = 0;
 		w->lost = 0;
-		w->untold = 0;
 		break;
 	}
 }
@@ -504,14 +533,18 @@ static u64 run(u64 number, u64 size, bool evict, u32 most)
 	for (i = 0; i < CURSORS; i++) {
 		mqbus_cursor_init(&s.cursors[i].c);
 		s.cursors[i].gone = calloc(RUN_RECORDS, sizeof(bool));
+		s.cursors[i].skipped = calloc(RUN_RECORDS, sizeof(u64));
+		watched_begin(&s.cursors[i]);
 	}
 	for (ops = 0; ops < RUN_OPS && s.tail < RUN_RECORDS - 4096 && !rng_dry(); ops++) {
 		op_any(&s);
 		check_all(&s);
 		scribble(&s);
 	}
-	for (i = 0; i < CURSORS; i++)
+	for (i = 0; i < CURSORS; i++) {
 		free(s.cursors[i].gone);
+		free(s.cursors[i].skipped);
+	}
 	free(s.list);
 	ring_mem_free(&s.mem);
 	return ops;

@@ -109,7 +109,10 @@ place does not tell writers | cursor.c | s/WRITE_ONCE(c->floor, at->pos);//
 commit without release | cursor.c | s/smp_store_release(&c->floor/WRITE_ONCE(c->floor/
 commit settles what is given | cursor.c | s/smp_store_release(&c->floor, to->pos)/smp_store_release(\&c->floor, c->given.pos)/
 rewind does nothing | cursor.c | s/c->given = c->done;//
-a gap that was committed is told to nobody | cursor.c | s/if (c->given.offset != c->done.offset)/if (1)/
+a gap that was committed is told to nobody | cursor.c | s/c->untold = c->owed;/c->untold = 0;/
+a gap is told to one who dies | cursor.c | s/c->untold = c->owed;/c->untold = c->given.offset != c->done.offset ? 0 : c->untold;/
+a gap is told after its commit | cursor.c | s/^\t\tc->owed = c->untold;/\t\tc->owed += c->untold;/
+a gap is told behind a seek | cursor.c | s/^\tc->owed = 0;//
 129 headers | record.c | s/++n > MQ/++n > 1 + MQ/
 127 headers | record.c | s/++n > MQ/++n >= MQ/
 half a header | record.c | s/ || len - at < sizeof(h)//
@@ -216,6 +219,10 @@ untake counts twice what did not come | cursor.c | s/^\tc->delivered -= end - be
 lost behind others is not told | cursor.c | s/^\tc->untold += n;//
 lost is handed out again | cursor.c | /^void mqbus_cursor_lose/,/^}/s/if (c->given.pos == range->end)/if (1)/
 untake tells nothing of what was lost | cursor.c | s/c->untold += range->lost;//
+untake below a commit owes nothing | cursor.c | s/^\t\tc->owed += range->lost;/\t\t;/
+untake at a commit owes nothing | cursor.c | s/^\t\tc->owed = max(.*/\t\t;/
+untake at a commit owes it twice | cursor.c | s/^\t\tc->owed = max(.*/\t\tc->owed += range->lost;/
+lost behind others below a commit is not owed | cursor.c | s/^\t\tc->owed += n;/\t\t;/
 assign: who is away has no share | assign.c | s/return seat->state == MQBUS_SEAT_ACTIVE || seat->state == MQBUS_SEAT_AWAY;/return seat->state == MQBUS_SEAT_ACTIVE;/
 assign: who is fenced has a share | assign.c | s/seat->state == MQBUS_SEAT_ACTIVE || seat->state == MQBUS_SEAT_AWAY;/seat->state != MQBUS_SEAT_GONE;/
 assign: who is away owns | assign.c | s/ || slot->target->state != MQBUS_SEAT_ACTIVE)/)/

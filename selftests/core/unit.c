@@ -298,6 +298,101 @@ static void test_untake(void)
 	test_end();
 }
 
+static void append_some(struct mqbus_ring *ring, u32 n)
+{
+	while (n--)
+		append_one(ring, 1024);
+}
+
+/* Expect a range: so many lost before it, and where it begins */
+static void take(struct mqbus_cursor *c, struct mqbus_ring *ring, struct mqbus_range *r,
+		 u64 lost, u64 begin)
+{
+	CHECK(mqbus_cursor_take(c, ring, r) && r->lost == lost && r->begin_offset == begin);
+}
+
+/* Below what is committed nothing is missed again: it is told until whoever hears commits */
+static void test_owed(void)
+{
+	struct mqbus_cursor c;
+	struct mqbus_range r[2];
+	struct mqbus_ring ring;
+	struct ring_mem mem;
+
+	test_begin("cursor: a gap that was committed before it was told");
+	ring_make(&mem, &ring, 4096, true);
+	mqbus_cursor_init(&c);
+	spin_lock(&ring.lock);
+	mqbus_cursor_place(&c, &ring, &(struct mqbus_mark){});
+	spin_unlock(&ring.lock);
+
+	/* Told to one who dies */
+	append_some(&ring, 10);
+	take(&c, &ring, r, 6, 6);
+	mqbus_cursor_untake(&c, r);
+	mqbus_cursor_commit(&c, &c.given);
+	take(&c, &ring, r, 6, 6);
+	mqbus_cursor_rewind(&c);
+	take(&c, &ring, r, 6, 6);
+	mqbus_cursor_commit(&c, &c.given);
+	mqbus_cursor_rewind(&c);
+	append_some(&ring, 1);
+	take(&c, &ring, r, 0, 10);
+	mqbus_cursor_commit(&c, &c.given);
+
+	/* Another gap behind it, and neither is told */
+	append_some(&ring, 6);
+	take(&c, &ring, r, 2, 13);
+	mqbus_cursor_untake(&c, r);
+	mqbus_cursor_commit(&c, &c.given);
+	append_some(&ring, 4);
+	take(&c, &ring, r, 6, 17);
+	mqbus_cursor_untake(&c, r);
+	mqbus_cursor_rewind(&c);
+	take(&c, &ring, r, 6, 17);
+
+	/* Committed while it was told, up to where the range began or beyond */
+	mqbus_cursor_commit(&c, &c.given);
+	append_some(&ring, 6);
+	take(&c, &ring, r, 2, 23);
+	mqbus_cursor_commit(&c, &(struct mqbus_mark){ r->begin, r->begin_offset });
+	mqbus_cursor_untake(&c, r);
+	mqbus_cursor_rewind(&c);
+	take(&c, &ring, r, 2, 23);
+	mqbus_cursor_untake(&c, r);
+	mqbus_cursor_rewind(&c);
+	take(&c, &ring, r, 2, 23);
+	mqbus_cursor_commit(&c, &(struct mqbus_mark){ r->begin + 1024, 24 });
+	mqbus_cursor_untake(&c, r);
+	mqbus_cursor_rewind(&c);
+	take(&c, &ring, r, 2, 24);
+
+	/* Evicted while it was told, and what was behind it is committed */
+	mqbus_cursor_commit(&c, &c.given);
+	append_some(&ring, 2);
+	take(&c, &ring, r, 0, 27);
+	append_some(&ring, 4);
+	take(&c, &ring, r + 1, 0, 29);
+	mqbus_cursor_commit(&c, &c.given);
+	mqbus_cursor_lose(&c, r);
+	mqbus_cursor_rewind(&c);
+	append_some(&ring, 1);
+	take(&c, &ring, r, 2, 33);
+
+	/* A seek begins anew */
+	append_some(&ring, 5);
+	take(&c, &ring, r, 1, 35);
+	mqbus_cursor_untake(&c, r);
+	mqbus_cursor_commit(&c, &c.given);
+	spin_lock(&ring.lock);
+	mqbus_cursor_place(&c, &ring, &ring.head);
+	spin_unlock(&ring.lock);
+	mqbus_cursor_rewind(&c);
+	take(&c, &ring, r, 0, 35);
+	ring_mem_free(&mem);
+	test_end();
+}
+
 /* Handed out behind what did not arrive: comes again, and counts as that */
 static void test_untake_behind(void)
 {
@@ -419,6 +514,7 @@ int main(void)
 	test_record();
 	test_lost_once();
 	test_untake();
+	test_owed();
 	test_untake_behind();
 	test_untake_threads();
 	return test_done();

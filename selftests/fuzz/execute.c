@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Run a program on its threads, see that no call takes for ever, and clean up.
+ * Run a program on its threads, and see that no call takes for ever.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,16 +8,12 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdarg.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
-
-#include <linux/mqbus_netlink.h>
 
 #include "fuzz.h"
 
@@ -32,11 +28,12 @@ struct shared *shared;
 static __thread struct worker *self;
 static sem_t begin[THREADS];
 static sem_t ended;
-static int ctl = -1;
-static const struct program *now;
-static __u64 now_seed;
 
-void trail_add(const struct program *p, __u64 seed)
+/* In this process the first that ran */
+static __u64 trail_first;
+static bool trail_any;
+
+void trail_add(const struct program *p)
 {
 	static const char magic[] = "nrcvt.gv{{.usbjm";
 	__u64 number = atomic_fetch_add(&shared->programs, 1);
@@ -47,33 +44,36 @@ void trail_add(const struct program *p, __u64 seed)
 	for (i = 0; i < sizeof(t->magic); i++)
 		t->magic[i] = magic[i] - 1;
 	t->run = shared->run;
-	t->oracle = !p;
-	t->seed = seed;
-	if (p) {
-		t->program.nr = p->nr;
-		t->program.threads = p->threads;
-		memcpy(t->program.op, p->op, p->nr * sizeof(p->op[0]));
-	}
+	t->program = *p;
 	t->number = number;
-	now = p;
-	now_seed = seed;
+	if (!trail_any)
+		trail_first = number;
+	trail_any = true;
+}
+
+/* What ran in this process, the last at the end */
+static void trail_print(FILE *to)
+{
+	__u64 end = atomic_load(&shared->programs), n = trail_first;
+
+	if (end > n + TRAIL)
+		n = end - TRAIL;
+	for (; trail_any && n < end; n++)
+		program_print(&shared->trail[n % TRAIL].program, to);
 }
 
 void fault(const char *format, ...)
 {
-	char text[4096];
+	static char text[1 << 16];
 	va_list args;
 	FILE *f;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	f = fopen("/dev/stdout", "w") ?: stdout;
+	f = fdopen(1, "w") ?: stdout;
 	fprintf(f, "\nFAULT: %s\n", text);
-	if (now)
-		program_print(now, f);
-	else
-		fprintf(f, "oracle %llu\n", now_seed);
+	trail_print(f);
 	fflush(f);
 	_exit(EXIT_FAULT);
 }
@@ -134,7 +134,7 @@ static void *watch_thread(void *arg)
 				ticks[i] = 0;
 				continue;
 			}
-			if (++ticks[i] > 1)
+			if (++ticks[i] > 1 && !workers[i].steady)
 				syscall(SYS_tgkill, getpid(), workers[i].tid, SIGUSR1);
 			if (ticks[i] < HANG_MS / NUDGE_MS)
 				continue;
@@ -291,12 +291,8 @@ void execute_init(bool user)
 	world.netlink = -1;
 	world.pair[0] = -1;
 	world.pair[1] = -1;
-	ctl = open("/dev/mqbus", O_RDWR | O_CLOEXEC);
-	if (ctl < 0) {
-		perror("/dev/mqbus");
-		exit(2);
-	}
 	netlink_init();
+	clean_init();
 	sem_init(&ended, 0, 0);
 	for (i = 0; i < THREADS; i++) {
 		workers[i].index = i;
@@ -316,117 +312,41 @@ void execute_init(bool user)
 	world.user = user;
 }
 
-static void close_of(atomic_int *fd)
+void steady_begin(void)
 {
-	int old = atomic_exchange(fd, -1);
-
-	if (old >= 0)
-		close(old);
+	workers[0].steady = true;
+	atomic_fetch_add(&workers[0].seq, 1);
 }
 
-static void reap(void)
+void steady_go_on(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(world.child); i++) {
-		if (world.child[i] <= 0)
-			continue;
-		kill(world.child[i], SIGKILL);
-		while (waitpid(world.child[i], NULL, 0) < 0 && errno == EINTR)
-			;
-		world.child[i] = 0;
-	}
+	atomic_fetch_add(&workers[0].seq, 2);
 }
 
-static __u64 used_bytes(void)
+void steady_end(void)
 {
-	struct mqbus_info info = { 0 };
-
-	return ioctl(ctl, MQBUS_IOC_INFO, &info) ? 0 : info.used_bytes;
+	atomic_fetch_add(&workers[0].seq, 1);
+	workers[0].steady = false;
 }
 
-/* All files are closed and all topics are gone: so are the bytes, at once or soon */
-void execute_check_empty(void)
+static void execute_flow(const struct program *p)
 {
-	const struct timespec wait = { .tv_nsec = 10000000 };
-	int tries = 1000;
-
-	while (used_bytes() && tries--)
-		nanosleep(&wait, NULL);
-	if (used_bytes())
-		fault("%llu bytes are in use though everything is closed and deleted",
-		      used_bytes());
-}
-
-static void topics_delete(void)
-{
-	struct mqbus_topic_delete d = { 0 };
-	unsigned int i;
-
-	for (i = 0; i <= TOPICS; i++) {
-		memset(d.name, 0, sizeof(d.name));
-		if (i < TOPICS)
-			snprintf(d.name, sizeof(d.name), "t%u", i);
-		else
-			memset(d.name, 'x', sizeof(d.name) - 1);
-		ioctl(ctl, MQBUS_IOC_TOPIC_DELETE, &d);
-	}
-}
-
-static void sums_check(void)
-{
-	char topic[8], group[8], text[512];
-	unsigned int i;
-
-	for (i = 0; i < 4; i++) {
-		snprintf(topic, sizeof(topic), "t%u", i / 2);
-		snprintf(group, sizeof(group), "g%u", i % 2);
-		if (!netlink_sums(topic, group, text, sizeof(text)))
-			fault("figures do not add up: %s", text);
-	}
-}
-
-static void clean_up(void)
-{
-	unsigned int i;
-
-	reap();
-	if (atomic_load(&shared->programs) % 8 == 0)
-		sums_check();
-	for (i = 0; i < SLOTS; i++) {
-		close_of(&world.fd[i]);
-		atomic_store(&world.role[i], ROLE_NONE);
-	}
-	for (i = 0; i < MAPS; i++) {
-		uintptr_t map = atomic_exchange(&world.map[i], 0);
-
-		if (map)
-			munmap(map_at(map), map_pages(map) * 4096);
-	}
-	close_of(&world.epoll);
-	close_of(&world.netlink);
-	close_of(&world.pair[0]);
-	close_of(&world.pair[1]);
-	while (world.crowd_nr)
-		close(world.crowd[--world.crowd_nr]);
-	if (atomic_exchange(&world.limits_changed, false)) {
-		sysctl_write("max_bytes", 256 << 20);
-		sysctl_write("max_topics", 4096);
-		sysctl_write("max_groups", 64);
-	}
-	topics_delete();
-	atomic_store(&world.lease_nr, 0);
-	atomic_store(&world.range_nr, 0);
-	atomic_store(&world.place_nr, 0);
-	memset(world.place, 0, sizeof(world.place));
-	if (atomic_load(&shared->programs) % 16 == 0)
-		execute_check_empty();
+	steady_begin();
+	oracle(p->seed);
+	steady_end();
+	atomic_fetch_add(&shared->oracles, 1);
 }
 
 void execute(const struct program *p)
 {
-	unsigned int common = program_prologue(p), i;
+	unsigned int common, i;
 
+	trail_add(p);
+	if (!p->threads) {
+		execute_flow(p);
+		return;
+	}
+	common = program_prologue(p);
 	for (i = 0; i < THREADS; i++) {
 		workers[i].program = p;
 		workers[i].calls = 0;
@@ -442,5 +362,8 @@ void execute(const struct program *p)
 		atomic_fetch_add(&shared->calls, workers[i].calls);
 		atomic_fetch_add(&shared->succeeded, workers[i].calls - workers[i].refused);
 	}
+	steady_begin();
 	clean_up();
+	clean_check();
+	steady_end();
 }

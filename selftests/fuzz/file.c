@@ -333,6 +333,33 @@ static int pair_of_world(int end)
 	return atomic_load(&world.pair[end]);
 }
 
+/* Return: a file that came in a message, or -1 if there is none (any more) */
+static int receive_one(int sock)
+{
+	char room[CMSG_SPACE(sizeof(int))] = "", byte;
+	struct iovec v = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = room,
+			    .msg_controllen = sizeof(room) };
+	struct cmsghdr *c;
+	int fd;
+
+	if (recvmsg(sock, &m, MSG_CMSG_CLOEXEC) < 0)
+		return -1;
+	c = CMSG_FIRSTHDR(&m);
+	if (!c || c->cmsg_type != SCM_RIGHTS)
+		return -1;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+void pair_empty(void)
+{
+	int sock = atomic_load(&world.pair[1]), fd;
+
+	while (sock >= 0 && (fd = receive_one(sock)) >= 0)
+		close(fd);
+}
+
 /* An endpoint travels in a message; closed meanwhile, it lives there */
 long do_pass(struct worker *w, const struct op *op)
 {
@@ -352,19 +379,10 @@ long do_pass(struct worker *w, const struct op *op)
 
 long do_receive(struct worker *w, const struct op *op)
 {
-	char room[CMSG_SPACE(sizeof(int))] = "", byte;
-	struct iovec v = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = room,
-			    .msg_controllen = sizeof(room) };
-	struct cmsghdr *c;
-	int fd;
+	int fd = receive_one(pair_of_world(1));
 
-	if (recvmsg(pair_of_world(1), &m, MSG_CMSG_CLOEXEC) < 0)
+	if (fd < 0)
 		return -1;
-	c = CMSG_FIRSTHDR(&m);
-	if (!c || c->cmsg_type != SCM_RIGHTS)
-		return -1;
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	slot_put(slot_of(op->arg[0]), fd, ROLE_PRODUCER + (op->arg[0] & 1));
 	return 0;
 }

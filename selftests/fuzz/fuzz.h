@@ -43,10 +43,14 @@ struct op {
 	__u16 arg[ARGS_MAX];
 };
 
+/* Without threads it is a flow (oracle.c), and its seed lies where the operations would */
 struct program {
 	__u32 nr;
 	__u32 threads;
-	struct op op[OPS_MAX];
+	union {
+		struct op op[OPS_MAX];
+		__u64 seed;
+	};
 };
 
 /* Random numbers that are the same everywhere: xorshift64* */
@@ -121,8 +125,10 @@ struct worker {
 	enum memory mem;
 	int fail_fd;
 	volatile bool failing;
-	/* odd while it is in a call */
+	/* odd while it is in a call, and another one with each step of a long one */
 	atomic_uint seq;
+	/* no signals: what it does is to end as it does alone */
+	volatile bool steady;
 	unsigned long long *cover;
 	int cover_fd;
 	const struct program *program;
@@ -234,7 +240,15 @@ long do_dump(struct worker *w, const struct op *op);
 long do_listen(struct worker *w, const struct op *op);
 long do_sysctl(struct worker *w, const struct op *op);
 
+/* One of a listing: its first two names, and what else is told of it in numbers */
+struct listed {
+	char name[2][MQBUS_NAME_SIZE];
+	__u64 number[128];
+};
+
 void netlink_init(void);
+/* Each of a listing. Return: how many there were, or a negative errno */
+int netlink_list(int cmd, void (*each)(const struct listed *l, void *data), void *data);
 bool sysctl_write(const char *name, __u64 value);
 /* Whether what a queue group tells adds up; false is a fault, and @text says which */
 bool netlink_sums(const char *topic, const char *group, char *text, size_t size);
@@ -254,8 +268,18 @@ extern struct worker workers[THREADS];
 void execute_init(bool user);
 void execute(const struct program *p);
 void execute_op(struct worker *w, const struct op *op);
-/* Everything is gone; false is a fault */
-void execute_check_empty(void);
+/* What takes long, and must not for ever: the first thread tells that it goes on */
+void steady_begin(void);
+void steady_go_on(void);
+void steady_end(void);
+
+/* Close what still travels */
+void pair_empty(void);
+void clean_init(void);
+/* Close and delete all that a program left */
+void clean_up(void);
+/* All is closed and deleted; what is in use then is a fault */
+void clean_check(void);
 /* Say what is wrong and what led there, and end the process */
 _Noreturn void fault(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -266,9 +290,6 @@ struct trail {
 	char magic[16];
 	__u64 run;
 	__u64 number;
-	__u32 oracle;
-	__u32 pad;
-	__u64 seed;
 	struct program program;
 } __attribute__((aligned(4096)));
 
@@ -284,7 +305,8 @@ struct shared {
 	_Atomic __u64 calls;
 	_Atomic __u64 succeeded;
 	_Atomic __u64 oracles;
-	_Atomic __u64 faults;
+	/* topics under names that no program gives: memory that changed meanwhile did */
+	_Atomic __u64 strangers;
 	/* of each call: how often, how often it succeeded, ns */
 	__u64 count[64][3];
 	__u32 error[64][ERRNOS];
@@ -299,7 +321,7 @@ struct shared {
 
 extern struct shared *shared;
 
-void trail_add(const struct program *p, __u64 seed);
+void trail_add(const struct program *p);
 
 /* Return: whether this kernel tells what was reached */
 bool cover_worker(struct worker *w);

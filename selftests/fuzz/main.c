@@ -51,7 +51,8 @@ static void corpus_add(const struct program *p)
 		shared->corpus[shared->corpus_nr++] = *p;
 }
 
-static void corpus_load(const char *path)
+/* Flows are run again, and not mixed with programs */
+static void corpus_load(const char *path, bool flows)
 {
 	FILE *f = fopen(path, "r");
 	struct program p;
@@ -59,7 +60,8 @@ static void corpus_load(const char *path)
 	if (!f)
 		return;
 	while (program_read(&p, f))
-		corpus_add(&p);
+		if (p.threads || flows)
+			corpus_add(&p);
 	fclose(f);
 }
 
@@ -94,11 +96,8 @@ static void epoch(__u64 seed, unsigned int *tried)
 	execute_init(!opt.flows && rng_once(&rng, 4));
 	while (seconds() < end) {
 		if (flows) {
-			__u64 one = rng_next(&rng) >> 16;
-
-			trail_add(NULL, one);
-			atomic_fetch_add(&shared->calls, oracle(one));
-			atomic_fetch_add(&shared->oracles, 1);
+			p = (struct program){ .seed = rng_next(&rng) >> 16 };
+			execute(&p);
 			continue;
 		}
 		if (*tried < shared->corpus_nr && workers[0].cover) {
@@ -111,7 +110,6 @@ static void epoch(__u64 seed, unsigned int *tried)
 		} else {
 			program_random(&p, &rng);
 		}
-		trail_add(&p, seed);
 		cover_reset();
 		execute(&p);
 		if (cover_take() && *tried >= shared->corpus_nr) {
@@ -157,7 +155,11 @@ static void summary(void)
 	char errors[256];
 	unsigned int i;
 
+	printf("# %llu topics had names that no program gives\n",
+	       atomic_load(&shared->strangers));
 	for (i = 0; i < calls_nr; i++) {
+		if (!shared->count[i][0])
+			continue;
 		summary_errors(shared->error[i], errors, sizeof(errors));
 		printf("# %-13s %8llu calls, %3llu %% succeeded, %6llu us each;%s\n",
 		       calls[i].name, shared->count[i][0],
@@ -211,35 +213,39 @@ static int run(void)
 static int replay(const char *path, bool user)
 {
 	double end = seconds() + opt.seconds;
+	double begin = seconds();
 	pid_t pid = fork();
 	unsigned int i;
+	int status;
 
-	if (pid)
-		return wait_for(pid);
-	corpus_load(path);
+	if (pid) {
+		status = wait_for(pid);
+		progress(begin);
+		summary();
+		return status;
+	}
+	corpus_load(path, true);
 	if (!shared->corpus_nr) {
 		fprintf(stderr, "fuzz: there is no program in %s\n", path);
 		exit(2);
 	}
 	execute_init(user);
 	do {
-		for (i = 0; i < shared->corpus_nr; i++) {
-			trail_add(&shared->corpus[i], 0);
+		for (i = 0; i < shared->corpus_nr; i++)
 			execute(&shared->corpus[i]);
-		}
 	} while (seconds() < end);
 	_exit(0);
 }
 
 static int flow(void)
 {
+	struct program p = { .seed = opt.seed };
 	pid_t pid = fork();
 
 	if (pid)
 		return wait_for(pid);
 	execute_init(false);
-	trail_add(NULL, opt.seed);
-	oracle(opt.seed);
+	execute(&p);
 	_exit(0);
 }
 
@@ -250,12 +256,8 @@ static int text(const char *path)
 
 	if (!f)
 		return 2;
-	while (fread(&t, sizeof(t), 1, f) == 1) {
-		if (t.oracle)
-			printf("# flow\noracle %llu\n", t.seed);
-		else
-			program_print(&t.program, stdout);
-	}
+	while (fread(&t, sizeof(t), 1, f) == 1)
+		program_print(&t.program, stdout);
 	fclose(f);
 	return 0;
 }
@@ -309,7 +311,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (opt.corpus)
-		corpus_load(opt.corpus);
+		corpus_load(opt.corpus, false);
 	if (!strcmp(what, "run"))
 		return run();
 	if (!strcmp(what, "oracle"))

@@ -151,6 +151,52 @@ int netlink_numbers(int cmd, const char *topic, const char *group, __u32 partiti
 	return 0;
 }
 
+static void listed_fill(struct listed *l, const struct nlmsghdr *h)
+{
+	const struct nlattr *a;
+	int left;
+
+	memset(l, 0, sizeof(*l));
+	for_each_attr(a, (const char *)h + NLMSG_HDRLEN + GENL_HDRLEN,
+		      (int)(h->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN), left) {
+		unsigned int type = a->nla_type & NLA_TYPE_MASK;
+
+		if ((type == 1 || type == 2) && a->nla_len - NLA_HDRLEN <= MQBUS_NAME_SIZE)
+			memcpy(l->name[type - 1], a + 1, a->nla_len - NLA_HDRLEN);
+		if (type < ARRAY_SIZE(l->number))
+			l->number[type] = number(a);
+	}
+}
+
+int netlink_list(int cmd, void (*each)(const struct listed *l, void *data), void *data)
+{
+	static char reply[1 << 16];
+	int sock = netlink_socket(), count = 0, n;
+	struct listed l;
+	struct request r;
+
+	request_begin(&r, family, cmd, NLM_F_DUMP);
+	if (send(sock, &r, r.head.nlmsg_len, 0) < 0)
+		count = -errno;
+	while (count >= 0) {
+		struct nlmsghdr *h = (void *)reply;
+
+		n = recv(sock, reply, sizeof(reply), 0);
+		if (n < 0)
+			count = -errno;
+		for (; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
+			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+				goto done;
+			listed_fill(&l, h);
+			each(&l, data);
+			count++;
+		}
+	}
+done:
+	close(sock);
+	return count;
+}
+
 /* Each lease is over in exactly one way, or it is not */
 bool netlink_sums(const char *topic, const char *group, char *text, size_t size)
 {

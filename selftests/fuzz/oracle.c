@@ -4,154 +4,47 @@
  * dead letters. Whatever was reported stored comes to each group, in order and once, until
  * it is settled; a call that fails changes nothing; at the end the figures are ours.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <poll.h>
 
-#include <linux/mqbus_netlink.h>
+#include "oracle.h"
 
-#include "fuzz.h"
-
-#define PARTS	2
-#define MOST	2048	/* records of a partition */
-#define HOLD	8
-#define STEPS	150
-#define CHECK(cond) do {						\
-	if (!(cond))							\
-		fault("%s:%d: %s", __FILE__, __LINE__, #cond);		\
-} while (0)
-
-enum state { READY, LEASED, OVER, LETTER };
-
-struct rec {
-	__u64 id;
-	__u8 state;
-	__u32 failures;
+struct figures {
+	__u64 part[PARTS][MQBUS_A_PARTITION_MAX + 1];
 };
 
-struct flow {
-	struct rng rng;
-	unsigned int calls;
-	int ctl, producer, stream, queue, letters;
-	__u32 parts, full, limit;
-	bool has_queue, once, dlq;
-	char *map[PARTS];
-	size_t map_len;
-	__u64 data, ring;
-	struct rec rec[PARTS][MOST];
-	__u64 next[PARTS], fetched[PARTS], committed[PARTS];
-	struct mqbus_leased held[HOLD];
-	__u32 nr_held;
-	__u64 delivered, acked, dead, discarded, letters_got;
-	__u64 ids;
-};
-
-static int call(struct flow *f, int fd, unsigned long cmd, void *args)
-{
-	f->calls++;
-	return ioctl(fd, cmd, args) ? -errno : 0;
-}
-
-static int endpoint(void)
-{
-	int fd = open("/dev/mqbus", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-	CHECK(fd >= 0);
-	return fd;
-}
-
-static int member(struct flow *f, const char *topic, const char *group)
-{
-	struct mqbus_join j = { 0 };
-	int fd = endpoint();
-
-	strcpy(j.topic, topic);
-	strcpy(j.group, group);
-	CHECK(!call(f, fd, MQBUS_IOC_JOIN, &j));
-	return fd;
-}
-
-static void map_rings(struct flow *f)
-{
-	struct mqbus_geometry g = { 0 };
-	__u32 i;
-
-	for (i = 0; i < f->parts; i++) {
-		g = (struct mqbus_geometry) { .partition = i };
-		CHECK(!call(f, f->stream, MQBUS_IOC_GEOMETRY, &g));
-		f->map[i] = mmap(NULL, g.map_len, PROT_READ, MAP_SHARED, f->stream, g.map_offset);
-		CHECK(f->map[i] != MAP_FAILED);
-	}
-	f->map_len = g.map_len;
-	f->data = g.data_offset;
-	f->ring = g.size;
-}
-
-static void unmap_rings(struct flow *f)
+static void figures_get(struct flow *f, struct figures *g)
 {
 	__u32 i;
 
 	for (i = 0; i < f->parts; i++)
-		munmap(f->map[i], f->map_len);
+		netlink_numbers(MQBUS_CMD_PARTITION_GET, "t0", NULL, i, g->part[i],
+				MQBUS_A_PARTITION_MAX, NULL, 0);
 }
 
-static void make(struct flow *f)
+/* What failed, or only asked, has changed nothing */
+static void figures_check(struct flow *f, const struct figures *before)
 {
-	static const __u32 sizes[] = { 4096, 8192 };
-	struct mqbus_topic_create t = { .mode = 0600, .uid = MQBUS_ANY, .gid = MQBUS_ANY };
-	struct mqbus_group_create g = { .mode = 0600, .topic = "t0", .group = "g0" };
-	struct mqbus_produce p = { .topic = "t0" };
-	struct rng *rng = &f->rng;
+	struct figures after;
+	__u32 i;
 
-	f->ctl = endpoint();
-	f->parts = 1 + rng_below(rng, PARTS);
-	f->full = rng_below(rng, 3);
-	t.partitions = f->parts;
-	t.full = f->full;
-	t.size = sizes[rng_below(rng, 2)];
-	t.max_record = 512;
-	strcpy(t.name, "t0");
-	CHECK(!call(f, f->ctl, MQBUS_IOC_TOPIC_CREATE, &t));
-	t.partitions = 1;
-	t.full = MQBUS_FULL_BLOCK;
-	t.max_record = 0;
-	strcpy(t.name, "t1");
-	CHECK(!call(f, f->ctl, MQBUS_IOC_TOPIC_CREATE, &t));
-	CHECK(!call(f, f->ctl, MQBUS_IOC_GROUP_CREATE, &g));
-	strcpy(g.topic, "t1");
-	CHECK(!call(f, f->ctl, MQBUS_IOC_GROUP_CREATE, &g));
-	f->has_queue = f->full != MQBUS_FULL_EVICT;
-	if (f->has_queue) {
-		strcpy(g.topic, "t0");
-		strcpy(g.group, "g1");
-		g.type = MQBUS_GROUP_QUEUE;
-		f->once = rng_once(rng, 4);
-		g.queue.flags = (f->once ? MQBUS_QUEUE_F_AT_MOST_ONCE : 0) |
-				(rng_once(rng, 3) ? MQBUS_QUEUE_F_KEY_EXCLUSIVE : 0);
-		g.queue.max_inflight = 1 + rng_below(rng, HOLD);
-		g.queue.retry_size = sizes[rng_below(rng, 2)];
-		f->dlq = !rng_once(rng, 3);
-		if (f->dlq)
-			strcpy(g.queue.dlq, "t1");
-		f->limit = f->dlq ? 1 + rng_below(rng, 3) : 0;
-		g.queue.limit = f->dlq ? f->limit : MQBUS_ANY;
-		CHECK(!call(f, f->ctl, MQBUS_IOC_GROUP_CREATE, &g));
-		f->queue = member(f, "t0", "g1");
+	figures_get(f, &after);
+	for (i = 0; i < f->parts; i++) {
+		const __u64 *a = before->part[i], *b = after.part[i];
+
+		CHECK(a[MQBUS_A_PARTITION_NEXT_OFFSET] == b[MQBUS_A_PARTITION_NEXT_OFFSET]);
+		CHECK(a[MQBUS_A_PARTITION_EVICTED] == b[MQBUS_A_PARTITION_EVICTED]);
+		CHECK(a[MQBUS_A_PARTITION_HEAD_OFFSET] == b[MQBUS_A_PARTITION_HEAD_OFFSET]);
 	}
-	f->producer = endpoint();
-	CHECK(!call(f, f->producer, MQBUS_IOC_PRODUCE, &p));
-	f->stream = member(f, "t0", "g0");
-	f->letters = member(f, "t1", "g0");
-	map_rings(f);
 }
 
-static void stored(struct flow *f, const struct mqbus_place *place, __u64 id)
+static void op_poll(struct flow *f)
 {
-	CHECK(place->partition < f->parts);
-	CHECK(place->offset == f->next[place->partition]);
-	f->rec[place->partition][f->next[place->partition]++] = (struct rec) { .id = id };
+	struct pollfd p = { .fd = f->producer, .events = POLLOUT };
+	struct figures before;
+
+	figures_get(f, &before);
+	CHECK(poll(&p, 1, 0) >= 0);
+	figures_check(f, &before);
 }
 
 struct batch {
@@ -161,6 +54,16 @@ struct batch {
 	struct mqbus_place place[4];
 	__u32 n;
 };
+
+static void stored(struct flow *f, const struct batch *b, __u32 i)
+{
+	const struct mqbus_place *place = &b->place[i];
+
+	CHECK(place->partition < f->parts);
+	CHECK(place->offset == f->next[place->partition]);
+	f->rec[place->partition][f->next[place->partition]++] =
+		(struct rec) { .id = b->id[i], .key_len = b->msg[i].key_len };
+}
 
 static void batch_fill(struct flow *f, struct batch *b)
 {
@@ -202,9 +105,10 @@ static void op_publish(struct flow *f)
 	if (rng_once(&f->rng, 10))
 		b.msg[b.n - 1].value_len = 513;
 	err = call(f, f->producer, MQBUS_IOC_PUBLISH, &p);
-	CHECK(!err || err == -EAGAIN || err == -ENOBUFS || err == -EMSGSIZE);
+	CHECK(!err || err == -EAGAIN || err == -ENOBUFS || err == -EMSGSIZE ||
+	      (f->rated && err == -EXFULL));
 	for (i = 0; !err && i < p.published; i++)
-		stored(f, &b.place[i], b.id[i]);
+		stored(f, &b, i);
 }
 
 static void over(struct flow *f, struct rec *r, bool letter)
@@ -251,16 +155,19 @@ static void settled(struct flow *f, const struct mqbus_leased *l, __u32 what)
 /* What a transaction publishes is there exactly if what it settles is settled */
 static void op_transact(struct flow *f)
 {
-	__u64 before[MQBUS_A_PARTITION_MAX + 1], after[MQBUS_A_PARTITION_MAX + 1];
+	struct figures before;
 	struct mqbus_settle s = { .what = rng_once(&f->rng, 3) ? MQBUS_REJECT : MQBUS_ACK };
 	struct batch b;
-	struct mqbus_act act[2] = {
+	struct mqbus_act act[3] = {
 		{ .fd = f->producer, .kind = MQBUS_ACT_PUBLISH, .elements = (uintptr_t)b.msg,
 		  .size = sizeof(b.msg[0]), .places = (uintptr_t)b.place,
 		  .place_size = sizeof(b.place[0]) },
 		{ .fd = f->queue, .kind = MQBUS_ACT_SETTLE, .elements = (uintptr_t)&s,
 		  .size = sizeof(s), .count = 1 },
+		{ .fd = f->stopped, .kind = MQBUS_ACT_PUBLISH, .elements = (uintptr_t)b.msg,
+		  .size = sizeof(b.msg[0]), .count = 1 },
 	};
+	bool stopped = rng_once(&f->rng, 4);
 	struct mqbus_transact t = { .acts = (uintptr_t)act, .act_size = sizeof(act[0]) };
 	__u32 i, which = rng_below(&f->rng, f->nr_held ?: 1);
 	int err;
@@ -274,19 +181,20 @@ static void op_transact(struct flow *f)
 		s.lease += 1ULL << 40;
 	else if (rng_once(&f->rng, 6))
 		b.msg[b.n - 1].value_len = 513;
-	netlink_numbers(MQBUS_CMD_PARTITION_GET, "t0", NULL, 0, before, MQBUS_A_PARTITION_MAX,
-			NULL, 0);
+	/* one for which there is no room, whatever there is for the others */
+	if (stopped) {
+		act[t.count++] = act[2];
+		b.msg[0].partition = 0;
+	}
+	figures_get(f, &before);
 	err = call(f, f->producer, MQBUS_IOC_TRANSACT, &t);
-	netlink_numbers(MQBUS_CMD_PARTITION_GET, "t0", NULL, 0, after, MQBUS_A_PARTITION_MAX,
-			NULL, 0);
+	CHECK(err || !stopped);
 	if (err) {
-		CHECK(before[MQBUS_A_PARTITION_NEXT_OFFSET] ==
-		      after[MQBUS_A_PARTITION_NEXT_OFFSET]);
-		CHECK(before[MQBUS_A_PARTITION_EVICTED] == after[MQBUS_A_PARTITION_EVICTED]);
+		figures_check(f, &before);
 		return;
 	}
 	for (i = 0; i < b.n; i++)
-		stored(f, &b.place[i], b.id[i]);
+		stored(f, &b, i);
 	if (t.count == 2) {
 		settled(f, &f->held[which], s.what);
 		f->held[which] = f->held[--f->nr_held];
@@ -341,11 +249,34 @@ static void op_commit(struct flow *f)
 /* Another member goes on behind what was committed */
 static void op_rejoin(struct flow *f)
 {
-	unmap_rings(f);
+	flow_unmap(f);
 	close(f->stream);
-	f->stream = member(f, "t0", "g0");
-	map_rings(f);
+	f->stream = flow_member(f, "t0", "g0");
+	flow_map(f);
 	memcpy(f->fetched, f->committed, sizeof(f->fetched));
+}
+
+static bool in_turn(struct flow *f, const struct mqbus_leased *l)
+{
+	const struct rec *r = f->rec[l->partition];
+	__u64 i;
+
+	for (i = 0; i < l->offset; i++)
+		if (r[i].key_len && r[i].key_len == r[l->offset].key_len && r[i].state < OVER)
+			return false;
+	return true;
+}
+
+static void leased(struct flow *f, const struct mqbus_leased *l)
+{
+	struct rec *r = rec_of(f, l);
+
+	CHECK(r->state == READY);
+	CHECK(l->attempt == r->failures + 1);
+	/* Of one key each comes when those before it are over */
+	CHECK(!f->in_turn || f->once || in_turn(f, l));
+	r->state = LEASED;
+	f->delivered++;
 }
 
 static bool op_lease(struct flow *f)
@@ -364,15 +295,52 @@ static bool op_lease(struct flow *f)
 	err = call(f, f->queue, MQBUS_IOC_LEASE, &l);
 	CHECK(!err || err == -EAGAIN || (bad && err == -EFAULT));
 	for (i = 0; !err && i < l.nr_leases; i++) {
-		struct rec *r = rec_of(f, &got[i]);
-
-		CHECK(r->state == READY);
-		CHECK(got[i].attempt == r->failures + 1);
-		r->state = LEASED;
+		leased(f, &got[i]);
 		f->held[f->nr_held++] = got[i];
-		f->delivered++;
 	}
 	return !err;
+}
+
+static __u64 expired(void)
+{
+	__u64 g[MQBUS_A_GROUP_MAX + 1], q[MQBUS_A_QUEUE_MAX + 1] = { 0 };
+
+	CHECK(!netlink_numbers(MQBUS_CMD_GROUP_GET, "t0", "g1", 0, g, MQBUS_A_GROUP_MAX, q,
+			       MQBUS_A_QUEUE_MAX));
+	return q[MQBUS_A_QUEUE_EXPIRED];
+}
+
+/* Leases that run out: each record has failed once more, and cannot be settled */
+static void op_expire(struct flow *f)
+{
+	struct mqbus_leased got[2];
+	struct mqbus_settle s = { 0 };
+	struct mqbus_lease settle = { .settles = (uintptr_t)&s, .settle_size = sizeof(s),
+				      .nr_settles = 1 };
+	struct mqbus_lease l = { .leases = (uintptr_t)got, .lease_size = sizeof(got[0]),
+				 .nr_leases = 2, .time = 100000 };
+	unsigned int tries = 5000;
+	__u64 before;
+	__u32 i;
+	int err;
+
+	if (!f->has_queue)
+		return;
+	before = expired();
+	if (call(f, f->queue, MQBUS_IOC_LEASE, &l))
+		return;
+	while (expired() < before + l.nr_leases && tries--)
+		usleep(1000);
+	CHECK(expired() == before + l.nr_leases);
+	for (i = 0; i < l.nr_leases; i++) {
+		leased(f, &got[i]);
+		s.lease = got[i].lease;
+		err = call(f, f->queue, MQBUS_IOC_LEASE, &settle);
+		CHECK(err == -ETIMEDOUT || err == -ESTALE);
+		s.error = 0;
+	}
+	for (i = 0; i < l.nr_leases; i++)
+		failed(f, rec_of(f, &got[i]));
 }
 
 static void op_settle(struct flow *f, bool ack)
@@ -401,7 +369,7 @@ static void op_die(struct flow *f)
 	close(f->queue);
 	while (f->nr_held)
 		failed(f, rec_of(f, &f->held[--f->nr_held]));
-	f->queue = member(f, "t0", "g1");
+	f->queue = flow_member(f, "t0", "g1");
 }
 
 static void op_letters(struct flow *f)
@@ -418,7 +386,7 @@ static void op_letters(struct flow *f)
 
 static void op_any(struct flow *f)
 {
-	switch (rng_below(&f->rng, 12)) {
+	switch (rng_below(&f->rng, 13)) {
 	case 0:
 	case 1:
 	case 2:
@@ -440,6 +408,11 @@ static void op_any(struct flow *f)
 			op_rejoin(f);
 		else if (rng_once(&f->rng, 4))
 			op_die(f);
+		else if (rng_once(&f->rng, 4))
+			op_expire(f);
+		break;
+	case 12:
+		op_poll(f);
 		break;
 	case 7:
 	case 8:
@@ -501,23 +474,6 @@ static void drain(struct flow *f)
 	}
 }
 
-static void unmake(struct flow *f)
-{
-	struct mqbus_topic_delete d = { .name = "t0" };
-
-	unmap_rings(f);
-	close(f->stream);
-	close(f->letters);
-	close(f->producer);
-	if (f->has_queue)
-		close(f->queue);
-	CHECK(!call(f, f->ctl, MQBUS_IOC_TOPIC_DELETE, &d));
-	strcpy(d.name, "t1");
-	CHECK(!call(f, f->ctl, MQBUS_IOC_TOPIC_DELETE, &d));
-	close(f->ctl);
-	execute_check_empty();
-}
-
 unsigned int oracle(__u64 seed)
 {
 	static struct flow f;
@@ -525,11 +481,11 @@ unsigned int oracle(__u64 seed)
 
 	memset(&f, 0, sizeof(f));
 	rng_seed(&f.rng, seed);
-	make(&f);
+	flow_make(&f);
 	for (i = 0; i < STEPS; i++)
 		op_any(&f);
 	drain(&f);
 	check_end(&f);
-	unmake(&f);
+	flow_unmake(&f);
 	return f.calls;
 }

@@ -423,6 +423,10 @@ void program_print(const struct program *p, FILE *to)
 {
 	unsigned int i, k, n;
 
+	if (!p->threads) {
+		fprintf(to, "flow %llu\nend\n", p->seed);
+		return;
+	}
 	fprintf(to, "program %u\n", p->threads);
 	for (i = 0; i < p->nr && i < OPS_MAX; i++) {
 		const struct op *op = &p->op[i];
@@ -471,6 +475,9 @@ bool program_read(struct program *p, FILE *from)
 		if (sscanf(line, "program %u", &p->threads) == 1) {
 			inside = true;
 			p->nr = 0;
+		} else if (sscanf(line, "flow %llu", &p->seed) == 1) {
+			p->threads = 0;
+			return true;
 		} else if (inside && !strncmp(line, "end", 3)) {
 			p->threads = p->threads < 1 || p->threads > THREADS ? 1 : p->threads;
 			return true;
