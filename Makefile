@@ -95,6 +95,18 @@ check: deps
 check-debug: deps
 	$(Q)KERNELS='$(DEBUG_KERNELS)' selftests/run vm fuzz
 
+## check-all       what takes hours, before a release: check and check-debug with all scripts, all that is
+##                 broken on purpose, coverage, an hour of make fuzz on each debug kernel
+check-all: deps
+	$(Q)status=0; \
+	SCRIPTS=all $(MAKE) check KERNELS='6.1 6.12' || status=1; \
+	$(MAKE) check-debug || status=1; \
+	selftests/faults/run || status=1; \
+	$(MAKE) -C selftests/core O=$(O) mutate || status=1; \
+	$(MAKE) coverage || status=1; \
+	for k in debug-a debug-b; do $(MAKE) fuzz T=1h KERNEL=$$k || status=1; done; \
+	exit $$status
+
 ## fuzz            calls at random against the module; T=10m, KERNEL=debug-a (the default), debug-b, 6.1
 fuzz: deps
 	$(Q)KERNEL='$(FUZZ_KERNEL)' T='$(T)' selftests/fuzz/run
@@ -148,5 +160,5 @@ clean:
 distclean: clean
 	$(Q)rm -rf "$${MQBUS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mqbus}"
 
-.PHONY: help deps deps-build deps-vm all module user lib tools vm shell demo check check-debug latency fuzz coverage layers ynl load unload install \
+.PHONY: help deps deps-build deps-vm all module user lib tools vm shell demo check check-debug latency fuzz coverage layers check-all ynl load unload install \
 	dkms-install dkms-uninstall clean distclean
