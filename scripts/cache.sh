@@ -67,7 +67,8 @@ fetch_debs() {
 
 # source_tar VERSION DIR SUITE...: the tar stream of linux-source-VERSION, from
 # the installed package or else from the suites, downloaded into DIR, where
-# "source" then says which revision it is
+# "source" then says which revision it is. If a suite has outrun that version: of
+# the newest that it has.
 source_tar() {
 	local version=$1 dir=$2 package=linux-source-$1 deb other
 	local tarball=/usr/src/$package.tar.xz
@@ -81,9 +82,10 @@ source_tar() {
 		apt_setup "source-$version" "$@"
 		if [ -z "$(newest "$package" Version)" ]; then
 			other=$(apt-cache "${aptopts[@]}" search --names-only '^linux-source-[0-9.]+$' |
-				awk '{ print $1 }' | sort -V | tr '\n' ' ')
-			die "there is no $package in $* (any more), but ${other:-no other one}:" \
-				"change the version in ${0##*/}, and what tells it apart in the cache"
+				awk '{ print $1 }' | sort -V | tail -n 1)
+			[ -n "$other" ] || die "there is no $package in $*, nor another one"
+			say "there is no $package in $* any more: taking the newest that is there, $other"
+			package=$other
 		fi
 		fetch_debs "$dir" "$package"
 		deb=("$dir"/linux-source-*.deb)
