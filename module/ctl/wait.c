@@ -7,7 +7,7 @@
 #include <linux/uaccess.h>
 
 #include "base/elements.h"
-#include "base/wait.h"
+#include "base/sleep.h"
 #include "base/who.h"
 #include "ctl/ctl.h"
 #include "group/group.h"
@@ -90,8 +90,10 @@ static bool retry_settled(const struct awaited *a)
 }
 
 /* Whether it is over: all is settled, or will never be. */
-static bool awaited_over(struct awaited *a)
+static bool awaited_over(void *arg)
 {
+	struct awaited *a = arg;
+
 	if (READ_ONCE(a->group->dead))
 		return true;
 	WRITE_ONCE(a->rest, stream_settled(a));
@@ -117,24 +119,9 @@ static int awaited_wake(struct wait_queue_entry *wait, unsigned int mode, int sy
 
 static int awaited_sleep(struct awaited *a, ktime_t deadline)
 {
-	struct wait_queue_head *queue = &a->topic->waits.settled;
-	int err = 0;
-
-	if (!deadline)
-		return -EAGAIN;
 	init_wait(&a->wait);
 	a->wait.func = awaited_wake;
-	for (;;) {
-		prepare_to_wait(queue, &a->wait, TASK_INTERRUPTIBLE);
-		if (awaited_over(a))
-			break;
-		err = signal_pending(current) ? -ERESTARTSYS :
-		      mqbus_wait_sleep(deadline == KTIME_MAX ? NULL : &deadline);
-		if (err)
-			break;
-	}
-	finish_wait(queue, &a->wait);
-	return mqbus_wait_error(err, deadline);
+	return mqbus_sleep(&a->topic->waits.settled, &a->wait, awaited_over, a, deadline);
 }
 
 static int awaited_wait(struct awaited *a, ktime_t deadline)

@@ -6,7 +6,7 @@
 #include <linux/uaccess.h>
 
 #include "base/elements.h"
-#include "base/wait.h"
+#include "base/sleep.h"
 #include "group/fetch.h"
 #include "group/group.h"
 #include "group/member.h"
@@ -45,23 +45,30 @@ static bool member_ready_locked(struct mqbus_member *member, bool tell)
 	return false;
 }
 
-/*
- * Whether there is something to fetch, or an end to be told of. @tell: a partition that
- * is wanted back is something too.
- */
-static bool member_ready(struct mqbus_member *member, bool tell)
+/* Who waits, and whether a partition that is wanted back is something to be told too */
+struct member_wait {
+	struct mqbus_member *member;
+	bool tell;
+};
+
+/* Whether there is something to fetch, or an end to be told of. */
+static bool member_ready(void *arg)
 {
+	const struct member_wait *w = arg;
 	bool ready;
 
-	spin_lock(&member->group->lock);
-	ready = member_ready_locked(member, tell);
-	spin_unlock(&member->group->lock);
+	spin_lock(&w->member->group->lock);
+	ready = member_ready_locked(w->member, w->tell);
+	spin_unlock(&w->member->group->lock);
 	return ready;
 }
 
 static int member_wait(struct mqbus_member *member, bool tell, ktime_t deadline)
 {
-	return mqbus_wait(member->wait, member_ready(member, tell), deadline);
+	struct member_wait w = { .member = member, .tell = tell };
+	DEFINE_WAIT(wait);
+
+	return mqbus_sleep(&member->wait, &wait, member_ready, &w, deadline);
 }
 
 /* The next look begins behind this partition, so that none starves. */

@@ -6,7 +6,7 @@
 #include <linux/uaccess.h>
 
 #include "base/elements.h"
-#include "base/wait.h"
+#include "base/sleep.h"
 #include "group/group.h"
 #include "group/lease.h"
 #include "group/member.h"
@@ -22,8 +22,10 @@ static struct mqbus_group_queue *member_queue(struct mqbus_member *member)
 	return member->group->queue;
 }
 
-static bool lease_ready(struct mqbus_member *member)
+static bool lease_ready(void *arg)
 {
+	struct mqbus_member *member = arg;
+
 	return mqbus_member_dead(member) ||
 	       mqbus_queue_ready(member_queue(member), &member->holder);
 }
@@ -40,19 +42,25 @@ static bool lease_full(struct mqbus_member *member)
 	return full;
 }
 
+static bool lease_ready_or_full(void *arg)
+{
+	return lease_ready(arg) || lease_full(arg);
+}
+
 /*
- * Sleep until there may be something. Whoever waits though he has all he may have must
- * not be the one that is woken for the others' sake; nor who comes to have it while he
- * waits, because another thread of his took it: he returns, to wait the other way.
+ * Sleep until there may be something. At its credit limit a member must not wait exclusively:
+ * it would swallow others' wake-ups. If another thread brings it there meanwhile it returns,
+ * to wait the other way.
  */
 static int lease_wait(struct mqbus_member *member, ktime_t deadline)
 {
 	struct mqbus_group_queue *q = member_queue(member);
+	DEFINE_WAIT(wait);
 
 	if (lease_full(member))
-		return mqbus_wait(q->waiters, lease_ready(member), deadline);
-	return mqbus_wait_as(q->waiters, 1, lease_ready(member) || lease_full(member),
-			     deadline);
+		return mqbus_sleep(&q->waiters, &wait, lease_ready, member, deadline);
+	wait.flags = WQ_FLAG_EXCLUSIVE;
+	return mqbus_sleep(&q->waiters, &wait, lease_ready_or_full, member, deadline);
 }
 
 static void lease_trace(struct mqbus_member *member, const struct mqbus_leased *leases, u32 n)

@@ -7,7 +7,7 @@
 
 #include "base/event.h"
 #include "base/ns.h"
-#include "base/wait.h"
+#include "base/sleep.h"
 #include "base/who.h"
 #include "group/group.h"
 #include "group/member.h"

@@ -27,7 +27,7 @@
 #include "base/compat.h"
 #include "base/elements.h"
 #include "base/ns.h"
-#include "base/wait.h"
+#include "base/sleep.h"
 #include "core/record.h"
 #include "log/msg.h"
 #include "log/producer.h"

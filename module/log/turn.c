@@ -7,7 +7,7 @@
 #include <linux/sched/signal.h>
 
 #include "base/event.h"
-#include "base/wait.h"
+#include "base/sleep.h"
 #include "log/producer.h"
 #include "log/topic.h"
 #include "log/trace.h"
@@ -62,7 +62,7 @@ static int ticket_sleep(const struct mqbus_ticket *ticket, ktime_t end)
 		if (READ_ONCE(ticket->state) != MQBUS_TICKET_WAITS || READ_ONCE(ticket->look))
 			break;
 		err = signal_pending(current) ? -ERESTARTSYS :
-		      mqbus_wait_sleep(end == KTIME_MAX ? NULL : &end);
+		      mqbus_sleep_timed(end);
 		if (err)
 			break;
 	}
@@ -71,29 +71,32 @@ static int ticket_sleep(const struct mqbus_ticket *ticket, ktime_t end)
 }
 
 /* Whether there is something else than time that lets it go. */
-static bool rate_over(const struct blocked *b)
+static bool rate_over(void *arg)
 {
+	const struct blocked *b = arg;
+
 	/* It becomes later while others are faster, earlier only if the rate was changed */
 	return mqbus_refusal_over(b->producer, b->why) ||
 	       mqbus_producer_due(b->producer, b->refusal->records, b->refusal->bytes) < b->due;
 }
 
-static int rate_sleep(const struct blocked *b, ktime_t end)
+static int rate_sleep(struct blocked *b, ktime_t end)
 {
 	ktime_t until = min_t(u64, b->due, end);
+	DEFINE_WAIT(wait);
 	int err;
 
-	err = mqbus_wait_until(b->producer->topic->waits.blocked, 0, rate_over(b), until);
+	err = mqbus_sleep_until(&b->producer->topic->waits.blocked, &wait, rate_over, b, until);
 	return err == -ETIMEDOUT && b->due <= end ? 0 : err;
 }
 
-static int blocked_until(const struct blocked *b, ktime_t end)
+static int blocked_until(struct blocked *b, ktime_t end)
 {
 	return b->ticket ? ticket_sleep(b->ticket, end) : rate_sleep(b, end);
 }
 
 /* Who has waited for long is told of. */
-static int blocked_sleep(const struct blocked *b, ktime_t end)
+static int blocked_sleep(struct blocked *b, ktime_t end)
 {
 	ktime_t tell = ktime_add_ns(b->begin, TURN_TELL);
 	int err;
@@ -232,7 +235,7 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 	err = again ? turn_over(deadline) : 0;
 	if (err) {
 		mqbus_refusal_keep(producer, turn->age);
-		return mqbus_wait_error(err, deadline);
+		return mqbus_sleep_error(err, deadline);
 	}
 	/* Room that it cannot use yet is not kept for it */
 	if (b.why == MQBUS_WHY_RATE)
@@ -244,5 +247,5 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 		err = blocked_wait(&b, deadline);
 	if (err)
 		mqbus_refusal_keep(producer, turn->age);
-	return mqbus_wait_error(err, deadline);
+	return mqbus_sleep_error(err, deadline);
 }

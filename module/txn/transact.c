@@ -24,7 +24,7 @@
 
 #include "base/elements.h"
 #include "base/ns.h"
-#include "base/wait.h"
+#include "base/sleep.h"
 #include "group/group.h"
 #include "group/member.h"
 #include "group/queue.h"

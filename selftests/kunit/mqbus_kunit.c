@@ -14,7 +14,7 @@
 #include "../../module/base/account.c"
 #include "../../module/base/memory.c"
 #include "../../module/base/who.c"
-#include "../../module/base/wait.h"
+#include "../../module/base/sleep.h"
 
 static void memory_is_mapped_twice(struct kunit *test)
 {
