@@ -11,10 +11,8 @@
  * takes what it can and, when there is more, wakes the next one as it unlocks: so
  * nobody wakes in vain and nobody sleeps beside work.
  */
-#include <linux/capability.h>
 #include <linux/ktime.h>
 #include <linux/log2.h>
-#include <linux/overflow.h>
 #include <linux/poll.h>
 #include <linux/random.h>
 #include <linux/sched.h>
@@ -29,119 +27,8 @@
 #include "log/reader.h"
 #include "log/topic.h"
 
-/* The retry ring has room in the table for a record of so many bytes */
-#define QUEUE_RETRY_RECORD	256
-#define QUEUE_RETRY_MIN		(64 * 1024)
 /* How often 64 KiB of dead letters are moved for one call; the rest is left to the work */
 #define QUEUE_ROUNDS		16
-#define QUEUE_FACTOR_DEFAULT	200
-#define QUEUE_FACTOR_MAX	10000
-
-static u32 queue_max_inflight(const struct mqbus_queue *o)
-{
-	return o->max_inflight ?: MQBUS_INFLIGHT_DEFAULT;
-}
-
-static u64 queue_retry_size(const struct mqbus_queue *o, const struct mqbus_topic *topic)
-{
-	return o->retry_size ?: max_t(u64, QUEUE_RETRY_MIN,
-				      roundup_pow_of_two(4 * topic->max_record));
-}
-
-static u32 queue_entries(const struct mqbus_queue *o, const struct mqbus_topic *topic)
-{
-	u32 shares = o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE ? 2 : 1;
-
-	return shares * queue_max_inflight(o) +
-	       queue_retry_size(o, topic) / QUEUE_RETRY_RECORD;
-}
-
-static int queue_check_backoff(const struct mqbus_queue *o)
-{
-	if (o->backoff_min > o->backoff_max || o->backoff_max > MQBUS_DELAY_MAX ||
-	    (o->backoff_factor && o->backoff_factor < 100) ||
-	    o->backoff_factor > QUEUE_FACTOR_MAX || o->backoff_jitter > 100)
-		return -ERANGE;
-	return 0;
-}
-
-/* Whether a queue group may have such options. */
-static int queue_check(const struct mqbus_queue *o, const struct mqbus_topic *topic)
-{
-	if (o->flags & ~__MQBUS_QUEUE_F_ALL || mqbus_topic_evicts(topic))
-		return -EOPNOTSUPP;
-	if (o->__reserved || (o->retry_size && !is_power_of_2(o->retry_size)) ||
-	    (!o->dlq[0] && o->limit && o->limit != MQBUS_ANY))
-		return -EINVAL;
-	if (o->max_inflight > MQBUS_INFLIGHT_MAX || o->credit > MQBUS_INFLIGHT_MAX ||
-	    (o->limit > MQBUS_LIMIT_MAX && o->limit != MQBUS_ANY) ||
-	    o->lease > MQBUS_DELAY_MAX || o->retry_size > MQBUS_RETRY_MAX ||
-	    (o->retry_size && o->retry_size < max_t(u64, MQBUS_RING_MIN, PAGE_SIZE)))
-		return -ERANGE;
-	/* One record, and one more that is kept free */
-	if (queue_retry_size(o, topic) < 2 * mqbus_record_bytes(topic->max_record))
-		return -EMSGSIZE;
-	return queue_check_backoff(o);
-}
-
-/**
- * mqbus_queue_check() - whether there may be such a queue group
- * @args: what the user asks for; the name of dead letters' topic is not looked up
- * @topic: its topic
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_create.
- */
-int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
-{
-	if (memchr_inv(&args->stream, 0, sizeof(args->stream)))
-		return -EINVAL;
-	return queue_check(&args->queue, topic);
-}
-
-/**
- * mqbus_queue_bytes() - what a queue group takes beyond what all take
- * @args: what the user asks for, checked
- * @topic: its topic
- *
- * Return: bytes to be charged.
- */
-u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
-{
-	const struct mqbus_queue *o = &args->queue;
-	u32 nr = queue_entries(o, topic);
-	u64 bytes = sizeof(struct mqbus_group_queue) + sizeof(struct mqbus_part) +
-		    PAGE_SIZE + queue_retry_size(o, topic) +
-		    (u64)nr * sizeof(struct mqbus_entry) +
-		    (topic->nr_parts + 1) * sizeof(struct mqbus_lane);
-
-	if (o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE)
-		bytes += (u64)nr * sizeof(struct mqbus_key) +
-			 rounddown_pow_of_two(nr) * sizeof(u32);
-	return bytes;
-}
-
-/* Do as the options say. The group's lock is held if others can see it. */
-static void queue_configure(struct mqbus_group_queue *q)
-{
-	const struct mqbus_queue *o = &q->options;
-	u32 limit = o->limit ?: (o->dlq[0] ? MQBUS_LIMIT_DEFAULT : MQBUS_ANY);
-
-	WRITE_ONCE(q->jitters, o->backoff_jitter);
-	q->window.conf = (struct mqbus_window_conf) {
-		.max_inflight = queue_max_inflight(o),
-		.credit = o->credit ?: U32_MAX,
-		.limit = limit == MQBUS_ANY ? 0 : limit,
-		.lease = o->lease,
-		.backoff = {
-			.min = o->backoff_min,
-			.max = o->backoff_max,
-			.factor = o->backoff_factor ?: QUEUE_FACTOR_DEFAULT,
-			.jitter = o->backoff_jitter,
-		},
-		.dlq = o->dlq[0],
-		.paused = mqbus_group_holds(q->group),
-	};
-}
 
 /**
  * mqbus_queue_now() - what time it is
@@ -300,7 +187,7 @@ static void queue_run(struct work_struct *work)
 static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
 {
 	struct mqbus_topic *topic = q->group->topic;
-	u32 nr = queue_entries(o, topic), buckets = rounddown_pow_of_two(nr);
+	u32 nr = mqbus_queue_entries(o, topic), buckets = rounddown_pow_of_two(nr);
 	struct mqbus_window *w = &q->window;
 	struct mqbus_entry *entries;
 
@@ -318,7 +205,7 @@ static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
 		get_random_bytes(&q->keys.secret, sizeof(q->keys.secret));
 		w->keys = &q->keys;
 	}
-	q->retry = mqbus_part_alloc(queue_retry_size(o, topic), NUMA_NO_NODE, MQBUS_RETRY,
+	q->retry = mqbus_part_alloc(mqbus_queue_retry_size(o, topic), NUMA_NO_NODE, MQBUS_RETRY,
 				    false);
 	return PTR_ERR_OR_ZERO(q->retry);
 }
@@ -367,13 +254,13 @@ int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create 
 		return err;
 
 	queue_lanes(q);
+	mqbus_queue_configure(q);
 	w = &q->window;
 	w->once = o->flags & MQBUS_QUEUE_F_AT_MOST_ONCE;
-	w->max_retry = queue_retry_size(o, topic) / QUEUE_RETRY_RECORD;
-	w->max_held = w->keys ? queue_max_inflight(o) : 0;
+	w->max_retry = mqbus_queue_retry_size(o, topic) / MQBUS_RETRY_RECORD;
+	w->max_held = w->keys ? q->window.conf.max_inflight : 0;
 	w->margin = mqbus_record_bytes(topic->max_record);
-	mqbus_window_init(w, w->table.entries, queue_entries(o, topic));
-	queue_configure(q);
+	mqbus_window_init(w, w->table.entries, mqbus_queue_entries(o, topic));
 	return 0;
 }
 
@@ -413,26 +300,6 @@ struct mqbus_topic *mqbus_queue_end(struct mqbus_group *group)
 	return mqbus_dlq_swap(group->queue, NULL);
 }
 
-static void queue_merge(struct mqbus_queue *to, const struct mqbus_queue *from, u32 fields)
-{
-	if (fields & MQBUS_GROUP_SET_MAX_INFLIGHT)
-		to->max_inflight = from->max_inflight;
-	if (fields & MQBUS_GROUP_SET_CREDIT)
-		to->credit = from->credit;
-	if (fields & MQBUS_GROUP_SET_LIMIT)
-		to->limit = from->limit;
-	if (fields & MQBUS_GROUP_SET_LEASE)
-		to->lease = from->lease;
-	if (fields & MQBUS_GROUP_SET_BACKOFF) {
-		to->backoff_min = from->backoff_min;
-		to->backoff_max = from->backoff_max;
-		to->backoff_factor = from->backoff_factor;
-		to->backoff_jitter = from->backoff_jitter;
-	}
-	if (fields & MQBUS_GROUP_SET_DLQ)
-		memcpy(to->dlq, from->dlq, sizeof(to->dlq));
-}
-
 /**
  * mqbus_queue_set() - change options
  * @group: the group; its topic's lock is held
@@ -453,9 +320,9 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
 
 	mqbus_queue_lock(q);
 	merged = q->options;
-	queue_merge(&merged, &args->queue, fields);
-	err = queue_check(&merged, group->topic);
-	if (!err && queue_entries(&merged, group->topic) > q->window.table.nr)
+	mqbus_queue_merge(&merged, &args->queue, fields);
+	err = mqbus_queue_options_check(&merged, group->topic);
+	if (!err && mqbus_queue_entries(&merged, group->topic) > q->window.table.nr)
 		err = -ERANGE;
 	/* They could not go anywhere */
 	if (!err && fields & MQBUS_GROUP_SET_DLQ && !*dlq && q->window.nr_dead)
@@ -464,7 +331,7 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
 		q->options = merged;
 		if (fields & MQBUS_GROUP_SET_DLQ)
 			*dlq = mqbus_dlq_swap(q, *dlq);
-		queue_configure(q);
+		mqbus_queue_configure(q);
 	}
 	mqbus_queue_unlock(q);
 	if (err || !(fields & MQBUS_GROUP_SET_DLQ))
@@ -485,7 +352,7 @@ void mqbus_queue_hold(struct mqbus_group *group, bool *what, bool value)
 {
 	mqbus_queue_lock(group->queue);
 	*what = value;
-	queue_configure(group->queue);
+	mqbus_queue_configure(group->queue);
 	mqbus_queue_unlock(group->queue);
 }
 

@@ -76,6 +76,16 @@ struct mqbus_group_queue {
 	struct rcu_head rcu;
 };
 
+/* The retry ring has room in the table for a record of so many bytes */
+#define MQBUS_RETRY_RECORD	256
+
+/* options.c */
+u64 mqbus_queue_retry_size(const struct mqbus_queue *o, const struct mqbus_topic *topic);
+u32 mqbus_queue_entries(const struct mqbus_queue *o, const struct mqbus_topic *topic);
+int mqbus_queue_options_check(const struct mqbus_queue *o, const struct mqbus_topic *topic);
+void mqbus_queue_configure(struct mqbus_group_queue *q);
+void mqbus_queue_merge(struct mqbus_queue *to, const struct mqbus_queue *from, u32 fields);
+
 /* As of struct mqbus_group_ops */
 int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic);
 u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_topic *topic);

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Options of queue groups: what may be asked for, and what it takes.
+ */
+#include <linux/log2.h>
+
+#include "core/record.h"
+#include "group/group.h"
+#include "group/queue.h"
+#include "log/topic.h"
+
+#define QUEUE_RETRY_MIN		(64 * 1024)
+#define QUEUE_FACTOR_DEFAULT	200
+#define QUEUE_FACTOR_MAX	10000
+
+static u32 queue_max_inflight(const struct mqbus_queue *o)
+{
+	return o->max_inflight ?: MQBUS_INFLIGHT_DEFAULT;
+}
+
+/**
+ * mqbus_queue_retry_size() - how large a retry ring is
+ * @o: checked options
+ * @topic: the group's topic
+ *
+ * Return: bytes.
+ */
+u64 mqbus_queue_retry_size(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+{
+	return o->retry_size ?: max_t(u64, QUEUE_RETRY_MIN,
+				      roundup_pow_of_two(4 * topic->max_record));
+}
+
+/**
+ * mqbus_queue_entries() - how many records a queue group can have taken and not settled
+ * @o: checked options
+ * @topic: the group's topic
+ *
+ * Return: entries of its table.
+ */
+u32 mqbus_queue_entries(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+{
+	u32 shares = o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE ? 2 : 1;
+
+	return shares * queue_max_inflight(o) +
+	       mqbus_queue_retry_size(o, topic) / MQBUS_RETRY_RECORD;
+}
+
+static int queue_check_backoff(const struct mqbus_queue *o)
+{
+	if (o->backoff_min > o->backoff_max || o->backoff_max > MQBUS_DELAY_MAX ||
+	    (o->backoff_factor && o->backoff_factor < 100) ||
+	    o->backoff_factor > QUEUE_FACTOR_MAX || o->backoff_jitter > 100)
+		return -ERANGE;
+	return 0;
+}
+
+/**
+ * mqbus_queue_options_check() - whether a queue group may have such options
+ * @o: the options; the name of dead letters' topic is not looked up
+ * @topic: the group's topic
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_create.
+ */
+int mqbus_queue_options_check(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+{
+	if (o->flags & ~__MQBUS_QUEUE_F_ALL || mqbus_topic_evicts(topic))
+		return -EOPNOTSUPP;
+	if (o->__reserved || (o->retry_size && !is_power_of_2(o->retry_size)) ||
+	    (!o->dlq[0] && o->limit && o->limit != MQBUS_ANY))
+		return -EINVAL;
+	if (o->max_inflight > MQBUS_INFLIGHT_MAX || o->credit > MQBUS_INFLIGHT_MAX ||
+	    (o->limit > MQBUS_LIMIT_MAX && o->limit != MQBUS_ANY) ||
+	    o->lease > MQBUS_DELAY_MAX || o->retry_size > MQBUS_RETRY_MAX ||
+	    (o->retry_size && o->retry_size < max_t(u64, MQBUS_RING_MIN, PAGE_SIZE)))
+		return -ERANGE;
+	/* One record, and one more that is kept free */
+	if (mqbus_queue_retry_size(o, topic) < 2 * mqbus_record_bytes(topic->max_record))
+		return -EMSGSIZE;
+	return queue_check_backoff(o);
+}
+
+/**
+ * mqbus_queue_check() - whether there may be such a queue group
+ * @args: what the user asks for; the name of dead letters' topic is not looked up
+ * @topic: its topic
+ *
+ * Return: 0 or a negative errno as of &struct mqbus_group_create.
+ */
+int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
+{
+	if (memchr_inv(&args->stream, 0, sizeof(args->stream)))
+		return -EINVAL;
+	return mqbus_queue_options_check(&args->queue, topic);
+}
+
+/**
+ * mqbus_queue_bytes() - what a queue group takes beyond what all take
+ * @args: what the user asks for, checked
+ * @topic: its topic
+ *
+ * Return: bytes to be charged.
+ */
+u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
+{
+	const struct mqbus_queue *o = &args->queue;
+	u32 nr = mqbus_queue_entries(o, topic);
+	u64 bytes = sizeof(struct mqbus_group_queue) + sizeof(struct mqbus_part) +
+		    PAGE_SIZE + mqbus_queue_retry_size(o, topic) +
+		    (u64)nr * sizeof(struct mqbus_entry) +
+		    (topic->nr_parts + 1) * sizeof(struct mqbus_lane);
+
+	if (o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE)
+		bytes += (u64)nr * sizeof(struct mqbus_key) +
+			 rounddown_pow_of_two(nr) * sizeof(u32);
+	return bytes;
+}
+
+/**
+ * mqbus_queue_configure() - do as the options say
+ * @q: the queue; the group's lock is held if others can see it
+ */
+void mqbus_queue_configure(struct mqbus_group_queue *q)
+{
+	const struct mqbus_queue *o = &q->options;
+	u32 limit = o->limit ?: (o->dlq[0] ? MQBUS_LIMIT_DEFAULT : MQBUS_ANY);
+
+	WRITE_ONCE(q->jitters, o->backoff_jitter);
+	q->window.conf = (struct mqbus_window_conf) {
+		.max_inflight = queue_max_inflight(o),
+		.credit = o->credit ?: U32_MAX,
+		.limit = limit == MQBUS_ANY ? 0 : limit,
+		.lease = o->lease,
+		.backoff = {
+			.min = o->backoff_min,
+			.max = o->backoff_max,
+			.factor = o->backoff_factor ?: QUEUE_FACTOR_DEFAULT,
+			.jitter = o->backoff_jitter,
+		},
+		.dlq = o->dlq[0],
+		.paused = mqbus_group_holds(q->group),
+	};
+}
+
+/**
+ * mqbus_queue_merge() - change some options
+ * @to: which are changed
+ * @from: the new values
+ * @fields: which of them count
+ */
+void mqbus_queue_merge(struct mqbus_queue *to, const struct mqbus_queue *from,
+		       u32 fields)
+{
+	if (fields & MQBUS_GROUP_SET_MAX_INFLIGHT)
+		to->max_inflight = from->max_inflight;
+	if (fields & MQBUS_GROUP_SET_CREDIT)
+		to->credit = from->credit;
+	if (fields & MQBUS_GROUP_SET_LIMIT)
+		to->limit = from->limit;
+	if (fields & MQBUS_GROUP_SET_LEASE)
+		to->lease = from->lease;
+	if (fields & MQBUS_GROUP_SET_BACKOFF) {
+		to->backoff_min = from->backoff_min;
+		to->backoff_max = from->backoff_max;
+		to->backoff_factor = from->backoff_factor;
+		to->backoff_jitter = from->backoff_jitter;
+	}
+	if (fields & MQBUS_GROUP_SET_DLQ)
+		memcpy(to->dlq, from->dlq, sizeof(to->dlq));
+}
