@@ -78,7 +78,7 @@ static u32 lease_take(struct mqbus_member *member, struct mqbus_leased *out, u32
 	u64 end = 0;
 	u32 n = 0;
 
-	mqbus_queue_lock(q);
+	spin_lock(&q->group->lock);
 	time = time ?: q->window.conf.lease;
 	if (time)
 		end = ktime_get_ns() + time;
@@ -88,7 +88,7 @@ static u32 lease_take(struct mqbus_member *member, struct mqbus_leased *out, u32
 		n = mqbus_window_take(&q->window, &member->holder, out, max, end, real, left);
 	if (trace_deliver_enabled())
 		lease_trace(member, out, n);
-	mqbus_queue_unlock(q);
+	mqbus_queue_proceed(q);
 	return n;
 }
 
@@ -97,10 +97,10 @@ static void lease_untake(struct mqbus_member *member, const struct mqbus_leased 
 {
 	struct mqbus_group_queue *q = member_queue(member);
 
-	mqbus_queue_lock(q);
+	spin_lock(&q->group->lock);
 	while (n)
 		mqbus_window_untake(&q->window, &member->holder, leases[--n].lease);
-	mqbus_queue_unlock(q);
+	mqbus_queue_proceed(q);
 }
 
 /*
@@ -169,13 +169,13 @@ static u32 settle_chunk(struct mqbus_member *member, struct mqbus_settle *settle
 	int err;
 
 	mqbus_queue_now(q, &now);
-	mqbus_queue_lock(q);
+	spin_lock(&q->group->lock);
 	begin = w->copied;
 	for (i = 0; i < n; i++) {
 		if (w->copied - begin >= MQBUS_WINDOW_HOLD) {
-			mqbus_queue_unlock(q);
+			mqbus_queue_proceed(q);
 			cond_resched();
-			mqbus_queue_lock(q);
+			spin_lock(&q->group->lock);
 			begin = w->copied;
 		}
 		err = member->group->dead ? -EIDRM :
@@ -184,7 +184,7 @@ static u32 settle_chunk(struct mqbus_member *member, struct mqbus_settle *settle
 		*first = *first ?: err;
 		done += !err;
 	}
-	mqbus_queue_unlock(q);
+	mqbus_queue_proceed(q);
 	return done;
 }
 
@@ -241,11 +241,11 @@ static void settle_held(struct mqbus_member *member, struct mqbus_lease *args)
 	mqbus_queue_now(q, &now);
 	do {
 		n = 0;
-		mqbus_queue_lock(q);
+		spin_lock(&q->group->lock);
 		if (!member->group->dead)
 			n = mqbus_window_settle_held(&q->window, &member->holder, what,
 						     MQBUS_WINDOW_STEP, &now);
-		mqbus_queue_unlock(q);
+		mqbus_queue_proceed(q);
 		args->settled += n;
 		cond_resched();
 	} while (n == MQBUS_WINDOW_STEP && !fatal_signal_pending(current));

@@ -5,7 +5,7 @@
  * The rules are in core/window.h; here are the memory, the clock and who is woken.
  *
  * Everything that happens to a queue happens under its group's lock, which is let go
- * of by mqbus_queue_unlock(): that moves dead letters on, sets the timer for what is
+ * of by mqbus_queue_proceed(): that moves dead letters on, sets the timer for what is
  * due next, and wakes whoever may go on: writers of the topic when a floor has moved,
  * readers of the topic of dead letters, and one waiting member. One, because each
  * takes what it can and, when there is more, wakes the next one as it unlocks: so
@@ -75,16 +75,6 @@ void mqbus_queue_wake(struct mqbus_group_queue *q)
 		wake_up_interruptible_poll(&q->waiters, EPOLLIN | EPOLLRDNORM);
 }
 
-/**
- * mqbus_queue_lock() - take the group's lock to change something
- * @q: the queue
- */
-void mqbus_queue_lock(struct mqbus_group_queue *q)
-	__acquires(&q->group->lock)
-{
-	spin_lock(&q->group->lock);
-}
-
 /* Let go of the lock; what waits or is dead has been seen to. */
 static void queue_let_go(struct mqbus_group_queue *q)
 	__releases(&q->group->lock)
@@ -109,8 +99,8 @@ static bool queue_moves(const struct mqbus_group_queue *q)
 	       !list_empty(&q->dlq_wait.entry);
 }
 
-/* As mqbus_queue_unlock(), and move them. Not inline: its stack is more than the rest takes. */
-static noinline void queue_unlock_moving(struct mqbus_group_queue *q)
+/* As mqbus_queue_proceed(), and move them. Not inline: its stack is more than the rest takes. */
+static noinline void queue_proceed_moving(struct mqbus_group_queue *q)
 	__releases(&q->group->lock)
 {
 	struct mqbus_group *group = q->group;
@@ -149,14 +139,17 @@ static noinline void queue_unlock_moving(struct mqbus_group_queue *q)
 }
 
 /**
- * mqbus_queue_unlock() - let go of the group's lock, and see to what has to follow
+ * mqbus_queue_proceed() - let go of the group's lock, and do what follows from a change
  * @q: the queue
+ *
+ * Moves dead letters and records that wait, sets the timer, wakes writers and a member. May
+ * free a topic of dead letters, so no lock may be held.
  */
-void mqbus_queue_unlock(struct mqbus_group_queue *q)
+void mqbus_queue_proceed(struct mqbus_group_queue *q)
 	__releases(&q->group->lock)
 {
 	if (unlikely(queue_moves(q))) {
-		queue_unlock_moving(q);
+		queue_proceed_moving(q);
 		return;
 	}
 	queue_let_go(q);
@@ -172,14 +165,14 @@ static void queue_run(struct work_struct *work)
 
 	while (more) {
 		mqbus_queue_now(q, &now);
-		mqbus_queue_lock(q);
+		spin_lock(&q->group->lock);
 		mqbus_timer_begun(&q->timer);
 		/* Whoever says so after this kicks again */
 		if (xchg(&q->dlq_room, false))
 			mqbus_dlq_retry(q);
 		more = !q->group->dead &&
 		       mqbus_window_tick(&q->window, MQBUS_WINDOW_STEP, &now);
-		mqbus_queue_unlock(q);
+		mqbus_queue_proceed(q);
 		cond_resched();
 	}
 }
@@ -318,7 +311,7 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
 	struct mqbus_queue merged;
 	int err;
 
-	mqbus_queue_lock(q);
+	spin_lock(&q->group->lock);
 	merged = q->options;
 	mqbus_queue_merge(&merged, &args->queue, fields);
 	err = mqbus_queue_options_check(&merged, group->topic);
@@ -333,7 +326,7 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
 			*dlq = mqbus_dlq_swap(q, *dlq);
 		mqbus_queue_configure(q);
 	}
-	mqbus_queue_unlock(q);
+	mqbus_queue_proceed(q);
 	if (err || !(fields & MQBUS_GROUP_SET_DLQ))
 		return err;
 	mqbus_right_put(&q->dlq_right);
@@ -350,10 +343,10 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
  */
 void mqbus_queue_hold(struct mqbus_group *group, bool *what, bool value)
 {
-	mqbus_queue_lock(group->queue);
+	spin_lock(&group->lock);
 	*what = value;
 	mqbus_queue_configure(group->queue);
-	mqbus_queue_unlock(group->queue);
+	mqbus_queue_proceed(group->queue);
 }
 
 /**
@@ -404,7 +397,7 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 	bool more;
 
 	mqbus_queue_now(q, &now);
-	mqbus_queue_lock(q);
+	spin_lock(&q->group->lock);
 	WRITE_ONCE(group->nr_members, group->nr_members - 1);
 	group->assign.generation++;
 	if (member->holder.nr)
@@ -418,10 +411,10 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 		       mqbus_window_leave(&q->window, &member->holder, MQBUS_WINDOW_STEP, &now);
 		if (!more)
 			mqbus_window_stand(&q->window, &member->holder);
-		mqbus_queue_unlock(q);
+		mqbus_queue_proceed(q);
 		if (more) {
 			cond_resched();
-			mqbus_queue_lock(q);
+			spin_lock(&q->group->lock);
 		}
 	} while (more);
 }
@@ -432,8 +425,8 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
  */
 void mqbus_queue_settled(struct mqbus_member *member)
 {
-	mqbus_queue_lock(member->group->queue);
-	mqbus_queue_unlock(member->group->queue);
+	spin_lock(&member->group->lock);
+	mqbus_queue_proceed(member->group->queue);
 }
 
 /**
@@ -476,9 +469,9 @@ void mqbus_queue_forget(struct mqbus_group *group, u32 partition)
 	bool more;
 
 	do {
-		mqbus_queue_lock(q);
+		spin_lock(&q->group->lock);
 		more = mqbus_window_forget(&q->window, partition);
-		mqbus_queue_unlock(q);
+		mqbus_queue_proceed(q);
 		cond_resched();
 	} while (more);
 }
@@ -494,14 +487,14 @@ void mqbus_queue_forget_retry(struct mqbus_group *group, u32 first, u32 last)
 	struct mqbus_group_queue *q = group->queue;
 	bool more;
 
-	mqbus_queue_lock(q);
+	spin_lock(&q->group->lock);
 	mqbus_window_forget_begin(&q->window);
 	do {
 		more = mqbus_window_forget_retry(&q->window, first, last);
-		mqbus_queue_unlock(q);
+		mqbus_queue_proceed(q);
 		if (more) {
 			cond_resched();
-			mqbus_queue_lock(q);
+			spin_lock(&q->group->lock);
 		}
 	} while (more);
 }

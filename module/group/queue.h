@@ -104,8 +104,7 @@ void mqbus_queue_forget(struct mqbus_group *group, u32 partition);
 void mqbus_queue_forget_retry(struct mqbus_group *group, u32 first, u32 last);
 
 bool mqbus_queue_ready(struct mqbus_group_queue *q, const struct mqbus_holder *holder);
-void mqbus_queue_lock(struct mqbus_group_queue *q) __acquires(&q->group->lock);
-void mqbus_queue_unlock(struct mqbus_group_queue *q) __releases(&q->group->lock);
+void mqbus_queue_proceed(struct mqbus_group_queue *q) __releases(&q->group->lock);
 void mqbus_queue_wake(struct mqbus_group_queue *q);
 void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);
 

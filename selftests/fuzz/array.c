@@ -39,8 +39,10 @@ static void msg_fill(struct worker *w, struct mqbus_msg *m)
 	};
 	struct rng *rng = &w->rng;
 
-	/* mostly what fits into the smallest ring */
+	/* mostly what fits into the smallest ring, with all else that it has */
 	m->value_len = sizes[rng_below(rng, rng_once(rng, 6) ? ARRAY_SIZE(sizes) : 9)];
+	if (w->tame && m->value_len > 600)
+		m->value_len = 600;
 	m->value = (uintptr_t)memory_payload(w, m->value_len);
 	if (rng_once(rng, 2)) {
 		m->key_len = rng_once(rng, 40) ? MQBUS_KEY_MAX + rng_below(rng, 2) :
@@ -55,6 +57,8 @@ static void msg_fill(struct worker *w, struct mqbus_msg *m)
 	if (rng_once(rng, 6))
 		m->headers = headers(w, &m->headers_len);
 	m->partition = rng_once(rng, 4) ? pick(w, K_PARTITION) : MQBUS_ANY;
+	if (w->tame && m->partition != MQBUS_ANY && !rng_once(rng, 6))
+		m->partition = 0;
 	if (rng_once(rng, 100))
 		m->flags = 1 << rng_below(rng, 32);
 	if (rng_once(rng, 100))
@@ -66,16 +70,19 @@ static void settle_fill(struct worker *w, struct mqbus_settle *s)
 	static const __u32 choices[] = {
 		MQBUS_ACK, MQBUS_NACK, MQBUS_RELEASE, MQBUS_REJECT, MQBUS_EXTEND, MQBUS_EXTEND + 1,
 	};
-	unsigned int nr = atomic_load(&world.lease_nr);
+	unsigned int nr = atomic_load(&world.lease_nr), at, i;
 	struct rng *rng = &w->rng;
 
 	if (nr > ARRAY_SIZE(world.lease))
 		nr = ARRAY_SIZE(world.lease);
-	/* the latest are those that are still leased */
-	if (nr)
-		s->lease = world.lease[(atomic_load(&world.lease_nr) - 1 -
-					rng_below(rng, rng_once(rng, 3) ? nr : 4)) %
-				       ARRAY_SIZE(world.lease)];
+	/* the latest are those that are still leased, mostly of the same member */
+	for (i = 0; nr && i < (w->tame ? 16 : 1); i++) {
+		at = (atomic_load(&world.lease_nr) - 1 -
+		      rng_below(rng, rng_once(rng, 3) ? nr : 4)) % ARRAY_SIZE(world.lease);
+		s->lease = world.lease[at];
+		if (world.lease_slot[at] == w->slot)
+			break;
+	}
 	if (rng_once(rng, 20))
 		s->lease += (__u64)rng_below(rng, 3) << (rng_below(rng, 2) * 32);
 	s->what = choices[rng_below(rng, ARRAY_SIZE(choices) - !rng_once(rng, 10))];
@@ -85,13 +92,18 @@ static void settle_fill(struct worker *w, struct mqbus_settle *s)
 
 static void entry_fill(struct worker *w, struct mqbus_commit_entry *e)
 {
-	unsigned int nr = atomic_load(&world.range_nr);
+	unsigned int nr = atomic_load(&world.range_nr), at = 0, i;
 	struct rng *rng = &w->rng;
 
 	if (nr && !rng_once(rng, 8)) {
-		const struct mqbus_range *r =
-			&world.range[(nr - 1 - rng_below(rng, 4)) % ARRAY_SIZE(world.range)];
+		const struct mqbus_range *r;
 
+		for (i = 0; i < (w->tame ? 16 : 1); i++) {
+			at = (nr - 1 - rng_below(rng, 4)) % ARRAY_SIZE(world.range);
+			if (world.range_slot[at] == w->slot)
+				break;
+		}
+		r = &world.range[at];
 		e->partition = r->partition;
 		e->offset = rng_once(rng, 3) ? r->begin_offset + 1 : r->end_offset;
 		e->generation = rng_once(rng, 3) ? r->generation : 0;
@@ -101,7 +113,41 @@ static void entry_fill(struct worker *w, struct mqbus_commit_entry *e)
 	} else {
 		e->partition = pick(w, K_PARTITION);
 		e->offset = rng_below(rng, 5);
+		if (w->tame)
+			e->partition = 0;
 	}
+}
+
+/* What a transaction takes: it is over, or as if it had not been handed out */
+static void settles_agree(struct worker *w, struct mqbus_settle *s)
+{
+	static const __u32 choices[] = { MQBUS_ACK, MQBUS_REJECT, MQBUS_RELEASE };
+	unsigned int i;
+
+	for (i = 0; i < ELEMENTS && !rng_once(&w->rng, 16); i++) {
+		s[i].what = choices[rng_below(&w->rng, ARRAY_SIZE(choices))];
+		s[i].delay = 0;
+	}
+}
+
+/* Whether an endpoint has something for an act */
+static bool act_usable(unsigned int slot, int role)
+{
+	unsigned int i, n;
+
+	if (role == ROLE_QUEUE) {
+		n = atomic_load(&world.lease_nr);
+		for (i = 0; i < ARRAY_SIZE(world.lease) && i < n; i++)
+			if (world.lease_slot[i] == slot)
+				return true;
+	}
+	if (role == ROLE_STREAM) {
+		n = atomic_load(&world.range_nr);
+		for (i = 0; i < ARRAY_SIZE(world.range) && i < n; i++)
+			if (world.range_slot[i] == slot)
+				return true;
+	}
+	return role == ROLE_PRODUCER;
 }
 
 static __u64 array_acts(struct worker *w, struct mqbus_act *acts)
@@ -114,17 +160,22 @@ static __u64 array_acts(struct worker *w, struct mqbus_act *acts)
 
 	for (i = 0; i < 8; i++) {
 		struct mqbus_act *a = &acts[i];
-		int role = ROLE_NONE, tries;
+		int role, tries = 0;
 
-		for (tries = 0; tries < SLOTS && role == ROLE_NONE; tries++) {
+		do {
 			slot = (slot + 1) % SLOTS;
 			role = atomic_load(&world.role[slot]);
-		}
+		} while (!(w->tame ? act_usable(slot, role) : role) && ++tries < SLOTS);
 		a->fd = rng_once(rng, 60) ? (int)pick(w, K_COUNT) : atomic_load(&world.fd[slot]);
 		a->kind = role == ROLE_PRODUCER ? kinds[0] : kinds[1 + rng_below(rng, 2)];
+		if (w->tame)
+			a->kind = kinds[role ? role - ROLE_PRODUCER : 0];
+		w->slot = slot;
 		if (rng_once(rng, 30))
 			a->kind = kinds[rng_below(rng, ARRAY_SIZE(kinds))];
 		a->count = 1 + rng_below(rng, rng_once(rng, 3) ? 12 : 3);
+		if (w->tame && (a->kind != MQBUS_ACT_PUBLISH || a->count > 3))
+			a->count = 1;
 		if (rng_once(rng, 60))
 			a->count = pick(w, K_COUNT);
 		if (a->kind == MQBUS_ACT_PUBLISH) {
@@ -140,6 +191,8 @@ static __u64 array_acts(struct worker *w, struct mqbus_act *acts)
 		} else {
 			a->size = sizeof(struct mqbus_settle);
 			a->elements = array_of(w, K_SETTLES, rng_below(rng, BAD));
+			if (w->tame)
+				settles_agree(w, (void *)(uintptr_t)a->elements);
 		}
 	}
 	return (uintptr_t)acts;
@@ -194,7 +247,9 @@ __u64 array_of(struct worker *w, enum kind which, __u16 arg)
 
 	if (arg & BAD)
 		return nowhere[(arg & ~BAD) % ARRAY_SIZE(nowhere)];
-	if (!w->used)
+	if (!w->used) {
 		rng_seed(&w->rng, arg);
+		w->tame = arg & TAME;
+	}
 	return array_build(w, which);
 }

@@ -34,6 +34,8 @@
 #define GROUPS		3
 /* An argument at or above it is one of the bad values of its kind */
 #define BAD		0x8000
+/* In the seed of elements: those that may well be taken; without, as they come */
+#define TAME		0x200
 
 struct op {
 	__u8 call;
@@ -133,6 +135,8 @@ struct worker {
 	int cover_fd;
 	const struct program *program;
 	struct rng rng;	/* of the elements, seeded by their argument */
+	bool tame;
+	unsigned int slot;	/* whose elements they are */
 	__u64 calls;
 	__u64 refused;
 	sigjmp_buf *jump;
@@ -146,7 +150,8 @@ void *memory_payload(struct worker *w, size_t size);
 void memory_done(struct worker *w);
 bool memory_is_plain(const struct worker *w, __u64 at);
 
-enum role { ROLE_NONE, ROLE_PRODUCER, ROLE_MEMBER };
+/* Producers and members, in the order of enum mqbus_act_kind */
+enum role { ROLE_NONE, ROLE_PRODUCER, ROLE_STREAM, ROLE_QUEUE };
 
 /* What all threads share. It may be out of date when it is used: that is welcome. */
 struct world {
@@ -162,8 +167,10 @@ struct world {
 	int crowd[4200];
 	int crowd_nr;
 	__u64 lease[32];
+	unsigned int lease_slot[32];	/* of the member that has it */
 	atomic_uint lease_nr;
 	struct mqbus_range range[16];
+	unsigned int range_slot[16];
 	atomic_uint range_nr;
 	struct mqbus_place place[16];
 	atomic_uint place_nr;

@@ -143,8 +143,12 @@ static void seen_fetch(struct worker *w, const void *args)
 
 	if (f->range_size != sizeof(*ranges) || !memory_is_plain(w, (uintptr_t)ranges))
 		return;
-	for (i = 0; i < f->nr_ranges && i < 16; i++)
-		world.range[atomic_fetch_add(&world.range_nr, 1) % 16] = ranges[i];
+	for (i = 0; i < f->nr_ranges && i < 16; i++) {
+		unsigned int at = atomic_fetch_add(&world.range_nr, 1) % 16;
+
+		world.range[at] = ranges[i];
+		world.range_slot[at] = w->slot;
+	}
 }
 
 static void seen_lease(struct worker *w, const void *args)
@@ -155,9 +159,12 @@ static void seen_lease(struct worker *w, const void *args)
 
 	if (l->lease_size != sizeof(*leases) || !memory_is_plain(w, (uintptr_t)leases))
 		return;
-	for (i = 0; i < l->nr_leases && i < 16; i++)
-		world.lease[atomic_fetch_add(&world.lease_nr, 1) % ARRAY_SIZE(world.lease)] =
-			leases[i].lease;
+	for (i = 0; i < l->nr_leases && i < 16; i++) {
+		unsigned int at = atomic_fetch_add(&world.lease_nr, 1) % ARRAY_SIZE(world.lease);
+
+		world.lease[at] = leases[i].lease;
+		world.lease_slot[at] = w->slot;
+	}
 }
 
 #define IOCTL(call, id, often, ...)					\
@@ -263,6 +270,14 @@ static void field_fill(struct worker *w, const struct field *f, __u16 arg, char 
 	memcpy(args + f->at, &value, f->size);
 }
 
+/* A stream has no leases */
+static enum role role_of_member(int fd)
+{
+	struct mqbus_lease none = { 0 };
+
+	return ioctl(fd, MQBUS_IOC_LEASE, &none) && errno == EBADFD ? ROLE_STREAM : ROLE_QUEUE;
+}
+
 static long ioctl_run(struct worker *w, const struct op *op, const struct call *c)
 {
 	char args[sizeof(struct mqbus_group_set)] = "";
@@ -271,6 +286,7 @@ static long ioctl_run(struct worker *w, const struct op *op, const struct call *
 	void *at;
 	long ret;
 
+	w->slot = slot;
 	for (i = 0; i < c->nr; i++)
 		field_fill(w, &c->fields[i], op->arg[i + 1], args);
 	at = memory_struct(w, args, c->size);
@@ -281,7 +297,7 @@ static long ioctl_run(struct worker *w, const struct op *op, const struct call *
 		return ret;
 	if (c->cmd == MQBUS_IOC_PRODUCE || c->cmd == MQBUS_IOC_JOIN)
 		atomic_store(&world.role[slot],
-			     c->cmd == MQBUS_IOC_JOIN ? ROLE_MEMBER : ROLE_PRODUCER);
+			     c->cmd == MQBUS_IOC_JOIN ? role_of_member(fd) : ROLE_PRODUCER);
 	if (c->seen && w->mem == MEM_PLAIN) {
 		memcpy(args, at, c->size);
 		c->seen(w, args);

@@ -64,7 +64,7 @@ static const struct values values[KINDS] = {
 	[K_RING] = { GOOD(MQBUS_RING_MIN, 8192, 16384, 65536),
 		     ALSO(MQBUS_RING_MIN / 2, MQBUS_RING_MAX, MQBUS_RING_MAX * 2, 12288) },
 	[K_RETENTION] = { GOOD(0, 1, 100 * US, SEC), ALSO(MQBUS_DELAY_MAX) },
-	[K_MAX_RECORD] = { GOOD(0, 1, 64, 1000, 2048, 4096, 8192),
+	[K_MAX_RECORD] = { GOOD(0, 1, 64, 1000, 2048, 4096, 8192, 900),
 			   ALSO(MQBUS_RECORD_MAX, MQBUS_RECORD_MAX + 1, MQBUS_RECORD_DEFAULT) },
 	[K_FULL] = { GOOD(MQBUS_FULL_BLOCK, MQBUS_FULL_REJECT, MQBUS_FULL_EVICT),
 		     ALSO(MQBUS_FULL_EVICT + 1) },
@@ -183,7 +183,9 @@ __u16 value_pick(enum kind of, struct rng *rng, bool bad)
 {
 	if (bad)
 		return BAD | rng_below(rng, BAD);
-	if (is_array(of) || of == K_ANY)
+	if (is_array(of))
+		return rng_below(rng, BAD) | (rng_once(rng, 8) ? 0 : TAME);
+	if (of == K_ANY)
 		return rng_below(rng, BAD);
 	return rng_below(rng, values[of].nr_good);
 }
