@@ -186,8 +186,12 @@ static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 	int err = 0;
 
 	if (dlq) {
+		err = mutex_lock_killable(&ns->dlq_lock);
+		if (err) {
+			mqbus_topic_put(dlq);
+			return err;
+		}
 		kref_get(&dlq->ref);	/* as long as we look at it */
-		mutex_lock(&ns->dlq_lock);
 		/* Its topic may go now, and knows of the group */
 		spin_lock(&group->lock);
 		mqbus_dlq_swap(group->queue, dlq);

@@ -139,7 +139,7 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	topic = mqbus_topic_lookup(ns, name);
 	if (!topic)
 		err = -ENOENT;
-	else if (!mqbus_who_owns(who, topic->uid))
+	else if (!mqbus_who_owns(who, mqbus_topic_uid(topic)))
 		err = -EPERM;
 	else
 		WRITE_ONCE(topic->dead, true);

@@ -128,7 +128,7 @@ static int group_seek_locked(struct mqbus_group *group,
 	struct mqbus_topic *topic = group->topic;
 	bool dry = args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
 	bool force = args->flags & MQBUS_GROUP_SEEK_F_FORCE && !dry;
-	u32 first = 0, last = topic->nr_parts - 1, i;
+	u32 first = 0, last = topic->nr_parts - 1, moved = 0, i;
 	int err = 0;
 
 	if (args->partition != MQBUS_ANY) {
@@ -145,10 +145,11 @@ static int group_seek_locked(struct mqbus_group *group,
 		struct mqbus_seek_result spare = {};
 
 		err = seek_one(group, i, args, i - first < room ? &res[i - first] : &spare);
+		moved += !err;
 	}
 	/* Of all that were moved, perhaps not all that were asked for */
-	if (!dry && group->ops->forget_retry)
-		group->ops->forget_retry(group, first, i - 1);
+	if (!dry && moved && group->ops->forget_retry)
+		group->ops->forget_retry(group, first, first + moved - 1);
 	if (force)
 		mqbus_group_shut(group, false);
 	args->nr_results = last - first + 1;

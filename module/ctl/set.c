@@ -38,23 +38,23 @@ static int topic_may(const struct mqbus_topic *topic, const struct mqbus_who *wh
 }
 
 /*
- * The topic may have got another owner, or have gone, since it was looked up: what
- * counts is asked under the lock.
+ * The topic may have got another owner, or have gone, since it was looked up: what counts is
+ * asked under the lock. The namespace's is not taken: nobody waits for a topic's lock with it.
  */
 static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
-			     const struct mqbus_who *who,
-			     const struct mqbus_topic_create *args)
+			    const struct mqbus_who *who, const struct mqbus_topic_create *args)
 {
 	kuid_t uid = topic->uid;
 	kgid_t gid = topic->gid;
 	int err;
 
-	lockdep_assert_held(&ns->lock);
 	lockdep_assert_held(&topic->lock);
 
 	if (mqbus_topic_dead(topic))
 		return -ENOENT;
 	err = topic_may(topic, who, args) ?: mqbus_config_owner(who, args, args->fields, &uid, &gid);
+	if (!err && args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
+		err = mqbus_limit_count(topic, ns, who);
 	if (err)
 		return err;
 	WRITE_ONCE(topic->uid, uid);
@@ -89,19 +89,10 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (!topic)
 		return -ENOENT;
 
-	/* Memory first, and without the namespace's lock */
-	mutex_lock(&topic->lock);
-	err = topic_may(topic, who, args);
-	if (!err && args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
-		err = mqbus_limit_count(topic, ns, who);
-	mutex_unlock(&topic->lock);
-
+	err = mutex_lock_killable(&topic->lock);
 	if (!err) {
-		mutex_lock(&ns->lock);
-		mutex_lock(&topic->lock);
 		err = topic_set_locked(ns, topic, who, args);
 		mutex_unlock(&topic->lock);
-		mutex_unlock(&ns->lock);
 	}
 	/* Dead letters may be allowed in now */
 	if (!err)
@@ -180,10 +171,12 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (new)
 		kref_get(&new->ref);
 	if (connect)
-		mutex_lock(&ns->dlq_lock);
-	err = group_set_locked(ns, who, args, &dlq);
-	if (connect)
-		mutex_unlock(&ns->dlq_lock);
+		err = mutex_lock_killable(&ns->dlq_lock);
+	if (!err) {
+		err = group_set_locked(ns, who, args, &dlq);
+		if (connect)
+			mutex_unlock(&ns->dlq_lock);
+	}
 	/* The one that is not used: the old one, or, after an error, the new one */
 	if (dlq)
 		mqbus_topic_put(dlq);

@@ -164,25 +164,20 @@ static u32 dlq_partition(const struct mqbus_topic *dlq, const struct mqbus_entry
 }
 
 /*
- * With the ring's lock, which is let go of in between as often as one letter may need.
+ * With the ring's lock. All that has to go for one letter goes under one hold: others would
+ * have the room in between, and a letter that waits hears of no more on a topic that evicts.
  * Return: 0, or why there is no room: -EMSGSIZE if there never will be.
  */
 static int dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
 {
-	struct mqbus_ring *ring = &dlq->parts[partition]->ring;
-	unsigned int tries = 1 + bytes / sizeof(struct mqbus_record) / MQBUS_RING_DROPS;
 	int err;
 
-	lockdep_assert_held(&ring->lock);
-
-	for (;;) {
-		mqbus_topic_begin(dlq, partition, DLQ_EXPIRE);
-		err = mqbus_topic_reserve(dlq, partition, bytes, 0);
-		if (err != -EAGAIN || !tries--)
-			return err;
-		spin_unlock(&ring->lock);
-		spin_lock(&ring->lock);
-	}
+	mqbus_topic_begin(dlq, partition, DLQ_EXPIRE);
+	err = mqbus_topic_reserve(dlq, partition, bytes, 0);
+	if (err != -EAGAIN)
+		return err;
+	mqbus_topic_make(dlq, partition, bytes);
+	return 0;
 }
 
 /* Append an entry's record to a partition. Return: bytes, or as dlq_reserve(). */

@@ -247,7 +247,10 @@ void mqbus_dlq_look(struct mqbus_ns *ns, const char *name)
 		queue_work(system_unbound_wq, &ns->dlq_work);
 }
 
-/* The next one of a list in this pass, with a reference to its group, or NULL. */
+/*
+ * The next one of a list in this pass, or NULL; with references to its group and to that
+ * one's topic, which must outlive the group's work.
+ */
 static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns, struct list_head *list)
 {
 	struct mqbus_group_queue *q;
@@ -259,27 +262,12 @@ static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns, struct list_he
 	if (q) {
 		q->dlq_pass = ns->dlq_pass;
 		list_move_tail(&q->dlq_node, &ns->dlq_orphans[q->dlq_name]);
-		/* It leaves the list before its group is put for the last time */
+		/* It leaves the list before these are put for the last time */
 		kref_get(&q->group->ref);
+		kref_get(&q->group->topic->ref);
 	}
 	spin_unlock(&ns->dlq_links);
 	return q;
-}
-
-/* The topic of an orphan, with a reference, as long as the group is not deleted; or NULL. */
-static struct mqbus_topic *orphan_topic(struct mqbus_group_queue *q)
-{
-	struct mqbus_group *group = q->group;
-	struct mqbus_topic *topic = NULL;
-
-	/* A topic's groups are dead before it is put for the last time */
-	spin_lock(&group->lock);
-	if (!group->dead) {
-		topic = group->topic;
-		kref_get(&topic->ref);
-	}
-	spin_unlock(&group->lock);
-	return topic;
 }
 
 /*
@@ -345,17 +333,15 @@ static void orphans_look(struct mqbus_ns *ns, struct list_head *list)
 
 	ns->dlq_pass++;
 	while ((q = orphan_next(ns, list))) {
-		topic = orphan_topic(q);
-		if (topic) {
-			mutex_lock(&ns->dlq_lock);
-			old = orphan_link(ns, q, topic);
-			mutex_unlock(&ns->dlq_lock);
-			if (old)
-				mqbus_topic_put(old);
-		}
+		topic = q->group->topic;
+		mutex_lock(&ns->dlq_lock);
+		old = orphan_link(ns, q, topic);
+		mutex_unlock(&ns->dlq_lock);
+		if (old)
+			mqbus_topic_put(old);
+		/* What the group's work does is over when it is freed, and only then the topic goes */
 		mqbus_group_put(q->group);
-		if (topic)
-			mqbus_topic_put(topic);
+		mqbus_topic_put(topic);
 		cond_resched();
 	}
 }

@@ -37,6 +37,8 @@
 #include "log/topic.h"
 #include "log/turn.h"
 
+/* Holds in which room is made for one record, if others do not take it in between: 5 do */
+#define PUBLISH_TRIES	8
 /* Descriptions that are copied in at a time */
 #define PUBLISH_BATCH	(PAGE_SIZE / sizeof(struct mqbus_msg))
 /* Bytes of a batch that are appended under one hold of the lock */
@@ -216,11 +218,12 @@ static __always_inline u32 append_locked(struct mqbus_producer *producer,
  * how many; if fewer than @n, @refusal->why is why: -ENOBUFS (no room), -EXFULL (over a
  * limit), -EMSGSIZE, -EFAULT (of a copy from the user: put it together first), -EINVAL
  * (headers), what mqbus_producer_check() says, or 0 or -EAGAIN (the hold was long enough).
+ * @make: others have the room that is made in steps, so all that has to go goes at once.
  * Duplicates count, and are a run of their own.
  */
 static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
-		      u32 bytes, const struct mqbus_record *rec, struct mqbus_place *place,
-		      struct mqbus_refusal *refusal)
+		      u32 bytes, const struct mqbus_record *rec, bool make,
+		      struct mqbus_place *place, struct mqbus_refusal *refusal)
 {
 	struct mqbus_topic *topic = producer->topic;
 	const struct mqbus_msg *m = &src->msgs[first];
@@ -252,6 +255,10 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 	whole = mqbus_ring_takes(ring, bytes) && !(rated && ring->evict);
 	if (whole) {
 		why = mqbus_topic_reserve(topic, partition, bytes, 0);
+		if (why == -EAGAIN && make) {
+			mqbus_topic_make(topic, partition, bytes);
+			why = 0;
+		}
 		whole = !why;
 	}
 	if (likely(whole && !limited && !rec && !src->iter))
@@ -337,7 +344,7 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 
 	for (*done = 0; !err && *done < n;) {
 		const struct mqbus_msg *m = &src->msgs[*done];
-		u32 first = *done, bytes, run, stored;
+		u32 first = *done, bytes, run, stored, tries;
 		const struct mqbus_record *rec = NULL;
 		struct mqbus_place place = {};
 
@@ -355,8 +362,10 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 			run = made;
 			rec = producer->draft;
 		}
+		tries = 0;
 		do {
-			stored = append_run(producer, src, first, run, bytes, rec, &place, refusal);
+			stored = append_run(producer, src, first, run, bytes, rec,
+					    ++tries > PUBLISH_TRIES, &place, refusal);
 			/* Room is being made: what is put together stays until there is enough */
 		} while (rec && !stored && refusal->why == -EAGAIN && append_again());
 		/* It was long enough for now */

@@ -20,9 +20,11 @@ struct mqbus_producer;
  * @partition: where they were to go
  * @records: how many
  * @bytes: what they take together
+ * @rate: a rate refuses, and @bytes may be for several partitions
  */
 struct mqbus_refusal {
 	int why;
+	bool rate;
 	u32 partition;
 	u32 records;
 	u32 bytes;

@@ -103,7 +103,7 @@ struct mqbus_topic {
 	u32 max_record;
 	u64 ring_size;
 
-	/* marked, stored under the namespace's lock, loaded without */
+	/* marked, stored under the topic's lock, loaded without */
 	kuid_t uid;
 	kgid_t gid;
 	u16 mode;

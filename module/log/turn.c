@@ -224,6 +224,9 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 	if (refusal->why == -EXFULL) {
 		b.due = mqbus_producer_due(producer, refusal->records, refusal->bytes);
 		b.why = b.due > ktime_get_ns() ? MQBUS_WHY_RATE : MQBUS_WHY_SHARE;
+		/* It was a rate, which lets go now: no share is waited for */
+		if (b.why == MQBUS_WHY_SHARE && (refusal->rate || !mqbus_producer_owner(producer)))
+			return 0;
 	}
 	if (!mqbus_topic_blocks(producer->topic, b.why))
 		return producer_refuse(producer->topic, refusal);

@@ -117,7 +117,7 @@ int mqbus_act_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstac
 	struct mqbus_transact_act *act = &t->acts[a];
 	u32 records = act->user.count - act->skip;
 	struct mqbus_refusal refusal = {
-		.why = -EXFULL, .records = records, .bytes = act->bytes,
+		.why = -EXFULL, .rate = true, .records = records, .bytes = act->bytes,
 	};
 
 	if (!records)
