@@ -7,8 +7,8 @@
 
 #include "bench.h"
 #include "mqbus.h"
-#include "output.h"
-#include "parse.h"
+#include "common/output.h"
+#include "common/parse.h"
 
 static const char help[] =
 	"Usage: mqbus bench pair|fanout|queue [OPTION]...\n"

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cmd.h"
-#include "error.h"
+#include "common/cmd.h"
+#include "common/error.h"
 
 #define BENCH_CONSUMERS_MAX 64
 

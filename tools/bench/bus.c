@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "bench.h"
-#include "error.h"
+#include "common/error.h"
 #include "mqbus.h"
 
 int bench_bus_error(const struct bench *b, enum error_action action, int err)

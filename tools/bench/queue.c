@@ -11,7 +11,7 @@
 
 #include "bench.h"
 #include "mqbus.h"
-#include "nl.h"
+#include "common/nl.h"
 
 #define GROUP "workers"
 

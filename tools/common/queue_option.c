@@ -9,6 +9,8 @@
 #include "queue_option.h"
 
 #define TIME_EXPECTED "a time such as 30s or 500ms"
+/* A dead letter is never smaller: its new headers alone take as much */
+#define LETTER_MIN 256
 
 static const struct option changeable[] = {
 	{ "max-inflight", required_argument, NULL, OPT_MAX_INFLIGHT },
@@ -191,4 +193,32 @@ int queue_option_set(struct error_subject *subject, const struct queue_options *
 	ret = mqbus_queue_set(subject->topic, subject->group, options->fields,
 			      &options->queue);
 	return ret ? report_error(subject, options, ret, true) : STATUS_OK;
+}
+
+/*
+ * All letters are held while they are looked at, or the same ones would come again;
+ * so as many may be in flight as the topic has room for.
+ */
+int queue_option_letters(const char *topic, const char *group)
+{
+	struct error_subject subject = {
+		.action = DO_QUEUE_CREATE,
+		.topic = topic,
+		.group = group,
+	};
+	struct mqbus_queue queue = { .limit = MQBUS_ANY };
+	struct nl_topic found;
+	__u64 room;
+	int ret;
+
+	ret = nl_topic_get(topic, &found);
+	if (!ret) {
+		room = found.partitions * found.ring_size / LETTER_MIN;
+		if (room < MQBUS_INFLIGHT_DEFAULT)
+			room = MQBUS_INFLIGHT_DEFAULT;
+		queue.max_inflight = room < MQBUS_INFLIGHT_MAX ? room : MQBUS_INFLIGHT_MAX;
+		ret = mqbus_queue_create(topic, group, MQBUS_WHENCE_EARLIEST, 0,
+					 found.mode, &queue);
+	}
+	return ret && ret != -EEXIST ? error_report(&subject, ret) : STATUS_OK;
 }

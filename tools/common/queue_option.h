@@ -9,6 +9,11 @@
 #include "error.h"
 #include "mqbus.h"
 
+/* The queue group of a topic of dead letters that 'mqbus dlq' is a member of */
+#define DLQ_GROUP_DEFAULT "dlq"
+/* What a record grows by when it becomes a dead letter, at most */
+#define DLQ_HEADERS_BYTES 1024
+
 /* Above the letters and what commands number from 256 on */
 enum {
 	OPT_MAX_INFLIGHT = 512,
@@ -76,5 +81,7 @@ int queue_option_create(struct error_subject *subject, enum mqbus_whence whence,
 			__u32 mode, const struct queue_options *options);
 /* Change it to these; returns the exit status. */
 int queue_option_set(struct error_subject *subject, const struct queue_options *options);
+/* Make the group of a topic of dead letters, unless it is there; returns the exit status. */
+int queue_option_letters(const char *topic, const char *group);
 
 #endif /* MQBUS_QUEUE_OPTION_H */

@@ -6,7 +6,7 @@
 #include "names.h"
 #include "output.h"
 #include "parse.h"
-#include "topic.h"
+#include "topic_option.h"
 
 __u64 topic_option_max_record(const struct mqbus_topic_config *config)
 {

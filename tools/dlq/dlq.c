@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "dlq.h"
-#include "parse.h"
+#include "common/parse.h"
+#include "common/queue_option.h"
 
 #define MATCH_HELP \
 	"  -m, --match NAME=VALUE  only letters whose header NAME is VALUE; NAME is a header\n" \

@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * mqbus dlq: dlq.c takes the options, dlq_sweep.c goes through the dead letters of a
- * topic, dlq_letter.c reads one, dlq_origin.c tells whether it is one; list, show and purge
- * are in dlq_report.c, redrive in dlq_redrive.c.
+ * mqbus dlq: dlq.c takes the options, sweep.c goes through the dead letters of a topic,
+ * letter.c reads one, origin.c tells whether it is one; list, show and purge are in
+ * report.c, redrive in redrive.c.
  */
 #ifndef MQBUS_DLQ_H
 #define MQBUS_DLQ_H
 
 #include <jansson.h>
 
-#include "cmd.h"
-#include "error.h"
-#include "format.h"
+#include "common/cmd.h"
+#include "common/error.h"
+#include "common/format.h"
 #include "mqbus.h"
-#include "output.h"
-
-/* The queue group of a topic of dead letters that these commands are members of */
-#define DLQ_GROUP_DEFAULT "dlq"
-/* What a record grows by when it becomes a dead letter, at most */
-#define DLQ_HEADERS_BYTES 1024
+#include "common/output.h"
 
 /* The headers that the kernel adds */
 enum dlq_field {
@@ -136,8 +131,6 @@ bool dlq_origin_topic(const struct dlq_letter *l, char topic[MQBUS_NAME_SIZE]);
 /* Whether the kernel wrote the letter for the group that it names. */
 bool dlq_origin_verified(struct dlq *d, const struct dlq_letter *l);
 
-/* Make the queue group that is used here, unless it is there; returns the exit status. */
-int dlq_group_create(const char *topic, const char *group);
 /*
  * Lease every letter that is there now and ask @take about it; those that are not
  * acked are released in the end. Returns the exit status.

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "dlq.h"
-#include "nl.h"
+#include "common/nl.h"
 
 /* The name in a header; false if it is none. */
 static bool name_get(char name[MQBUS_NAME_SIZE], const struct mqbus_header_view *h)

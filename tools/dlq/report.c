@@ -5,8 +5,8 @@
 #include <time.h>
 
 #include "dlq.h"
-#include "escape.h"
-#include "nl.h"
+#include "common/escape.h"
+#include "common/nl.h"
 
 /* Names and keys are cut to this in a table */
 #define CELL_MAX 40

@@ -4,12 +4,10 @@
 #include <string.h>
 
 #include "dlq.h"
-#include "nl.h"
-#include "parse.h"
+#include "common/nl.h"
+#include "common/queue_option.h"
 
 #define BATCH 64
-/* A dead letter is never smaller: its new headers alone take as much */
-#define LETTER_MIN 256
 
 /**
  * struct sweep - one way through the letters
@@ -31,34 +29,6 @@ struct sweep {
 	__u32 nr_acks;
 };
 
-/*
- * All letters are held while they are looked at, or the same ones would come again;
- * so as many may be in flight as the topic has room for.
- */
-int dlq_group_create(const char *topic, const char *group)
-{
-	struct error_subject subject = {
-		.action = DO_QUEUE_CREATE,
-		.topic = topic,
-		.group = group,
-	};
-	struct mqbus_queue queue = { .limit = MQBUS_ANY };
-	struct nl_topic found;
-	__u64 room;
-	int ret;
-
-	ret = nl_topic_get(topic, &found);
-	if (!ret) {
-		room = found.partitions * found.ring_size / LETTER_MIN;
-		if (room < MQBUS_INFLIGHT_DEFAULT)
-			room = MQBUS_INFLIGHT_DEFAULT;
-		queue.max_inflight = room < MQBUS_INFLIGHT_MAX ? room : MQBUS_INFLIGHT_MAX;
-		ret = mqbus_queue_create(topic, group, MQBUS_WHENCE_EARLIEST, 0,
-					 found.mode, &queue);
-	}
-	return ret && ret != -EEXIST ? error_report(&subject, ret) : STATUS_OK;
-}
-
 static int sweep_join(struct sweep *s)
 {
 	struct error_subject *subject = &s->d->subject;
@@ -67,7 +37,7 @@ static int sweep_join(struct sweep *s)
 	subject->action = DO_WORK;
 	ret = mqbus_worker_open(&s->d->worker, subject->topic, subject->group);
 	if (ret == -ENOENT) {
-		ret = dlq_group_create(subject->topic, subject->group);
+		ret = queue_option_letters(subject->topic, subject->group);
 		if (ret)
 			return ret;
 		ret = mqbus_worker_open(&s->d->worker, subject->topic, subject->group);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <string.h>
 
-#include "cmd.h"
+#include "common/cmd.h"
 #include "group.h"
 #include "mqbus.h"
-#include "names.h"
-#include "parse.h"
-#include "queue_option.h"
+#include "common/names.h"
+#include "common/parse.h"
+#include "common/queue_option.h"
 
 #define GROUP_HELP \
 	"      --lag-limit N         records of lag above which there is an event (mqbus\n"	\

@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cmd.h"
-#include "error.h"
+#include "common/cmd.h"
+#include "common/error.h"
 #include "group.h"
 #include "mqbus.h"
-#include "nl.h"
-#include "output.h"
-#include "parse.h"
-#include "report.h"
+#include "common/nl.h"
+#include "common/output.h"
+#include "common/parse.h"
+#include "common/report.h"
 
 static const char seek_help[] =
 	"Usage: mqbus group seek TOPIC GROUP -o WHERE [OPTION]...\n"

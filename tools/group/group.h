@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * mqbus group is two files: group.c, and group_create.c for what has many options.
+ * mqbus group: create.c is what has many options, members.c who reads, group.c the rest.
  */
 #ifndef MQBUS_GROUP_H
 #define MQBUS_GROUP_H
 
-#include "error.h"
+#include "common/error.h"
 
 int group_create(int argc, char **argv);
 int group_set(int argc, char **argv);

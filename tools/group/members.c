@@ -5,12 +5,12 @@
 
 #include <linux/mqbus_netlink.h>
 
-#include "cmd.h"
-#include "escape.h"
+#include "common/cmd.h"
+#include "common/escape.h"
 #include "group.h"
-#include "names.h"
-#include "nl.h"
-#include "output.h"
+#include "common/names.h"
+#include "common/nl.h"
+#include "common/output.h"
 
 static bool assigned(const struct nl_member *m, __u32 i)
 {

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
-#include "error.h"
-#include "input.h"
+#include "common/cmd.h"
+#include "common/error.h"
+#include "common/input.h"
 #include "mqbus.h"
-#include "parse.h"
-#include "pub_wait.h"
+#include "common/parse.h"
+#include "wait.h"
 
 static const char help[] =
 	"Usage: mqbus pub TOPIC [OPTION]... [FILE]...\n"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pub_wait.h"
+#include "wait.h"
 
 int pub_wait_add(struct pub_wait *w, const char *group)
 {

@@ -5,7 +5,7 @@
 #ifndef MQBUS_PUB_WAIT_H
 #define MQBUS_PUB_WAIT_H
 
-#include "error.h"
+#include "common/error.h"
 #include "mqbus.h"
 
 /* The largest number of --wait-for */

@@ -2,12 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dlq.h"
-#include "nl.h"
-#include "output.h"
-#include "parse.h"
-#include "queue_option.h"
-#include "topic.h"
+#include "common/nl.h"
+#include "common/output.h"
+#include "common/parse.h"
+#include "common/queue_option.h"
+#include "common/topic_option.h"
 
 static const char help[] =
 	"Usage: mqbus queue NAME [OPTION]...\n"
@@ -93,7 +92,7 @@ static int make_dlq(struct work_queue *w)
 	if (ret)
 		return ret;
 	w->made_dlq = true;
-	ret = dlq_group_create(name, DLQ_GROUP_DEFAULT);
+	ret = queue_option_letters(name, DLQ_GROUP_DEFAULT);
 	if (!ret && !w->quiet)
 		topic_option_tell(name, &config);
 	return ret;

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
-#include "nl.h"
-#include "parse.h"
+#include "common/cmd.h"
+#include "common/nl.h"
+#include "common/parse.h"
 #include "run.h"
 
 static const char help[] =

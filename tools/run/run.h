@@ -12,7 +12,7 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
-#include "error.h"
+#include "common/error.h"
 #include "mqbus.h"
 
 #define RUN_WORKERS_MAX 1024

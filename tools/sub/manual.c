@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "input.h"
-#include "names.h"
+#include "common/input.h"
+#include "common/names.h"
 #include "sub.h"
 
 #define LINE_MAX_BYTES 4096

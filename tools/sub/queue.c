@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "queue_option.h"
+#include "common/queue_option.h"
 #include "sub.h"
 
 #define BATCH_DEFAULT 64

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "common/names.h"
 #include "sub.h"
 
 static const char help[] =

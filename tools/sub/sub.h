@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * mqbus sub: sub.c takes the options; the rest is how a member reads: of a stream
- * group (sub_stream.c), of a queue group (sub_queue.c), and of one whose records
- * somebody else settles (sub_manual.c).
+ * group (stream.c), of a queue group (queue.c), and of one whose records somebody
+ * else settles (manual.c).
  */
 #ifndef MQBUS_SUB_H
 #define MQBUS_SUB_H
 
-#include "cmd.h"
-#include "error.h"
-#include "format.h"
+#include "common/cmd.h"
+#include "common/error.h"
+#include "common/format.h"
 #include "mqbus.h"
-#include "parse.h"
+#include "common/parse.h"
 
 /* Written, and then committed, when this much has come together */
 #define SUB_OUTPUT_SIZE (256 * 1024)

@@ -2,7 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "parse.h"
+#include "common/parse.h"
+#include "common/topic_option.h"
 #include "topic.h"
 
 static const char create_help[] =

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
-#include "error.h"
+#include "common/cmd.h"
+#include "common/error.h"
 #include "mqbus.h"
-#include "nl.h"
-#include "output.h"
-#include "report.h"
+#include "common/nl.h"
+#include "common/output.h"
+#include "common/report.h"
 #include "topic.h"
 
 enum { OPT_ALL = 256 };

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
+#include "common/cmd.h"
 #include "stat.h"
 #include "wait.h"
 

@@ -2,10 +2,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "cmd.h"
-#include "error.h"
+#include "common/cmd.h"
+#include "common/error.h"
 #include "mqbus.h"
-#include "output.h"
+#include "common/output.h"
 
 static const char info_help[] =
 	"Usage: mqbus info [-j|--json]\n"

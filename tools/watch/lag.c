@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
-#include "names.h"
-#include "output.h"
-#include "parse.h"
+#include "common/error.h"
+#include "common/names.h"
+#include "common/output.h"
+#include "common/parse.h"
 #include "wait.h"
 #include "window.h"
 

@@ -7,13 +7,13 @@
 
 #include <linux/mqbus_netlink.h>
 
-#include "error.h"
-#include "escape.h"
-#include "format.h"
-#include "names.h"
-#include "nl_event.h"
-#include "output.h"
-#include "parse.h"
+#include "common/error.h"
+#include "common/escape.h"
+#include "common/format.h"
+#include "common/names.h"
+#include "common/nl_event.h"
+#include "common/output.h"
+#include "common/parse.h"
 #include "wait.h"
 
 #define BUFFER_DEFAULT (4 << 20)

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cmd.h"
+#include "common/cmd.h"
 
 /* Where it is from the directory of this program: built, or installed */
 static const char * const places[] = { "", "../", "../libexec/mqbus/" };

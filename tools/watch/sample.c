@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cmd.h"
+#include "common/cmd.h"
 #include "sample.h"
 
 /* One partition of a group. */

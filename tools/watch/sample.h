@@ -5,7 +5,7 @@
 #ifndef MQBUS_SAMPLE_H
 #define MQBUS_SAMPLE_H
 
-#include "nl.h"
+#include "common/nl.h"
 
 /**
  * struct sample_group - a group, summed up over its partitions

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "error.h"
-#include "output.h"
-#include "parse.h"
+#include "common/error.h"
+#include "common/output.h"
+#include "common/parse.h"
 #include "stat.h"
 #include "wait.h"
 

@@ -5,7 +5,7 @@
 #ifndef MQBUS_STAT_H
 #define MQBUS_STAT_H
 
-#include "format.h"
+#include "common/format.h"
 #include "sample.h"
 
 /* As tables; @old is the sample before for the rates, or NULL. */

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "escape.h"
+#include "common/escape.h"
 #include "figure.h"
-#include "names.h"
-#include "output.h"
+#include "common/names.h"
+#include "common/output.h"
 #include "stat.h"
 
 /* A rate as text, "-" without a sample before; returns @buf. */

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "parse.h"
+#include "common/error.h"
+#include "common/parse.h"
 #include "top.h"
 #include "wait.h"
 

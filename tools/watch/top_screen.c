@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "escape.h"
+#include "common/escape.h"
 #include "top.h"
 
 /* Lines that are not rows: two above the heading, it, and one below */

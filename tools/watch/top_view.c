@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
-#include "escape.h"
-#include "names.h"
-#include "output.h"
+#include "common/cmd.h"
+#include "common/escape.h"
+#include "common/names.h"
+#include "common/output.h"
 #include "top.h"
 
 const char * const top_view_names[TOP_VIEWS] = { "topics", "groups", "members" };

@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <time.h>
 
-#include "cmd.h"
+#include "common/cmd.h"
 #include "wait.h"
 
 static sigset_t unblocked;
