@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Top-level targets of mqbus. The module itself is described by Kbuild, the
-# library and the tool by their own Makefiles.
+# libraries and the tool by their own Makefiles.
 
 SHELL := /bin/bash
 VERSION := $(shell cat VERSION)
@@ -45,14 +45,14 @@ help:
 deps:
 	$(Q)scripts/deps.sh
 
-## all             module for KERNEL, library and tool, into build/
+## all             module for KERNEL, libraries and tool, into build/
 all: module user
 
 ## module          the module, for the stock Debian kernel KERNEL: build/KERNEL/mqbus.ko
 module: deps
 	$(Q)scripts/build-module.sh $(KERNEL) V=$(V)
 
-## user            library and tool: build/lib, build/tools
+## user            libraries and tool: build/lib, build/tools
 user: lib tools
 
 lib: deps
@@ -107,7 +107,7 @@ load: unload
 unload:
 	$(Q)if [ -e /sys/module/mqbus ]; then rmmod mqbus; fi
 
-## install         library, headers, tool, manual pages; PREFIX=, DESTDIR=
+## install         libraries, headers, tool, manual pages; PREFIX=, DESTDIR=
 install: user
 	$(Q)for d in userlib tools; do \
 		if [ -e $$d/Makefile ]; then \

@@ -11,7 +11,7 @@
 
 #include "bench.h"
 #include "mqbus.h"
-#include "common/nl.h"
+#include "mqbus_admin.h"
 
 #define GROUP "workers"
 
@@ -249,10 +249,10 @@ static void queue_teardown(struct bench *b)
 static int results_verify(const struct bench *b)
 {
 	char name[MQBUS_NAME_SIZE];
-	struct nl_topic topic;
+	struct mqbus_admin_topic topic;
 	int ret;
 
-	ret = nl_topic_get(results_topic(name, b), &topic);
+	ret = mqbus_admin_topic_get(results_topic(name, b), &topic);
 	if (ret)
 		return bench_bus_error(b, DO_LIST, ret);
 	if (topic.published != b->msgs)
@@ -264,7 +264,7 @@ static int results_verify(const struct bench *b)
 /* Each message was settled once, and the group has no more. */
 static int queue_verify(struct bench *b)
 {
-	struct nl_group *groups;
+	struct mqbus_admin_group *groups;
 	__u64 i, sum = 0, lag = 0;
 	size_t n;
 	int ret;
@@ -274,7 +274,7 @@ static int queue_verify(struct bench *b)
 	if (shared->leased != b->msgs || shared->sum != sum)
 		return bench_fail("%llu messages were handed out and settled, but not each once",
 				  shared->leased);
-	ret = nl_group_list(b->topic, GROUP, &groups, &n);
+	ret = mqbus_admin_group_list(b->topic, GROUP, &groups, &n);
 	if (ret)
 		return bench_bus_error(b, DO_LIST, ret);
 	for (i = 0; i < n; i++)

@@ -9,7 +9,7 @@
 #include "cmd.h"
 #include "error.h"
 #include "escape.h"
-#include "nl.h"
+#include "mqbus_admin.h"
 
 #define DO_ANY		(~0)
 #define DO_QUEUE	(DO_QUEUE_CREATE | DO_QUEUE_SET)
@@ -277,13 +277,13 @@ static int status_of(int err)
 static int report_missing(const struct error_subject *s)
 {
 	struct error_subject topic = { .action = DO_LIST, .topic = s->topic };
-	struct nl_topic found;
-	struct nl_group *groups;
+	struct mqbus_admin_topic found;
+	struct mqbus_admin_group *groups;
 	size_t n = s->action == DO_QUEUE_CREATE;
 
-	if (nl_topic_get(s->topic, &found) == -ENOENT)
+	if (mqbus_admin_topic_get(s->topic, &found) == -ENOENT)
 		return error_report(&topic, -ENOENT);
-	if (s->action == DO_QUEUE_SET && !nl_group_list(s->topic, s->group, &groups, &n))
+	if (s->action == DO_QUEUE_SET && !mqbus_admin_group_list(s->topic, s->group, &groups, &n))
 		free(groups);
 	/* Both are there, so it is the third */
 	if (n && s->dlq)

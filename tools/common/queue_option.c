@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nl.h"
+#include "mqbus_admin.h"
 #include "output.h"
 #include "parse.h"
 #include "queue_option.h"
@@ -207,11 +207,11 @@ int queue_option_letters(const char *topic, const char *group)
 		.group = group,
 	};
 	struct mqbus_queue queue = { .limit = MQBUS_ANY };
-	struct nl_topic found;
+	struct mqbus_admin_topic found;
 	__u64 room;
 	int ret;
 
-	ret = nl_topic_get(topic, &found);
+	ret = mqbus_admin_topic_get(topic, &found);
 	if (!ret) {
 		room = found.partitions * found.ring_size / LETTER_MIN;
 		if (room < MQBUS_INFLIGHT_DEFAULT)

@@ -13,7 +13,7 @@ static json_t *mode_json(__u32 mode)
 	return json_sprintf("%04o", mode);
 }
 
-static json_t *limits_json(const struct nl_topic *t)
+static json_t *limits_json(const struct mqbus_admin_topic *t)
 {
 	return json_pack("{s:I s:I s:I s:I s:I s:I s:s}",
 			 "rate", (json_int_t)t->rate,
@@ -25,7 +25,7 @@ static json_t *limits_json(const struct nl_topic *t)
 			 "over", names_over(t->over));
 }
 
-static json_t *topic_json(const struct nl_topic *t)
+static json_t *topic_json(const struct mqbus_admin_topic *t)
 {
 	json_t *topic;
 
@@ -51,7 +51,7 @@ static json_t *topic_json(const struct nl_topic *t)
 	return topic;
 }
 
-static json_t *partition_json(const struct nl_partition *p)
+static json_t *partition_json(const struct mqbus_admin_partition *p)
 {
 	return json_pack("{s:I s:I s:I s:I s:I}",
 			 "partition", (json_int_t)p->index,
@@ -61,7 +61,7 @@ static json_t *partition_json(const struct nl_partition *p)
 			 "used", (json_int_t)p->used);
 }
 
-static json_t *progress_json(const struct nl_group *g)
+static json_t *progress_json(const struct mqbus_admin_group *g)
 {
 	json_t *owner = json_null();
 
@@ -80,7 +80,7 @@ static json_t *progress_json(const struct nl_group *g)
 }
 
 /* How many elements from @groups on are of the same group; adds up lag and lost. */
-static size_t group_span(const struct nl_group *groups, size_t n, __u64 *lag,
+static size_t group_span(const struct mqbus_admin_group *groups, size_t n, __u64 *lag,
 			 __u64 *lost)
 {
 	size_t i;
@@ -95,7 +95,7 @@ static size_t group_span(const struct nl_group *groups, size_t n, __u64 *lag,
 	return i;
 }
 
-static json_t *stream_json(const struct nl_group *g)
+static json_t *stream_json(const struct mqbus_admin_group *g)
 {
 	json_t *timeout = json_null();
 
@@ -107,7 +107,7 @@ static json_t *stream_json(const struct nl_group *g)
 			 "grace_ns", (json_int_t)g->grace);
 }
 
-static json_t *group_json(const struct nl_group *g, __u64 lag, __u64 lost)
+static json_t *group_json(const struct mqbus_admin_group *g, __u64 lag, __u64 lost)
 {
 	json_t *group;
 
@@ -130,7 +130,7 @@ static json_t *group_json(const struct nl_group *g, __u64 lag, __u64 lost)
 	return group;
 }
 
-json_t *report_topics_json(const struct nl_topic *topics, size_t n)
+json_t *report_topics_json(const struct mqbus_admin_topic *topics, size_t n)
 {
 	json_t *list = json_array();
 	size_t i;
@@ -140,7 +140,7 @@ json_t *report_topics_json(const struct nl_topic *topics, size_t n)
 	return list;
 }
 
-json_t *report_groups_json(const struct nl_group *groups, size_t n)
+json_t *report_groups_json(const struct mqbus_admin_group *groups, size_t n)
 {
 	json_t *list = json_array();
 	__u64 lag, lost;
@@ -153,7 +153,7 @@ json_t *report_groups_json(const struct nl_group *groups, size_t n)
 	return list;
 }
 
-json_t *report_group_json(const struct nl_group *partitions, size_t n)
+json_t *report_group_json(const struct mqbus_admin_group *partitions, size_t n)
 {
 	json_t *list = json_array();
 	__u64 lag, lost;
@@ -168,9 +168,9 @@ json_t *report_group_json(const struct nl_group *partitions, size_t n)
 	return group;
 }
 
-json_t *report_topic_json(const struct nl_topic *topic,
-			  const struct nl_partition *partitions, size_t nr_partitions,
-			  const struct nl_group *groups, size_t nr_groups)
+json_t *report_topic_json(const struct mqbus_admin_topic *topic,
+			  const struct mqbus_admin_partition *partitions, size_t nr_partitions,
+			  const struct mqbus_admin_group *groups, size_t nr_groups)
 {
 	json_t *list = json_array();
 	json_t *t = topic_json(topic);
@@ -183,16 +183,16 @@ json_t *report_topic_json(const struct nl_topic *topic,
 	return t;
 }
 
-static const char *partitions_text(char buf[32], const struct nl_topic *t)
+static const char *partitions_text(char buf[32], const struct mqbus_admin_topic *t)
 {
 	snprintf(buf, 32, t->per_cpu ? "%u (per-cpu)" : "%u", t->partitions);
 	return buf;
 }
 
-int report_topics(const struct nl_topic *topics, size_t n)
+int report_topics(const struct mqbus_admin_topic *topics, size_t n)
 {
 	char partitions[32], size[32], used[32], user[64];
-	const struct nl_topic *t;
+	const struct mqbus_admin_topic *t;
 	struct table table = { 0 };
 
 	table_head(&table,
@@ -220,7 +220,7 @@ static void print_rate(const char *name, __u64 records, __u64 bytes)
 		printf("%s/s\n", output_size(size, bytes));
 }
 
-static void print_limits(const struct nl_topic *t)
+static void print_limits(const struct mqbus_admin_topic *t)
 {
 	char buf[32];
 
@@ -234,7 +234,7 @@ static void print_limits(const struct nl_topic *t)
 		printf("over        %s\n", names_over(t->over));
 }
 
-static void print_config(const struct nl_topic *t)
+static void print_config(const struct mqbus_admin_topic *t)
 {
 	char user[64], group[64], a[32], b[32];
 
@@ -256,11 +256,11 @@ static void print_config(const struct nl_topic *t)
 	       output_size(b, t->used), t->published);
 }
 
-int report_topic(const struct nl_topic *topic,
-		 const struct nl_partition *partitions, size_t nr_partitions,
-		 const struct nl_group *groups, size_t nr_groups)
+int report_topic(const struct mqbus_admin_topic *topic,
+		 const struct mqbus_admin_partition *partitions, size_t nr_partitions,
+		 const struct mqbus_admin_group *groups, size_t nr_groups)
 {
-	const struct nl_partition *p;
+	const struct mqbus_admin_partition *p;
 	struct table table = { 0 };
 	char used[32];
 
@@ -277,7 +277,7 @@ int report_topic(const struct nl_topic *topic,
 }
 
 /* A figure that a stream group has not; returns @buf. */
-static const char *queue_figure(char buf[24], const struct nl_group *g, __u64 value)
+static const char *queue_figure(char buf[24], const struct mqbus_admin_group *g, __u64 value)
 {
 	if (g->type == MQBUS_GROUP_QUEUE)
 		snprintf(buf, 24, "%llu", value);
@@ -286,10 +286,10 @@ static const char *queue_figure(char buf[24], const struct nl_group *g, __u64 va
 	return buf;
 }
 
-int report_groups(const struct nl_group *groups, size_t n)
+int report_groups(const struct mqbus_admin_group *groups, size_t n)
 {
 	struct table table = { 0 };
-	const struct nl_group *g;
+	const struct mqbus_admin_group *g;
 	char user[64], inflight[24], retrying[24], dead[24];
 	__u64 lag, lost;
 	size_t i, span;
@@ -310,7 +310,7 @@ int report_groups(const struct nl_group *groups, size_t n)
 	return STATUS_OK;
 }
 
-static void stream_table(const struct nl_group *g, size_t n)
+static void stream_table(const struct mqbus_admin_group *g, size_t n)
 {
 	struct table table = { 0 };
 	char owner[64];
@@ -327,7 +327,7 @@ static void stream_table(const struct nl_group *g, size_t n)
 }
 
 /* Up to SETTLED all is done, from NEXT on nothing was handed out yet */
-static void queue_table(const struct nl_group *g, size_t n)
+static void queue_table(const struct mqbus_admin_group *g, size_t n)
 {
 	struct table table = { 0 };
 
@@ -338,7 +338,7 @@ static void queue_table(const struct nl_group *g, size_t n)
 	table_print(&table);
 }
 
-static void print_stream(const struct nl_group *g)
+static void print_stream(const struct mqbus_admin_group *g)
 {
 	char buf[32];
 
@@ -347,9 +347,9 @@ static void print_stream(const struct nl_group *g)
 	printf("grace       %s\n", g->grace ? output_duration(buf, g->grace) : "none");
 }
 
-int report_group(const struct nl_group *partitions, size_t n)
+int report_group(const struct mqbus_admin_group *partitions, size_t n)
 {
-	const struct nl_group *g = partitions;
+	const struct mqbus_admin_group *g = partitions;
 	char user[64];
 
 	output_printf("topic       %s\n", g->topic);

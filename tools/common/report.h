@@ -9,29 +9,29 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "nl.h"
+#include "mqbus_admin.h"
 
-int report_topics(const struct nl_topic *topics, size_t n);
-json_t *report_topics_json(const struct nl_topic *topics, size_t n);
+int report_topics(const struct mqbus_admin_topic *topics, size_t n);
+json_t *report_topics_json(const struct mqbus_admin_topic *topics, size_t n);
 
 /* One topic with its partitions and groups. */
-int report_topic(const struct nl_topic *topic,
-		 const struct nl_partition *partitions, size_t nr_partitions,
-		 const struct nl_group *groups, size_t nr_groups);
-json_t *report_topic_json(const struct nl_topic *topic,
-			  const struct nl_partition *partitions, size_t nr_partitions,
-			  const struct nl_group *groups, size_t nr_groups);
+int report_topic(const struct mqbus_admin_topic *topic,
+		 const struct mqbus_admin_partition *partitions, size_t nr_partitions,
+		 const struct mqbus_admin_group *groups, size_t nr_groups);
+json_t *report_topic_json(const struct mqbus_admin_topic *topic,
+			  const struct mqbus_admin_partition *partitions, size_t nr_partitions,
+			  const struct mqbus_admin_group *groups, size_t nr_groups);
 
 /* A line for each group: sums over its partitions. */
-int report_groups(const struct nl_group *groups, size_t n);
-json_t *report_groups_json(const struct nl_group *groups, size_t n);
+int report_groups(const struct mqbus_admin_group *groups, size_t n);
+json_t *report_groups_json(const struct mqbus_admin_group *groups, size_t n);
 
 /* One group with a line for each partition. */
-int report_group(const struct nl_group *partitions, size_t n);
-json_t *report_group_json(const struct nl_group *partitions, size_t n);
+int report_group(const struct mqbus_admin_group *partitions, size_t n);
+json_t *report_group_json(const struct mqbus_admin_group *partitions, size_t n);
 
 /* What a queue group has and a stream group has not. */
-void report_queue(const struct nl_queue *q);
-json_t *report_queue_json(const struct nl_queue *q);
+void report_queue(const struct mqbus_admin_queue *q);
+json_t *report_queue_json(const struct mqbus_admin_queue *q);
 
 #endif /* MQBUS_REPORT_H */

@@ -4,7 +4,7 @@
 #include "output.h"
 #include "report.h"
 
-static void print_options(const struct nl_queue *q)
+static void print_options(const struct mqbus_admin_queue *q)
 {
 	char a[32], b[32];
 
@@ -28,7 +28,7 @@ static void print_options(const struct nl_queue *q)
 	printf("charged     %s\n", output_size(a, q->charged));
 }
 
-static void print_state(const struct nl_queue *q)
+static void print_state(const struct mqbus_admin_queue *q)
 {
 	char a[32], b[32];
 
@@ -44,7 +44,7 @@ static void print_state(const struct nl_queue *q)
 	printf("delivered   %llu, %llu of them again\n", q->delivered, q->redelivered);
 }
 
-void report_queue(const struct nl_queue *q)
+void report_queue(const struct mqbus_admin_queue *q)
 {
 	struct table table = { 0 };
 
@@ -59,7 +59,7 @@ void report_queue(const struct nl_queue *q)
 	table_print(&table);
 }
 
-static json_t *options_json(const struct nl_queue *q)
+static json_t *options_json(const struct mqbus_admin_queue *q)
 {
 	json_t *limit = q->limit == MQBUS_ANY ? json_null() : json_integer(q->limit);
 	json_t *dlq = *q->dlq ? json_string(q->dlq) : json_null();
@@ -80,7 +80,7 @@ static json_t *options_json(const struct nl_queue *q)
 			 "charged", (json_int_t)q->charged);
 }
 
-json_t *report_queue_json(const struct nl_queue *q)
+json_t *report_queue_json(const struct mqbus_admin_queue *q)
 {
 	const struct {
 		const char *name;

@@ -120,7 +120,7 @@ struct dlq {
 	const char *to;
 	double rate;
 	bool dry_run;
-	struct nl_group *groups;
+	struct mqbus_admin_group *groups;
 	size_t nr_groups;
 	struct dlq_target *targets;
 	__u64 next;

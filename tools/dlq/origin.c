@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "dlq.h"
-#include "common/nl.h"
+#include "mqbus_admin.h"
 
 /* The name in a header; false if it is none. */
 static bool name_get(char name[MQBUS_NAME_SIZE], const struct mqbus_header_view *h)
@@ -23,16 +23,17 @@ static bool name_get(char name[MQBUS_NAME_SIZE], const struct mqbus_header_view 
 
 static int compare(const void *key, const void *element)
 {
-	const struct nl_group *k = key, *g = element;
+	const struct mqbus_admin_group *k = key, *g = element;
 	int ret = strcmp(k->topic, g->topic);
 
 	return ret ? ret : strcmp(k->name, g->name);
 }
 
 /* All groups that this user may see, asked for once: not by what a letter says. */
-static const struct nl_group *group_find(struct dlq *d, const struct nl_group *key)
+static const struct mqbus_admin_group *group_find(struct dlq *d,
+						  const struct mqbus_admin_group *key)
 {
-	if (!d->groups && nl_group_list(NULL, NULL, &d->groups, &d->nr_groups))
+	if (!d->groups && mqbus_admin_group_list(NULL, NULL, &d->groups, &d->nr_groups))
 		d->nr_groups = 0;
 	if (!d->nr_groups)
 		return NULL;
@@ -46,8 +47,8 @@ bool dlq_origin_topic(const struct dlq_letter *l, char topic[MQBUS_NAME_SIZE])
 
 bool dlq_origin_verified(struct dlq *d, const struct dlq_letter *l)
 {
-	const struct nl_group *g;
-	struct nl_group key;
+	const struct mqbus_admin_group *g;
+	struct mqbus_admin_group key;
 
 	if (!name_get(key.topic, &l->field[DLQ_TOPIC]) ||
 	    !name_get(key.name, &l->field[DLQ_GROUP]))

@@ -6,7 +6,7 @@
 
 #include "dlq.h"
 #include "common/escape.h"
-#include "common/nl.h"
+#include "mqbus_admin.h"
 
 /* Names and keys are cut to this in a table */
 #define CELL_MAX 40
@@ -223,11 +223,11 @@ int dlq_show(struct dlq *d)
 /* Letters that are in the topic now, wherever the sweep has ended. */
 static __u64 letters_left(const struct dlq *d)
 {
-	struct nl_group *groups;
+	struct mqbus_admin_group *groups;
 	__u64 left = 0;
 	size_t i, n;
 
-	if (nl_group_list(d->subject.topic, d->subject.group, &groups, &n))
+	if (mqbus_admin_group_list(d->subject.topic, d->subject.group, &groups, &n))
 		return 0;
 	for (i = 0; i < n; i++)
 		left += groups[i].lag;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dlq.h"
-#include "common/nl.h"
+#include "mqbus_admin.h"
 #include "common/queue_option.h"
 
 #define BATCH 64
@@ -48,11 +48,11 @@ static int sweep_join(struct sweep *s)
 /* Letters that come while the sweep runs are left to the next: it has an end. */
 static int sweep_bound(struct sweep *s)
 {
-	struct nl_partition *partitions;
+	struct mqbus_admin_partition *partitions;
 	size_t i, n;
 	int ret;
 
-	ret = nl_partition_list(s->d->subject.topic, &partitions, &n);
+	ret = mqbus_admin_partition_list(s->d->subject.topic, &partitions, &n);
 	if (ret)
 		return error_report(&s->d->subject, ret);
 	s->nr = mqbus_worker_geometry(s->d->worker)->partitions;
@@ -182,12 +182,12 @@ static void sweep_run(struct sweep *s)
 /* If the group lets nobody hold that many, what lies behind was not looked at. */
 static void sweep_tell_limit(const struct dlq *d)
 {
-	struct nl_group *groups;
+	struct mqbus_admin_group *groups;
 	__u64 held = d->seen - d->settled;
 	__u32 limit;
 	size_t n;
 
-	if (nl_group_list(d->subject.topic, d->subject.group, &groups, &n))
+	if (mqbus_admin_group_list(d->subject.topic, d->subject.group, &groups, &n))
 		return;
 	if (n) {
 		limit = groups->queue.max_inflight;

@@ -7,7 +7,7 @@
 #include "common/error.h"
 #include "group.h"
 #include "mqbus.h"
-#include "common/nl.h"
+#include "mqbus_admin.h"
 #include "common/output.h"
 #include "common/parse.h"
 #include "common/report.h"
@@ -41,8 +41,8 @@ int group_names(int argc, char **argv, const char *command, struct error_subject
 static int group_list(int argc, char **argv)
 {
 	struct error_subject subject = { .action = DO_LIST };
-	struct nl_group *groups;
-	struct nl_topic topic;
+	struct mqbus_admin_group *groups;
+	struct mqbus_admin_topic topic;
 	bool json = false;
 	size_t n;
 	int ret;
@@ -54,9 +54,9 @@ static int group_list(int argc, char **argv)
 		return cmd_usage_error("group list takes one TOPIC at most");
 	subject.topic = argv[optind];
 	/* A topic without groups is an empty list; one that is not there is an error */
-	ret = subject.topic ? nl_topic_get(subject.topic, &topic) : 0;
+	ret = subject.topic ? mqbus_admin_topic_get(subject.topic, &topic) : 0;
 	if (!ret)
-		ret = nl_group_list(subject.topic, NULL, &groups, &n);
+		ret = mqbus_admin_group_list(subject.topic, NULL, &groups, &n);
 	if (ret)
 		return error_report(&subject, ret);
 	ret = json ? output_json(report_groups_json(groups, n)) : report_groups(groups, n);
@@ -68,7 +68,7 @@ static int group_show(int argc, char **argv)
 {
 	/* Missing names are told apart as for a seek */
 	struct error_subject subject = { .action = DO_GROUP_SEEK };
-	struct nl_group *partitions = NULL;
+	struct mqbus_admin_group *partitions = NULL;
 	bool json = false;
 	size_t n;
 	int ret;
@@ -80,7 +80,7 @@ static int group_show(int argc, char **argv)
 	ret = group_names(argc, argv, "show", &subject);
 	if (ret)
 		return ret;
-	ret = nl_group_list(subject.topic, subject.group, &partitions, &n);
+	ret = mqbus_admin_group_list(subject.topic, subject.group, &partitions, &n);
 	if (!ret && !n)
 		ret = -ENOENT;
 	if (ret)
@@ -172,7 +172,7 @@ struct seek {
 static int seek_run(const struct seek *seek, struct error_subject *subject)
 {
 	struct mqbus_seek_result results[MQBUS_PARTITIONS_MAX];
-	struct nl_topic topic;
+	struct mqbus_admin_topic topic;
 	__u32 flags = 0;
 	int n;
 
@@ -185,7 +185,7 @@ static int seek_run(const struct seek *seek, struct error_subject *subject)
 			     results, MQBUS_PARTITIONS_MAX);
 	if (n == -ECHRNG) {
 		subject->partition = seek->partition;
-		if (!nl_topic_get(subject->topic, &topic))
+		if (!mqbus_admin_topic_get(subject->topic, &topic))
 			subject->partitions = topic.partitions;
 	}
 	if (n < 0)

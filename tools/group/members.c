@@ -9,15 +9,15 @@
 #include "common/escape.h"
 #include "group.h"
 #include "common/names.h"
-#include "common/nl.h"
+#include "mqbus_admin.h"
 #include "common/output.h"
 
-static bool assigned(const struct nl_member *m, __u32 i)
+static bool assigned(const struct mqbus_admin_member *m, __u32 i)
 {
 	return i < MQBUS_PARTITIONS_MAX && m->assigned[i / 8] & 1 << i % 8;
 }
 
-static json_t *assigned_json(const struct nl_member *m)
+static json_t *assigned_json(const struct mqbus_admin_member *m)
 {
 	json_t *list = json_array();
 	__u32 i;
@@ -30,7 +30,7 @@ static json_t *assigned_json(const struct nl_member *m)
 }
 
 /* As "0-3,7"; what has no room ends in "...". */
-static const char *assigned_text(char *text, size_t size, const struct nl_member *m)
+static const char *assigned_text(char *text, size_t size, const struct mqbus_admin_member *m)
 {
 	__u32 first, i;
 	size_t len = 0;
@@ -51,7 +51,7 @@ static const char *assigned_text(char *text, size_t size, const struct nl_member
 	return text;
 }
 
-static json_t *member_json(const struct nl_member *m, bool queue)
+static json_t *member_json(const struct mqbus_admin_member *m, bool queue)
 {
 	json_t *member;
 
@@ -73,7 +73,7 @@ static json_t *member_json(const struct nl_member *m, bool queue)
 	return member;
 }
 
-static int members_json(const struct nl_member *members, size_t n, bool queue)
+static int members_json(const struct mqbus_admin_member *members, size_t n, bool queue)
 {
 	json_t *list = json_array();
 	size_t i;
@@ -83,7 +83,7 @@ static int members_json(const struct nl_member *members, size_t n, bool queue)
 	return output_json(list);
 }
 
-static int members_table(const struct nl_member *m, size_t n, bool queue)
+static int members_table(const struct mqbus_admin_member *m, size_t n, bool queue)
 {
 	struct table table = { 0 };
 	char user[64], pid[16], credit[16], parts[64];
@@ -114,8 +114,8 @@ static int members_table(const struct nl_member *m, size_t n, bool queue)
 int group_members(int argc, char **argv)
 {
 	struct error_subject subject = { .action = DO_GROUP_SEEK };
-	struct nl_member *members = NULL;
-	struct nl_group *groups = NULL;
+	struct mqbus_admin_member *members = NULL;
+	struct mqbus_admin_group *groups = NULL;
 	size_t n, nr_groups;
 	bool json = false;
 	int ret;
@@ -133,11 +133,11 @@ int group_members(int argc, char **argv)
 	if (ret)
 		return ret;
 	/* A group without members is an empty list; one that is not there is an error */
-	ret = nl_group_list(subject.topic, subject.group, &groups, &nr_groups);
+	ret = mqbus_admin_group_list(subject.topic, subject.group, &groups, &nr_groups);
 	if (!ret && !nr_groups)
 		ret = -ENOENT;
 	if (!ret)
-		ret = nl_member_list(subject.topic, subject.group, &members, &n);
+		ret = mqbus_admin_member_list(subject.topic, subject.group, &members, &n);
 	if (ret) {
 		ret = error_report(&subject, ret);
 	} else {

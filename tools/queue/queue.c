@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/nl.h"
+#include "mqbus_admin.h"
 #include "common/output.h"
 #include "common/parse.h"
 #include "common/queue_option.h"
@@ -77,12 +77,12 @@ static int make_dlq(struct work_queue *w)
 	const char *name = w->options.queue.dlq;
 	struct error_subject subject = { .topic = name };
 	struct mqbus_topic_config config;
-	struct nl_topic found;
+	struct mqbus_admin_topic found;
 	int ret;
 
 	if (!*name)
 		return STATUS_OK;
-	if (strcmp(name, w->topic) && !nl_topic_get(name, &found))
+	if (strcmp(name, w->topic) && !mqbus_admin_topic_get(name, &found))
 		return w->quiet ? STATUS_OK : printf("topic '%s': was there\n", name) < 0;
 	/* Dead letters that come back are the kernel's to refuse, when the group is made */
 	if (!strcmp(name, w->topic))

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/cmd.h"
-#include "common/nl.h"
+#include "mqbus_admin.h"
 #include "common/parse.h"
 #include "run.h"
 
@@ -128,11 +128,11 @@ static int run_option(struct run *run, int opt)
 /* How long the group leases, so that it is known when to extend. */
 static __u64 group_lease(const struct run *run)
 {
-	struct nl_group *groups = NULL;
+	struct mqbus_admin_group *groups = NULL;
 	__u64 lease = LEASE_UNKNOWN;
 	size_t n;
 
-	if (nl_group_list(run->subject.topic, run->subject.group, &groups, &n))
+	if (mqbus_admin_group_list(run->subject.topic, run->subject.group, &groups, &n))
 		return lease;
 	if (n)
 		lease = groups->queue.lease;

@@ -8,7 +8,7 @@
 #include "common/cmd.h"
 #include "common/error.h"
 #include "mqbus.h"
-#include "common/nl.h"
+#include "mqbus_admin.h"
 #include "common/output.h"
 #include "common/report.h"
 #include "topic.h"
@@ -18,7 +18,7 @@ enum { OPT_ALL = 256 };
 static int topic_list(int argc, char **argv)
 {
 	struct error_subject subject = { .action = DO_LIST };
-	struct nl_topic *topics;
+	struct mqbus_admin_topic *topics;
 	bool json = false;
 	size_t n;
 	int ret;
@@ -28,7 +28,7 @@ static int topic_list(int argc, char **argv)
 		return ret;
 	if (argc != optind)
 		return cmd_usage_error("topic list takes no names (topic show does)");
-	ret = nl_topic_list(&topics, &n);
+	ret = mqbus_admin_topic_list(&topics, &n);
 	if (ret)
 		return error_report(&subject, ret);
 	ret = json ? output_json(report_topics_json(topics, n)) : report_topics(topics, n);
@@ -39,10 +39,10 @@ static int topic_list(int argc, char **argv)
 static int topic_show(int argc, char **argv)
 {
 	struct error_subject subject = { .action = DO_LIST };
-	struct nl_partition *partitions = NULL;
-	struct nl_group *groups = NULL;
+	struct mqbus_admin_partition *partitions = NULL;
+	struct mqbus_admin_group *groups = NULL;
 	size_t nr_partitions, nr_groups;
-	struct nl_topic topic;
+	struct mqbus_admin_topic topic;
 	bool json = false;
 	int ret;
 
@@ -52,11 +52,11 @@ static int topic_show(int argc, char **argv)
 	if (argc - optind != 1)
 		return cmd_usage_error("topic show takes one NAME");
 	subject.topic = argv[optind];
-	ret = nl_topic_get(subject.topic, &topic);
+	ret = mqbus_admin_topic_get(subject.topic, &topic);
 	if (!ret)
-		ret = nl_partition_list(subject.topic, &partitions, &nr_partitions);
+		ret = mqbus_admin_partition_list(subject.topic, &partitions, &nr_partitions);
 	if (!ret)
-		ret = nl_group_list(subject.topic, NULL, &groups, &nr_groups);
+		ret = mqbus_admin_group_list(subject.topic, NULL, &groups, &nr_groups);
 	if (ret)
 		ret = error_report(&subject, ret);
 	else if (json)
@@ -80,12 +80,12 @@ static int delete_one(const char *name)
 static int delete_all(void)
 {
 	struct error_subject subject = { .action = DO_LIST };
-	struct nl_topic *topics;
+	struct mqbus_admin_topic *topics;
 	int status = STATUS_OK;
 	size_t i, n;
 	int ret;
 
-	ret = nl_topic_list(&topics, &n);
+	ret = mqbus_admin_topic_list(&topics, &n);
 	if (ret)
 		return error_report(&subject, ret);
 	for (i = 0; i < n; i++) {

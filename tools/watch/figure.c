@@ -6,7 +6,7 @@
 
 #define FIELD(type, field)							\
 	.offset = offsetof(type, field), .size = sizeof(((type *)NULL)->field)
-#define TOPIC(field)	FIELD(struct nl_topic, field)
+#define TOPIC(field)	FIELD(struct mqbus_admin_topic, field)
 #define GROUP(field)	FIELD(struct sample_group, field)
 #define QUEUE(field)	GROUP(queue.field), .queue = true
 

@@ -17,7 +17,7 @@
  * @total: it only grows, until the topic or group is made again
  * @ns: it is a time
  * @queue: only a queue group has it
- * @offset: where it is in struct nl_topic or struct sample_group
+ * @offset: where it is in struct mqbus_admin_topic or struct sample_group
  * @size: bytes of it, 4 or 8
  */
 struct figure {

@@ -82,11 +82,11 @@ static void sweep(struct histories *all)
 void history_add(struct histories *all, const struct sample *old, const struct sample *new)
 {
 	const struct sample_group *g;
-	const struct nl_topic *t;
+	const struct mqbus_admin_topic *t;
 
 	all->samples++;
 	for (t = new->topics; t < new->topics + new->nr_topics; t++) {
-		const struct nl_topic *b = old ? sample_topic(old, t->name) : NULL;
+		const struct mqbus_admin_topic *b = old ? sample_topic(old, t->name) : NULL;
 		double rate = b ? sample_rate(old, new, b->published, t->published) : 0;
 
 		add_value(all, insert(all, t->name, ""), rate);

@@ -11,7 +11,7 @@
 #include "common/escape.h"
 #include "common/format.h"
 #include "common/names.h"
-#include "common/nl_event.h"
+#include "mqbus_admin.h"
 #include "common/output.h"
 #include "common/parse.h"
 #include "wait.h"
@@ -81,7 +81,7 @@ struct field {
 #define FIELDS_MAX 16
 
 /* All attributes but kind and time, of which only those that @e has are printed. */
-static size_t fields(const struct nl_event *e, struct field f[FIELDS_MAX])
+static size_t fields(const struct mqbus_admin_event *e, struct field f[FIELDS_MAX])
 {
 	const struct field all[] = {
 		{ MQBUS_A_EVENT_TOPIC, "topic", .string = e->topic },
@@ -108,7 +108,7 @@ static size_t fields(const struct nl_event *e, struct field f[FIELDS_MAX])
 	return n;
 }
 
-static void event_text(const struct nl_event *e, struct text *out)
+static void event_text(const struct mqbus_admin_event *e, struct text *out)
 {
 	struct field f[FIELDS_MAX];
 	size_t i, n = fields(e, f);
@@ -126,7 +126,7 @@ static void event_text(const struct nl_event *e, struct text *out)
 	text_add(out, "\n", 1);
 }
 
-static void event_json(const struct nl_event *e, struct text *out)
+static void event_json(const struct mqbus_admin_event *e, struct text *out)
 {
 	struct field f[FIELDS_MAX];
 	size_t i, n = fields(e, f);
@@ -155,21 +155,21 @@ static void overrun(const struct monitor *m, __u64 lost, struct text *out)
 		fputs("mqbus: events were lost: they came too fast\n", stderr);
 }
 
-static bool wanted(const struct monitor *m, const struct nl_event *e)
+static bool wanted(const struct monitor *m, const struct mqbus_admin_event *e)
 {
 	return (!m->kinds || (e->kind < 32 && m->kinds & 1U << e->kind)) &&
 	       (!m->topic || !strcmp(m->topic, e->topic));
 }
 
 /* What came, until there is no more for now; 0, a negative errno or an exit status. */
-static int drain(struct monitor *m, struct nl_listener *l)
+static int drain(struct monitor *m, struct mqbus_admin_listener *l)
 {
 	struct text out = { 0 };
-	struct nl_event event;
+	struct mqbus_admin_event event;
 	__u64 lost;
 	int ret = 0;
 
-	while (m->left && (ret = nl_listener_next(l, &event, &lost))) {
+	while (m->left && (ret = mqbus_admin_listener_next(l, &event, &lost))) {
 		if (ret == -ENOBUFS) {
 			overrun(m, lost, &out);
 		} else if (ret < 0) {
@@ -194,20 +194,20 @@ static int drain(struct monitor *m, struct nl_listener *l)
 static int monitor_run(struct monitor *m)
 {
 	struct error_subject subject = { .action = DO_LISTEN };
-	struct nl_listener *l;
+	struct mqbus_admin_listener *l;
 	int ret;
 
 	wait_catch_signals();
-	ret = nl_listener_open(&l, m->buffer);
+	ret = mqbus_admin_listener_open(&l, m->buffer);
 	if (ret)
 		return error_report(&subject, ret);
 	while (!ret && m->left) {
-		wait_until(nl_listener_fd(l), WAIT_FOREVER);
+		wait_until(mqbus_admin_listener_fd(l), WAIT_FOREVER);
 		if (cmd_signal())
 			break;
 		ret = drain(m, l);
 	}
-	nl_listener_close(l);
+	mqbus_admin_listener_close(l);
 	if (ret == -ENODEV)
 		return error_say(&subject, "the module was unloaded");
 	if (ret)

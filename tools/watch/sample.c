@@ -8,7 +8,7 @@
 #include "sample.h"
 
 /* One partition of a group. */
-static void group_add(struct sample_group *sum, const struct nl_group *g)
+static void group_add(struct sample_group *sum, const struct mqbus_admin_group *g)
 {
 	sum->partitions++;
 	sum->lag += g->lag;
@@ -26,7 +26,7 @@ static void group_add(struct sample_group *sum, const struct nl_group *g)
 	sum->redelivered += g->redelivered;
 }
 
-static void group_begin(struct sample_group *sum, const struct nl_group *g)
+static void group_begin(struct sample_group *sum, const struct mqbus_admin_group *g)
 {
 	memcpy(sum->topic, g->topic, sizeof(sum->topic));
 	memcpy(sum->name, g->name, sizeof(sum->name));
@@ -49,7 +49,7 @@ static int compare_groups(const void *a, const void *b)
 }
 
 /* The partitions are sorted, so those of one group follow each other. */
-static int groups_sum(struct sample *s, const struct nl_group *g, size_t n)
+static int groups_sum(struct sample *s, const struct mqbus_admin_group *g, size_t n)
 {
 	struct sample_group *sum = NULL;
 
@@ -69,17 +69,17 @@ static int groups_sum(struct sample *s, const struct nl_group *g, size_t n)
 static int take_topics(struct sample *s, const char *topic)
 {
 	if (!topic)
-		return nl_topic_list(&s->topics, &s->nr_topics);
+		return mqbus_admin_topic_list(&s->topics, &s->nr_topics);
 	s->topics = calloc(1, sizeof(*s->topics));
 	if (!s->topics)
 		return -ENOMEM;
 	s->nr_topics = 1;
-	return nl_topic_get(topic, s->topics);
+	return mqbus_admin_topic_get(topic, s->topics);
 }
 
 int sample_take(struct sample *s, const char *topic)
 {
-	struct nl_group *groups = NULL;
+	struct mqbus_admin_group *groups = NULL;
 	struct timespec ts;
 	size_t n = 0;
 	int ret;
@@ -90,7 +90,7 @@ int sample_take(struct sample *s, const char *topic)
 	s->time = cmd_now();
 	ret = take_topics(s, topic);
 	if (!ret)
-		ret = nl_group_list(topic, NULL, &groups, &n);
+		ret = mqbus_admin_group_list(topic, NULL, &groups, &n);
 	if (!ret)
 		ret = groups_sum(s, groups, n);
 	free(groups);
@@ -108,10 +108,10 @@ void sample_free(struct sample *s)
 
 static int compare_topic(const void *name, const void *topic)
 {
-	return strcmp(name, ((const struct nl_topic *)topic)->name);
+	return strcmp(name, ((const struct mqbus_admin_topic *)topic)->name);
 }
 
-const struct nl_topic *sample_topic(const struct sample *s, const char *name)
+const struct mqbus_admin_topic *sample_topic(const struct sample *s, const char *name)
 {
 	if (!s->nr_topics)
 		return NULL;

@@ -5,7 +5,7 @@
 #ifndef MQBUS_SAMPLE_H
 #define MQBUS_SAMPLE_H
 
-#include "common/nl.h"
+#include "mqbus_admin.h"
 
 /**
  * struct sample_group - a group, summed up over its partitions
@@ -40,7 +40,7 @@ struct sample_group {
 	__u64 delivered;
 	__u64 redelivered;
 	__u64 lost;
-	struct nl_queue queue;
+	struct mqbus_admin_queue queue;
 };
 
 /**
@@ -55,7 +55,7 @@ struct sample_group {
 struct sample {
 	__u64 time;
 	__u64 wall;
-	struct nl_topic *topics;
+	struct mqbus_admin_topic *topics;
 	size_t nr_topics;
 	struct sample_group *groups;
 	size_t nr_groups;
@@ -66,7 +66,7 @@ int sample_take(struct sample *s, const char *topic);
 void sample_free(struct sample *s);
 
 /* One of them, or NULL. */
-const struct nl_topic *sample_topic(const struct sample *s, const char *name);
+const struct mqbus_admin_topic *sample_topic(const struct sample *s, const char *name);
 const struct sample_group *sample_group(const struct sample *s, const char *topic,
 					const char *name);
 

@@ -21,14 +21,14 @@ static const char *rate_text(char buf[32], const struct sample *old, const struc
 
 static void topics_table(const struct sample *s, const struct sample *old)
 {
-	static const struct nl_topic none;
+	static const struct mqbus_admin_topic none;
 	struct table table = { 0 };
-	const struct nl_topic *t;
+	const struct mqbus_admin_topic *t;
 
 	table_head(&table,
 		   "TOPIC\t>RECORDS\t>USED\t>PUBLISHED\t>IN/S\t>BYTES/S\t>EVICTED\t>REJECTED\t>OVER LIMIT\t>BLOCKED\t>BLOCKED TIME");
 	for (t = s->topics; t < s->topics + s->nr_topics; t++) {
-		const struct nl_topic *b = old ? sample_topic(old, t->name) : NULL;
+		const struct mqbus_admin_topic *b = old ? sample_topic(old, t->name) : NULL;
 		char used[32], in[32], bytes[32], blocked[32];
 
 		if (!b)
@@ -89,7 +89,7 @@ static void tsv(struct text *out, const struct figure_table *table, const struct
 void stat_tsv(const struct sample *s, struct text *out)
 {
 	const struct sample_group *g;
-	const struct nl_topic *t;
+	const struct mqbus_admin_topic *t;
 	const struct figure *f;
 
 	for (t = s->topics; t < s->topics + s->nr_topics; t++) {
@@ -120,10 +120,10 @@ static void json_figure(json_t *object, json_t *rates, const struct figure *f, c
 	json_object_set_new(rates, name, json_real(rate));
 }
 
-static json_t *topic_json(const struct nl_topic *t, const struct sample *s,
+static json_t *topic_json(const struct mqbus_admin_topic *t, const struct sample *s,
 			  const struct sample *old)
 {
-	const struct nl_topic *before = old ? sample_topic(old, t->name) : NULL;
+	const struct mqbus_admin_topic *before = old ? sample_topic(old, t->name) : NULL;
 	json_t *topic = json_pack("{s:s}", "topic", t->name);
 	json_t *rates = json_object();
 	const struct figure *f;
@@ -212,7 +212,7 @@ static void metric(struct text *out, const struct figure_table *table, const str
 void stat_prometheus(const struct sample *s, struct text *out)
 {
 	const struct sample_group *g;
-	const struct nl_topic *t;
+	const struct mqbus_admin_topic *t;
 	const struct figure *f;
 	struct text labels = { 0 };
 

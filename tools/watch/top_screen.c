@@ -50,7 +50,7 @@ static void draw_title(const struct top *t)
 	size_t i;
 
 	for (i = 0; i < s->nr_topics; i++) {
-		const struct nl_topic *b = sample_topic(old, s->topics[i].name);
+		const struct mqbus_admin_topic *b = sample_topic(old, s->topics[i].name);
 
 		if (b)
 			in += sample_rate(old, s, b->published, s->topics[i].published);

@@ -96,10 +96,10 @@ static void set_time(struct top_row *row, int column, __u64 ns)
 static void fill_topics(struct top *t)
 {
 	const struct sample *s = &t->sample, *old = &t->old;
-	const struct nl_topic *p;
+	const struct mqbus_admin_topic *p;
 
 	for (p = s->topics; p < s->topics + s->nr_topics; p++) {
-		const struct nl_topic *b = sample_topic(old, p->name);
+		const struct mqbus_admin_topic *b = sample_topic(old, p->name);
 		struct top_row *row = row_add(&t->rows);
 
 		set_text(row, 0, p->name);
@@ -138,15 +138,15 @@ static void fill_groups(struct top *t)
 
 static int fill_members(struct top *t)
 {
-	struct nl_member *members;
+	struct mqbus_admin_member *members;
 	size_t n, i;
 	int ret;
 
-	ret = nl_member_list(t->topic, NULL, &members, &n);
+	ret = mqbus_admin_member_list(t->topic, NULL, &members, &n);
 	if (ret)
 		return ret;
 	for (i = 0; i < n; i++) {
-		const struct nl_member *m = &members[i];
+		const struct mqbus_admin_member *m = &members[i];
 		struct top_row *row = row_add(&t->rows);
 
 		set_text(row, 0, m->topic);

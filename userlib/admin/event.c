@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,19 +9,19 @@
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 
-#include "nl_event.h"
-#include "nl_query.h"
+#include "mqbus_admin.h"
+#include "query.h"
 
 #define MESSAGE_MAX 8192
 
 /**
- * struct nl_listener - a socket that gets events
+ * struct mqbus_admin_listener - a socket that gets events
  * @sock: the socket
  * @family: number of the family mqbus
  * @controller: number of the family that tells of families
  * @drops: events lost so far
  */
-struct nl_listener {
+struct mqbus_admin_listener {
 	struct nl_sock *sock;
 	int family;
 	int controller;
@@ -40,26 +40,27 @@ static int add_group(struct nl_sock *sock, const char *family, const char *group
 	return 0;
 }
 
-static int listener_setup(struct nl_listener *l, int buffer)
+static int listener_setup(struct mqbus_admin_listener *l, int buffer)
 {
-	int ret;
+	int fd, ret;
 
 	if (genl_connect(l->sock) < 0)
 		return -ENODEV;
+	fd = mqbus_admin_listener_fd(l);
 	l->family = genl_ctrl_resolve(l->sock, MQBUS_FAMILY_NAME);
 	l->controller = genl_ctrl_resolve(l->sock, "nlctrl");
 	if (l->family < 0 || l->controller < 0)
 		return -ENODEV;
 	/* Only root gets more than the limit; less is no failure */
-	if (setsockopt(nl_listener_fd(l), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)))
-		setsockopt(nl_listener_fd(l), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	ret = add_group(l->sock, "nlctrl", "notify");
 	return ret ? ret : add_group(l->sock, MQBUS_FAMILY_NAME, MQBUS_MCGRP_EVENTS);
 }
 
-int nl_listener_open(struct nl_listener **out, int buffer)
+int mqbus_admin_listener_open(struct mqbus_admin_listener **out, int buffer)
 {
-	struct nl_listener *l = calloc(1, sizeof(*l));
+	struct mqbus_admin_listener *l = calloc(1, sizeof(*l));
 	int ret;
 
 	if (!l)
@@ -67,27 +68,29 @@ int nl_listener_open(struct nl_listener **out, int buffer)
 	l->sock = nl_socket_alloc();
 	ret = l->sock ? listener_setup(l, buffer) : -ENOMEM;
 	if (ret) {
-		nl_listener_close(l);
+		mqbus_admin_listener_close(l);
 		return ret;
 	}
 	*out = l;
 	return 0;
 }
 
-void nl_listener_close(struct nl_listener *l)
+void mqbus_admin_listener_close(struct mqbus_admin_listener *l)
 {
+	if (!l)
+		return;
 	if (l->sock)
 		nl_socket_free(l->sock);
 	free(l);
 }
 
-int nl_listener_fd(const struct nl_listener *l)
+int mqbus_admin_listener_fd(const struct mqbus_admin_listener *l)
 {
 	return nl_socket_get_fd(l->sock);
 }
 
 /* What the kernel counts as lost by this socket since the last time; 0: not known. */
-static __u64 listener_lost(struct nl_listener *l)
+static __u64 listener_lost(struct mqbus_admin_listener *l)
 {
 	FILE *f = fopen("/proc/net/netlink", "r");
 	unsigned long long drops, before = l->drops;
@@ -109,17 +112,17 @@ static __u64 listener_lost(struct nl_listener *l)
 }
 
 /* Whether the controller says that the family has gone. */
-static bool family_gone(const struct nl_listener *l, struct nlmsghdr *hdr)
+static bool family_gone(const struct mqbus_admin_listener *l, struct nlmsghdr *hdr)
 {
 	const struct genlmsghdr *gnlh = nlmsg_data(hdr);
-	struct nlattr *tb[NL_ATTR_MAX + 1];
+	struct nlattr *tb[MQBUS_ATTR_MAX + 1];
 
 	return hdr->nlmsg_type == l->controller && gnlh->cmd == CTRL_CMD_DELFAMILY &&
-	       !nl_query_parse(hdr, tb) && tb[CTRL_ATTR_FAMILY_ID] &&
+	       !mqbus_query_parse(hdr, tb) && tb[CTRL_ATTR_FAMILY_ID] &&
 	       nla_get_u16(tb[CTRL_ATTR_FAMILY_ID]) == l->family;
 }
 
-static void decode_event(struct nlattr **tb, struct nl_event *e)
+static void decode_event(struct nlattr **tb, struct mqbus_admin_event *e)
 {
 	int i;
 
@@ -128,39 +131,40 @@ static void decode_event(struct nlattr **tb, struct nl_event *e)
 		if (tb[i])
 			e->has |= 1U << i;
 	}
-	e->kind = nl_get_u32(tb[MQBUS_A_EVENT_KIND]);
-	e->time = nl_get_u64(tb[MQBUS_A_EVENT_TIME]);
-	nl_get_string(e->topic, tb[MQBUS_A_EVENT_TOPIC], sizeof(e->topic));
-	nl_get_string(e->group, tb[MQBUS_A_EVENT_GROUP], sizeof(e->group));
-	nl_get_string(e->member, tb[MQBUS_A_EVENT_MEMBER], sizeof(e->member));
-	e->pid = nl_get_u32(tb[MQBUS_A_EVENT_PID]);
-	nl_get_string(e->comm, tb[MQBUS_A_EVENT_COMM], sizeof(e->comm));
-	e->uid = nl_get_u32(tb[MQBUS_A_EVENT_UID]);
-	e->partition = nl_get_u32(tb[MQBUS_A_EVENT_PARTITION]);
-	e->offset = nl_get_u64(tb[MQBUS_A_EVENT_OFFSET]);
-	e->count = nl_get_u64(tb[MQBUS_A_EVENT_COUNT]);
-	nl_get_string(e->reason, tb[MQBUS_A_EVENT_REASON], sizeof(e->reason));
-	e->generation = nl_get_u32(tb[MQBUS_A_EVENT_GENERATION]);
-	e->lag = nl_get_u64(tb[MQBUS_A_EVENT_LAG]);
-	e->limit = nl_get_u64(tb[MQBUS_A_EVENT_LIMIT]);
-	e->blocked_time = nl_get_u64(tb[MQBUS_A_EVENT_BLOCKED_TIME]);
+	e->kind = mqbus_attr_u32(tb[MQBUS_A_EVENT_KIND]);
+	e->time = mqbus_attr_u64(tb[MQBUS_A_EVENT_TIME]);
+	mqbus_attr_string(e->topic, tb[MQBUS_A_EVENT_TOPIC], sizeof(e->topic));
+	mqbus_attr_string(e->group, tb[MQBUS_A_EVENT_GROUP], sizeof(e->group));
+	mqbus_attr_string(e->member, tb[MQBUS_A_EVENT_MEMBER], sizeof(e->member));
+	e->pid = mqbus_attr_u32(tb[MQBUS_A_EVENT_PID]);
+	mqbus_attr_string(e->comm, tb[MQBUS_A_EVENT_COMM], sizeof(e->comm));
+	e->uid = mqbus_attr_u32(tb[MQBUS_A_EVENT_UID]);
+	e->partition = mqbus_attr_u32(tb[MQBUS_A_EVENT_PARTITION]);
+	e->offset = mqbus_attr_u64(tb[MQBUS_A_EVENT_OFFSET]);
+	e->count = mqbus_attr_u64(tb[MQBUS_A_EVENT_COUNT]);
+	mqbus_attr_string(e->reason, tb[MQBUS_A_EVENT_REASON], sizeof(e->reason));
+	e->generation = mqbus_attr_u32(tb[MQBUS_A_EVENT_GENERATION]);
+	e->lag = mqbus_attr_u64(tb[MQBUS_A_EVENT_LAG]);
+	e->limit = mqbus_attr_u64(tb[MQBUS_A_EVENT_LIMIT]);
+	e->blocked_time = mqbus_attr_u64(tb[MQBUS_A_EVENT_BLOCKED_TIME]);
 }
 
-int nl_listener_next(struct nl_listener *l, struct nl_event *event, __u64 *lost)
+int mqbus_admin_listener_next(struct mqbus_admin_listener *l, struct mqbus_admin_event *event,
+			      __u64 *lost)
 {
 	char buf[MESSAGE_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *hdr = (struct nlmsghdr *)buf;
-	struct nlattr *tb[NL_ATTR_MAX + 1];
+	struct nlattr *tb[MQBUS_ATTR_MAX + 1];
 	ssize_t n;
 
 	/* libnl's own receives go on after a signal, and forget which error it was */
-	while ((n = recv(nl_listener_fd(l), buf, sizeof(buf), MSG_DONTWAIT)) >= 0) {
+	while ((n = recv(mqbus_admin_listener_fd(l), buf, sizeof(buf), MSG_DONTWAIT)) >= 0) {
 		/* Each event is sent by itself */
 		if (!nlmsg_ok(hdr, n) || hdr->nlmsg_len < NLMSG_HDRLEN + GENL_HDRLEN)
 			continue;
 		if (family_gone(l, hdr))
 			return -ENODEV;
-		if (hdr->nlmsg_type != l->family || nl_query_parse(hdr, tb))
+		if (hdr->nlmsg_type != l->family || mqbus_query_parse(hdr, tb))
 			continue;
 		decode_event(tb, event);
 		return 1;

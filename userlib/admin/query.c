@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,31 +6,31 @@
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 
-#include "nl_query.h"
+#include "query.h"
 
-__u32 nl_get_u32(struct nlattr *a)
+__u32 mqbus_attr_u32(struct nlattr *a)
 {
-	return a ? nla_get_u32(a) : 0;
+	return a && nla_len(a) >= (int)sizeof(__u32) ? nla_get_u32(a) : 0;
 }
 
-__u64 nl_get_u64(struct nlattr *a)
+__u64 mqbus_attr_u64(struct nlattr *a)
 {
-	return a ? nla_get_u64(a) : 0;
+	return a && nla_len(a) >= (int)sizeof(__u64) ? nla_get_u64(a) : 0;
 }
 
-void nl_get_string(char *dst, struct nlattr *a, size_t size)
+void mqbus_attr_string(char *dst, struct nlattr *a, size_t size)
 {
 	if (a)
 		nla_strlcpy(dst, a, size);
 }
 
-int nl_query_parse(struct nlmsghdr *hdr, struct nlattr *tb[NL_ATTR_MAX + 1])
+int mqbus_query_parse(struct nlmsghdr *hdr, struct nlattr *tb[MQBUS_ATTR_MAX + 1])
 {
-	return genlmsg_parse(hdr, 0, tb, NL_ATTR_MAX, NULL) < 0 ? -EPROTO : 0;
+	return genlmsg_parse(hdr, 0, tb, MQBUS_ATTR_MAX, NULL) < 0 ? -EPROTO : 0;
 }
 
 /* Of an attribute that comes more than once, a table of them holds only the last */
-static void decode_many(struct nl_query *q, struct nlmsghdr *hdr, void *item)
+static void decode_many(struct mqbus_query *q, struct nlmsghdr *hdr, void *item)
 {
 	struct nlattr *a;
 	int left;
@@ -43,11 +43,11 @@ static void decode_many(struct nl_query *q, struct nlmsghdr *hdr, void *item)
 
 static int on_message(struct nl_msg *msg, void *arg)
 {
-	struct nlattr *tb[NL_ATTR_MAX + 1];
-	struct nl_query *q = arg;
+	struct nlattr *tb[MQBUS_ATTR_MAX + 1];
+	struct mqbus_query *q = arg;
 	char *items;
 
-	q->error = nl_query_parse(nlmsg_hdr(msg), tb);
+	q->error = mqbus_query_parse(nlmsg_hdr(msg), tb);
 	if (q->error)
 		return NL_SKIP;
 	items = reallocarray(q->items, q->n + 1, q->size);
@@ -67,14 +67,14 @@ static int on_message(struct nl_msg *msg, void *arg)
 /* libnl's own codes have forgotten which errno it was, so keep the original. */
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
 {
-	struct nl_query *q = arg;
+	struct mqbus_query *q = arg;
 
 	(void)from;
 	q->error = err->error;
 	return NL_STOP;
 }
 
-static int query_send(struct nl_sock *sock, const struct nl_query *q)
+static int query_send(struct nl_sock *sock, const struct mqbus_query *q)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 	int family, i, ret;
@@ -97,7 +97,7 @@ static int query_send(struct nl_sock *sock, const struct nl_query *q)
 	return ret < 0 ? -EIO : 0;
 }
 
-static int query_receive(struct nl_sock *sock, struct nl_query *q)
+static int query_receive(struct nl_sock *sock, struct mqbus_query *q)
 {
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	int ret;
@@ -118,7 +118,7 @@ static int query_receive(struct nl_sock *sock, struct nl_query *q)
 	return ret < 0 ? -EIO : 0;
 }
 
-static int query_once(struct nl_query *q)
+static int query_once(struct mqbus_query *q)
 {
 	struct nl_sock *sock = nl_socket_alloc();
 	int ret;
@@ -132,7 +132,7 @@ static int query_once(struct nl_query *q)
 	return ret;
 }
 
-int nl_query_run(struct nl_query *q, void *out, size_t *n)
+int mqbus_query_run(struct mqbus_query *q, void *out, size_t *n)
 {
 	int tries = 10;
 	int ret;
@@ -147,6 +147,8 @@ int nl_query_run(struct nl_query *q, void *out, size_t *n)
 		free(q->items);
 		return ret;
 	}
+	if (q->n && q->compare)
+		qsort(q->items, q->n, q->size, q->compare);
 	*(void **)out = q->items;
 	*n = q->n;
 	return 0;
