@@ -107,7 +107,7 @@ load: unload
 unload:
 	$(Q)if [ -e /sys/module/mqbus ]; then rmmod mqbus; fi
 
-## install         libraries, headers, tool, manual pages; PREFIX=, DESTDIR=
+## install         libraries, headers, tool, manual pages, completion for bash; PREFIX=, DESTDIR=
 install: user
 	$(Q)for d in userlib tools; do \
 		if [ -e $$d/Makefile ]; then \

@@ -7,35 +7,9 @@
 
 #include "bench.h"
 #include "mqbus.h"
+#include "common/option.h"
 #include "common/output.h"
 #include "common/parse.h"
-
-static const char help[] =
-	"Usage: mqbus bench pair|fanout|queue [OPTION]...\n"
-	"\n"
-	"One process publishes, one (pair) or several (fanout) read, each in a group of\n"
-	"its own; each reader checks every byte of every message and their order. Or (queue)\n"
-	"workers share the messages: each leases some, checks them, and acks them.\n"
-	"\n"
-	"  -s, --size BYTES         of a message (default 64)\n"
-	"  -n, --msgs N             how many (default 1000000)\n"
-	"  -b, --batch N            published, and leased, in a call (default 64)\n"
-	"  -c, --consumers N        of fanout (default 4)\n"
-	"  -w, --workers N          of queue (default 4)\n"
-	"      --ack all|each|transact\n"
-	"                           of queue: one word for all that were leased (default), a\n"
-	"                           settlement for each, or that in a transaction which also\n"
-	"                           publishes each to another topic\n"
-	"      --inflight N         of queue: what it costs to settle in random order, a batch\n"
-	"                           at a time, while one worker holds N messages\n"
-	"  -r, --ring BYTES         of the topic, which is deleted in the end (default 1M)\n"
-	"      --against posix-mq|pipe\n"
-	"                           the same work over a queue or pipe for each reader,\n"
-	"                           with a call for each message\n"
-	"  -j, --json\n"
-	"\n"
-	"The time is from when all are ready until the last reader has all messages, or the\n"
-	"last message is settled.\n";
 
 static const struct bench_carrier * const carriers[] = { &bench_bus, &bench_mq, &bench_pipe };
 
@@ -70,9 +44,9 @@ static int report_json(const struct bench *b, double seconds)
 				     "verified", 1));
 }
 
-static int report_settle(const struct bench *b, const struct bench_settle *cost, bool json)
+static int report_settle(const struct bench *b, const struct bench_settle *cost)
 {
-	if (json)
+	if (b->json)
 		return output_json(json_pack("{s:s s:I s:I s:I s:I s:f s:f}",
 					     "mode", "inflight",
 					     "size", (json_int_t)b->size,
@@ -109,7 +83,7 @@ static __u64 ring_size(__u64 wanted, __u32 message)
 	return size;
 }
 
-enum { OPT_AGAINST = 256, OPT_ACK, OPT_INFLIGHT };
+enum { OPT_AGAINST = OPTION_LONG, OPT_ACK, OPT_INFLIGHT };
 
 static int parse_ack(const char *word, enum bench_ack *ack)
 {
@@ -125,11 +99,12 @@ static int parse_ack(const char *word, enum bench_ack *ack)
 	return -1;
 }
 
-static int bench_option(struct bench *b, int opt)
+static int take_option(void *into, int key)
 {
+	struct bench *b = into;
 	__u64 v;
 
-	switch (opt) {
+	switch (key) {
 	case 's':
 		if (parse_size(optarg, &v) || !v || v > MQBUS_RECORD_MAX)
 			return cmd_bad_value("--size", optarg, "1 to 256K bytes");
@@ -228,22 +203,44 @@ static int bench_complete(struct bench *b)
 	return STATUS_OK;
 }
 
+static const struct option_row rows[] = {
+	{ "size", 's', "BYTES", "of a message (default 64)" },
+	{ "msgs", 'n', "N", "how many (default 1000000)" },
+	{ "batch", 'b', "N", "published, and leased, in a call (default 64)" },
+	{ "consumers", 'c', "N", "of fanout (default 4)" },
+	{ "workers", 'w', "N", "of queue (default 4)" },
+	{ "ack", OPT_ACK, "all|each|transact",
+	  "of queue: one word for all that were leased (default), a\n"
+	  "settlement for each, or that in a transaction which also\n"
+	  "publishes each to another topic" },
+	{ "inflight", OPT_INFLIGHT, "N",
+	  "of queue: what it costs to settle in random order, a batch\n"
+	  "at a time, while one worker holds N messages" },
+	{ "ring", 'r', "BYTES", "of the topic, which is deleted in the end (default 1M)" },
+	{ "against", OPT_AGAINST, "posix-mq|pipe",
+	  "the same work over a queue or pipe for each reader,\n"
+	  "with a call for each message" },
+	{ "json", 'j', OPTION_FLAG(struct bench, json) },
+	{ 0 }
+};
+
+static const struct option_table table = {
+	.usage = "Usage: mqbus bench pair|fanout|queue [OPTION]...\n"
+		 "\n"
+		 "One process publishes, one (pair) or several (fanout) read, each in a group of\n"
+		 "its own; each reader checks every byte of every message and their order. Or (queue)\n"
+		 "workers share the messages: each leases some, checks them, and acks them.\n"
+		 "\n",
+	.rows = rows,
+	.more = "\n"
+		"The time is from when all are ready until the last reader has all messages, or the\n"
+		"last message is settled.\n",
+	.column = 27,
+	.take = take_option,
+};
+
 int cmd_bench(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "size", required_argument, NULL, 's' },
-		{ "msgs", required_argument, NULL, 'n' },
-		{ "batch", required_argument, NULL, 'b' },
-		{ "consumers", required_argument, NULL, 'c' },
-		{ "workers", required_argument, NULL, 'w' },
-		{ "ack", required_argument, NULL, OPT_ACK },
-		{ "inflight", required_argument, NULL, OPT_INFLIGHT },
-		{ "ring", required_argument, NULL, 'r' },
-		{ "against", required_argument, NULL, OPT_AGAINST },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct bench b = {
 		.carrier = &bench_bus,
 		.size = 64,
@@ -251,22 +248,13 @@ int cmd_bench(int argc, char **argv)
 		.batch = 64,
 		.ring = 1 << 20,
 	};
-	bool json = false;
 	struct bench_settle settle;
 	double seconds;
-	int opt, ret;
+	int ret;
 
-	while ((opt = getopt_long(argc, argv, "s:n:b:c:w:r:jh", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(help);
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		if (opt == 'j')
-			json = true;
-		ret = bench_option(&b, opt);
-		if (ret)
-			return ret;
-	}
+	ret = option_parse(&table, argc, argv, &b);
+	if (ret >= 0)
+		return ret;
 	if (argc - optind != 1)
 		return cmd_usage_error("bench: pair, fanout or queue?");
 	b.mode = argv[optind];
@@ -276,10 +264,10 @@ int cmd_bench(int argc, char **argv)
 	cmd_catch_signals();
 	if (b.inflight) {
 		ret = bench_settle(&b, &settle);
-		return ret ? ret : report_settle(&b, &settle, json);
+		return ret ? ret : report_settle(&b, &settle);
 	}
 	ret = bench_run(&b, &seconds);
 	if (ret)
 		return ret;
-	return json ? report_json(&b, seconds) : report_text(&b, seconds);
+	return b.json ? report_json(&b, seconds) : report_text(&b, seconds);
 }

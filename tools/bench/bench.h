@@ -65,6 +65,7 @@ enum bench_ack {
  * @ack: of "queue": how messages are acked
  * @inflight: of "queue": messages that one worker holds all the time, or 0
  * @ring: bytes of room for messages
+ * @json: print JSON
  * @topic: name of the topic, or of the queues
  * @fds: ends of the pipes: [consumer][0] is read
  * @ready_fds: each process writes a byte when it is ready
@@ -82,6 +83,7 @@ struct bench {
 	enum bench_ack ack;
 	__u32 inflight;
 	__u64 ring;
+	bool json;
 	char topic[64];
 	int fds[BENCH_CONSUMERS_MAX][2];
 	int ready_fds[2];

@@ -123,41 +123,6 @@ int cmd_bad_value(const char *option, const char *value, const char *expected)
 	return cmd_usage_error("%s '%s': expected %s", option, value, expected);
 }
 
-int cmd_bad_option(char **argv)
-{
-	const char *option = argv[optind - 1];
-
-	/* getopt_long() leaves the letter of a short option in optopt */
-	if (optopt)
-		return cmd_usage_error("option '-%c' is unknown or lacks its value", optopt);
-	return cmd_usage_error("option '%s' is unknown or lacks its value", option);
-}
-
-int cmd_help(const char *text)
-{
-	fputs(text, stdout);
-	return STATUS_OK;
-}
-
-int cmd_json_option(int argc, char **argv, const char *help, bool *json)
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(help);
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		*json = true;
-	}
-	return -1;
-}
-
 static void print_commands(const struct cmd *table, const char *prefix)
 {
 	printf("Usage: %s COMMAND ...\n\nCommands:\n", prefix);
@@ -177,11 +142,8 @@ int cmd_dispatch(const struct cmd *table, const char *prefix, int argc, char **a
 		return STATUS_OK;
 	}
 	for (cmd = table; cmd->name; cmd++) {
-		if (!strcmp(cmd->name, argv[1])) {
-			/* Errors have their own sentences, see cmd_bad_option() */
-			opterr = 0;
+		if (!strcmp(cmd->name, argv[1]))
 			return cmd->run(argc - 1, argv + 1);
-		}
 	}
 	return cmd_usage_error("%s: there is no command '%s'", prefix, argv[1]);
 }

@@ -70,15 +70,6 @@ __printf(1, 2) int cmd_usage_error(const char *fmt, ...);
 __printf(1, 2) int cmd_failed(const char *fmt, ...);
 /* The value of an option is not what it should be; returns STATUS_USAGE. */
 int cmd_bad_value(const char *option, const char *value, const char *expected);
-/* getopt_long() found an option that is unknown or lacks its value. */
-int cmd_bad_option(char **argv);
-/*
- * Options of a command that knows only --json and --help. Returns -1 to go on,
- * else the exit status.
- */
-int cmd_json_option(int argc, char **argv, const char *help, bool *json);
-/* Print the help on stdout; returns STATUS_OK. */
-int cmd_help(const char *text);
 
 /*
  * Let SIGINT and SIGTERM interrupt a call instead of ending the process; the

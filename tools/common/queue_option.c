@@ -12,29 +12,11 @@
 /* A dead letter is never smaller: its new headers alone take as much */
 #define LETTER_MIN 256
 
-static const struct option changeable[] = {
-	{ "max-inflight", required_argument, NULL, OPT_MAX_INFLIGHT },
-	{ "credit", required_argument, NULL, OPT_CREDIT },
-	{ "lease", required_argument, NULL, OPT_LEASE },
-	{ "limit", required_argument, NULL, OPT_LIMIT },
-	{ "backoff", required_argument, NULL, OPT_BACKOFF },
-	{ "dlq", required_argument, NULL, OPT_DLQ },
+enum {
+	OPT_MAX_INFLIGHT = OPTION_LONG, OPT_CREDIT, OPT_LEASE, OPT_LIMIT, OPT_BACKOFF, OPT_DLQ,
+	/* Only of a new group */
+	OPT_AT_MOST_ONCE, OPT_KEY_EXCLUSIVE, OPT_RETRY_SIZE,
 };
-
-static const struct option only_new[] = {
-	{ "at-most-once", no_argument, NULL, OPT_AT_MOST_ONCE },
-	{ "key-exclusive", no_argument, NULL, OPT_KEY_EXCLUSIVE },
-	{ "retry-size", required_argument, NULL, OPT_RETRY_SIZE },
-};
-
-void queue_option_append(struct option *table, bool fixed)
-{
-	while (table->name)
-		table++;
-	memcpy(table, changeable, sizeof(changeable));
-	if (fixed)
-		memcpy(table + ARRAY_SIZE(changeable), only_new, sizeof(only_new));
-}
 
 static int take_number(const char *option, __u32 *out)
 {
@@ -74,7 +56,7 @@ static int take_retry_size(struct mqbus_queue *queue)
 	return STATUS_OK;
 }
 
-int queue_option(struct queue_options *options, int opt)
+static int take_option(void *into, int key)
 {
 	static const __u32 fields[] = {
 		[OPT_MAX_INFLIGHT - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_MAX_INFLIGHT,
@@ -84,13 +66,14 @@ int queue_option(struct queue_options *options, int opt)
 		[OPT_BACKOFF - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_BACKOFF,
 		[OPT_DLQ - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_DLQ,
 	};
+	struct queue_options *options = into;
 	struct mqbus_queue *queue = &options->queue;
 
-	if (opt < OPT_AT_MOST_ONCE)
-		options->fields |= fields[opt - OPT_MAX_INFLIGHT];
+	if (key < OPT_AT_MOST_ONCE)
+		options->fields |= fields[key - OPT_MAX_INFLIGHT];
 	else
 		options->fixed = true;
-	switch (opt) {
+	switch (key) {
 	case OPT_MAX_INFLIGHT:
 		return take_number("--max-inflight", &queue->max_inflight);
 	case OPT_CREDIT:
@@ -118,6 +101,38 @@ int queue_option(struct queue_options *options, int opt)
 	}
 	return STATUS_OK;
 }
+
+static const struct option_row changeable[] = {
+	{ "max-inflight", OPT_MAX_INFLIGHT, "N",
+	  "records handed out and not settled (default 1024)" },
+	{ "credit", OPT_CREDIT, "N", "of these, how many one member may hold (default: all)" },
+	{ "lease", OPT_LEASE, "TIME", "to settle a record (default: while its member lives)" },
+	{ "limit", OPT_LIMIT, "N|none",
+	  "failures until a record is a dead letter (default 5;\n"
+	  "without --dlq: none)" },
+	{ "backoff", OPT_BACKOFF, "MIN[:MAX[:FACTOR[:JITTER%]]]",
+	  "wait between attempts (default 100ms:30s:2:20%; with\n"
+	  "MIN alone: up to 30s, times 2, exact)" },
+	{ "dlq", OPT_DLQ, "TOPIC|none", "where dead letters go (default: none)" },
+	{ 0 }
+};
+
+static const struct option_row fixed[] = {
+	{ "at-most-once", OPT_AT_MOST_ONCE, NULL, "settled when handed out, never tried again" },
+	{ "key-exclusive", OPT_KEY_EXCLUSIVE, NULL, "one record of a key at a time, in order" },
+	{ "retry-size", OPT_RETRY_SIZE, "BYTES",
+	  "where records wait for their next attempt (default: four\n"
+	  "of the largest, at least 64K), rounded up to a power of two" },
+	{ 0 }
+};
+
+const struct option_table queue_option_changeable = {
+	.rows = changeable, .column = 28, .take = take_option,
+};
+
+const struct option_table queue_option_fixed = {
+	.rows = fixed, .column = 28, .take = take_option,
+};
 
 /* ERANGE is one errno for many numbers: find the one that it is about. */
 static int report_range(const struct error_subject *s, const struct queue_options *options,

@@ -8,46 +8,12 @@
 #include "cmd.h"
 #include "error.h"
 #include "mqbus.h"
+#include "option.h"
 
 /* The queue group of a topic of dead letters that 'mqbus dlq' is a member of */
 #define DLQ_GROUP_DEFAULT "dlq"
 /* What a record grows by when it becomes a dead letter, at most */
 #define DLQ_HEADERS_BYTES 1024
-
-/* Above the letters and what commands number from 256 on */
-enum {
-	OPT_MAX_INFLIGHT = 512,
-	OPT_CREDIT,
-	OPT_LEASE,
-	OPT_LIMIT,
-	OPT_BACKOFF,
-	OPT_DLQ,
-	/* Only of a new group */
-	OPT_AT_MOST_ONCE,
-	OPT_KEY_EXCLUSIVE,
-	OPT_RETRY_SIZE,
-};
-
-/* Room that a table for getopt_long() needs for them */
-#define QUEUE_OPTION_COUNT 9
-
-/* The lines of a help that describe them */
-#define QUEUE_HELP_CHANGEABLE						\
-	"      --max-inflight N      records handed out and not settled (default 1024)\n" \
-	"      --credit N            of these, how many one member may hold (default: all)\n" \
-	"      --lease TIME          to settle a record (default: while its member lives)\n" \
-	"      --limit N|none        failures until a record is a dead letter (default 5;\n" \
-	"                            without --dlq: none)\n"	\
-	"      --backoff MIN[:MAX[:FACTOR[:JITTER%]]]\n"		\
-	"                            wait between attempts (default 100ms:30s:2:20%; with\n" \
-	"                            MIN alone: up to 30s, times 2, exact)\n" \
-	"      --dlq TOPIC|none      where dead letters go (default: none)\n"
-
-#define QUEUE_HELP_FIXED						\
-	"      --at-most-once        settled when handed out, never tried again\n" \
-	"      --key-exclusive       one record of a key at a time, in order\n" \
-	"      --retry-size BYTES    where records wait for their next attempt (default: four\n" \
-	"                            of the largest, at least 64K), rounded up to a power of two\n"
 
 /**
  * struct queue_options - what was asked for
@@ -69,13 +35,10 @@ struct queue_options {
 	.queue.backoff_jitter = 20,					\
 }
 
-/*
- * Append them to a table for getopt_long() that has QUEUE_OPTION_COUNT elements more
- * than it uses; @fixed: also those that only a new group can have.
- */
-void queue_option_append(struct option *table, bool fixed);
-/* Take one option (OPT_*, with optarg); returns the exit status. */
-int queue_option(struct queue_options *options, int opt);
+/* Taken into a struct queue_options: what can be changed, and what only a new group can have */
+extern const struct option_table queue_option_changeable;
+extern const struct option_table queue_option_fixed;
+
 /* Make the group with these options; returns the exit status. */
 int queue_option_create(struct error_subject *subject, enum mqbus_whence whence, __u64 value,
 			__u32 mode, const struct queue_options *options);

@@ -4,9 +4,15 @@
 #include <string.h>
 
 #include "names.h"
+#include "option.h"
 #include "output.h"
 #include "parse.h"
 #include "topic_option.h"
+
+enum {
+	OPT_MODE = OPTION_LONG, OPT_OWNER, OPT_RETENTION_SIZE, OPT_RATE, OPT_RATE_BYTES,
+	OPT_USER_RATE, OPT_USER_RATE_BYTES, OPT_BURST, OPT_SHARE, OPT_OVER,
+};
 
 __u64 topic_option_max_record(const struct mqbus_topic_config *config)
 {
@@ -77,31 +83,6 @@ static int parse_partitions(const char *s, __u32 *out)
 	return parse_u32(s, MQBUS_ANY, out) || !*out ? -EINVAL : 0;
 }
 
-static const struct option topic_options[] = {
-	{ "partitions", required_argument, NULL, 'n' },
-	{ "size", required_argument, NULL, 's' },
-	{ "full", required_argument, NULL, 'f' },
-	{ "max-record", required_argument, NULL, 'm' },
-	{ "retention", required_argument, NULL, 'r' },
-	{ "mode", required_argument, NULL, OPT_TOPIC_MODE },
-	{ "owner", required_argument, NULL, OPT_TOPIC_OWNER },
-	{ "retention-size", required_argument, NULL, OPT_TOPIC_RETENTION_SIZE },
-	{ "rate", required_argument, NULL, OPT_TOPIC_RATE },
-	{ "rate-bytes", required_argument, NULL, OPT_TOPIC_RATE_BYTES },
-	{ "user-rate", required_argument, NULL, OPT_TOPIC_USER_RATE },
-	{ "user-rate-bytes", required_argument, NULL, OPT_TOPIC_USER_RATE_BYTES },
-	{ "burst", required_argument, NULL, OPT_TOPIC_BURST },
-	{ "share", required_argument, NULL, OPT_TOPIC_SHARE },
-	{ "over", required_argument, NULL, OPT_TOPIC_OVER },
-};
-
-void topic_option_append(struct option *table)
-{
-	while (table->name)
-		table++;
-	memcpy(table, topic_options, sizeof(topic_options));
-}
-
 static int take_rate(const char *option, bool unit, __u64 *out)
 {
 	if (parse_rate(optarg, unit, out))
@@ -111,35 +92,35 @@ static int take_rate(const char *option, bool unit, __u64 *out)
 }
 
 /* Of a topic that limits its producers, or keeps only so much. */
-static int limit_option(struct mqbus_topic_config *config, int opt)
+static int limit_option(struct mqbus_topic_config *config, int key)
 {
 	__u64 v;
 
-	switch (opt) {
-	case OPT_TOPIC_RETENTION_SIZE:
+	switch (key) {
+	case OPT_RETENTION_SIZE:
 		if (parse_size(optarg, &v))
 			return cmd_bad_value("--retention-size", optarg,
 					     "bytes such as 512K; 0: all");
 		config->retention_size = v;
 		break;
-	case OPT_TOPIC_RATE:
+	case OPT_RATE:
 		return take_rate("--rate", false, (__u64 *)&config->rate);
-	case OPT_TOPIC_RATE_BYTES:
+	case OPT_RATE_BYTES:
 		return take_rate("--rate-bytes", true, (__u64 *)&config->rate_bytes);
-	case OPT_TOPIC_USER_RATE:
+	case OPT_USER_RATE:
 		return take_rate("--user-rate", false, (__u64 *)&config->user_rate);
-	case OPT_TOPIC_USER_RATE_BYTES:
+	case OPT_USER_RATE_BYTES:
 		return take_rate("--user-rate-bytes", true, (__u64 *)&config->user_rate_bytes);
-	case OPT_TOPIC_BURST:
+	case OPT_BURST:
 		if (parse_duration(optarg, &v) || !v || v > MQBUS_DELAY_MAX)
 			return cmd_bad_value("--burst", optarg, "a time such as 5s, up to 30d");
 		config->burst = v;
 		break;
-	case OPT_TOPIC_SHARE:
+	case OPT_SHARE:
 		if (parse_share(optarg, &config->share))
 			return cmd_bad_value("--share", optarg, "1% to 100%, or none");
 		break;
-	case OPT_TOPIC_OVER:
+	case OPT_OVER:
 		if (names_over_parse(optarg, &config->over))
 			return cmd_bad_value("--over", optarg, "block or reject");
 		break;
@@ -147,11 +128,11 @@ static int limit_option(struct mqbus_topic_config *config, int opt)
 	return STATUS_OK;
 }
 
-int topic_option(struct mqbus_topic_config *config, int opt)
+static int config_option(struct mqbus_topic_config *config, int key)
 {
 	__u64 v;
 
-	switch (opt) {
+	switch (key) {
 	case 'n':
 		if (parse_partitions(optarg, &config->partitions))
 			return cmd_bad_value("--partitions", optarg, "a number or per-cpu");
@@ -175,51 +156,103 @@ int topic_option(struct mqbus_topic_config *config, int opt)
 			return cmd_bad_value("--retention", optarg, "a time such as 10m or 500ms");
 		config->retention = v;
 		break;
-	case OPT_TOPIC_MODE:
+	case OPT_MODE:
 		if (parse_mode(optarg, &config->mode))
 			return cmd_bad_value("--mode", optarg, MODE_EXPECTED);
 		break;
-	case OPT_TOPIC_OWNER:
+	case OPT_OWNER:
 		if (parse_owner(optarg, &config->uid, &config->gid))
 			return cmd_bad_value("--owner", optarg, "UID[:GID] that exist");
 		break;
 	default:
-		return limit_option(config, opt);
+		return limit_option(config, key);
 	}
 	return STATUS_OK;
 }
 
-__u32 topic_option_fields(const struct mqbus_topic_config *config, int opt)
+/* Which bits of MQBUS_TOPIC_SET_* an option is, once taken; 0: it is for new topics only. */
+static __u32 field(const struct mqbus_topic_config *config, int key)
 {
-	switch (opt) {
+	switch (key) {
 	case 'f':
 		return MQBUS_TOPIC_SET_FULL;
 	case 'r':
 		return MQBUS_TOPIC_SET_RETENTION;
-	case OPT_TOPIC_MODE:
+	case OPT_MODE:
 		return MQBUS_TOPIC_SET_MODE;
-	case OPT_TOPIC_OWNER:
+	case OPT_OWNER:
 		return (config->uid == MQBUS_ANY ? 0 : MQBUS_TOPIC_SET_UID) |
 		       (config->gid == MQBUS_ANY ? 0 : MQBUS_TOPIC_SET_GID);
-	case OPT_TOPIC_RETENTION_SIZE:
+	case OPT_RETENTION_SIZE:
 		return MQBUS_TOPIC_SET_RETENTION_SIZE;
-	case OPT_TOPIC_RATE:
+	case OPT_RATE:
 		return MQBUS_TOPIC_SET_RATE;
-	case OPT_TOPIC_RATE_BYTES:
+	case OPT_RATE_BYTES:
 		return MQBUS_TOPIC_SET_RATE_BYTES;
-	case OPT_TOPIC_USER_RATE:
+	case OPT_USER_RATE:
 		return MQBUS_TOPIC_SET_USER_RATE;
-	case OPT_TOPIC_USER_RATE_BYTES:
+	case OPT_USER_RATE_BYTES:
 		return MQBUS_TOPIC_SET_USER_RATE_BYTES;
-	case OPT_TOPIC_BURST:
+	case OPT_BURST:
 		return MQBUS_TOPIC_SET_BURST;
-	case OPT_TOPIC_SHARE:
+	case OPT_SHARE:
 		return MQBUS_TOPIC_SET_SHARE;
-	case OPT_TOPIC_OVER:
+	case OPT_OVER:
 		return MQBUS_TOPIC_SET_OVER;
 	}
 	return 0;
 }
+
+static int take_option(void *into, int key)
+{
+	struct topic_options *o = into;
+	__u32 what;
+	int ret;
+
+	ret = config_option(&o->config, key);
+	what = field(&o->config, key);
+	o->fields |= what;
+	o->fixed |= !what;
+	return ret;
+}
+
+static const struct option_row fixed[] = {
+	{ "partitions", 'n', "N|per-cpu",
+	  "rings (default 1); per-cpu: one for each CPU,\n"
+	  "without any order" },
+	{ "size", 's', "BYTES", "of each ring (default 1M), rounded up to a power of two" },
+	{ "max-record", 'm', "BYTES", "largest record (default 64K, at most 1/4 of the ring)" },
+	{ 0 }
+};
+
+static const struct option_row changeable[] = {
+	{ "full", 'f', "block|reject|evict",
+	  "what a full topic does: the producer waits (default),\n"
+	  "it gets an error, the oldest records go" },
+	{ "retention", 'r', "TIME", "records go after this time (default: only for space)" },
+	{ "retention-size", OPT_RETENTION_SIZE, "BYTES", "or when a ring has more than this" },
+	{ "mode", OPT_MODE, "OCTAL", "r subscribes, w publishes (default 0666 less the umask)" },
+	{ "owner", OPT_OWNER, "UID[:GID]", "numbers or names (default: the caller)" },
+	{ "rate", OPT_RATE, "N/s", "records a second, of all producers together" },
+	{ "rate-bytes", OPT_RATE_BYTES, "BYTES/s", "and bytes, as they lie in the ring" },
+	{ "user-rate", OPT_USER_RATE, "N/s, --user-rate-bytes BYTES/s",
+	  "of the producers of each user" },
+	{ "user-rate-bytes", OPT_USER_RATE_BYTES, "BYTES/s", .hidden = true },
+	{ "burst", OPT_BURST, "TIME", "for which a rate may be saved up (default 1s)" },
+	{ "share", OPT_SHARE, "PERCENT", "of each ring that records of one user may take" },
+	{ "over", OPT_OVER, "block|reject",
+	  "over a rate or share the producer waits (default), or\n"
+	  "gets an error" },
+	{ 0 }
+};
+
+const struct option_table topic_option_fixed = {
+	.rows = fixed, .column = 30, .take = take_option,
+};
+
+const struct option_table topic_option_changeable = {
+	.rows = changeable, .column = 30, .take = take_option,
+};
 
 int topic_option_create(struct error_subject *subject, const struct mqbus_topic_config *config)
 {

@@ -96,6 +96,7 @@ enum dlq_verdict {
  * @to: destination of a redrive, or NULL: where each came from
  * @rate: redrives in a second, or 0
  * @dry_run: only tell
+ * @all: a purge is of all
  * @groups: where letters may come from, by topic and name, or NULL: not asked for yet
  * @nr_groups: elements of @groups
  * @targets: destinations so far
@@ -120,6 +121,7 @@ struct dlq {
 	const char *to;
 	double rate;
 	bool dry_run;
+	bool all;
 	struct mqbus_admin_group *groups;
 	size_t nr_groups;
 	struct dlq_target *targets;

@@ -4,66 +4,19 @@
 #include "common/cmd.h"
 #include "group.h"
 #include "mqbus.h"
+#include "common/option.h"
 #include "common/names.h"
 #include "common/parse.h"
 #include "common/queue_option.h"
 
-#define GROUP_HELP \
-	"      --lag-limit N         records of lag above which there is an event (mqbus\n"	\
-	"                            monitor); 0 (default) is none\n"
-#define STREAM_HELP \
-	"      --rebalance-timeout TIME|never\n"		\
-	"                            that a member has to let go of a partition which is to\n" \
-	"                            go to another, before it is taken away (default 60s)\n" \
-	"      --grace TIME          for which the partitions of a member that joined with an\n" \
-	"                            id are kept for it when it has gone (default 0)\n"
-
-static const char create_help[] =
-	"Usage: mqbus group create TOPIC GROUP [OPTION]...\n"
-	"\n"
-	"  -t, --type stream|queue   stream (default): members share the partitions, read each\n"
-	"                            in order and commit; queue: records are leased to any\n"
-	"                            member, which settles each\n"
-	"  -o, --offset WHERE        begin at: earliest (default), latest, an offset, @TIME\n"
-	"      --mode OCTAL          r may list it, w may join it (default 0666 less the umask)\n"
-	GROUP_HELP
-	"\n"
-	"Of a stream group:\n"
-	STREAM_HELP
-	"\n"
-	"Of a queue group:\n"
-	QUEUE_HELP_CHANGEABLE
-	QUEUE_HELP_FIXED
-	"\n"
-	"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z; other TIMEs take\n"
-	"ms, s (default), m, h, d. BYTES take K, M, G.\n";
-
-static const char set_help[] =
-	"Usage: mqbus group set TOPIC GROUP OPTION...\n"
-	"\n"
-	"Change a group; what is leased or waits already keeps its time.\n"
-	"\n"
-	GROUP_HELP
-	"\n"
-	"Of a stream group:\n"
-	STREAM_HELP
-	"\n"
-	"Of a queue group:\n"
-	QUEUE_HELP_CHANGEABLE
-	"\n"
-	"TIME takes ms, s (default), m, h, d; a --lease of 0 lasts while its member lives.\n";
-
-static const char pause_help[] =
-	"Usage: mqbus group pause TOPIC GROUP\n"
-	"       mqbus group resume TOPIC GROUP\n"
-	"\n"
-	"A group that is paused hands out nothing: its members wait as if there were no\n"
-	"records, but settle and commit what they have. It holds its space in the topic.\n";
-
-enum { OPT_MODE = 256, OPT_REBALANCE_TIMEOUT, OPT_GRACE, OPT_LAG_LIMIT };
+enum { OPT_MODE = OPTION_LONG, OPT_REBALANCE_TIMEOUT, OPT_GRACE, OPT_LAG_LIMIT };
 
 /**
  * struct group_options - what was asked for, of either type of group
+ * @type: an enum mqbus_group_type
+ * @typed: whether @type was given
+ * @place: where a new group begins
+ * @mode: of a new group
  * @stream: options of a stream group
  * @fields: bits of MQBUS_GROUP_SET_*: which of them were given
  * @queue: options of a queue group
@@ -71,6 +24,10 @@ enum { OPT_MODE = 256, OPT_REBALANCE_TIMEOUT, OPT_GRACE, OPT_LAG_LIMIT };
  * @limited: whether @lag_limit was given
  */
 struct group_options {
+	__u32 type;
+	bool typed;
+	struct place_spec place;
+	__u32 mode;
 	struct mqbus_stream stream;
 	__u32 fields;
 	struct queue_options queue;
@@ -78,13 +35,26 @@ struct group_options {
 	bool limited;
 };
 
-/* One option of a group of either type; returns the exit status. */
-static int group_option(struct group_options *options, int opt)
+static int take_option(void *into, int key)
 {
+	struct group_options *options = into;
 	struct mqbus_stream *stream = &options->stream;
 	__u64 v = MQBUS_WAIT_FOREVER;
 
-	switch (opt) {
+	switch (key) {
+	case 't':
+		if (names_group_type_parse(optarg, &options->type))
+			return cmd_bad_value("--type", optarg, "stream or queue");
+		options->typed = true;
+		break;
+	case 'o':
+		if (parse_place(optarg, &options->place))
+			return cmd_bad_value("--offset", optarg, PLACE_EXPECTED);
+		break;
+	case OPT_MODE:
+		if (parse_mode(optarg, &options->mode))
+			return cmd_bad_value("--mode", optarg, MODE_EXPECTED);
+		break;
 	case OPT_REBALANCE_TIMEOUT:
 		if (strcmp(optarg, "never") &&
 		    (parse_duration(optarg, &v) || !v || v > MQBUS_DELAY_MAX))
@@ -92,21 +62,80 @@ static int group_option(struct group_options *options, int opt)
 					     "a time such as 30s, up to 30d, or never");
 		stream->rebalance_timeout = v;
 		options->fields |= MQBUS_GROUP_SET_REBALANCE_TIMEOUT;
-		return STATUS_OK;
+		break;
 	case OPT_GRACE:
 		if (parse_duration(optarg, &v) || v > MQBUS_DELAY_MAX)
 			return cmd_bad_value("--grace", optarg, "a time such as 10s, up to 30d");
 		stream->grace = v;
 		options->fields |= MQBUS_GROUP_SET_GRACE;
-		return STATUS_OK;
+		break;
 	case OPT_LAG_LIMIT:
 		if (parse_number(optarg, ~0ULL, &options->lag_limit))
 			return cmd_bad_value("--lag-limit", optarg, "a number of records");
 		options->limited = true;
-		return STATUS_OK;
+		break;
 	}
-	return queue_option(&options->queue, opt);
+	return STATUS_OK;
 }
+
+static const struct option_row changeable_rows[] = {
+	{ "lag-limit", OPT_LAG_LIMIT, "N",
+	  "records of lag above which there is an event (mqbus\n"
+	  "monitor); 0 (default) is none" },
+	{ .help = "\nOf a stream group:" },
+	{ "rebalance-timeout", OPT_REBALANCE_TIMEOUT, "TIME|never",
+	  "that a member has to let go of a partition which is to\n"
+	  "go to another, before it is taken away (default 60s)" },
+	{ "grace", OPT_GRACE, "TIME",
+	  "for which the partitions of a member that joined with an\n"
+	  "id are kept for it when it has gone (default 0)" },
+	{ .help = "\nOf a queue group:" },
+	{ .table = &queue_option_changeable, .at = offsetof(struct group_options, queue) },
+	{ 0 }
+};
+
+static const struct option_table changeable = {
+	.rows = changeable_rows, .column = 28, .take = take_option,
+};
+
+static const struct option_row create_rows[] = {
+	{ "type", 't', "stream|queue",
+	  "stream (default): members share the partitions, read each\n"
+	  "in order and commit; queue: records are leased to any\n"
+	  "member, which settles each" },
+	{ "offset", 'o', "WHERE", "begin at: earliest (default), latest, an offset, @TIME" },
+	{ "mode", OPT_MODE, "OCTAL", "r may list it, w may join it (default 0666 less the umask)" },
+	{ .table = &changeable },
+	{ .table = &queue_option_fixed, .at = offsetof(struct group_options, queue) },
+	{ 0 }
+};
+
+static const struct option_table create_table = {
+	.usage = "Usage: mqbus group create TOPIC GROUP [OPTION]...\n\n",
+	.rows = create_rows,
+	.more = "\n"
+		"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z; other TIMEs take\n"
+		"ms, s (default), m, h, d. BYTES take K, M, G.\n",
+	.column = 28,
+	.take = take_option,
+};
+
+static const struct option_row set_rows[] = {
+	{ .table = &changeable },
+	{ "type", 't', "stream|queue", .hidden = true },
+	{ 0 }
+};
+
+static const struct option_table set_table = {
+	.usage = "Usage: mqbus group set TOPIC GROUP OPTION...\n"
+		 "\n"
+		 "Change a group; what is leased or waits already keeps its time.\n"
+		 "\n",
+	.rows = set_rows,
+	.more = "\n"
+		"TIME takes ms, s (default), m, h, d; a --lease of 0 lasts while its member lives.\n",
+	.take = take_option,
+};
 
 static int limit_set(const struct error_subject *subject, const struct group_options *group)
 {
@@ -120,61 +149,33 @@ static int limit_set(const struct error_subject *subject, const struct group_opt
 
 int group_create(int argc, char **argv)
 {
-	struct option options[8 + QUEUE_OPTION_COUNT] = {
-		{ "type", required_argument, NULL, 't' },
-		{ "offset", required_argument, NULL, 'o' },
-		{ "mode", required_argument, NULL, OPT_MODE },
-		{ "help", no_argument, NULL, 'h' },
-		{ "rebalance-timeout", required_argument, NULL, OPT_REBALANCE_TIMEOUT },
-		{ "grace", required_argument, NULL, OPT_GRACE },
-		{ "lag-limit", required_argument, NULL, OPT_LAG_LIMIT },
-	};
 	struct error_subject subject = { .action = DO_GROUP_CREATE };
-	struct place_spec place = { .whence = MQBUS_WHENCE_EARLIEST };
-	struct group_options group = { .queue = QUEUE_OPTIONS_INIT };
-	__u32 type = MQBUS_GROUP_STREAM;
-	__u32 mode = parse_default_mode();
-	int opt, ret;
+	struct group_options group = {
+		.type = MQBUS_GROUP_STREAM,
+		.place.whence = MQBUS_WHENCE_EARLIEST,
+		.mode = parse_default_mode(),
+		.queue = QUEUE_OPTIONS_INIT,
+	};
+	int ret;
 
-	queue_option_append(options, true);
-	while ((opt = getopt_long(argc, argv, "t:o:h", options, NULL)) != -1) {
-		switch (opt) {
-		case 't':
-			if (names_group_type_parse(optarg, &type))
-				return cmd_bad_value("--type", optarg, "stream or queue");
-			break;
-		case 'o':
-			if (parse_place(optarg, &place))
-				return cmd_bad_value("--offset", optarg, PLACE_EXPECTED);
-			break;
-		case OPT_MODE:
-			if (parse_mode(optarg, &mode))
-				return cmd_bad_value("--mode", optarg, MODE_EXPECTED);
-			break;
-		case 'h':
-			return cmd_help(create_help);
-		case '?':
-			return cmd_bad_option(argv);
-		default:
-			ret = group_option(&group, opt);
-			if (ret)
-				return ret;
-		}
-	}
+	ret = option_parse(&create_table, argc, argv, &group);
+	if (ret >= 0)
+		return ret;
 	ret = group_names(argc, argv, "create", &subject);
 	if (ret)
 		return ret;
-	if (type == MQBUS_GROUP_QUEUE && group.fields)
+	if (group.type == MQBUS_GROUP_QUEUE && group.fields)
 		return cmd_usage_error("group create: %s are for -t stream",
 				       "--rebalance-timeout and --grace");
-	if (type == MQBUS_GROUP_QUEUE) {
-		ret = queue_option_create(&subject, place.whence, place.value, mode, &group.queue);
+	if (group.type == MQBUS_GROUP_QUEUE) {
+		ret = queue_option_create(&subject, group.place.whence, group.place.value,
+					  group.mode, &group.queue);
 		return ret ? ret : limit_set(&subject, &group);
 	}
 	if (group.queue.fields || group.queue.fixed)
 		return cmd_usage_error("group create: these options are for -t queue");
-	ret = mqbus_stream_create(subject.topic, subject.group, place.whence, place.value, mode,
-				  &group.stream);
+	ret = mqbus_stream_create(subject.topic, subject.group, group.place.whence,
+				  group.place.value, group.mode, &group.stream);
 	return ret ? error_report(&subject, ret) : limit_set(&subject, &group);
 }
 
@@ -187,45 +188,21 @@ static int stream_set(const struct error_subject *subject, const struct group_op
 
 int group_set(int argc, char **argv)
 {
-	struct option options[6 + QUEUE_OPTION_COUNT] = {
-		{ "type", required_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "rebalance-timeout", required_argument, NULL, OPT_REBALANCE_TIMEOUT },
-		{ "grace", required_argument, NULL, OPT_GRACE },
-		{ "lag-limit", required_argument, NULL, OPT_LAG_LIMIT },
-	};
 	struct error_subject subject = { .action = DO_GROUP_SET };
-	struct group_options group = { 0 };
-	__u32 type = MQBUS_GROUP_STREAM;
-	bool typed = false;
-	int opt, ret;
+	struct group_options group = { .type = MQBUS_GROUP_STREAM };
+	int ret;
 
-	queue_option_append(options, false);
-	while ((opt = getopt_long(argc, argv, "t:h", options, NULL)) != -1) {
-		switch (opt) {
-		case 't':
-			if (names_group_type_parse(optarg, &type))
-				return cmd_bad_value("--type", optarg, "stream or queue");
-			typed = true;
-			break;
-		case 'h':
-			return cmd_help(set_help);
-		case '?':
-			return cmd_bad_option(argv);
-		default:
-			ret = group_option(&group, opt);
-			if (ret)
-				return ret;
-		}
-	}
+	ret = option_parse(&set_table, argc, argv, &group);
+	if (ret >= 0)
+		return ret;
 	ret = group_names(argc, argv, "set", &subject);
 	if (ret)
 		return ret;
 	if (!group.queue.fields && !group.fields && !group.limited)
 		return cmd_usage_error("group set: change what?");
 	if ((group.queue.fields && group.fields) ||
-	    (typed && (group.queue.fields || group.fields) &&
-	     !(type == MQBUS_GROUP_QUEUE ? group.queue.fields : group.fields)))
+	    (group.typed && (group.queue.fields || group.fields) &&
+	     !(group.type == MQBUS_GROUP_QUEUE ? group.queue.fields : group.fields)))
 		return cmd_usage_error("group set: these options are for two types of groups");
 	if (group.queue.fields)
 		ret = queue_option_set(&subject, &group.queue);
@@ -236,18 +213,21 @@ int group_set(int argc, char **argv)
 
 static int group_set_paused(int argc, char **argv, bool paused)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+	static const struct option_row none[] = { { 0 } };
+	static const struct option_table table = {
+		.usage = "Usage: mqbus group pause TOPIC GROUP\n"
+			 "       mqbus group resume TOPIC GROUP\n"
+			 "\n"
+			 "A group that is paused hands out nothing: its members wait as if there were no\n"
+			 "records, but settle and commit what they have. It holds its space in the topic.\n",
+		.rows = none,
 	};
 	struct error_subject subject = { .action = DO_GROUP_SET };
-	int opt, ret;
+	int ret;
 
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(pause_help);
-		return cmd_bad_option(argv);
-	}
+	ret = option_parse(&table, argc, argv, NULL);
+	if (ret >= 0)
+		return ret;
 	ret = group_names(argc, argv, argv[0], &subject);
 	if (ret)
 		return ret;

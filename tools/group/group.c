@@ -8,26 +8,10 @@
 #include "group.h"
 #include "mqbus.h"
 #include "mqbus_admin.h"
+#include "common/option.h"
 #include "common/output.h"
 #include "common/parse.h"
 #include "common/report.h"
-
-static const char seek_help[] =
-	"Usage: mqbus group seek TOPIC GROUP -o WHERE [OPTION]...\n"
-	"\n"
-	"Show where a group would read next, or move it there.\n"
-	"\n"
-	"  -o, --offset WHERE     earliest, latest, an offset, @TIME; or so many records on\n"
-	"                         (+N) or back (-N) from what it has committed\n"
-	"  -p, --partition N      only this one (default: all)\n"
-	"      --execute          do it; the group must have no members\n"
-	"      --force            or they are made to begin there: what they had is not theirs\n"
-	"                         any more\n"
-	"  -j, --json\n"
-	"\n"
-	"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z.\n";
-
-enum { OPT_FORCE = 256, OPT_EXECUTE };
 
 int group_names(int argc, char **argv, const char *command, struct error_subject *subject)
 {
@@ -47,7 +31,8 @@ static int group_list(int argc, char **argv)
 	size_t n;
 	int ret;
 
-	ret = cmd_json_option(argc, argv, "Usage: mqbus group list [TOPIC] [-j|--json]\n", &json);
+	ret = option_parse_json("Usage: mqbus group list [TOPIC] [-j|--json]\n", argc, argv,
+				&json);
 	if (ret >= 0)
 		return ret;
 	if (argc - optind > 1)
@@ -73,8 +58,8 @@ static int group_show(int argc, char **argv)
 	size_t n;
 	int ret;
 
-	ret = cmd_json_option(argc, argv, "Usage: mqbus group show TOPIC GROUP [-j|--json]\n",
-			      &json);
+	ret = option_parse_json("Usage: mqbus group show TOPIC GROUP [-j|--json]\n", argc, argv,
+				&json);
 	if (ret >= 0)
 		return ret;
 	ret = group_names(argc, argv, "show", &subject);
@@ -95,24 +80,17 @@ static int group_show(int argc, char **argv)
 
 static int group_delete(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "force", no_argument, NULL, OPT_FORCE },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+	static const struct option_row flag = {
+		"force", OPTION_LONG, NULL, "also when it has members",
 	};
 	struct error_subject subject = { .action = DO_GROUP_DELETE };
 	bool force = false;
-	int opt, ret;
+	int ret;
 
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help("Usage: mqbus group delete TOPIC GROUP [--force]\n"
-					"\n"
-					"  --force  also when it has members\n");
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		force = true;
-	}
+	ret = option_parse_flag("Usage: mqbus group delete TOPIC GROUP [--force]\n\n", &flag,
+				argc, argv, &force);
+	if (ret >= 0)
+		return ret;
 	ret = group_names(argc, argv, "delete", &subject);
 	if (ret)
 		return ret;
@@ -120,7 +98,7 @@ static int group_delete(int argc, char **argv)
 	return ret ? error_report(&subject, ret) : STATUS_OK;
 }
 
-static int seek_table(const struct mqbus_seek_result *results, int n, bool executed)
+static int print_seek(const struct mqbus_seek_result *results, int n, bool executed)
 {
 	struct table table = { 0 };
 	int i;
@@ -194,50 +172,62 @@ static int seek_run(const struct seek *seek, struct error_subject *subject)
 		n = MQBUS_PARTITIONS_MAX;
 	if (seek->json)
 		return output_json(seek_json(results, n, seek->execute));
-	return seek_table(results, n, seek->execute);
+	return print_seek(results, n, seek->execute);
 }
+
+static int seek_option(void *into, int key)
+{
+	struct seek *seek = into;
+
+	switch (key) {
+	case 'o':
+		if (parse_move(optarg, &seek->place))
+			return cmd_bad_value("--offset", optarg, MOVE_EXPECTED);
+		seek->placed = true;
+		break;
+	case 'p':
+		if (parse_u32(optarg, MQBUS_ANY - 1, &seek->partition))
+			return cmd_bad_value("--partition", optarg, "a number");
+		break;
+	}
+	return STATUS_OK;
+}
+
+static const struct option_row seek_rows[] = {
+	{ "offset", 'o', "WHERE",
+	  "earliest, latest, an offset, @TIME; or so many records on\n"
+	  "(+N) or back (-N) from what it has committed" },
+	{ "partition", 'p', "N", "only this one (default: all)" },
+	{ "execute", 0, NULL, "do it; the group must have no members",
+	  OPTION_FLAG(struct seek, execute) },
+	{ "force", 0, NULL,
+	  "or they are made to begin there: what they had is not theirs\n"
+	  "any more",
+	  OPTION_FLAG(struct seek, force) },
+	{ "json", 'j', OPTION_FLAG(struct seek, json) },
+	{ 0 }
+};
+
+static const struct option_table seek_table = {
+	.usage = "Usage: mqbus group seek TOPIC GROUP -o WHERE [OPTION]...\n"
+		 "\n"
+		 "Show where a group would read next, or move it there.\n"
+		 "\n",
+	.rows = seek_rows,
+	.more = "\n@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z.\n",
+	.column = 25,
+	.take = seek_option,
+};
 
 static int group_seek(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "offset", required_argument, NULL, 'o' },
-		{ "partition", required_argument, NULL, 'p' },
-		{ "execute", no_argument, NULL, OPT_EXECUTE },
-		{ "force", no_argument, NULL, OPT_FORCE },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct error_subject subject = { .action = DO_GROUP_SEEK };
 	struct seek seek = { .partition = MQBUS_ANY };
-	int opt, ret;
+	int ret;
 
-	while ((opt = getopt_long(argc, argv, "o:p:jh", options, NULL)) != -1) {
-		switch (opt) {
-		case 'o':
-			if (parse_move(optarg, &seek.place))
-				return cmd_bad_value("--offset", optarg, MOVE_EXPECTED);
-			seek.placed = true;
-			break;
-		case 'p':
-			if (parse_u32(optarg, MQBUS_ANY - 1, &seek.partition))
-				return cmd_bad_value("--partition", optarg, "a number");
-			break;
-		case OPT_EXECUTE:
-			seek.execute = true;
-			break;
-		case OPT_FORCE:
-			seek.force = true;
-			break;
-		case 'j':
-			seek.json = true;
-			break;
-		case 'h':
-			return cmd_help(seek_help);
-		default:
-			return cmd_bad_option(argv);
-		}
-	}
+	ret = option_parse(&seek_table, argc, argv, &seek);
+	if (ret >= 0)
+		return ret;
 	ret = group_names(argc, argv, "seek", &subject);
 	if (ret)
 		return ret;

@@ -8,6 +8,7 @@
 #include "common/cmd.h"
 #include "common/escape.h"
 #include "group.h"
+#include "common/option.h"
 #include "common/names.h"
 #include "mqbus_admin.h"
 #include "common/output.h"
@@ -120,13 +121,12 @@ int group_members(int argc, char **argv)
 	bool json = false;
 	int ret;
 
-	ret = cmd_json_option(argc, argv,
-			      "Usage: mqbus group members TOPIC GROUP [-j|--json]\n"
-			      "\n"
-			      "Who reads, and how much of it each has: active, standby (there are fewer\n"
-			      "partitions than members), fenced (it did not let go of a partition in time\n"
-			      "and has not come back), away (its partitions are kept for it).\n",
-			      &json);
+	ret = option_parse_json("Usage: mqbus group members TOPIC GROUP [-j|--json]\n"
+				"\n"
+				"Who reads, and how much of it each has: active, standby (there are fewer\n"
+				"partitions than members), fenced (it did not let go of a partition in time\n"
+				"and has not come back), away (its partitions are kept for it).\n",
+				argc, argv, &json);
 	if (ret >= 0)
 		return ret;
 	ret = group_names(argc, argv, "members", &subject);

@@ -8,37 +8,10 @@
 #include "common/cmd.h"
 #include "common/error.h"
 #include "common/input.h"
+#include "common/option.h"
 #include "mqbus.h"
 #include "common/parse.h"
 #include "wait.h"
-
-static const char help[] =
-	"Usage: mqbus pub TOPIC [OPTION]... [FILE]...\n"
-	"\n"
-	"Publish each line of the files (default: stdin, also as -) as a record.\n"
-	"\n"
-	"  -k, --key KEY            key of all records; a key decides the partition\n"
-	"  -K, --key-separator SEP  each line is KEY SEP VALUE; a line without SEP has no key\n"
-	"  -H, --header NAME=VALUE  add a header; may be repeated\n"
-	"  -p, --partition N        this partition\n"
-	"  -r, --routing-key KEY\n"
-	"      --raw                each file is one record\n"
-	"  -b, --batch N            publish up to N records in a call (default 64)\n"
-	"  -t, --timeout TIME       wait this long for room in a full topic, and at the end for\n"
-	"                           --wait-for (default: for ever)\n"
-	"      --name NAME          publish under a name that goes on: records are numbered, and\n"
-	"                           what the name has stored already is skipped; another\n"
-	"                           publisher that has the name is fenced\n"
-	"      --seq-from N|next    number of the first record (default 1); next: behind the\n"
-	"                           last one stored under the name, so nothing is skipped\n"
-	"      --wait-for GROUP     end when the group has settled all; may be repeated\n"
-	"  -v, --report             print 'stored N', the sum so far, after each call\n"
-	"  -q, --quiet              no summary\n"
-	"\n"
-	"What was read is published before waiting for more input. With --name the same files\n"
-	"can be published again after a failure: only what is missing is stored.\n"
-	"\n"
-	"Exit status: 0 all was stored; 1 not all; 2 usage; 124 timeout; 128+N signal N.\n";
 
 #define BATCH_DEFAULT 64
 
@@ -370,12 +343,13 @@ static int set_part(const char *option, size_t max, __u64 *address, __u16 *len)
 	return STATUS_OK;
 }
 
-enum { OPT_RAW = 256, OPT_NAME, OPT_SEQ_FROM, OPT_WAIT_FOR };
+enum { OPT_NAME = OPTION_LONG, OPT_SEQ_FROM, OPT_WAIT_FOR };
 
-/* One option; returns the exit status. */
-static int pub_option(struct pub *pub, int opt)
+static int take_option(void *into, int key)
 {
-	switch (opt) {
+	struct pub *pub = into;
+
+	switch (key) {
 	case 'k':
 		return set_part("--key", MQBUS_KEY_MAX, &pub->model.key, &pub->model.key_len);
 	case 'r':
@@ -413,38 +387,54 @@ static int pub_option(struct pub *pub, int opt)
 		break;
 	case OPT_WAIT_FOR:
 		return pub_wait_add(&pub->wait, optarg);
-	case OPT_RAW:
-		pub->raw = true;
-		break;
-	case 'v':
-		pub->report = true;
-		break;
-	case 'q':
-		pub->quiet = true;
-		break;
 	}
 	return STATUS_OK;
 }
 
+static const struct option_row rows[] = {
+	{ "key", 'k', "KEY", "key of all records; a key decides the partition" },
+	{ "key-separator", 'K', "SEP",
+	  "each line is KEY SEP VALUE; a line without SEP has no key" },
+	{ "header", 'H', "NAME=VALUE", "add a header; may be repeated" },
+	{ "partition", 'p', "N", "this partition" },
+	{ "routing-key", 'r', "KEY" },
+	{ "raw", 0, NULL, "each file is one record", OPTION_FLAG(struct pub, raw) },
+	{ "batch", 'b', "N", "publish up to N records in a call (default 64)" },
+	{ "timeout", 't', "TIME",
+	  "wait this long for room in a full topic, and at the end for\n"
+	  "--wait-for (default: for ever)" },
+	{ "name", OPT_NAME, "NAME",
+	  "publish under a name that goes on: records are numbered, and\n"
+	  "what the name has stored already is skipped; another\n"
+	  "publisher that has the name is fenced" },
+	{ "seq-from", OPT_SEQ_FROM, "N|next",
+	  "number of the first record (default 1); next: behind the\n"
+	  "last one stored under the name, so nothing is skipped" },
+	{ "wait-for", OPT_WAIT_FOR, "GROUP",
+	  "end when the group has settled all; may be repeated" },
+	{ "report", 'v', NULL, "print 'stored N', the sum so far, after each call",
+	  OPTION_FLAG(struct pub, report) },
+	{ "quiet", 'q', NULL, "no summary", OPTION_FLAG(struct pub, quiet) },
+	{ 0 }
+};
+
+static const struct option_table table = {
+	.usage = "Usage: mqbus pub TOPIC [OPTION]... [FILE]...\n"
+		 "\n"
+		 "Publish each line of the files (default: stdin, also as -) as a record.\n"
+		 "\n",
+	.rows = rows,
+	.more = "\n"
+		"What was read is published before waiting for more input. With --name the same files\n"
+		"can be published again after a failure: only what is missing is stored.\n"
+		"\n"
+		"Exit status: 0 all was stored; 1 not all; 2 usage; 124 timeout; 128+N signal N.\n",
+	.column = 27,
+	.take = take_option,
+};
+
 int cmd_pub(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "key", required_argument, NULL, 'k' },
-		{ "key-separator", required_argument, NULL, 'K' },
-		{ "header", required_argument, NULL, 'H' },
-		{ "partition", required_argument, NULL, 'p' },
-		{ "routing-key", required_argument, NULL, 'r' },
-		{ "raw", no_argument, NULL, OPT_RAW },
-		{ "name", required_argument, NULL, OPT_NAME },
-		{ "seq-from", required_argument, NULL, OPT_SEQ_FROM },
-		{ "wait-for", required_argument, NULL, OPT_WAIT_FOR },
-		{ "batch", required_argument, NULL, 'b' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "report", no_argument, NULL, 'v' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	static struct pub pub = {
 		.model = { .partition = MQBUS_ANY },
 		.timeout = -1,
@@ -452,17 +442,11 @@ int cmd_pub(int argc, char **argv)
 		.seq = 1,
 		.batch = BATCH_DEFAULT,
 	};
-	int opt, ret;
+	int ret;
 
-	while ((opt = getopt_long(argc, argv, "k:K:H:p:r:b:t:vqh", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(help);
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		ret = pub_option(&pub, opt);
-		if (ret)
-			return ret;
-	}
+	ret = option_parse(&table, argc, argv, &pub);
+	if (ret >= 0)
+		return ret;
 	if (optind == argc)
 		return cmd_usage_error("pub: which TOPIC?");
 	if (pub.separator && (pub.model.key_len || pub.raw))

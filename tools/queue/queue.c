@@ -8,32 +8,13 @@
 #include "common/queue_option.h"
 #include "common/topic_option.h"
 
-static const char help[] =
-	"Usage: mqbus queue NAME [OPTION]...\n"
-	"\n"
-	"Make a work queue: topic NAME, its queue group, and topic NAME.dlq for dead letters\n"
-	"with the group that 'mqbus dlq' reads. All of it, or nothing.\n"
-	"\n"
-	"  -g, --group GROUP           name of the queue group (default workers)\n"
-	"  -q, --quiet                 do not say what was made\n"
-	"\n"
-	"Of the topic:\n"
-	TOPIC_HELP
-	"\n"
-	"Of the queue group:\n"
-	QUEUE_HELP_CHANGEABLE
-	QUEUE_HELP_FIXED
-	"\n"
-	"Here --dlq is NAME.dlq unless given; a topic that is there already is used as it is.\n"
-	"BYTES take K, M, G; TIME takes ms, s (default), m, h, d.\n";
-
 #define DLQ_SUFFIX ".dlq"
 
 /**
  * struct work_queue - what is to be made
  * @topic: name
  * @group: name of the queue group
- * @config: of the topic
+ * @of_topic: its options
  * @options: of the queue group; its dlq is the name of the other topic, or ""
  * @quiet: do not say what was made
  * @made_topic: it is made, and is undone if something fails
@@ -42,7 +23,7 @@ static const char help[] =
 struct work_queue {
 	const char *topic;
 	const char *group;
-	struct mqbus_topic_config config;
+	struct topic_options of_topic;
 	struct queue_options options;
 	bool quiet;
 	bool made_topic;
@@ -52,12 +33,12 @@ struct work_queue {
 /* Large enough for the largest record with the headers of a dead letter. */
 static void dlq_config(const struct work_queue *w, struct mqbus_topic_config *config)
 {
-	__u64 need = topic_option_max_record(&w->config) + DLQ_HEADERS_BYTES +
+	__u64 need = topic_option_max_record(&w->of_topic.config) + DLQ_HEADERS_BYTES +
 		     sizeof(struct mqbus_record) + 8;
 
-	*config = w->config;
+	*config = w->of_topic.config;
 	config->partitions = 1;
-	config->max_record = topic_option_max_record(&w->config);
+	config->max_record = topic_option_max_record(&w->of_topic.config);
 	config->full = MQBUS_FULL_BLOCK;
 	/* Not lost for being old: somebody has to look at them */
 	config->retention = 0;
@@ -103,12 +84,12 @@ static int make_topic(struct work_queue *w)
 	struct error_subject subject = { .topic = w->topic };
 	int ret;
 
-	ret = topic_option_create(&subject, &w->config);
+	ret = topic_option_create(&subject, &w->of_topic.config);
 	if (ret)
 		return ret;
 	w->made_topic = true;
 	if (!w->quiet)
-		topic_option_tell(w->topic, &w->config);
+		topic_option_tell(w->topic, &w->of_topic.config);
 	return STATUS_OK;
 }
 
@@ -118,7 +99,7 @@ static int make_group(struct work_queue *w)
 	const struct mqbus_queue *queue = &w->options.queue;
 	int ret;
 
-	ret = queue_option_create(&subject, MQBUS_WHENCE_EARLIEST, 0, w->config.mode,
+	ret = queue_option_create(&subject, MQBUS_WHENCE_EARLIEST, 0, w->of_topic.config.mode,
 				  &w->options);
 	if (ret || w->quiet)
 		return ret;
@@ -168,37 +149,45 @@ static int name_dlq(struct work_queue *w)
 	return STATUS_OK;
 }
 
+static const struct option_row rows[] = {
+	{ "group", 'g', "GROUP", "name of the queue group (default workers)",
+	  OPTION_STRING(struct work_queue, group) },
+	{ "quiet", 'q', NULL, "do not say what was made", OPTION_FLAG(struct work_queue, quiet) },
+	{ .help = "\nOf the topic:" },
+	{ .table = &topic_option_fixed, .at = offsetof(struct work_queue, of_topic) },
+	{ .table = &topic_option_changeable, .at = offsetof(struct work_queue, of_topic) },
+	{ .help = "\nOf the queue group:" },
+	{ .table = &queue_option_changeable, .at = offsetof(struct work_queue, options) },
+	{ .table = &queue_option_fixed, .at = offsetof(struct work_queue, options) },
+	{ 0 }
+};
+
+static const struct option_table table = {
+	.usage = "Usage: mqbus queue NAME [OPTION]...\n"
+		 "\n"
+		 "Make a work queue: topic NAME, its queue group, and topic NAME.dlq for dead letters\n"
+		 "with the group that 'mqbus dlq' reads. All of it, or nothing.\n"
+		 "\n",
+	.rows = rows,
+	.more = "\n"
+		"Here --dlq is NAME.dlq unless given; a topic that is there already is used as it is.\n"
+		"BYTES take K, M, G; TIME takes ms, s (default), m, h, d.\n",
+	.column = 30,
+};
+
 int cmd_queue(int argc, char **argv)
 {
-	struct option options[4 + TOPIC_OPTION_COUNT + QUEUE_OPTION_COUNT] = {
-		{ "group", required_argument, NULL, 'g' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-	};
 	struct work_queue w = {
 		.group = "workers",
-		.config = MQBUS_TOPIC_CONFIG_INIT,
+		.of_topic.config = MQBUS_TOPIC_CONFIG_INIT,
 		.options = QUEUE_OPTIONS_INIT,
 	};
-	int opt, ret;
+	int ret;
 
-	w.config.mode = parse_default_mode();
-	topic_option_append(options);
-	queue_option_append(options, true);
-	while ((opt = getopt_long(argc, argv, TOPIC_OPTION_LETTERS "g:qh", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(help);
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		if (opt == 'g')
-			w.group = optarg;
-		if (opt == 'q')
-			w.quiet = true;
-		ret = opt < OPT_MAX_INFLIGHT || opt >= OPT_TOPIC_MODE ?
-		      topic_option(&w.config, opt) : queue_option(&w.options, opt);
-		if (ret)
-			return ret;
-	}
+	w.of_topic.config.mode = parse_default_mode();
+	ret = option_parse(&table, argc, argv, &w);
+	if (ret >= 0)
+		return ret;
 	if (argc - optind != 1)
 		return cmd_usage_error("queue takes one NAME");
 	w.topic = argv[optind];

@@ -5,58 +5,12 @@
 
 #include "common/cmd.h"
 #include "mqbus_admin.h"
+#include "common/option.h"
 #include "common/parse.h"
 #include "run.h"
 
-static const char help[] =
-	"Usage: mqbus run -t TOPIC -g GROUP [OPTION]... [--] COMMAND [ARGUMENT]...\n"
-	"\n"
-	"Start COMMAND for each record of a queue group. The record's value is its stdin.\n"
-	"\n"
-	"  -t, --topic TOPIC\n"
-	"  -g, --group GROUP       a queue group (mqbus queue; group create -t queue)\n"
-	"  -j, --jobs N            so many at a time (default 1)\n"
-	"  -c, --count N           end after N records\n"
-	"      --idle-exit TIME    end when there was no record for this long\n"
-	"      --timeout TIME      COMMAND may take this long; then it gets SIGTERM and its\n"
-	"                          record is nacked\n"
-	"      --kill-after TIME   and SIGKILL this long after that (default 5s)\n"
-	"      --lease TIME        hold a record for this long, extended while COMMAND runs\n"
-	"                          (default: what the group says)\n"
-	"      --again TIME        hand a record that COMMAND wants later (status 75) out\n"
-	"                          again after this long (default 1s)\n"
-	"      --grace TIME        COMMANDs that run when it is to stop may go on for this\n"
-	"                          long (default: to their end)\n"
-	"      --to TOPIC          publish what COMMAND prints, a record for each line, with the\n"
-	"                          key of the record that it works on. That is done in one step\n"
-	"                          with the ack: all of it or nothing, and once, whatever is\n"
-	"                          killed. Nothing is published unless its status is 0. A full\n"
-	"                          TOPIC is waited for\n"
-	"      --raw               all that it prints is one record\n"
-	"  -v, --verbose           a line on stderr for each record\n"
-	"\n"
-	"What COMMAND ends with decides about its record:\n"
-	"  status 0  ack: done                 status 65  reject: to the dead letters, now\n"
-	"  status 75 release: again later      other      nack: again after the backoff\n"
-	"  a signal  the record counts as failed and is handed out again at once\n"
-	"\n"
-	"Its environment: MQBUS_TOPIC, MQBUS_GROUP, MQBUS_PARTITION, MQBUS_OFFSET,\n"
-	"MQBUS_ATTEMPT (from 1), MQBUS_TIME (seconds since 1970), MQBUS_KEY,\n"
-	"MQBUS_ROUTING_KEY, and MQBUS_HEADER_<name>: what is no letter or digit in the name\n"
-	"becomes '_'. What is not there, or has a NUL byte in it, is not set.\n"
-	"\n"
-	"With --to a COMMAND can print up to 1023 lines, 320K with 64 bytes for each and its key\n"
-	"counted; if it prints more, or a line is too long for TOPIC, its record is nacked.\n"
-	"\n"
-	"SIGTERM, SIGINT and SIGHUP stop it: what runs may end and is settled. A second one\n"
-	"ends what runs, and releases its records.\n"
-	"\n"
-	"Exit status: 0 stopped, or --count or --idle-exit reached; 1 failed; 2 usage;\n"
-	"126 COMMAND cannot be executed; 127 there is no such COMMAND.\n";
-
 enum {
-	OPT_IDLE_EXIT = 256, OPT_TIMEOUT, OPT_KILL_AFTER, OPT_LEASE, OPT_AGAIN, OPT_GRACE,
-	OPT_TO, OPT_RAW,
+	OPT_IDLE_EXIT = OPTION_LONG, OPT_TIMEOUT, OPT_KILL_AFTER, OPT_LEASE, OPT_AGAIN, OPT_GRACE,
 };
 
 /* If the group may not be listed: short, for it is extended anyway */
@@ -82,32 +36,14 @@ static int option_time(const char *option, __u64 *ns)
 	return STATUS_OK;
 }
 
-/* One option; returns the exit status. */
-static int run_option(struct run *run, int opt)
+static int take_option(void *into, int key)
 {
-	switch (opt) {
-	case 't':
-		run->subject.topic = optarg;
-		break;
-	case 'g':
-		run->subject.group = optarg;
-		break;
+	struct run *run = into;
+
+	switch (key) {
 	case 'j':
 		if (parse_u32(optarg, RUN_WORKERS_MAX, &run->workers) || !run->workers)
 			return cmd_bad_value("--jobs", optarg, "1 to 1024");
-		break;
-	case 'c':
-		if (parse_number(optarg, ULLONG_MAX, &run->count))
-			return cmd_bad_value("--count", optarg, "a number");
-		break;
-	case 'v':
-		run->verbose = true;
-		break;
-	case OPT_TO:
-		run->to = optarg;
-		break;
-	case OPT_RAW:
-		run->raw = true;
 		break;
 	case OPT_IDLE_EXIT:
 		return option_time("--idle-exit", &run->idle);
@@ -140,25 +76,72 @@ static __u64 group_lease(const struct run *run)
 	return lease;
 }
 
+static const struct option_row rows[] = {
+	{ "topic", 't', "TOPIC", OPTION_STRING(struct run, subject.topic) },
+	{ "group", 'g', "GROUP", "a queue group (mqbus queue; group create -t queue)",
+	  OPTION_STRING(struct run, subject.group) },
+	{ "jobs", 'j', "N", "so many at a time (default 1)" },
+	{ "count", 'c', "N", "end after N records", OPTION_NUMBER(struct run, count) },
+	{ "idle-exit", OPT_IDLE_EXIT, "TIME", "end when there was no record for this long" },
+	{ "timeout", OPT_TIMEOUT, "TIME",
+	  "COMMAND may take this long; then it gets SIGTERM and its\n"
+	  "record is nacked" },
+	{ "kill-after", OPT_KILL_AFTER, "TIME", "and SIGKILL this long after that (default 5s)" },
+	{ "lease", OPT_LEASE, "TIME",
+	  "hold a record for this long, extended while COMMAND runs\n"
+	  "(default: what the group says)" },
+	{ "again", OPT_AGAIN, "TIME",
+	  "hand a record that COMMAND wants later (status 75) out\n"
+	  "again after this long (default 1s)" },
+	{ "grace", OPT_GRACE, "TIME",
+	  "COMMANDs that run when it is to stop may go on for this\n"
+	  "long (default: to their end)" },
+	{ "to", 0, "TOPIC",
+	  "publish what COMMAND prints, a record for each line, with the\n"
+	  "key of the record that it works on. That is done in one step\n"
+	  "with the ack: all of it or nothing, and once, whatever is\n"
+	  "killed. Nothing is published unless its status is 0. A full\n"
+	  "TOPIC is waited for",
+	  OPTION_STRING(struct run, to) },
+	{ "raw", 0, NULL, "all that it prints is one record", OPTION_FLAG(struct run, raw) },
+	{ "verbose", 'v', NULL, "a line on stderr for each record",
+	  OPTION_FLAG(struct run, verbose) },
+	{ 0 }
+};
+
+static const struct option_table table = {
+	.usage = "Usage: mqbus run -t TOPIC -g GROUP [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+		 "\n"
+		 "Start COMMAND for each record of a queue group. The record's value is its stdin.\n"
+		 "\n",
+	.rows = rows,
+	.more = "\n"
+		"What COMMAND ends with decides about its record:\n"
+		"  status 0  ack: done                 status 65  reject: to the dead letters, now\n"
+		"  status 75 release: again later      other      nack: again after the backoff\n"
+		"  a signal  the record counts as failed and is handed out again at once\n"
+		"\n"
+		"Its environment: MQBUS_TOPIC, MQBUS_GROUP, MQBUS_PARTITION, MQBUS_OFFSET,\n"
+		"MQBUS_ATTEMPT (from 1), MQBUS_TIME (seconds since 1970), MQBUS_KEY,\n"
+		"MQBUS_ROUTING_KEY, and MQBUS_HEADER_<name>: what is no letter or digit in the name\n"
+		"becomes '_'. What is not there, or has a NUL byte in it, is not set.\n"
+		"\n"
+		"With --to a COMMAND can print up to 1023 lines, 320K with 64 bytes for each and its key\n"
+		"counted; if it prints more, or a line is too long for TOPIC, its record is nacked.\n"
+		"\n"
+		"SIGTERM, SIGINT and SIGHUP stop it: what runs may end and is settled. A second one\n"
+		"ends what runs, and releases its records.\n"
+		"\n"
+		"Exit status: 0 stopped, or --count or --idle-exit reached; 1 failed; 2 usage;\n"
+		"126 COMMAND cannot be executed; 127 there is no such COMMAND.\n",
+	.column = 26,
+	/* Options behind the command are the command's */
+	.ends = true,
+	.take = take_option,
+};
+
 int cmd_run(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "topic", required_argument, NULL, 't' },
-		{ "group", required_argument, NULL, 'g' },
-		{ "jobs", required_argument, NULL, 'j' },
-		{ "count", required_argument, NULL, 'c' },
-		{ "idle-exit", required_argument, NULL, OPT_IDLE_EXIT },
-		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-		{ "kill-after", required_argument, NULL, OPT_KILL_AFTER },
-		{ "lease", required_argument, NULL, OPT_LEASE },
-		{ "again", required_argument, NULL, OPT_AGAIN },
-		{ "grace", required_argument, NULL, OPT_GRACE },
-		{ "to", required_argument, NULL, OPT_TO },
-		{ "raw", no_argument, NULL, OPT_RAW },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct run run = {
 		.workers = 1,
 		.count = ULLONG_MAX,
@@ -168,18 +151,11 @@ int cmd_run(int argc, char **argv)
 		.grace = RUN_NEVER,
 		.again = 1000000000ULL,
 	};
-	int opt, ret;
+	int ret;
 
-	/* Options behind the command are the command's */
-	while ((opt = getopt_long(argc, argv, "+t:g:j:c:vh", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(help);
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		ret = run_option(&run, opt);
-		if (ret)
-			return ret;
-	}
+	ret = option_parse(&table, argc, argv, &run);
+	if (ret >= 0)
+		return ret;
 	if (!run.subject.topic)
 		return cmd_usage_error("run: which topic? (-t TOPIC)");
 	if (!run.subject.group)

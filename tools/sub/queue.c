@@ -39,7 +39,7 @@ static int queue_join(struct queue *q)
 	ret = mqbus_worker_open(&q->worker, topic, group);
 	if (!ret)
 		sub_note_place(sub);
-	if (ret != -ENOENT || !sub->create)
+	if (ret != -ENOENT || sub->no_create)
 		return ret ? sub_report(sub, DO_WORK, ret) : STATUS_OK;
 	ret = mqbus_queue_create(topic, group, sub->place.whence, sub->place.value,
 				 parse_default_mode(), &options.queue);

@@ -7,55 +7,8 @@
 #include <unistd.h>
 
 #include "common/names.h"
+#include "common/option.h"
 #include "sub.h"
-
-static const char help[] =
-	"Usage: mqbus sub TOPIC -g GROUP [OPTION]...\n"
-	"\n"
-	"Print the records of a topic as a member of a group. A record is committed once\n"
-	"it was written to stdout: what a killed reader had not written is read again.\n"
-	"\n"
-	"  -g, --group GROUP    made if it is not there\n"
-	"      --type stream|queue, -t queue\n"
-	"                       of the group (default stream); a queue shares its records\n"
-	"                       among its members, which settle each by itself\n"
-	"  -o, --offset WHERE   where a new group begins: earliest (default), latest, an\n"
-	"                       offset, @TIME; a group that is there goes on where it was\n"
-	"      --no-create      the group must be there\n"
-	"  -c, --count N        end after N records\n"
-	"  -e, --exit           end when there is no more to read\n"
-	"  -t, --timeout TIME   end when no record came for this long (status 124)\n"
-	"  -f, --format FORMAT  default '%s\\n'\n"
-	"  -j, --json           a line of JSON for each record\n"
-	"      --raw            as it is on a terminal, too, where what is no text of a record is\n"
-	"                       printed as \\xNN\n"
-	"  -q, --quiet          no notes on stderr, not even of lost records\n"
-	"\n"
-	"Of a stream group, whose members share the partitions of the topic:\n"
-	"      --member ID      an id of its own: for the group's grace time its partitions are\n"
-	"                       kept for it when it has gone (group create --grace)\n"
-	"\n"
-	"Of a queue group:\n"
-	"      --ack auto       ack each record once it was written (default)\n"
-	"      --ack on-exit    ack all at the end if the exit status is 0, else release all\n"
-	"      --ack manual     stdin settles them, a line for each:\n"
-	"                         ack ID      nack ID [DELAY]    release ID [DELAY]\n"
-	"                         reject ID   extend ID [TIME]\n"
-	"                       What is not settled when it ends, or at the end of stdin, is\n"
-	"                       released. Default FORMAT '%L\\t%s\\n'\n"
-	"      --lease TIME     how long leases last (default: as the group says)\n"
-	"  -b, --batch N        lease N at a time, with --ack manual: hold up to N (default 64)\n"
-	"\n"
-	"FORMAT:\n"
-	"  %t topic      %p partition     %o offset           %T time in ms since 1970\n"
-	"  %s value      %k key           %r routing key      %h headers NAME=VALUE,...\n"
-	"  %S its bytes  %K its bytes     %% percent sign     \\n \\r \\t \\0 \\\\ \\xNN\n"
-	"  %L ID of the lease             %a attempt, from 1\n"
-	"\n"
-	"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z; other TIMEs and\n"
-	"DELAYs take ms, s (default), m, h, d.\n"
-	"\n"
-	"Exit status: 0 done; 1 failed; 2 usage; 124 timeout; 128+N signal N.\n";
 
 int sub_report(struct sub *sub, enum error_action action, int err)
 {
@@ -120,7 +73,7 @@ int sub_write(struct sub *sub, const char *fate)
 	return STATUS_OK;
 }
 
-enum { OPT_NO_CREATE = 256, OPT_RAW, OPT_TYPE, OPT_MEMBER, OPT_ACK, OPT_LEASE_TIME };
+enum { OPT_TYPE = OPTION_LONG, OPT_MEMBER, OPT_ACK, OPT_LEASE };
 
 static int sub_ack_option(struct sub *sub)
 {
@@ -141,13 +94,13 @@ static int sub_ack_option(struct sub *sub)
 }
 
 /* One option of queue groups; returns the exit status. */
-static int sub_queue_option(struct sub *sub, int opt)
+static int take_queue_option(struct sub *sub, int key)
 {
 	sub->leasing = true;
-	switch (opt) {
+	switch (key) {
 	case OPT_ACK:
 		return sub_ack_option(sub);
-	case OPT_LEASE_TIME:
+	case OPT_LEASE:
 		if (parse_timeout(optarg, &sub->lease) || !sub->lease ||
 		    sub->lease > (__s64)MQBUS_DELAY_MAX)
 			return cmd_bad_value("--lease", optarg, "a time up to 30 days such as 30s");
@@ -160,13 +113,11 @@ static int sub_queue_option(struct sub *sub, int opt)
 	return STATUS_OK;
 }
 
-/* One option; returns the exit status. */
-static int sub_option(struct sub *sub, int opt, const char **format)
+static int take_option(void *into, int key)
 {
-	switch (opt) {
-	case 'g':
-		sub->subject.group = optarg;
-		break;
+	struct sub *sub = into;
+
+	switch (key) {
 	case OPT_TYPE:
 		if (names_group_type_parse(optarg, &sub->type))
 			return cmd_bad_value("--type", optarg, "stream or queue");
@@ -176,20 +127,10 @@ static int sub_option(struct sub *sub, int opt, const char **format)
 			return cmd_bad_value("--offset", optarg, PLACE_EXPECTED);
 		sub->placed = true;
 		break;
-	case OPT_NO_CREATE:
-		sub->create = false;
-		break;
 	case OPT_MEMBER:
 		if (!*optarg || strlen(optarg) >= MQBUS_NAME_SIZE)
 			return cmd_bad_value("--member", optarg, "an id of 1 to 127 bytes");
 		sub->member = optarg;
-		break;
-	case 'c':
-		if (parse_number(optarg, ULLONG_MAX, &sub->left))
-			return cmd_bad_value("--count", optarg, "a number");
-		break;
-	case 'e':
-		sub->exit = true;
 		break;
 	case 't':
 		/* What it means for a group is no time, so it can mean both */
@@ -197,20 +138,8 @@ static int sub_option(struct sub *sub, int opt, const char **format)
 		    parse_timeout(optarg, &sub->timeout))
 			return cmd_bad_value("--timeout", optarg, "a time such as 10s or 500ms");
 		break;
-	case 'f':
-		*format = optarg;
-		break;
-	case 'j':
-		sub->json = true;
-		break;
-	case OPT_RAW:
-		sub->raw = true;
-		break;
-	case 'q':
-		sub->quiet = true;
-		break;
 	default:
-		return sub_queue_option(sub, opt);
+		return take_queue_option(sub, key);
 	}
 	return STATUS_OK;
 }
@@ -227,50 +156,86 @@ static int sub_check(struct sub *sub)
 	return STATUS_OK;
 }
 
+static const struct option_row rows[] = {
+	{ "group", 'g', "GROUP", "made if it is not there",
+	  OPTION_STRING(struct sub, subject.group) },
+	{ "type", OPT_TYPE, "stream|queue, -t queue",
+	  "of the group (default stream); a queue shares its records\n"
+	  "among its members, which settle each by itself" },
+	{ "offset", 'o', "WHERE",
+	  "where a new group begins: earliest (default), latest, an\n"
+	  "offset, @TIME; a group that is there goes on where it was" },
+	{ "no-create", 0, NULL, "the group must be there", OPTION_FLAG(struct sub, no_create) },
+	{ "count", 'c', "N", "end after N records", OPTION_NUMBER(struct sub, left) },
+	{ "exit", 'e', NULL, "end when there is no more to read", OPTION_FLAG(struct sub, exit) },
+	{ "timeout", 't', "TIME", "end when no record came for this long (status 124)" },
+	{ "format", 'f', "FORMAT", "default '%s\\n'", OPTION_STRING(struct sub, given) },
+	{ "json", 'j', NULL, "a line of JSON for each record", OPTION_FLAG(struct sub, json) },
+	{ "raw", 0, NULL,
+	  "as it is on a terminal, too, where what is no text of a record is\n"
+	  "printed as \\xNN",
+	  OPTION_FLAG(struct sub, raw) },
+	{ "quiet", 'q', NULL, "no notes on stderr, not even of lost records",
+	  OPTION_FLAG(struct sub, quiet) },
+	{ .help = "\nOf a stream group, whose members share the partitions of the topic:" },
+	{ "member", OPT_MEMBER, "ID",
+	  "an id of its own: for the group's grace time its partitions are\n"
+	  "kept for it when it has gone (group create --grace)" },
+	{ .help = "\nOf a queue group:" },
+	{ "ack", OPT_ACK, "auto", "ack each record once it was written (default)" },
+	{ "ack", OPT_ACK, "on-exit",
+	  "ack all at the end if the exit status is 0, else release all" },
+	{ "ack", OPT_ACK, "manual",
+	  "stdin settles them, a line for each:\n"
+	  "  ack ID      nack ID [DELAY]    release ID [DELAY]\n"
+	  "  reject ID   extend ID [TIME]\n"
+	  "What is not settled when it ends, or at the end of stdin, is\n"
+	  "released. Default FORMAT '%L\\t%s\\n'" },
+	{ "lease", OPT_LEASE, "TIME", "how long leases last (default: as the group says)" },
+	{ "batch", 'b', "N", "lease N at a time, with --ack manual: hold up to N (default 64)" },
+	{ 0 }
+};
+
+static const struct option_table table = {
+	.usage = "Usage: mqbus sub TOPIC -g GROUP [OPTION]...\n"
+		 "\n"
+		 "Print the records of a topic as a member of a group. A record is committed once\n"
+		 "it was written to stdout: what a killed reader had not written is read again.\n"
+		 "\n",
+	.rows = rows,
+	.more = "\n"
+		"FORMAT:\n"
+		"  %t topic      %p partition     %o offset           %T time in ms since 1970\n"
+		"  %s value      %k key           %r routing key      %h headers NAME=VALUE,...\n"
+		"  %S its bytes  %K its bytes     %% percent sign     \\n \\r \\t \\0 \\\\ \\xNN\n"
+		"  %L ID of the lease             %a attempt, from 1\n"
+		"\n"
+		"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z; other TIMEs and\n"
+		"DELAYs take ms, s (default), m, h, d.\n"
+		"\n"
+		"Exit status: 0 done; 1 failed; 2 usage; 124 timeout; 128+N signal N.\n",
+	.column = 23,
+	.take = take_option,
+};
+
 int cmd_sub(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "group", required_argument, NULL, 'g' },
-		{ "type", required_argument, NULL, OPT_TYPE },
-		{ "offset", required_argument, NULL, 'o' },
-		{ "no-create", no_argument, NULL, OPT_NO_CREATE },
-		{ "member", required_argument, NULL, OPT_MEMBER },
-		{ "count", required_argument, NULL, 'c' },
-		{ "exit", no_argument, NULL, 'e' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "format", required_argument, NULL, 'f' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "raw", no_argument, NULL, OPT_RAW },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "ack", required_argument, NULL, OPT_ACK },
-		{ "lease", required_argument, NULL, OPT_LEASE_TIME },
-		{ "batch", required_argument, NULL, 'b' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct sub sub = { .create = true, .timeout = -1, .left = ULLONG_MAX, .member = "" };
-	const char *format = NULL;
+	struct sub sub = { .timeout = -1, .left = ULLONG_MAX, .member = "" };
 	const char *bad;
-	int opt, ret;
+	int ret;
 
-	while ((opt = getopt_long(argc, argv, "g:o:c:et:f:jqb:h", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(help);
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		ret = sub_option(&sub, opt, &format);
-		if (ret)
-			return ret;
-	}
+	ret = option_parse(&table, argc, argv, &sub);
+	if (ret >= 0)
+		return ret;
 	if (argc - optind != 1)
 		return cmd_usage_error("sub takes one TOPIC");
 	ret = sub_check(&sub);
 	if (ret)
 		return ret;
 	sub.subject.topic = argv[optind];
-	if (!format)
-		format = sub.ack == SUB_ACK_MANUAL ? "%L\\t%s\\n" : "%s\\n";
-	sub.format = format_compile(format, &bad);
+	if (!sub.given)
+		sub.given = sub.ack == SUB_ACK_MANUAL ? "%L\\t%s\\n" : "%s\\n";
+	sub.format = format_compile(sub.given, &bad);
 	if (!sub.format)
 		return cmd_bad_value("--format", bad, "a letter of --help behind the % or \\");
 	sub.raw |= !isatty(STDOUT_FILENO);

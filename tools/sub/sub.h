@@ -27,10 +27,11 @@ enum sub_ack {
  * struct sub - a run of mqbus sub
  * @subject: for messages
  * @type: an &enum mqbus_group_type
+ * @given: the format as it was given, or NULL
  * @format: of the output
  * @json: JSON instead of @format
  * @raw: as it is, also on a terminal
- * @create: make the group if needed
+ * @no_create: the group must be there
  * @place: where a new group begins
  * @placed: whether @place was given
  * @exit: end when there is no more
@@ -47,10 +48,11 @@ enum sub_ack {
 struct sub {
 	struct error_subject subject;
 	__u32 type;
+	const char *given;
 	struct format *format;
 	bool json;
 	bool raw;
-	bool create;
+	bool no_create;
 	struct place_spec place;
 	bool placed;
 	bool exit;

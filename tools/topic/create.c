@@ -1,95 +1,91 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <string.h>
 
 #include "common/parse.h"
 #include "common/topic_option.h"
 #include "topic.h"
 
-static const char create_help[] =
-	"Usage: mqbus topic create NAME [OPTION]...\n"
-	"\n"
-	TOPIC_HELP
-	"  -q, --quiet                 do not say what was made\n"
-	"\n"
-	"BYTES take K, M, G; TIME takes ms, s (default), m, h, d.\n";
+/**
+ * struct topic_create - what was asked for
+ * @options: of the topic
+ * @quiet: do not say what was made
+ */
+struct topic_create {
+	struct topic_options options;
+	bool quiet;
+};
 
-static const char set_help[] =
-	"Usage: mqbus topic set NAME OPTION...\n"
-	"\n"
-	"Change a topic that is there.\n"
-	"\n"
-	TOPIC_HELP_CHANGEABLE
-	"\n"
-	"A --retention or --retention-size of 0, and none for the others, is no limit. Whether\n"
-	"a topic evicts cannot be changed. BYTES take K, M, G; TIME takes ms, s (default), m,\n"
-	"h, d.\n";
+static const struct option_row create_rows[] = {
+	{ .table = &topic_option_fixed, .at = offsetof(struct topic_create, options) },
+	{ .table = &topic_option_changeable, .at = offsetof(struct topic_create, options) },
+	{ "quiet", 'q', NULL, "do not say what was made", OPTION_FLAG(struct topic_create, quiet) },
+	{ 0 }
+};
+
+static const struct option_table create_table = {
+	.usage = "Usage: mqbus topic create NAME [OPTION]...\n\n",
+	.rows = create_rows,
+	.more = "\nBYTES take K, M, G; TIME takes ms, s (default), m, h, d.\n",
+	.column = 30,
+};
 
 int topic_create(int argc, char **argv)
 {
-	struct option options[3 + TOPIC_OPTION_COUNT] = {
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-	};
-	struct mqbus_topic_config config = MQBUS_TOPIC_CONFIG_INIT;
+	struct topic_create create = { .options.config = MQBUS_TOPIC_CONFIG_INIT };
+	struct mqbus_topic_config *config = &create.options.config;
 	struct error_subject subject = { 0 };
-	bool quiet = false;
-	int opt, ret;
+	int ret;
 
-	config.mode = parse_default_mode();
-	topic_option_append(options);
-	while ((opt = getopt_long(argc, argv, TOPIC_OPTION_LETTERS "qh", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(create_help);
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		if (opt == 'q')
-			quiet = true;
-		ret = topic_option(&config, opt);
-		if (ret)
-			return ret;
-	}
+	config->mode = parse_default_mode();
+	ret = option_parse(&create_table, argc, argv, &create);
+	if (ret >= 0)
+		return ret;
 	if (argc - optind != 1)
 		return cmd_usage_error("topic create takes one NAME");
 	subject.topic = argv[optind];
-	ret = topic_option_create(&subject, &config);
-	if (!ret && !quiet)
-		topic_option_tell(subject.topic, &config);
+	ret = topic_option_create(&subject, config);
+	if (!ret && !create.quiet)
+		topic_option_tell(subject.topic, config);
 	return ret;
 }
 
+static const struct option_row set_rows[] = {
+	{ .table = &topic_option_fixed, .hidden = true },
+	{ .table = &topic_option_changeable },
+	{ 0 }
+};
+
+static const struct option_table set_table = {
+	.usage = "Usage: mqbus topic set NAME OPTION...\n"
+		 "\n"
+		 "Change a topic that is there.\n"
+		 "\n",
+	.rows = set_rows,
+	.more = "\n"
+		"A --retention or --retention-size of 0, and none for the others, is no limit. Whether\n"
+		"a topic evicts cannot be changed. BYTES take K, M, G; TIME takes ms, s (default), m,\n"
+		"h, d.\n",
+};
+
 int topic_set(int argc, char **argv)
 {
-	struct option options[2 + TOPIC_OPTION_COUNT] = {
-		{ "help", no_argument, NULL, 'h' },
-	};
-	struct mqbus_topic_config config = MQBUS_TOPIC_CONFIG_INIT;
+	struct topic_options options = { .config = MQBUS_TOPIC_CONFIG_INIT };
 	struct error_subject subject = { .action = DO_TOPIC_SET };
-	__u32 field, fields = 0;
-	int opt, ret;
+	int ret;
 
-	topic_option_append(options);
-	while ((opt = getopt_long(argc, argv, TOPIC_OPTION_LETTERS "h", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(set_help);
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		ret = topic_option(&config, opt);
-		if (ret)
-			return ret;
-		field = topic_option_fields(&config, opt);
-		if (!field)
-			return cmd_usage_error("topic set: %s are for new topics",
-					       "--partitions, --size and --max-record");
-		fields |= field;
-	}
+	ret = option_parse(&set_table, argc, argv, &options);
+	if (ret >= 0)
+		return ret;
+	if (options.fixed)
+		return cmd_usage_error("topic set: %s are for new topics",
+				       "--partitions, --size and --max-record");
 	if (argc - optind != 1)
 		return cmd_usage_error("topic set takes one NAME");
-	if (!fields)
+	if (!options.fields)
 		return cmd_usage_error("topic set: change what?");
 	subject.topic = argv[optind];
-	ret = mqbus_topic_set(subject.topic, fields, &config);
-	if (ret == -EPERM && fields & (MQBUS_TOPIC_SET_UID | MQBUS_TOPIC_SET_GID))
+	ret = mqbus_topic_set(subject.topic, options.fields, &options.config);
+	if (ret == -EPERM && options.fields & (MQBUS_TOPIC_SET_UID | MQBUS_TOPIC_SET_GID))
 		subject.action = DO_TOPIC_CREATE;
 	return ret ? error_report(&subject, ret) : STATUS_OK;
 }

@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "mqbus.h"
 #include "mqbus_admin.h"
+#include "common/option.h"
 #include "common/output.h"
 #include "common/report.h"
 #include "topic.h"
@@ -23,7 +24,8 @@ static int topic_list(int argc, char **argv)
 	size_t n;
 	int ret;
 
-	ret = cmd_json_option(argc, argv, "Usage: mqbus topic list [-j|--json]\n", &json);
+	ret = option_parse_json("Usage: mqbus topic list [-j|--json]\n", argc, argv,
+				&json);
 	if (ret >= 0)
 		return ret;
 	if (argc != optind)
@@ -46,7 +48,8 @@ static int topic_show(int argc, char **argv)
 	bool json = false;
 	int ret;
 
-	ret = cmd_json_option(argc, argv, "Usage: mqbus topic show NAME [-j|--json]\n", &json);
+	ret = option_parse_json("Usage: mqbus topic show NAME [-j|--json]\n", argc, argv,
+				&json);
 	if (ret >= 0)
 		return ret;
 	if (argc - optind != 1)
@@ -98,22 +101,15 @@ static int delete_all(void)
 
 static int topic_delete(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "all", no_argument, NULL, OPT_ALL },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	static const struct option_row flag = { "all", OPTION_LONG, .hidden = true };
 	int status = STATUS_OK;
 	bool all = false;
-	int opt;
+	int ret;
 
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help("Usage: mqbus topic delete NAME... | --all\n");
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		all = true;
-	}
+	ret = option_parse_flag("Usage: mqbus topic delete NAME... | --all\n", &flag, argc, argv,
+				&all);
+	if (ret >= 0)
+		return ret;
 	if (all ? argc > optind : argc == optind)
 		return cmd_usage_error("topic delete takes names, or --all");
 	if (all)

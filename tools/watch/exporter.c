@@ -10,22 +10,13 @@
 #include <string.h>
 
 #include "common/cmd.h"
+#include "common/option.h"
 #include "stat.h"
 #include "wait.h"
 
 #define LISTEN_DEFAULT "127.0.0.1:9787"
 #define CONNECTIONS_MAX 32
 #define IDLE_SECONDS 15
-
-static const char exporter_help[] =
-	"Usage: mqbus exporter [--listen ADDR:PORT]\n"
-	"\n"
-	"Serve the figures of topics and groups at /metrics, as Prometheus reads them and as\n"
-	"'mqbus stat --prometheus' prints them. Each request gets what is there then, of the\n"
-	"topics that this user may read. mqbus_up is 0 while the module is not loaded.\n"
-	"\n"
-	"  -l, --listen ADDR:PORT  a number as 127.0.0.1 or [::1], and a port or 0 for any\n"
-	"                          (default 127.0.0.1:9787)\n";
 
 static const char index_page[] =
 	"<html><head><title>mqbus</title></head>\n"
@@ -153,26 +144,34 @@ static int serve(const char *listen, const struct addrinfo *address)
 	return STATUS_SIGNAL + cmd_signal();
 }
 
+static const struct option_row option_rows[] = {
+	{ "listen", 'l', "ADDR:PORT",
+	  "a number as 127.0.0.1 or [::1], and a port or 0 for any\n"
+	  "(default " LISTEN_DEFAULT ")", .set = OPTION_SET_STRING },
+	{ 0 }
+};
+
+static const struct option_table options = {
+	.usage = "Usage: mqbus exporter [--listen ADDR:PORT]\n"
+		 "\n"
+		 "Serve the figures of topics and groups at /metrics, as Prometheus reads them and as\n"
+		 "'mqbus stat --prometheus' prints them. Each request gets what is there then, of the\n"
+		 "topics that this user may read. mqbus_up is 0 while the module is not loaded.\n"
+		 "\n",
+	.rows = option_rows,
+	.column = 26,
+};
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "listen", required_argument, NULL, 'l' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	const char *listen = LISTEN_DEFAULT;
 	struct addrinfo *address;
-	int opt, ret;
+	int ret;
 
 	cmd_begin();
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "l:h", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(exporter_help);
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		listen = optarg;
-	}
+	ret = option_parse(&options, argc, argv, &listen);
+	if (ret >= 0)
+		return ret;
 	if (argc != optind)
 		return cmd_usage_error("exporter takes no other arguments");
 	address = parse_listen(listen);

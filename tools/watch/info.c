@@ -5,6 +5,7 @@
 #include "common/cmd.h"
 #include "common/error.h"
 #include "mqbus.h"
+#include "common/option.h"
 #include "common/output.h"
 
 static const char info_help[] =
@@ -48,7 +49,7 @@ int cmd_info(int argc, char **argv)
 	bool json = false;
 	int ret;
 
-	ret = cmd_json_option(argc, argv, info_help, &json);
+	ret = option_parse_json(info_help, argc, argv, &json);
 	if (ret >= 0)
 		return ret;
 	if (argc != optind)

@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/names.h"
+#include "common/option.h"
 #include "common/output.h"
 #include "common/parse.h"
 #include "wait.h"
@@ -13,23 +14,6 @@
 
 #define WINDOW_DEFAULT 5000000000ULL
 #define SAMPLES_DEFAULT 6
-
-static const char lag_help[] =
-	"Usage: mqbus lag [GROUP | TOPIC GROUP] [OPTION]...\n"
-	"\n"
-	"How far groups are behind, and whether they keep up: all, those of a name on any\n"
-	"topic, or one. It looks for the time of a window, then tells.\n"
-	"\n"
-	"  -w, --window TIME    for which it looks (default 5s)\n"
-	"  -s, --samples N      how often it looks in that time, first and last included\n"
-	"                       (default 6; 2 to 64)\n"
-	"  -j, --json\n"
-	"\n"
-	"STATE is the last of these that fits:\n"
-	WINDOW_HELP
-	"\n"
-	"The lag is what was published and is not settled, LAG TIME the age of the oldest\n"
-	"record of it. The status is 0 whatever the states are.\n";
 
 /**
  * struct lag - what was asked for, and what was seen
@@ -201,37 +185,57 @@ static int lag_run(struct lag *lag)
 	return ret;
 }
 
+static int take_option(void *into, int key)
+{
+	struct lag *lag = into;
+
+	switch (key) {
+	case 'w':
+		if (parse_interval(optarg, &lag->window))
+			return cmd_bad_value("--window", optarg, INTERVAL_EXPECTED);
+		break;
+	case 's':
+		if (parse_u32(optarg, WINDOW_MAX, &lag->samples) || lag->samples < 2)
+			return cmd_bad_value("--samples", optarg, "a number from 2 to 64");
+		break;
+	}
+	return STATUS_OK;
+}
+
+static const struct option_row rows[] = {
+	{ "window", 'w', "TIME", "for which it looks (default 5s)" },
+	{ "samples", 's', "N",
+	  "how often it looks in that time, first and last included\n"
+	  "(default 6; 2 to 64)" },
+	{ "json", 'j', OPTION_FLAG(struct lag, json) },
+	{ 0 }
+};
+
+static const struct option_table table = {
+	.usage = "Usage: mqbus lag [GROUP | TOPIC GROUP] [OPTION]...\n"
+		 "\n"
+		 "How far groups are behind, and whether they keep up: all, those of a name on any\n"
+		 "topic, or one. It looks for the time of a window, then tells.\n"
+		 "\n",
+	.rows = rows,
+	.more = "\n"
+		"STATE is the last of these that fits:\n"
+		WINDOW_HELP
+		"\n"
+		"The lag is what was published and is not settled, LAG TIME the age of the oldest\n"
+		"record of it. The status is 0 whatever the states are.\n",
+	.column = 23,
+	.take = take_option,
+};
+
 int cmd_lag(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "window", required_argument, NULL, 'w' },
-		{ "samples", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct lag lag = { .window = WINDOW_DEFAULT, .samples = SAMPLES_DEFAULT };
-	int opt;
+	int ret;
 
-	while ((opt = getopt_long(argc, argv, "w:s:jh", options, NULL)) != -1) {
-		switch (opt) {
-		case 'w':
-			if (parse_interval(optarg, &lag.window))
-				return cmd_bad_value("--window", optarg, INTERVAL_EXPECTED);
-			break;
-		case 's':
-			if (parse_u32(optarg, WINDOW_MAX, &lag.samples) || lag.samples < 2)
-				return cmd_bad_value("--samples", optarg, "a number from 2 to 64");
-			break;
-		case 'j':
-			lag.json = true;
-			break;
-		case 'h':
-			return cmd_help(lag_help);
-		default:
-			return cmd_bad_option(argv);
-		}
-	}
+	ret = option_parse(&table, argc, argv, &lag);
+	if (ret >= 0)
+		return ret;
 	if (argc - optind > 2)
 		return cmd_usage_error("lag takes a GROUP, or a TOPIC and a GROUP");
 	if (optind < argc)

@@ -12,31 +12,12 @@
 #include "common/format.h"
 #include "common/names.h"
 #include "mqbus_admin.h"
+#include "common/option.h"
 #include "common/output.h"
 #include "common/parse.h"
 #include "wait.h"
 
 #define BUFFER_DEFAULT (4 << 20)
-
-static const char monitor_help[] =
-	"Usage: mqbus monitor [TOPIC] [OPTION]...\n"
-	"\n"
-	"Print what happens, as it happens, until a signal comes or the module is unloaded.\n"
-	"\n"
-	"  -k, --kind KIND   only events of this kind; may be given again:\n"
-	"                    topic-made, topic-deleted, group-made, group-deleted,\n"
-	"                    member-joined, member-left, member-died, member-fenced,\n"
-	"                    rebalanced, dead-letter, lost, lag-above, lag-below,\n"
-	"                    producer-blocked\n"
-	"  -c, --count N     end after so many\n"
-	"  -b, --buffer BYTES\n"
-	"                    of room for what comes while the output is not taken (default\n"
-	"                    4M; for others than root up to sysctl net.core.rmem_max)\n"
-	"  -j, --json        each as a line of JSON\n"
-	"\n"
-	"Of which topics: those of this user, and those that everybody may read; root gets\n"
-	"all, and before Linux 6.8 only root may listen. If events come too fast, how many were lost is told on stderr, in JSON as\n"
-	"{\"kind\":\"overrun\",\"count\":N}; null is not known.\n";
 
 /**
  * struct monitor - what was asked for
@@ -215,44 +196,66 @@ static int monitor_run(struct monitor *m)
 	return m->left && cmd_signal() ? STATUS_SIGNAL + cmd_signal() : STATUS_OK;
 }
 
+static int take_option(void *into, int key)
+{
+	struct monitor *m = into;
+	__u32 kind;
+
+	switch (key) {
+	case 'k':
+		if (names_event_parse(optarg, &kind))
+			return cmd_bad_value("--kind", optarg, "a kind of event");
+		m->kinds |= 1U << kind;
+		break;
+	case 'c':
+		if (parse_number(optarg, ~0ULL, &m->left) || !m->left)
+			return cmd_bad_value("--count", optarg, "a number from 1");
+		break;
+	case 'b':
+		if (parse_size(optarg, &m->buffer) || m->buffer > INT_MAX / 2)
+			return cmd_bad_value("--buffer", optarg, "a size up to 1G");
+		break;
+	}
+	return STATUS_OK;
+}
+
+static const struct option_row rows[] = {
+	{ "kind", 'k', "KIND",
+	  "only events of this kind; may be given again:\n"
+	  "topic-made, topic-deleted, group-made, group-deleted,\n"
+	  "member-joined, member-left, member-died, member-fenced,\n"
+	  "rebalanced, dead-letter, lost, lag-above, lag-below,\n"
+	  "producer-blocked" },
+	{ "count", 'c', "N", "end after so many" },
+	{ "buffer", 'b', "BYTES",
+	  "of room for what comes while the output is not taken (default\n"
+	  "4M; for others than root up to sysctl net.core.rmem_max)" },
+	{ "json", 'j', NULL, "each as a line of JSON", OPTION_FLAG(struct monitor, json) },
+	{ 0 }
+};
+
+static const struct option_table table = {
+	.usage = "Usage: mqbus monitor [TOPIC] [OPTION]...\n"
+		 "\n"
+		 "Print what happens, as it happens, until a signal comes or the module is unloaded.\n"
+		 "\n",
+	.rows = rows,
+	.more = "\n"
+		"Of which topics: those of this user, and those that everybody may read; root gets\n"
+		"all, and before Linux 6.8 only root may listen. If events come too fast, how many were lost is told on stderr, in JSON as\n"
+		"{\"kind\":\"overrun\",\"count\":N}; null is not known.\n",
+	.column = 20,
+	.take = take_option,
+};
+
 int cmd_monitor(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "kind", required_argument, NULL, 'k' },
-		{ "count", required_argument, NULL, 'c' },
-		{ "buffer", required_argument, NULL, 'b' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct monitor m = { .left = ~0ULL, .buffer = BUFFER_DEFAULT };
-	__u32 kind;
-	int opt;
+	int ret;
 
-	while ((opt = getopt_long(argc, argv, "k:c:b:jh", options, NULL)) != -1) {
-		switch (opt) {
-		case 'k':
-			if (names_event_parse(optarg, &kind))
-				return cmd_bad_value("--kind", optarg, "a kind of event");
-			m.kinds |= 1U << kind;
-			break;
-		case 'c':
-			if (parse_number(optarg, ~0ULL, &m.left) || !m.left)
-				return cmd_bad_value("--count", optarg, "a number from 1");
-			break;
-		case 'b':
-			if (parse_size(optarg, &m.buffer) || m.buffer > INT_MAX / 2)
-				return cmd_bad_value("--buffer", optarg, "a size up to 1G");
-			break;
-		case 'j':
-			m.json = true;
-			break;
-		case 'h':
-			return cmd_help(monitor_help);
-		default:
-			return cmd_bad_option(argv);
-		}
-	}
+	ret = option_parse(&table, argc, argv, &m);
+	if (ret >= 0)
+		return ret;
 	if (argc - optind > 1)
 		return cmd_usage_error("monitor takes one TOPIC at most");
 	m.topic = argv[optind];

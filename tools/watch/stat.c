@@ -4,29 +4,15 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/option.h"
 #include "common/output.h"
 #include "common/parse.h"
 #include "stat.h"
 #include "wait.h"
 
-static const char stat_help[] =
-	"Usage: mqbus stat [TOPIC] [OPTION]...\n"
-	"\n"
-	"What is in topics and groups now, and how much there was in all.\n"
-	"\n"
-	"  -i, --interval SECONDS  again and again, with what came in each second since then\n"
-	"  -c, --count N           so many times, then end\n"
-	"  -j, --json              JSON; with -i one line each time, with the rates\n"
-	"      --tsv               a line for each figure, with tabs: topic or group, the\n"
-	"                          topic, the group or -, the figure's name, the number\n"
-	"      --prometheus        as Prometheus reads it (see also mqbus exporter)\n"
-	"\n"
-	"Totals are from when the topic or group was made. LAG is what was published and is\n"
-	"not settled, LAG TIME the age of the oldest record of it.\n";
-
 enum stat_format { STAT_TABLE, STAT_JSON, STAT_TSV, STAT_PROMETHEUS };
 
-enum { OPT_TSV = 256, OPT_PROMETHEUS };
+enum { OPT_TSV = OPTION_LONG, OPT_PROMETHEUS };
 
 /**
  * struct stat_options - what was asked for
@@ -95,45 +81,64 @@ static int stat_run(const struct stat_options *o)
 	return ret < 0 ? error_report(&subject, ret) : ret;
 }
 
+static int take_option(void *into, int key)
+{
+	struct stat_options *o = into;
+
+	switch (key) {
+	case 'i':
+		if (parse_interval(optarg, &o->interval))
+			return cmd_bad_value("--interval", optarg, INTERVAL_EXPECTED);
+		break;
+	case 'c':
+		if (parse_number(optarg, ~0ULL, &o->count) || !o->count)
+			return cmd_bad_value("--count", optarg, "a number from 1");
+		break;
+	case 'j':
+		o->format = STAT_JSON;
+		break;
+	case OPT_TSV:
+		o->format = STAT_TSV;
+		break;
+	case OPT_PROMETHEUS:
+		o->format = STAT_PROMETHEUS;
+		break;
+	}
+	return STATUS_OK;
+}
+
+static const struct option_row rows[] = {
+	{ "interval", 'i', "SECONDS", "again and again, with what came in each second since then" },
+	{ "count", 'c', "N", "so many times, then end" },
+	{ "json", 'j', NULL, "JSON; with -i one line each time, with the rates" },
+	{ "tsv", OPT_TSV, NULL,
+	  "a line for each figure, with tabs: topic or group, the\n"
+	  "topic, the group or -, the figure's name, the number" },
+	{ "prometheus", OPT_PROMETHEUS, NULL, "as Prometheus reads it (see also mqbus exporter)" },
+	{ 0 }
+};
+
+static const struct option_table table = {
+	.usage = "Usage: mqbus stat [TOPIC] [OPTION]...\n"
+		 "\n"
+		 "What is in topics and groups now, and how much there was in all.\n"
+		 "\n",
+	.rows = rows,
+	.more = "\n"
+		"Totals are from when the topic or group was made. LAG is what was published and is\n"
+		"not settled, LAG TIME the age of the oldest record of it.\n",
+	.column = 26,
+	.take = take_option,
+};
+
 int cmd_stat(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "interval", required_argument, NULL, 'i' },
-		{ "count", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "tsv", no_argument, NULL, OPT_TSV },
-		{ "prometheus", no_argument, NULL, OPT_PROMETHEUS },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct stat_options o = { .count = ~0ULL };
-	int opt;
+	int ret;
 
-	while ((opt = getopt_long(argc, argv, "i:c:jh", options, NULL)) != -1) {
-		switch (opt) {
-		case 'i':
-			if (parse_interval(optarg, &o.interval))
-				return cmd_bad_value("--interval", optarg, INTERVAL_EXPECTED);
-			break;
-		case 'c':
-			if (parse_number(optarg, ~0ULL, &o.count) || !o.count)
-				return cmd_bad_value("--count", optarg, "a number from 1");
-			break;
-		case 'j':
-			o.format = STAT_JSON;
-			break;
-		case OPT_TSV:
-			o.format = STAT_TSV;
-			break;
-		case OPT_PROMETHEUS:
-			o.format = STAT_PROMETHEUS;
-			break;
-		case 'h':
-			return cmd_help(stat_help);
-		default:
-			return cmd_bad_option(argv);
-		}
-	}
+	ret = option_parse(&table, argc, argv, &o);
+	if (ret >= 0)
+		return ret;
 	if (argc - optind > 1)
 		return cmd_usage_error("stat takes one TOPIC at most");
 	if (o.count != ~0ULL && !o.interval)

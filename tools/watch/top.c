@@ -6,26 +6,13 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "common/option.h"
 #include "common/parse.h"
 #include "top.h"
 #include "wait.h"
 
 #define KEY_ESCAPE 27
 #define KEY_REDRAW ('L' & 0x1f)
-
-static const char top_help[] =
-	"Usage: mqbus top [TOPIC] [-i INTERVAL]\n"
-	"\n"
-	"Watch topics, groups and members on a terminal.\n"
-	"\n"
-	"  -i, --interval TIME  between two looks (default 1s)\n"
-	"\n"
-	"Keys: t, g, m or Tab choose the view, < and > the column to sort by, r turns the\n"
-	"order round, / filters by name, arrows and Page Up and Down scroll, Ctrl-L draws\n"
-	"all anew, q quits.\n"
-	"\n"
-	"The state of a group is judged from the last 10 looks:\n"
-	WINDOW_HELP;
 
 /* A key while the filter is typed. */
 static void key_filter(struct top *t, int key)
@@ -177,31 +164,52 @@ static int loop(struct top *t)
 	return 0;
 }
 
+static int take_option(void *into, int key)
+{
+	struct top *t = into;
+
+	(void)key;
+	if (parse_interval(optarg, &t->interval))
+		return cmd_bad_value("--interval", optarg, INTERVAL_EXPECTED);
+	return STATUS_OK;
+}
+
+static const struct option_row option_rows[] = {
+	{ "interval", 'i', "TIME", "between two looks (default 1s)" },
+	{ 0 }
+};
+
+static const struct option_table options = {
+	.usage = "Usage: mqbus top [TOPIC] [-i INTERVAL]\n"
+		 "\n"
+		 "Watch topics, groups and members on a terminal.\n"
+		 "\n",
+	.rows = option_rows,
+	.more = "\n"
+		"Keys: t, g, m or Tab choose the view, < and > the column to sort by, r turns the\n"
+		"order round, / filters by name, arrows and Page Up and Down scroll, Ctrl-L draws\n"
+		"all anew, q quits.\n"
+		"\n"
+		"The state of a group is judged from the last 10 looks:\n"
+		WINDOW_HELP,
+	.column = 23,
+	.take = take_option,
+};
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "interval", required_argument, NULL, 'i' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct top t = {
 		.interval = 1000000000,
 		.sort = { 3, 3, 0 },
 		.down = { true, true, false },
 	};
 	struct error_subject subject = { .action = DO_LIST };
-	int opt, ret;
+	int ret;
 
 	cmd_begin();
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "i:h", options, NULL)) != -1) {
-		if (opt == 'h')
-			return cmd_help(top_help);
-		if (opt == '?')
-			return cmd_bad_option(argv);
-		if (parse_interval(optarg, &t.interval))
-			return cmd_bad_value("--interval", optarg, INTERVAL_EXPECTED);
-	}
+	ret = option_parse(&options, argc, argv, &t);
+	if (ret >= 0)
+		return ret;
 	if (argc - optind > 1)
 		return cmd_usage_error("top takes one TOPIC at most");
 	t.topic = argv[optind];
