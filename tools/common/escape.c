@@ -61,35 +61,57 @@ static bool shows_utf8(void)
 	return shows;
 }
 
-/* What can be shown as it is; returns its bytes and @width, or 0: the first byte cannot. */
+/* Whether a character stays as it is. */
+static bool stays(wchar_t c, unsigned int how)
+{
+	if (how & ESCAPE_LABEL)
+		return c != '\n' && c != '\\' && c != '"';
+	if (how & ESCAPE_JSON)
+		return c == '\n' || !is_control(c);
+	if (how & ESCAPE_UTF8)
+		return true;
+	if ((c == '\\' && how & ESCAPE_BACKSLASH) || (c == ' ' && how & ESCAPE_SPACE))
+		return false;
+	return ((c == '\n' || c == '\t') && how & ESCAPE_LINES) || !is_control(c);
+}
+
+/* What stays as it is; returns its bytes and @width, or 0: what begins here does not. */
 static size_t take_shown(const char *s, size_t len, unsigned int how, int *width)
 {
+	bool person = !(how & ESCAPE_PROGRAM);
 	wchar_t c;
 	size_t n;
 
-	if ((unsigned char)*s >= 0x80 && !shows_utf8())
+	if ((unsigned char)*s >= 0x80 && person && !shows_utf8())
 		return 0;
 	n = utf8_decode((const unsigned char *)s, len, &c);
 	*width = 1;
-	if (!n || (c == '\\' && how & ESCAPE_BACKSLASH) || (c == ' ' && how & ESCAPE_SPACE))
+	if (!n || !stays(c, how))
 		return 0;
-	if ((c == '\n' || c == '\t') && how & ESCAPE_LINES)
-		return n;
-	if (is_control(c))
-		return 0;
-	if (c >= 0x80)
+	if (c >= 0x80 && person)
 		*width = wcwidth(c);
 	return *width >= 0 ? n : 0;
 }
 
-/* Append what can be shown of the front of @s, or an escape; returns bytes taken. */
+/* Append what stays of the front of @s, or an escape; returns bytes taken. */
 static size_t take_piece(struct text *out, const char *s, size_t len, unsigned int how)
 {
 	int width;
 	size_t n = take_shown(s, len, how, &width);
+	wchar_t c;
 
-	if (n)
+	if (n) {
 		text_add(out, s, n);
+		return n;
+	}
+	if (how & ESCAPE_PROGRAM)
+		n = utf8_decode((const unsigned char *)s, len, &c);
+	if (n && how & ESCAPE_JSON)
+		text_printf(out, "\\u%04X", (unsigned int)c);
+	else if (n)
+		text_printf(out, "\\%c", c == '\n' ? 'n' : (char)c);
+	else if (how & ESCAPE_PROGRAM)
+		text_add(out, REPLACEMENT, strlen(REPLACEMENT));
 	else
 		text_printf(out, "\\x%02x", (unsigned char)*s);
 	return n ? n : 1;
@@ -281,36 +303,6 @@ void escape_printf(struct text *out, const char *fmt, ...)
 	va_end(args);
 }
 
-/* Append bytes with U+FFFD for each that is no UTF-8. */
-static void repair(struct text *out, const char *s, size_t len)
-{
-	wchar_t c;
-	size_t n;
-
-	for (; len; s += n, len -= n) {
-		n = utf8_decode((const unsigned char *)s, len, &c);
-		text_add(out, n ? s : REPLACEMENT, n ? n : strlen(REPLACEMENT));
-		n += !n;
-	}
-}
-
-void escape_label(struct text *out, const char *s)
-{
-	struct text text = { 0 };
-	size_t i;
-
-	repair(&text, s, strlen(s));
-	for (i = 0; i < text.len; i++) {
-		if (text.data[i] == '\n')
-			text_add(out, "\\n", 2);
-		else if (strchr("\\\"", text.data[i]))
-			text_printf(out, "\\%c", text.data[i]);
-		else
-			text_add(out, text.data + i, 1);
-	}
-	text_free(&text);
-}
-
 json_t *escape_json(const void *s, size_t len)
 {
 	json_t *string = json_stringn(s, len);
@@ -318,7 +310,7 @@ json_t *escape_json(const void *s, size_t len)
 
 	if (string)
 		return string;
-	repair(&text, s, len);
+	escape_text(&text, s, len, ESCAPE_UTF8);
 	string = json_stringn(text.data, text.len);
 	text_free(&text);
 	if (!string)
@@ -329,18 +321,7 @@ json_t *escape_json(const void *s, size_t len)
 /* A piece of JSON: whole characters, and those that are controls are in strings. */
 static int dump_piece(const char *s, size_t len, void *out)
 {
-	wchar_t c;
-	size_t n;
-
-	for (; len; s += n, len -= n) {
-		n = utf8_decode((const unsigned char *)s, len, &c);
-		if (!n)
-			return -1;
-		if (c != '\n' && is_control(c))
-			text_printf(out, "\\u%04X", (unsigned int)c);
-		else
-			text_add(out, s, n);
-	}
+	escape_text(out, s, len, ESCAPE_JSON);
 	return 0;
 }
 

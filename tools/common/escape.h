@@ -23,9 +23,14 @@ enum {
 	ESCAPE_LINES = 1 << 0,		/* line feeds and tabs stay as they are */
 	ESCAPE_BACKSLASH = 1 << 1,	/* becomes \x5c, so that the bytes can be told again */
 	ESCAPE_SPACE = 1 << 2,		/* becomes \x20, so that it stays one word */
+	/* For programs; with each U+FFFD takes the place of a byte that is no UTF-8 */
+	ESCAPE_UTF8 = 1 << 3,		/* all else stays */
+	ESCAPE_LABEL = 1 << 4,		/* the value of a label of Prometheus, without the quotes */
+	ESCAPE_JSON = 1 << 5,		/* what people may not see as it is becomes \uNNNN */
+	ESCAPE_PROGRAM = ESCAPE_UTF8 | ESCAPE_LABEL | ESCAPE_JSON,
 };
 
-/* Append bytes as people may see them; @how: ESCAPE_*. */
+/* Append bytes as somebody may see them; @how: ESCAPE_*. */
 void escape_text(struct text *out, const void *s, size_t len, unsigned int how);
 /* The same of as many characters as fit into @size bytes, with a NUL; returns @buf. */
 const char *escape_cut(char *buf, size_t size, const void *s, size_t len);
@@ -39,8 +44,6 @@ int escape_width(const char *s, size_t len);
 void escape_column(struct text *out, const char *s, size_t len, int width, bool right,
 		   bool cut);
 
-/* As the value of a label of Prometheus, without the quotes. */
-void escape_label(struct text *out, const char *s);
 /* As a string of JSON, with U+FFFD for each byte that is no UTF-8. */
 json_t *escape_json(const void *s, size_t len);
 /* Append a value as JSON; what people may not see as it is becomes \uNNNN. */

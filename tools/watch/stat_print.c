@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/escape.h"
-#include "figure.h"
 #include "common/names.h"
 #include "common/output.h"
+#include "figure.h"
 #include "stat.h"
 
 /* A rate as text, "-" without a sample before; returns @buf. */
@@ -191,7 +192,7 @@ static void metric_begin(struct text *out, const struct figure_table *table,
 static void label(struct text *out, const char *name, const char *value, const char *behind)
 {
 	text_printf(out, "%s=\"", name);
-	escape_label(out, value);
+	escape_text(out, value, strlen(value), ESCAPE_LABEL);
 	text_printf(out, "\"%s", behind);
 }
 
