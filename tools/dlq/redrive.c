@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/forward.h"
 #include "dlq.h"
 
 /**
@@ -128,29 +129,37 @@ static enum dlq_verdict keep_letter(struct dlq *d, const struct dlq_target *t,
 	return DLQ_KEEP;
 }
 
-/* Publish and settle in one step, so that a kill leaves it in one place, not in two. */
+static bool no_signal(void *of)
+{
+	(void)of;
+	return !cmd_signal();
+}
+
 static enum dlq_verdict publish(struct dlq *d, struct dlq_target *t, const struct dlq_letter *l)
 {
-	struct mqbus_settle settle = { .lease = l->lease->lease, .what = MQBUS_ACK };
 	char headers[MQBUS_HEADERS_MAX];
-	struct mqbus_transact result;
-	struct mqbus_act acts[2];
 	struct mqbus_msg msg;
+	const struct forward f = {
+		.producer = t->producer,
+		.msgs = &msg,
+		.n = 1,
+		.worker = d->worker,
+		.lease = l->lease,
+		.slice = -1,
+		.wait = no_signal,
+	};
+	bool settling;
 	int ret;
 
 	message(l, headers, &msg);
-	acts[0] = mqbus_act_publish(t->producer, &msg, 1);
-	acts[1] = mqbus_act_settle(d->worker, &settle, 1);
-	do
-		ret = mqbus_transact(acts, 2, -1, &result);
-	while (ret == -EINTR && !cmd_signal());
+	ret = forward(&f, &settling);
 	if (!ret)
 		return DLQ_SETTLED;
 	if (ret == -EINTR) {
 		d->status = STATUS_SIGNAL + cmd_signal();
 		return DLQ_STOP;
 	}
-	return keep_letter(d, t, l, &msg, result.failed_act == 1, ret);
+	return keep_letter(d, t, l, &msg, settling, ret);
 }
 
 static enum dlq_verdict redrive_one(struct dlq *d, const struct dlq_letter *l)

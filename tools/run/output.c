@@ -5,12 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/forward.h"
 #include "run.h"
 
 /* Of a transaction, besides the settlement */
 #define RECORDS_MAX (MQBUS_TRANSACT_MAX - 1)
 /* How long to wait for room at a time: a stop is noticed after that */
-#define WAIT_SLICE 1000000000ULL
+#define WAIT_SLICE 1000000000LL
 
 /**
  * struct run_output - what a command prints, to be published
@@ -147,22 +148,37 @@ static int output_messages(struct run_output *o)
 	return n;
 }
 
+/**
+ * struct waiting - a record whose results wait for room
+ * @o: the results
+ * @member: that holds the record
+ * @lease: of the record
+ * @outcome: what is to become of it, if it waits no more
+ */
+struct waiting {
+	const struct run_output *o;
+	struct mqbus_worker *member;
+	const struct mqbus_leased *lease;
+	enum run_outcome *outcome;
+};
+
 /* While there is no room: keep the lease. Returns whether to go on waiting. */
-static bool keep_waiting(const struct run_output *o, struct mqbus_worker *member,
-			 const struct mqbus_leased *lease, enum run_outcome *outcome)
+static bool keep_waiting(void *of)
 {
+	const struct waiting *w = of;
+	const struct run *run = w->o->run;
 	int ret;
 
-	if (run_stop(o->run) == RUN_AT_ONCE) {
-		*outcome = RUN_RELEASED;
+	if (run_stop(run) == RUN_AT_ONCE) {
+		*w->outcome = RUN_RELEASED;
 		return false;
 	}
-	if (!o->run->lease)
+	if (!run->lease)
 		return true;
-	ret = mqbus_worker_settle_one(member, lease, MQBUS_EXTEND, o->run->lease);
+	ret = mqbus_worker_settle_one(w->member, w->lease, MQBUS_EXTEND, run->lease);
 	if (ret != -ETIMEDOUT && ret != -ESTALE)
 		return true;
-	*outcome = RUN_LOST;
+	*w->outcome = RUN_LOST;
 	return false;
 }
 
@@ -198,10 +214,17 @@ static int output_failed(struct run_output *o, const struct mqbus_leased *lease,
 int run_output_settle(struct run_output *o, struct mqbus_worker *member,
 		      const struct mqbus_leased *lease, enum run_outcome *outcome, bool *settled)
 {
-	struct mqbus_settle settle = { .lease = lease->lease, .what = MQBUS_ACK };
-	__u64 slice = o->run->lease / 2;
-	struct mqbus_transact result;
-	struct mqbus_act acts[2];
+	struct waiting waiting = { o, member, lease, outcome };
+	struct forward f = {
+		.producer = o->producer,
+		.msgs = o->msgs,
+		.worker = member,
+		.lease = lease,
+		.slice = o->run->lease / 2,
+		.wait = keep_waiting,
+		.of = &waiting,
+	};
+	bool settling;
 	int n, ret;
 
 	*settled = false;
@@ -210,21 +233,16 @@ int run_output_settle(struct run_output *o, struct mqbus_worker *member,
 		return output_failed(o, lease, n, outcome);
 	if (!n)
 		return STATUS_OK;
-	if (!slice || slice > WAIT_SLICE)
-		slice = WAIT_SLICE;
-	acts[0] = mqbus_act_publish(o->producer, o->msgs, n);
-	acts[1] = mqbus_act_settle(member, &settle, 1);
-	for (;;) {
-		ret = mqbus_transact(acts, 2, slice, &result);
-		*settled = !ret;
-		if (!ret)
-			return STATUS_OK;
-		/* The lease is over: that is told as it is without a topic to publish to */
-		if (result.failed_act == 1)
-			return STATUS_OK;
-		if (ret != -ETIMEDOUT && ret != -EINTR)
-			return output_failed(o, lease, ret, outcome);
-		if (!keep_waiting(o, member, lease, outcome))
-			return STATUS_OK;
-	}
+	f.n = n;
+	if (!f.slice || f.slice > WAIT_SLICE)
+		f.slice = WAIT_SLICE;
+	ret = forward(&f, &settling);
+	*settled = !ret;
+	/*
+	 * A lease that is over is told of as it is without a topic to publish to, and what has
+	 * become of a record that waits no more is said already
+	 */
+	if (!ret || settling || ret == -ETIMEDOUT || ret == -EINTR)
+		return STATUS_OK;
+	return output_failed(o, lease, ret, outcome);
 }
