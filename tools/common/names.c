@@ -22,7 +22,7 @@ static const char * const over_words[] = {
 	[MQBUS_OVER_REJECT] = "reject",
 };
 
-static const char * const type_words[] = {
+static const char * const group_type_words[] = {
 	[MQBUS_GROUP_STREAM] = "stream",
 	[MQBUS_GROUP_QUEUE] = "queue",
 };
@@ -52,7 +52,7 @@ static const char * const event_words[] = {
 	[MQBUS_EVENT_KIND_PRODUCER_BLOCKED] = "producer-blocked",
 };
 
-static const char * const member_words[] = {
+static const char * const member_state_words[] = {
 	[MQBUS_MEMBER_STATE_ACTIVE] = "active",
 	[MQBUS_MEMBER_STATE_STANDBY] = "standby",
 	[MQBUS_MEMBER_STATE_FENCED] = "fenced",
@@ -72,59 +72,27 @@ static int names_parse(const char * const *words, __u32 n, const char *word, __u
 	return -EINVAL;
 }
 
-const char *names_full(__u32 full)
-{
-	return full < ARRAY_SIZE(full_words) ? full_words[full] : "unknown";
+/* names_@what() and names_@what_parse(), for the words in @what_words */
+#define NAMES(what)							\
+const char *names_##what(__u32 number)					\
+{									\
+	return number < ARRAY_SIZE(what##_words) ? what##_words[number] : "unknown"; \
+}									\
+									\
+int names_##what##_parse(const char *word, __u32 *number)		\
+{									\
+	return names_parse(what##_words, ARRAY_SIZE(what##_words), word, number); \
 }
 
-int names_full_parse(const char *word, __u32 *full)
-{
-	return names_parse(full_words, ARRAY_SIZE(full_words), word, full);
-}
-
-const char *names_over(__u32 over)
-{
-	return over < ARRAY_SIZE(over_words) ? over_words[over] : "unknown";
-}
-
-int names_over_parse(const char *word, __u32 *over)
-{
-	return names_parse(over_words, ARRAY_SIZE(over_words), word, over);
-}
-
-const char *names_group_type(__u32 type)
-{
-	return type < ARRAY_SIZE(type_words) ? type_words[type] : "unknown";
-}
-
-int names_group_type_parse(const char *word, __u32 *type)
-{
-	return names_parse(type_words, ARRAY_SIZE(type_words), word, type);
-}
-
-const char *names_settlement(__u32 what)
-{
-	return what < ARRAY_SIZE(settlement_words) ? settlement_words[what] : "unknown";
-}
-
-int names_settlement_parse(const char *word, __u32 *what)
-{
-	return names_parse(settlement_words, ARRAY_SIZE(settlement_words), word, what);
-}
-
-const char *names_event(__u32 kind)
-{
-	return kind < ARRAY_SIZE(event_words) ? event_words[kind] : "unknown";
-}
-
-int names_event_parse(const char *word, __u32 *kind)
-{
-	return names_parse(event_words, ARRAY_SIZE(event_words), word, kind);
-}
+NAMES(full)
+NAMES(over)
+NAMES(group_type)
+NAMES(settlement)
+NAMES(event)
 
 const char *names_member_state(__u32 state)
 {
-	return state < ARRAY_SIZE(member_words) ? member_words[state] : "unknown";
+	return state < ARRAY_SIZE(member_state_words) ? member_state_words[state] : "unknown";
 }
 
 const char *names_user(char buf[64], __u32 uid)
