@@ -18,15 +18,17 @@ int output_json(json_t *value)
 	return text_write(&text, stdout) && !fflush(stdout) ? STATUS_OK : STATUS_FAILED;
 }
 
-bool output_printf(const char *fmt, ...)
+void output_field(const char *title, const char *fmt, ...)
 {
 	struct text text = { 0 };
 	va_list args;
 
+	text_printf(&text, "%-11s ", title);
 	va_start(args, fmt);
 	escape_vprintf(&text, fmt, args);
 	va_end(args);
-	return text_write(&text, stdout);
+	text_add(&text, "\n", 1);
+	text_write(&text, stdout);
 }
 
 static struct text *row_add(struct table *t)

@@ -15,8 +15,8 @@
 /* Print a value and release it; returns the exit status. */
 int output_json(json_t *value);
 
-/* As printf(), but what a %s stands for is escaped (see escape.h); false if that failed. */
-__printf(1, 2) bool output_printf(const char *fmt, ...);
+/* A line of what is known of one thing; what a %s stands for is escaped (see escape.h). */
+__printf(2, 3) void output_field(const char *title, const char *fmt, ...);
 
 /**
  * struct table - rows that are printed with their columns aligned

@@ -130,7 +130,7 @@ static json_t *group_json(const struct mqbus_admin_group *g, __u64 lag, __u64 lo
 	return group;
 }
 
-json_t *report_topics_json(const struct mqbus_admin_topic *topics, size_t n)
+static json_t *topics_json(const struct mqbus_admin_topic *topics, size_t n)
 {
 	json_t *list = json_array();
 	size_t i;
@@ -140,7 +140,7 @@ json_t *report_topics_json(const struct mqbus_admin_topic *topics, size_t n)
 	return list;
 }
 
-json_t *report_groups_json(const struct mqbus_admin_group *groups, size_t n)
+static json_t *groups_json(const struct mqbus_admin_group *groups, size_t n)
 {
 	json_t *list = json_array();
 	__u64 lag, lost;
@@ -153,7 +153,7 @@ json_t *report_groups_json(const struct mqbus_admin_group *groups, size_t n)
 	return list;
 }
 
-json_t *report_group_json(const struct mqbus_admin_group *partitions, size_t n)
+static int group_json_print(const struct mqbus_admin_group *partitions, size_t n)
 {
 	json_t *list = json_array();
 	__u64 lag, lost;
@@ -165,12 +165,12 @@ json_t *report_group_json(const struct mqbus_admin_group *partitions, size_t n)
 	for (i = 0; i < n; i++)
 		json_array_append_new(list, progress_json(&partitions[i]));
 	json_object_set_new(group, "partitions", list);
-	return group;
+	return output_json(group);
 }
 
-json_t *report_topic_json(const struct mqbus_admin_topic *topic,
-			  const struct mqbus_admin_partition *partitions, size_t nr_partitions,
-			  const struct mqbus_admin_group *groups, size_t nr_groups)
+static int topic_json_print(const struct mqbus_admin_topic *topic,
+			    const struct mqbus_admin_partition *partitions, size_t nr_partitions,
+			    const struct mqbus_admin_group *groups, size_t nr_groups)
 {
 	json_t *list = json_array();
 	json_t *t = topic_json(topic);
@@ -179,8 +179,8 @@ json_t *report_topic_json(const struct mqbus_admin_topic *topic,
 	for (i = 0; i < nr_partitions; i++)
 		json_array_append_new(list, partition_json(&partitions[i]));
 	json_object_set_new(t, "partition_list", list);
-	json_object_set_new(t, "group_list", report_groups_json(groups, nr_groups));
-	return t;
+	json_object_set_new(t, "group_list", groups_json(groups, nr_groups));
+	return output_json(t);
 }
 
 static const char *partitions_text(char buf[32], const struct mqbus_admin_topic *t)
@@ -189,12 +189,14 @@ static const char *partitions_text(char buf[32], const struct mqbus_admin_topic 
 	return buf;
 }
 
-int report_topics(const struct mqbus_admin_topic *topics, size_t n)
+int report_topics(const struct mqbus_admin_topic *topics, size_t n, bool json)
 {
 	char partitions[32], size[32], used[32], user[64];
 	const struct mqbus_admin_topic *t;
 	struct table table = { 0 };
 
+	if (json)
+		return output_json(topics_json(topics, n));
 	table_head(&table,
 		   "TOPIC\tOWNER\tMODE\tFULL\t>PARTITIONS\t>RING\t>RECORDS\t>USED\t>PRODUCERS\t>GROUPS");
 	for (t = topics; t < topics + n; t++)
@@ -227,43 +229,45 @@ static void print_limits(const struct mqbus_admin_topic *t)
 	print_rate("rate", t->rate, t->rate_bytes);
 	print_rate("user rate", t->user_rate, t->user_rate_bytes);
 	if (t->rate || t->rate_bytes || t->user_rate || t->user_rate_bytes)
-		printf("burst       %s\n", output_duration(buf, t->burst));
+		output_field("burst", "%s", output_duration(buf, t->burst));
 	if (t->share)
-		printf("share       %u %% of a partition for each uid\n", t->share);
+		output_field("share", "%u %% of a partition for each uid", t->share);
 	if (t->share || t->rate || t->rate_bytes || t->user_rate || t->user_rate_bytes)
-		printf("over        %s\n", names_over(t->over));
+		output_field("over", "%s", names_over(t->over));
 }
 
 static void print_config(const struct mqbus_admin_topic *t)
 {
 	char user[64], group[64], a[32], b[32];
 
-	output_printf("topic       %s\n", t->name);
-	output_printf("owner       %s:%s (%u:%u)\n", names_user(user, t->uid),
-		      names_group(group, t->gid), t->uid, t->gid);
-	printf("mode        %04o\n", t->mode);
-	printf("full        %s\n", names_full(t->full));
-	printf("partitions  %s\n", partitions_text(a, t));
-	printf("ring        %s\n", output_size(a, t->ring_size));
-	printf("max record  %s\n", output_size(a, t->max_record));
-	printf("retention   %s\n", t->retention ? output_duration(a, t->retention) : "none");
+	output_field("topic", "%s", t->name);
+	output_field("owner", "%s:%s (%u:%u)", names_user(user, t->uid),
+		     names_group(group, t->gid), t->uid, t->gid);
+	output_field("mode", "%04o", t->mode);
+	output_field("full", "%s", names_full(t->full));
+	output_field("partitions", "%s", partitions_text(a, t));
+	output_field("ring", "%s", output_size(a, t->ring_size));
+	output_field("max record", "%s", output_size(a, t->max_record));
+	output_field("retention", "%s", t->retention ? output_duration(a, t->retention) : "none");
 	if (t->retention_size)
-		printf("            %s of each partition\n", output_size(a, t->retention_size));
+		output_field("", "%s of each partition", output_size(a, t->retention_size));
 	print_limits(t);
-	printf("charged     %s\n", output_size(a, t->charged));
-	printf("producers   %u\n", t->producers);
-	printf("records     %llu kept (%s) of %llu published\n", t->records,
-	       output_size(b, t->used), t->published);
+	output_field("charged", "%s", output_size(a, t->charged));
+	output_field("producers", "%u", t->producers);
+	output_field("records", "%llu kept (%s) of %llu published", t->records,
+		     output_size(b, t->used), t->published);
 }
 
 int report_topic(const struct mqbus_admin_topic *topic,
 		 const struct mqbus_admin_partition *partitions, size_t nr_partitions,
-		 const struct mqbus_admin_group *groups, size_t nr_groups)
+		 const struct mqbus_admin_group *groups, size_t nr_groups, bool json)
 {
 	const struct mqbus_admin_partition *p;
 	struct table table = { 0 };
 	char used[32];
 
+	if (json)
+		return topic_json_print(topic, partitions, nr_partitions, groups, nr_groups);
 	print_config(topic);
 	putchar('\n');
 	table_head(&table, ">PARTITION\t>OLDEST\t>END\t>RECORDS\t>USED");
@@ -273,7 +277,7 @@ int report_topic(const struct mqbus_admin_topic *topic,
 			  output_size(used, p->used));
 	table_print(&table);
 	putchar('\n');
-	return report_groups(groups, nr_groups);
+	return report_groups(groups, nr_groups, false);
 }
 
 /* A figure that a stream group has not; returns @buf. */
@@ -286,7 +290,7 @@ static const char *queue_figure(char buf[24], const struct mqbus_admin_group *g,
 	return buf;
 }
 
-int report_groups(const struct mqbus_admin_group *groups, size_t n)
+int report_groups(const struct mqbus_admin_group *groups, size_t n, bool json)
 {
 	struct table table = { 0 };
 	const struct mqbus_admin_group *g;
@@ -294,6 +298,8 @@ int report_groups(const struct mqbus_admin_group *groups, size_t n)
 	__u64 lag, lost;
 	size_t i, span;
 
+	if (json)
+		return output_json(groups_json(groups, n));
 	table_head(&table,
 		   "TOPIC\tGROUP\tOWNER\tMODE\tTYPE\t>PARTITIONS\t>MEMBERS\t>INFLIGHT\t>RETRYING\t>DEAD\t>LAG\t>LOST");
 	for (i = 0; i < n; i += span) {
@@ -342,27 +348,29 @@ static void print_stream(const struct mqbus_admin_group *g)
 {
 	char buf[32];
 
-	printf("rebalance   %s\n", g->rebalance_timeout == MQBUS_WAIT_FOREVER ? "no limit" :
-	       output_duration(buf, g->rebalance_timeout));
-	printf("grace       %s\n", g->grace ? output_duration(buf, g->grace) : "none");
+	output_field("rebalance", "%s", g->rebalance_timeout == MQBUS_WAIT_FOREVER ? "no limit" :
+		     output_duration(buf, g->rebalance_timeout));
+	output_field("grace", "%s", g->grace ? output_duration(buf, g->grace) : "none");
 }
 
-int report_group(const struct mqbus_admin_group *partitions, size_t n)
+int report_group(const struct mqbus_admin_group *partitions, size_t n, bool json)
 {
 	const struct mqbus_admin_group *g = partitions;
 	char user[64];
 
-	output_printf("topic       %s\n", g->topic);
-	output_printf("group       %s\n", g->name);
-	output_printf("owner       %s (%u)\n", names_user(user, g->uid), g->uid);
-	printf("mode        %04o\n", g->mode);
-	printf("type        %s\n", names_group_type(g->type));
-	printf("members     %u\n", g->members);
-	printf("generation  %u\n", g->generation);
+	if (json)
+		return group_json_print(partitions, n);
+	output_field("topic", "%s", g->topic);
+	output_field("group", "%s", g->name);
+	output_field("owner", "%s (%u)", names_user(user, g->uid), g->uid);
+	output_field("mode", "%04o", g->mode);
+	output_field("type", "%s", names_group_type(g->type));
+	output_field("members", "%u", g->members);
+	output_field("generation", "%u", g->generation);
 	if (g->paused)
-		printf("paused      yes\n");
+		output_field("paused", "yes");
 	if (g->lag_limit)
-		printf("lag limit   %llu\n", g->lag_limit);
+		output_field("lag limit", "%llu", g->lag_limit);
 	if (g->type == MQBUS_GROUP_QUEUE)
 		report_queue(&g->queue);
 	else

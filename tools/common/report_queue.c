@@ -9,39 +9,39 @@ static void print_options(const struct mqbus_admin_queue *q)
 	char a[32], b[32];
 
 	if (q->flags & MQBUS_QUEUE_F_AT_MOST_ONCE)
-		puts("delivery    at most once");
+		output_field("delivery", "at most once");
 	if (q->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE)
-		puts("keys        one record of a key at a time");
-	printf("lease       %s\n",
-	       q->lease ? output_duration(a, q->lease) : "as long as the member lives");
+		output_field("keys", "one record of a key at a time");
+	output_field("lease", "%s",
+		     q->lease ? output_duration(a, q->lease) : "as long as the member lives");
 	if (q->limit == MQBUS_ANY)
-		puts("limit       none");
+		output_field("limit", "none");
 	else
-		printf("limit       %u failures\n", q->limit);
+		output_field("limit", "%u failures", q->limit);
 	if (q->backoff_min)
-		printf("backoff     %s to %s, times %g, less up to %u%%\n",
-		       output_duration(a, q->backoff_min), output_duration(b, q->backoff_max),
-		       q->backoff_factor / 100.0, q->backoff_jitter);
+		output_field("backoff", "%s to %s, times %g, less up to %u%%",
+			     output_duration(a, q->backoff_min), output_duration(b, q->backoff_max),
+			     q->backoff_factor / 100.0, q->backoff_jitter);
 	else
-		puts("backoff     none");
-	output_printf("dlq         %s\n", *q->dlq ? q->dlq : "none");
-	printf("charged     %s\n", output_size(a, q->charged));
+		output_field("backoff", "none");
+	output_field("dlq", "%s", *q->dlq ? q->dlq : "none");
+	output_field("charged", "%s", output_size(a, q->charged));
 }
 
 static void print_state(const struct mqbus_admin_queue *q)
 {
 	char a[32], b[32];
 
-	printf("in flight   %u of %u", q->inflight, q->max_inflight);
 	if (q->credit)
-		printf(", up to %u of a member", q->credit);
-	printf("; %u leased, %u held back for their key\n", q->leased, q->held);
-	printf("retrying    %u (%s of %s)\n", q->retrying, output_size(a, q->retry_used),
-	       output_size(b, q->retry_size));
+		snprintf(a, sizeof(a), ", up to %u of a member", q->credit);
+	output_field("in flight", "%u of %u%s; %u leased, %u held back for their key", q->inflight,
+		     q->max_inflight, q->credit ? a : "", q->leased, q->held);
+	output_field("retrying", "%u (%s of %s)", q->retrying, output_size(a, q->retry_used),
+		     output_size(b, q->retry_size));
 	if (q->dlq_blocked)
-		printf("blocked     %u dead letters: their topic has no room, or is gone\n",
-		       q->dlq_blocked);
-	printf("delivered   %llu, %llu of them again\n", q->delivered, q->redelivered);
+		output_field("blocked", "%u dead letters: their topic has no room, or is gone",
+			     q->dlq_blocked);
+	output_field("delivered", "%llu, %llu of them again", q->delivered, q->redelivered);
 }
 
 void report_queue(const struct mqbus_admin_queue *q)

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "dlq.h"
 #include "common/escape.h"
+#include "dlq.h"
 #include "mqbus_admin.h"
 
 /* Names and keys are cut to this in a table */
@@ -122,27 +122,6 @@ static enum dlq_verdict list_one(struct dlq *d, const struct dlq_letter *l)
 	return DLQ_KEEP;
 }
 
-static int list_all(struct dlq *d)
-{
-	int ret;
-
-	d->take = list_one;
-	d->list = json_array();
-	dlq_table_begin(d);
-	ret = dlq_sweep(d);
-	if (!ret && d->json)
-		return output_json(d->list);
-	json_decref(d->list);
-	if (!d->json)
-		table_print(&d->table);
-	return ret;
-}
-
-int dlq_list(struct dlq *d)
-{
-	return list_all(d);
-}
-
 static void show_part(const char *title, const void *data, size_t len)
 {
 	struct text text = { 0 };
@@ -185,39 +164,53 @@ static enum dlq_verdict show_one(struct dlq *d, const struct dlq_letter *l)
 	}
 	if (d->matched > 1)
 		putchar('\n');
-	output_printf("letter      %s/%u/%llu\n", d->subject.topic, l->lease->partition,
-		      (__u64)l->lease->offset);
-	output_printf("origin      %s\n", origin(from, d, l));
-	output_printf("group       %s\n", field_text(text, sizeof(text), l, DLQ_GROUP));
-	output_printf("reason      %s, attempts: %llu\n",
-		      field_text(text, sizeof(text), l, DLQ_REASON),
-		      dlq_letter_number(l, DLQ_ATTEMPTS));
-	printf("first try   %s\n", date(when, dlq_letter_number(l, DLQ_FIRST)));
-	printf("given up    %s\n", date(when, dlq_letter_number(l, DLQ_LAST)));
-	printf("process     %llu of user %llu\n", dlq_letter_number(l, DLQ_PID),
-	       dlq_letter_number(l, DLQ_UID));
+	output_field("letter", "%s/%u/%llu", d->subject.topic, l->lease->partition,
+		     (__u64)l->lease->offset);
+	output_field("origin", "%s", origin(from, d, l));
+	output_field("group", "%s", field_text(text, sizeof(text), l, DLQ_GROUP));
+	output_field("reason", "%s, attempts: %llu",
+		     field_text(text, sizeof(text), l, DLQ_REASON),
+		     dlq_letter_number(l, DLQ_ATTEMPTS));
+	output_field("first try", "%s", date(when, dlq_letter_number(l, DLQ_FIRST)));
+	output_field("given up", "%s", date(when, dlq_letter_number(l, DLQ_LAST)));
+	output_field("process", "%llu of user %llu", dlq_letter_number(l, DLQ_PID),
+		     dlq_letter_number(l, DLQ_UID));
 	part = mqbus_record_key(l->record, &len);
 	show_part("key", part, len);
 	part = mqbus_record_routing_key(l->record, &len);
 	show_part("routing key", part, len);
 	show_headers(l->record);
 	part = mqbus_record_value(l->record, &len);
-	printf("bytes       %zu\n", len);
+	output_field("bytes", "%zu", len);
 	show_part("value", part, len);
 	return DLQ_KEEP;
 }
 
-int dlq_show(struct dlq *d)
+/* Have each letter told of by @take: in the table or the list of all, or by itself. */
+static int look(struct dlq *d, enum dlq_verdict (*take)(struct dlq *d, const struct dlq_letter *l))
 {
 	int ret;
 
-	d->take = show_one;
+	d->take = take;
 	d->list = json_array();
 	ret = dlq_sweep(d);
 	if (!ret && d->json)
 		return output_json(d->list);
 	json_decref(d->list);
+	table_print(&d->table);
 	return ret;
+}
+
+int dlq_list(struct dlq *d)
+{
+	if (!d->json)
+		dlq_table_begin(d);
+	return look(d, list_one);
+}
+
+int dlq_show(struct dlq *d)
+{
+	return look(d, show_one);
 }
 
 /* Letters that are in the topic now, wherever the sweep has ended. */

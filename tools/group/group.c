@@ -5,13 +5,13 @@
 
 #include "common/cmd.h"
 #include "common/error.h"
-#include "group.h"
-#include "mqbus.h"
-#include "mqbus_admin.h"
 #include "common/option.h"
 #include "common/output.h"
 #include "common/parse.h"
 #include "common/report.h"
+#include "group.h"
+#include "mqbus.h"
+#include "mqbus_admin.h"
 
 int group_names(int argc, char **argv, const char *command, struct error_subject *subject)
 {
@@ -44,7 +44,7 @@ static int group_list(int argc, char **argv)
 		ret = mqbus_admin_group_list(subject.topic, NULL, &groups, &n);
 	if (ret)
 		return error_report(&subject, ret);
-	ret = json ? output_json(report_groups_json(groups, n)) : report_groups(groups, n);
+	ret = report_groups(groups, n, json);
 	free(groups);
 	return ret;
 }
@@ -70,10 +70,8 @@ static int group_show(int argc, char **argv)
 		ret = -ENOENT;
 	if (ret)
 		ret = error_report(&subject, ret);
-	else if (json)
-		ret = output_json(report_group_json(partitions, n));
 	else
-		ret = report_group(partitions, n);
+		ret = report_group(partitions, n, json);
 	free(partitions);
 	return ret;
 }
@@ -209,14 +207,11 @@ static const struct option_row seek_rows[] = {
 };
 
 static const struct option_table seek_table = {
-	.usage = "Usage: mqbus group seek TOPIC GROUP -o WHERE [OPTION]...\n"
-		 "\n"
-		 "Show where a group would read next, or move it there.\n"
-		 "\n",
+	.usage = "Usage: mqbus group seek TOPIC GROUP -o WHERE [OPTION]...\n\n"
+		 "Show where a group would read next, or move it there.\n\n",
 	.rows = seek_rows,
 	.more = "\n@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z.\n",
-	.column = 25,
-	.take = seek_option,
+	.column = 25, .take = seek_option,
 };
 
 static int group_seek(int argc, char **argv)

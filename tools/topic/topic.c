@@ -7,14 +7,96 @@
 
 #include "common/cmd.h"
 #include "common/error.h"
-#include "mqbus.h"
-#include "mqbus_admin.h"
 #include "common/option.h"
 #include "common/output.h"
+#include "common/parse.h"
 #include "common/report.h"
-#include "topic.h"
+#include "common/topic_option.h"
+#include "mqbus.h"
+#include "mqbus_admin.h"
 
-enum { OPT_ALL = 256 };
+/**
+ * struct topic_create - what was asked for
+ * @options: of the topic
+ * @quiet: do not say what was made
+ */
+struct topic_create {
+	struct topic_options options;
+	bool quiet;
+};
+
+static const struct option_row create_rows[] = {
+	{ .table = &topic_option_fixed, .at = offsetof(struct topic_create, options) },
+	{ .table = &topic_option_changeable, .at = offsetof(struct topic_create, options) },
+	{ "quiet", 'q', NULL, "do not say what was made", OPTION_FLAG(struct topic_create, quiet) },
+	{ 0 }
+};
+
+static const struct option_table create_table = {
+	.usage = "Usage: mqbus topic create NAME [OPTION]...\n\n",
+	.rows = create_rows,
+	.more = "\nBYTES take K, M, G; TIME takes ms, s (default), m, h, d.\n",
+	.column = 30,
+};
+
+static int topic_create(int argc, char **argv)
+{
+	struct topic_create create = { .options.config = MQBUS_TOPIC_CONFIG_INIT };
+	struct mqbus_topic_config *config = &create.options.config;
+	struct error_subject subject = { 0 };
+	int ret;
+
+	config->mode = parse_default_mode();
+	ret = option_parse(&create_table, argc, argv, &create);
+	if (ret >= 0)
+		return ret;
+	if (argc - optind != 1)
+		return cmd_usage_error("topic create takes one NAME");
+	subject.topic = argv[optind];
+	ret = topic_option_create(&subject, config);
+	if (!ret && !create.quiet)
+		topic_option_tell(subject.topic, config);
+	return ret;
+}
+
+static const struct option_row set_rows[] = {
+	{ .table = &topic_option_fixed, .hidden = true },
+	{ .table = &topic_option_changeable },
+	{ 0 }
+};
+
+static const struct option_table set_table = {
+	.usage = "Usage: mqbus topic set NAME OPTION...\n\n"
+		 "Change a topic that is there.\n\n",
+	.rows = set_rows,
+	.more = "\n"
+		"A --retention or --retention-size of 0, and none for the others, is no limit. Whether\n"
+		"a topic evicts cannot be changed. BYTES take K, M, G; TIME takes ms, s (default), m,\n"
+		"h, d.\n",
+};
+
+static int topic_set(int argc, char **argv)
+{
+	struct topic_options options = { .config = MQBUS_TOPIC_CONFIG_INIT };
+	struct error_subject subject = { .action = DO_TOPIC_SET };
+	int ret;
+
+	ret = option_parse(&set_table, argc, argv, &options);
+	if (ret >= 0)
+		return ret;
+	if (options.fixed)
+		return cmd_usage_error("topic set: %s are for new topics",
+				       "--partitions, --size and --max-record");
+	if (argc - optind != 1)
+		return cmd_usage_error("topic set takes one NAME");
+	if (!options.fields)
+		return cmd_usage_error("topic set: change what?");
+	subject.topic = argv[optind];
+	ret = mqbus_topic_set(subject.topic, options.fields, &options.config);
+	if (ret == -EPERM && options.fields & (MQBUS_TOPIC_SET_UID | MQBUS_TOPIC_SET_GID))
+		subject.action = DO_TOPIC_CREATE;
+	return ret ? error_report(&subject, ret) : STATUS_OK;
+}
 
 static int topic_list(int argc, char **argv)
 {
@@ -24,8 +106,7 @@ static int topic_list(int argc, char **argv)
 	size_t n;
 	int ret;
 
-	ret = option_parse_json("Usage: mqbus topic list [-j|--json]\n", argc, argv,
-				&json);
+	ret = option_parse_json("Usage: mqbus topic list [-j|--json]\n", argc, argv, &json);
 	if (ret >= 0)
 		return ret;
 	if (argc != optind)
@@ -33,7 +114,7 @@ static int topic_list(int argc, char **argv)
 	ret = mqbus_admin_topic_list(&topics, &n);
 	if (ret)
 		return error_report(&subject, ret);
-	ret = json ? output_json(report_topics_json(topics, n)) : report_topics(topics, n);
+	ret = report_topics(topics, n, json);
 	free(topics);
 	return ret;
 }
@@ -48,8 +129,7 @@ static int topic_show(int argc, char **argv)
 	bool json = false;
 	int ret;
 
-	ret = option_parse_json("Usage: mqbus topic show NAME [-j|--json]\n", argc, argv,
-				&json);
+	ret = option_parse_json("Usage: mqbus topic show NAME [-j|--json]\n", argc, argv, &json);
 	if (ret >= 0)
 		return ret;
 	if (argc - optind != 1)
@@ -62,11 +142,8 @@ static int topic_show(int argc, char **argv)
 		ret = mqbus_admin_group_list(subject.topic, NULL, &groups, &nr_groups);
 	if (ret)
 		ret = error_report(&subject, ret);
-	else if (json)
-		ret = output_json(report_topic_json(&topic, partitions, nr_partitions,
-						    groups, nr_groups));
 	else
-		ret = report_topic(&topic, partitions, nr_partitions, groups, nr_groups);
+		ret = report_topic(&topic, partitions, nr_partitions, groups, nr_groups, json);
 	free(partitions);
 	free(groups);
 	return ret;

@@ -4,27 +4,26 @@
 
 #include "common/cmd.h"
 #include "common/error.h"
-#include "mqbus.h"
 #include "common/option.h"
 #include "common/output.h"
+#include "mqbus.h"
 
 static const char info_help[] =
-	"Usage: mqbus info [-j|--json]\n"
-	"\n"
+	"Usage: mqbus info [-j|--json]\n\n"
 	"The limits of this network namespace (sysctl net.mqbus.*) and what is in use.\n";
 
 static int print_info(const struct mqbus_info *i)
 {
 	char used[32], max[32], user[32];
 
-	printf("bytes       %s of %s in use (net.mqbus.max_bytes)\n",
-	       output_size(used, i->used_bytes), output_size(max, i->max_bytes));
-	printf("user bytes  up to %s (/sys/module/mqbus/parameters/max_user_mbytes)\n",
-	       output_size(user, i->max_user_bytes));
-	printf("topics      up to %u (net.mqbus.max_topics)\n", i->max_topics);
-	printf("groups      up to %u of each topic (net.mqbus.max_groups)\n", i->max_groups);
-	printf("cpus        %u: partitions of a per-CPU topic\n", i->cpus);
-	printf("record      %u bytes of header\n", i->record_header);
+	output_field("bytes", "%s of %s in use (net.mqbus.max_bytes)",
+		     output_size(used, i->used_bytes), output_size(max, i->max_bytes));
+	output_field("user bytes", "up to %s (/sys/module/mqbus/parameters/max_user_mbytes)",
+		     output_size(user, i->max_user_bytes));
+	output_field("topics", "up to %u (net.mqbus.max_topics)", i->max_topics);
+	output_field("groups", "up to %u of each topic (net.mqbus.max_groups)", i->max_groups);
+	output_field("cpus", "%u: partitions of a per-CPU topic", i->cpus);
+	output_field("record", "%u bytes of header", i->record_header);
 	return STATUS_OK;
 }
 
