@@ -5,11 +5,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "bench.h"
-#include "mqbus.h"
 #include "common/option.h"
 #include "common/output.h"
 #include "common/parse.h"
+#include "bench.h"
+#include "mqbus.h"
 
 static const struct bench_carrier * const carriers[] = { &bench_bus, &bench_mq, &bench_pipe };
 
@@ -83,7 +83,7 @@ static __u64 ring_size(__u64 wanted, __u32 message)
 	return size;
 }
 
-enum { OPT_AGAINST = OPTION_LONG, OPT_ACK, OPT_INFLIGHT };
+enum { OPT_AGAINST = OPTION_LONG, OPT_ACK };
 
 static int parse_ack(const char *word, enum bench_ack *ack)
 {
@@ -114,29 +114,13 @@ static int take_option(void *into, int key)
 		if (parse_number(optarg, ULLONG_MAX, &b->msgs) || !b->msgs)
 			return cmd_bad_value("--msgs", optarg, "a number");
 		break;
-	case 'b':
-		if (parse_u32(optarg, MQBUS_BATCH_MAX, &b->batch) || !b->batch)
-			return cmd_bad_value("--batch", optarg, "1 to 4096");
-		break;
-	case 'c':
-		if (parse_u32(optarg, BENCH_CONSUMERS_MAX, &b->consumers) || !b->consumers)
-			return cmd_bad_value("--consumers", optarg, "1 to 64");
-		break;
 	case 'r':
 		if (parse_size(optarg, &b->ring) || b->ring > MQBUS_RING_MAX)
 			return cmd_bad_value("--ring", optarg, "bytes such as 1M, up to 1G");
 		break;
-	case 'w':
-		if (parse_u32(optarg, BENCH_CONSUMERS_MAX, &b->workers) || !b->workers)
-			return cmd_bad_value("--workers", optarg, "1 to 64");
-		break;
 	case OPT_ACK:
 		if (parse_ack(optarg, &b->ack))
 			return cmd_bad_value("--ack", optarg, "all, each or transact");
-		break;
-	case OPT_INFLIGHT:
-		if (parse_u32(optarg, MQBUS_INFLIGHT_MAX / 2, &b->inflight) || !b->inflight)
-			return cmd_bad_value("--inflight", optarg, "1 to 524288");
 		break;
 	case OPT_AGAINST:
 		b->carrier = find_carrier(optarg);
@@ -206,16 +190,20 @@ static int bench_complete(struct bench *b)
 static const struct option_row rows[] = {
 	{ "size", 's', "BYTES", "of a message (default 64)" },
 	{ "msgs", 'n', "N", "how many (default 1000000)" },
-	{ "batch", 'b', "N", "published, and leased, in a call (default 64)" },
-	{ "consumers", 'c', "N", "of fanout (default 4)" },
-	{ "workers", 'w', "N", "of queue (default 4)" },
+	{ "batch", 'b', "N", "published, and leased, in a call (default 64)",
+	  OPTION_UPTO(struct bench, batch, MQBUS_BATCH_MAX) },
+	{ "consumers", 'c', "N", "of fanout (default 4)",
+	  OPTION_UPTO(struct bench, consumers, BENCH_CONSUMERS_MAX) },
+	{ "workers", 'w', "N", "of queue (default 4)",
+	  OPTION_UPTO(struct bench, workers, BENCH_CONSUMERS_MAX) },
 	{ "ack", OPT_ACK, "all|each|transact",
 	  "of queue: one word for all that were leased (default), a\n"
 	  "settlement for each, or that in a transaction which also\n"
 	  "publishes each to another topic" },
-	{ "inflight", OPT_INFLIGHT, "N",
+	{ "inflight", 0, "N",
 	  "of queue: what it costs to settle in random order, a batch\n"
-	  "at a time, while one worker holds N messages" },
+	  "at a time, while one worker holds N messages",
+	  OPTION_UPTO(struct bench, inflight, MQBUS_INFLIGHT_MAX / 2) },
 	{ "ring", 'r', "BYTES", "of the topic, which is deleted in the end (default 1M)" },
 	{ "against", OPT_AGAINST, "posix-mq|pipe",
 	  "the same work over a queue or pipe for each reader,\n"
@@ -225,18 +213,15 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_table table = {
-	.usage = "Usage: mqbus bench pair|fanout|queue [OPTION]...\n"
-		 "\n"
+	.usage = "Usage: mqbus bench pair|fanout|queue [OPTION]...\n\n"
 		 "One process publishes, one (pair) or several (fanout) read, each in a group of\n"
 		 "its own; each reader checks every byte of every message and their order. Or (queue)\n"
-		 "workers share the messages: each leases some, checks them, and acks them.\n"
-		 "\n",
+		 "workers share the messages: each leases some, checks them, and acks them.\n\n",
 	.rows = rows,
 	.more = "\n"
 		"The time is from when all are ready until the last reader has all messages, or the\n"
 		"last message is settled.\n",
-	.column = 27,
-	.take = take_option,
+	.column = 27, .take = take_option,
 };
 
 int cmd_bench(int argc, char **argv)

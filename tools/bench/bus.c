@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench.h"
 #include "common/error.h"
+#include "bench.h"
 #include "mqbus.h"
 
 int bench_bus_error(const struct bench *b, enum error_action action, int err)

@@ -156,12 +156,14 @@ static int bad_option(const struct options *o, char **argv)
 
 static int take(const struct taken *t)
 {
-	void *field = t->into + t->row->at;
+	const struct option_row *row = t->row;
+	void *field = t->into + row->at;
 	__u64 number;
+	__u32 small;
 
-	switch (t->row->set) {
+	switch (row->set) {
 	case OPTION_TAKE:
-		return t->take(t->into, t->row->key);
+		return t->take(t->into, row->key);
 	case OPTION_SET_FLAG:
 		*(bool *)field = true;
 		break;
@@ -170,9 +172,14 @@ static int take(const struct taken *t)
 		break;
 	case OPTION_SET_NUMBER:
 		if (parse_number(optarg, ~0ULL, &number))
-			return cmd_usage_error("--%s '%s': expected a number", t->row->name,
-					       optarg);
+			return cmd_usage_error("--%s '%s': expected a number", row->name, optarg);
 		memcpy(field, &number, sizeof(number));
+		break;
+	case OPTION_SET_UPTO:
+		if (parse_u32(optarg, row->max, &small) || !small)
+			return cmd_usage_error("--%s '%s': expected 1 to %u", row->name, optarg,
+					       row->max);
+		memcpy(field, &small, sizeof(small));
 		break;
 	}
 	return STATUS_OK;

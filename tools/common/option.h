@@ -8,16 +8,21 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <linux/types.h>
 
 /* Keys of options without a letter begin here */
 #define OPTION_LONG 256
 
-/* What sets a field by itself: a bool, a string, or a __u64 from any number */
-enum option_set { OPTION_TAKE, OPTION_SET_FLAG, OPTION_SET_STRING, OPTION_SET_NUMBER };
+/* What sets a field by itself: a bool, a string, a __u64 from any number, a __u32 from 1 on */
+enum option_set {
+	OPTION_TAKE, OPTION_SET_FLAG, OPTION_SET_STRING, OPTION_SET_NUMBER, OPTION_SET_UPTO,
+};
 
 #define OPTION_FLAG(type, field) .set = OPTION_SET_FLAG, .at = offsetof(type, field)
 #define OPTION_STRING(type, field) .set = OPTION_SET_STRING, .at = offsetof(type, field)
 #define OPTION_NUMBER(type, field) .set = OPTION_SET_NUMBER, .at = offsetof(type, field)
+#define OPTION_UPTO(type, field, most)	\
+	.set = OPTION_SET_UPTO, .at = offsetof(type, field), .max = (most)
 
 /**
  * struct option_row - an option
@@ -27,6 +32,7 @@ enum option_set { OPTION_TAKE, OPTION_SET_FLAG, OPTION_SET_STRING, OPTION_SET_NU
  * @help: what it does: lines, each but the last with a newline
  * @set: how the field at @at is set, instead of being given to the table's @take
  * @at: where in what the table is taken into; of @table, where that has its own
+ * @max: the largest number that may be set
  * @hidden: the help does not tell of it
  * @table: instead of an option all those of another table
  *
@@ -39,6 +45,7 @@ struct option_row {
 	const char *help;
 	enum option_set set;
 	size_t at;
+	__u32 max;
 	bool hidden;
 	const struct option_table *table;
 };

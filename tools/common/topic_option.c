@@ -173,34 +173,24 @@ static int config_option(struct mqbus_topic_config *config, int key)
 /* Which bits of MQBUS_TOPIC_SET_* an option is, once taken; 0: it is for new topics only. */
 static __u32 field(const struct mqbus_topic_config *config, int key)
 {
-	switch (key) {
-	case 'f':
-		return MQBUS_TOPIC_SET_FULL;
-	case 'r':
-		return MQBUS_TOPIC_SET_RETENTION;
-	case OPT_MODE:
-		return MQBUS_TOPIC_SET_MODE;
-	case OPT_OWNER:
+	static const __u32 fields[] = {
+		[OPT_MODE - OPTION_LONG] = MQBUS_TOPIC_SET_MODE,
+		[OPT_RETENTION_SIZE - OPTION_LONG] = MQBUS_TOPIC_SET_RETENTION_SIZE,
+		[OPT_RATE - OPTION_LONG] = MQBUS_TOPIC_SET_RATE,
+		[OPT_RATE_BYTES - OPTION_LONG] = MQBUS_TOPIC_SET_RATE_BYTES,
+		[OPT_USER_RATE - OPTION_LONG] = MQBUS_TOPIC_SET_USER_RATE,
+		[OPT_USER_RATE_BYTES - OPTION_LONG] = MQBUS_TOPIC_SET_USER_RATE_BYTES,
+		[OPT_BURST - OPTION_LONG] = MQBUS_TOPIC_SET_BURST,
+		[OPT_SHARE - OPTION_LONG] = MQBUS_TOPIC_SET_SHARE,
+		[OPT_OVER - OPTION_LONG] = MQBUS_TOPIC_SET_OVER,
+	};
+
+	if (key == OPT_OWNER)
 		return (config->uid == MQBUS_ANY ? 0 : MQBUS_TOPIC_SET_UID) |
 		       (config->gid == MQBUS_ANY ? 0 : MQBUS_TOPIC_SET_GID);
-	case OPT_RETENTION_SIZE:
-		return MQBUS_TOPIC_SET_RETENTION_SIZE;
-	case OPT_RATE:
-		return MQBUS_TOPIC_SET_RATE;
-	case OPT_RATE_BYTES:
-		return MQBUS_TOPIC_SET_RATE_BYTES;
-	case OPT_USER_RATE:
-		return MQBUS_TOPIC_SET_USER_RATE;
-	case OPT_USER_RATE_BYTES:
-		return MQBUS_TOPIC_SET_USER_RATE_BYTES;
-	case OPT_BURST:
-		return MQBUS_TOPIC_SET_BURST;
-	case OPT_SHARE:
-		return MQBUS_TOPIC_SET_SHARE;
-	case OPT_OVER:
-		return MQBUS_TOPIC_SET_OVER;
-	}
-	return 0;
+	if (key >= OPTION_LONG)
+		return fields[key - OPTION_LONG];
+	return key == 'f' ? MQBUS_TOPIC_SET_FULL : key == 'r' ? MQBUS_TOPIC_SET_RETENTION : 0;
 }
 
 static int take_option(void *into, int key)

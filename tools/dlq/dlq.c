@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dlq.h"
 #include "common/option.h"
 #include "common/parse.h"
 #include "common/queue_option.h"
+#include "dlq.h"
 
 enum { OPT_RATE = OPTION_LONG };
 
@@ -107,20 +107,16 @@ static const struct option_row look_rows[] = {
 static int list_letters(int argc, char **argv)
 {
 	return dlq_run(argc, argv,
-		       "Usage: mqbus dlq list TOPIC [OPTION]...\n"
-		       "\n"
-		       "List the dead letters in a topic.\n"
-		       "\n",
+		       "Usage: mqbus dlq list TOPIC [OPTION]...\n\n"
+		       "List the dead letters in a topic.\n\n",
 		       look_rows, dlq_list);
 }
 
 static int show_letters(int argc, char **argv)
 {
 	return dlq_run(argc, argv,
-		       "Usage: mqbus dlq show TOPIC [OPTION]...\n"
-		       "\n"
-		       "Show all of each dead letter in a topic.\n"
-		       "\n",
+		       "Usage: mqbus dlq show TOPIC [OPTION]...\n\n"
+		       "Show all of each dead letter in a topic.\n\n",
 		       look_rows, dlq_show);
 }
 
@@ -136,13 +132,11 @@ static int redrive_letters(int argc, char **argv)
 	};
 
 	return dlq_run(argc, argv,
-		       "Usage: mqbus dlq redrive TOPIC [OPTION]...\n"
-		       "\n"
+		       "Usage: mqbus dlq redrive TOPIC [OPTION]...\n\n"
 		       "Publish dead letters where they came from, without the headers that made them\n"
 		       "dead letters, and remove them from TOPIC, each in one step: a redrive that is killed\n"
 		       "loses and repeats nothing. A full topic is waited for. Letters that the kernel has not\n"
-		       "written for the group that they name stay: anybody may have published them.\n"
-		       "\n",
+		       "written for the group that they name stay: anybody may have published them.\n\n",
 		       rows, dlq_redrive);
 }
 
@@ -157,10 +151,8 @@ static int purge_letters(int argc, char **argv)
 	};
 
 	return dlq_run(argc, argv,
-		       "Usage: mqbus dlq purge TOPIC --all | --match NAME=VALUE... [OPTION]...\n"
-		       "\n"
-		       "Drop dead letters.\n"
-		       "\n",
+		       "Usage: mqbus dlq purge TOPIC --all | --match NAME=VALUE... [OPTION]...\n\n"
+		       "Drop dead letters.\n\n",
 		       rows, dlq_purge);
 }
 

@@ -12,8 +12,8 @@
 #include "common/cmd.h"
 #include "common/error.h"
 #include "common/format.h"
-#include "mqbus.h"
 #include "common/output.h"
+#include "mqbus.h"
 
 /* The headers that the kernel adds */
 enum dlq_field {

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/queue_option.h"
 #include "dlq.h"
 #include "mqbus_admin.h"
-#include "common/queue_option.h"
 
 #define BATCH 64
 

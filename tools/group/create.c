@@ -2,12 +2,12 @@
 #include <string.h>
 
 #include "common/cmd.h"
-#include "group.h"
-#include "mqbus.h"
-#include "common/option.h"
 #include "common/names.h"
+#include "common/option.h"
 #include "common/parse.h"
 #include "common/queue_option.h"
+#include "group.h"
+#include "mqbus.h"
 
 enum { OPT_MODE = OPTION_LONG, OPT_REBALANCE_TIMEOUT, OPT_GRACE, OPT_LAG_LIMIT };
 
@@ -116,8 +116,7 @@ static const struct option_table create_table = {
 	.more = "\n"
 		"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z; other TIMEs take\n"
 		"ms, s (default), m, h, d. BYTES take K, M, G.\n",
-	.column = 28,
-	.take = take_option,
+	.column = 28, .take = take_option,
 };
 
 static const struct option_row set_rows[] = {
@@ -127,10 +126,8 @@ static const struct option_row set_rows[] = {
 };
 
 static const struct option_table set_table = {
-	.usage = "Usage: mqbus group set TOPIC GROUP OPTION...\n"
-		 "\n"
-		 "Change a group; what is leased or waits already keeps its time.\n"
-		 "\n",
+	.usage = "Usage: mqbus group set TOPIC GROUP OPTION...\n\n"
+		 "Change a group; what is leased or waits already keeps its time.\n\n",
 	.rows = set_rows,
 	.more = "\n"
 		"TIME takes ms, s (default), m, h, d; a --lease of 0 lasts while its member lives.\n",
@@ -216,8 +213,7 @@ static int group_set_paused(int argc, char **argv, bool paused)
 	static const struct option_row none[] = { { 0 } };
 	static const struct option_table table = {
 		.usage = "Usage: mqbus group pause TOPIC GROUP\n"
-			 "       mqbus group resume TOPIC GROUP\n"
-			 "\n"
+			 "       mqbus group resume TOPIC GROUP\n\n"
 			 "A group that is paused hands out nothing: its members wait as if there were no\n"
 			 "records, but settle and commit what they have. It holds its space in the topic.\n",
 		.rows = none,

@@ -7,11 +7,11 @@
 
 #include "common/cmd.h"
 #include "common/escape.h"
-#include "group.h"
-#include "common/option.h"
 #include "common/names.h"
-#include "mqbus_admin.h"
+#include "common/option.h"
 #include "common/output.h"
+#include "group.h"
+#include "mqbus_admin.h"
 
 static bool assigned(const struct mqbus_admin_member *m, __u32 i)
 {
@@ -121,8 +121,7 @@ int group_members(int argc, char **argv)
 	bool json = false;
 	int ret;
 
-	ret = option_parse_json("Usage: mqbus group members TOPIC GROUP [-j|--json]\n"
-				"\n"
+	ret = option_parse_json("Usage: mqbus group members TOPIC GROUP [-j|--json]\n\n"
 				"Who reads, and how much of it each has: active, standby (there are fewer\n"
 				"partitions than members), fenced (it did not let go of a partition in time\n"
 				"and has not come back), away (its partitions are kept for it).\n",

@@ -9,8 +9,8 @@
 #include "common/error.h"
 #include "common/input.h"
 #include "common/option.h"
-#include "mqbus.h"
 #include "common/parse.h"
+#include "mqbus.h"
 #include "wait.h"
 
 #define BATCH_DEFAULT 64
@@ -366,10 +366,6 @@ static int take_option(void *into, int key)
 		if (parse_u32(optarg, MQBUS_ANY - 1, &pub->model.partition))
 			return cmd_bad_value("--partition", optarg, "a number");
 		break;
-	case 'b':
-		if (parse_u32(optarg, MQBUS_BATCH_MAX, &pub->batch) || !pub->batch)
-			return cmd_bad_value("--batch", optarg, "1 to 4096");
-		break;
 	case 't':
 		if (parse_timeout(optarg, &pub->timeout))
 			return cmd_bad_value("--timeout", optarg, "a time such as 10s or 500ms");
@@ -399,7 +395,8 @@ static const struct option_row rows[] = {
 	{ "partition", 'p', "N", "this partition" },
 	{ "routing-key", 'r', "KEY" },
 	{ "raw", 0, NULL, "each file is one record", OPTION_FLAG(struct pub, raw) },
-	{ "batch", 'b', "N", "publish up to N records in a call (default 64)" },
+	{ "batch", 'b', "N", "publish up to N records in a call (default 64)",
+	  OPTION_UPTO(struct pub, batch, MQBUS_BATCH_MAX) },
 	{ "timeout", 't', "TIME",
 	  "wait this long for room in a full topic, and at the end for\n"
 	  "--wait-for (default: for ever)" },
@@ -419,18 +416,14 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_table table = {
-	.usage = "Usage: mqbus pub TOPIC [OPTION]... [FILE]...\n"
-		 "\n"
-		 "Publish each line of the files (default: stdin, also as -) as a record.\n"
-		 "\n",
+	.usage = "Usage: mqbus pub TOPIC [OPTION]... [FILE]...\n\n"
+		 "Publish each line of the files (default: stdin, also as -) as a record.\n\n",
 	.rows = rows,
 	.more = "\n"
 		"What was read is published before waiting for more input. With --name the same files\n"
-		"can be published again after a failure: only what is missing is stored.\n"
-		"\n"
+		"can be published again after a failure: only what is missing is stored.\n\n"
 		"Exit status: 0 all was stored; 1 not all; 2 usage; 124 timeout; 128+N signal N.\n",
-	.column = 27,
-	.take = take_option,
+	.column = 27, .take = take_option,
 };
 
 int cmd_pub(int argc, char **argv)

@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mqbus_admin.h"
 #include "common/output.h"
 #include "common/parse.h"
 #include "common/queue_option.h"
 #include "common/topic_option.h"
+#include "mqbus_admin.h"
 
 #define DLQ_SUFFIX ".dlq"
 
@@ -163,11 +163,9 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_table table = {
-	.usage = "Usage: mqbus queue NAME [OPTION]...\n"
-		 "\n"
+	.usage = "Usage: mqbus queue NAME [OPTION]...\n\n"
 		 "Make a work queue: topic NAME, its queue group, and topic NAME.dlq for dead letters\n"
-		 "with the group that 'mqbus dlq' reads. All of it, or nothing.\n"
-		 "\n",
+		 "with the group that 'mqbus dlq' reads. All of it, or nothing.\n\n",
 	.rows = rows,
 	.more = "\n"
 		"Here --dlq is NAME.dlq unless given; a topic that is there already is used as it is.\n"

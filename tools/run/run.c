@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "common/cmd.h"
-#include "mqbus_admin.h"
 #include "common/option.h"
 #include "common/parse.h"
+#include "mqbus_admin.h"
 #include "run.h"
 
 enum {
@@ -41,10 +41,6 @@ static int take_option(void *into, int key)
 	struct run *run = into;
 
 	switch (key) {
-	case 'j':
-		if (parse_u32(optarg, RUN_WORKERS_MAX, &run->workers) || !run->workers)
-			return cmd_bad_value("--jobs", optarg, "1 to 1024");
-		break;
 	case OPT_IDLE_EXIT:
 		return option_time("--idle-exit", &run->idle);
 	case OPT_TIMEOUT:
@@ -80,7 +76,8 @@ static const struct option_row rows[] = {
 	{ "topic", 't', "TOPIC", OPTION_STRING(struct run, subject.topic) },
 	{ "group", 'g', "GROUP", "a queue group (mqbus queue; group create -t queue)",
 	  OPTION_STRING(struct run, subject.group) },
-	{ "jobs", 'j', "N", "so many at a time (default 1)" },
+	{ "jobs", 'j', "N", "so many at a time (default 1)",
+	  OPTION_UPTO(struct run, workers, RUN_WORKERS_MAX) },
 	{ "count", 'c', "N", "end after N records", OPTION_NUMBER(struct run, count) },
 	{ "idle-exit", OPT_IDLE_EXIT, "TIME", "end when there was no record for this long" },
 	{ "timeout", OPT_TIMEOUT, "TIME",
@@ -110,28 +107,22 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_table table = {
-	.usage = "Usage: mqbus run -t TOPIC -g GROUP [OPTION]... [--] COMMAND [ARGUMENT]...\n"
-		 "\n"
-		 "Start COMMAND for each record of a queue group. The record's value is its stdin.\n"
-		 "\n",
+	.usage = "Usage: mqbus run -t TOPIC -g GROUP [OPTION]... [--] COMMAND [ARGUMENT]...\n\n"
+		 "Start COMMAND for each record of a queue group. The record's value is its stdin.\n\n",
 	.rows = rows,
-	.more = "\n"
-		"What COMMAND ends with decides about its record:\n"
+	.more = "\nWhat COMMAND ends with decides about its record:\n"
 		"  status 0  ack: done                 status 65  reject: to the dead letters, now\n"
 		"  status 75 release: again later      other      nack: again after the backoff\n"
-		"  a signal  the record counts as failed and is handed out again at once\n"
-		"\n"
+		"  a signal  the record counts as failed and is handed out again at once\n\n"
 		"Its environment: MQBUS_TOPIC, MQBUS_GROUP, MQBUS_PARTITION, MQBUS_OFFSET,\n"
 		"MQBUS_ATTEMPT (from 1), MQBUS_TIME (seconds since 1970), MQBUS_KEY,\n"
 		"MQBUS_ROUTING_KEY, and MQBUS_HEADER_<name>: what is no letter or digit in the name\n"
-		"becomes '_'. What is not there, or has a NUL byte in it, is not set.\n"
-		"\n"
+		"becomes '_'. What is not there, or has a NUL byte in it, is not set.\n\n"
 		"With --to a COMMAND can print up to 1023 lines, 320K with 64 bytes for each and its key\n"
 		"counted; if it prints more, or a line is too long for TOPIC, its record is nacked.\n"
 		"\n"
 		"SIGTERM, SIGINT and SIGHUP stop it: what runs may end and is settled. A second one\n"
-		"ends what runs, and releases its records.\n"
-		"\n"
+		"ends what runs, and releases its records.\n\n"
 		"Exit status: 0 stopped, or --count or --idle-exit reached; 1 failed; 2 usage;\n"
 		"126 COMMAND cannot be executed; 127 there is no such COMMAND.\n",
 	.column = 26,

@@ -105,10 +105,6 @@ static int take_queue_option(struct sub *sub, int key)
 		    sub->lease > (__s64)MQBUS_DELAY_MAX)
 			return cmd_bad_value("--lease", optarg, "a time up to 30 days such as 30s");
 		break;
-	case 'b':
-		if (parse_u32(optarg, MQBUS_LEASE_MAX, &sub->batch) || !sub->batch)
-			return cmd_bad_value("--batch", optarg, "1 to 4096");
-		break;
 	}
 	return STATUS_OK;
 }
@@ -149,7 +145,7 @@ static int sub_check(struct sub *sub)
 {
 	if (!sub->subject.group)
 		return cmd_usage_error("sub: which group? (-g GROUP)");
-	if (sub->type != MQBUS_GROUP_QUEUE && sub->leasing)
+	if (sub->type != MQBUS_GROUP_QUEUE && (sub->leasing || sub->batch))
 		return cmd_usage_error("sub: --ack, --lease and --batch are for -t queue");
 	if (sub->type == MQBUS_GROUP_QUEUE && *sub->member)
 		return cmd_usage_error("sub: --member is for stream groups");
@@ -192,30 +188,25 @@ static const struct option_row rows[] = {
 	  "What is not settled when it ends, or at the end of stdin, is\n"
 	  "released. Default FORMAT '%L\\t%s\\n'" },
 	{ "lease", OPT_LEASE, "TIME", "how long leases last (default: as the group says)" },
-	{ "batch", 'b', "N", "lease N at a time, with --ack manual: hold up to N (default 64)" },
+	{ "batch", 'b', "N", "lease N at a time, with --ack manual: hold up to N (default 64)",
+	  OPTION_UPTO(struct sub, batch, MQBUS_LEASE_MAX) },
 	{ 0 }
 };
 
 static const struct option_table table = {
-	.usage = "Usage: mqbus sub TOPIC -g GROUP [OPTION]...\n"
-		 "\n"
+	.usage = "Usage: mqbus sub TOPIC -g GROUP [OPTION]...\n\n"
 		 "Print the records of a topic as a member of a group. A record is committed once\n"
-		 "it was written to stdout: what a killed reader had not written is read again.\n"
-		 "\n",
+		 "it was written to stdout: what a killed reader had not written is read again.\n\n",
 	.rows = rows,
-	.more = "\n"
-		"FORMAT:\n"
+	.more = "\nFORMAT:\n"
 		"  %t topic      %p partition     %o offset           %T time in ms since 1970\n"
 		"  %s value      %k key           %r routing key      %h headers NAME=VALUE,...\n"
 		"  %S its bytes  %K its bytes     %% percent sign     \\n \\r \\t \\0 \\\\ \\xNN\n"
-		"  %L ID of the lease             %a attempt, from 1\n"
-		"\n"
+		"  %L ID of the lease             %a attempt, from 1\n\n"
 		"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z; other TIMEs and\n"
-		"DELAYs take ms, s (default), m, h, d.\n"
-		"\n"
+		"DELAYs take ms, s (default), m, h, d.\n\n"
 		"Exit status: 0 done; 1 failed; 2 usage; 124 timeout; 128+N signal N.\n",
-	.column = 23,
-	.take = take_option,
+	.column = 23, .take = take_option,
 };
 
 int cmd_sub(int argc, char **argv)

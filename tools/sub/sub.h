@@ -10,8 +10,8 @@
 #include "common/cmd.h"
 #include "common/error.h"
 #include "common/format.h"
-#include "mqbus.h"
 #include "common/parse.h"
+#include "mqbus.h"
 
 /* Written, and then committed, when this much has come together */
 #define SUB_OUTPUT_SIZE (256 * 1024)

@@ -152,12 +152,10 @@ static const struct option_row option_rows[] = {
 };
 
 static const struct option_table options = {
-	.usage = "Usage: mqbus exporter [--listen ADDR:PORT]\n"
-		 "\n"
+	.usage = "Usage: mqbus exporter [--listen ADDR:PORT]\n\n"
 		 "Serve the figures of topics and groups at /metrics, as Prometheus reads them and as\n"
 		 "'mqbus stat --prometheus' prints them. Each request gets what is there then, of the\n"
-		 "topics that this user may read. mqbus_up is 0 while the module is not loaded.\n"
-		 "\n",
+		 "topics that this user may read. mqbus_up is 0 while the module is not loaded.\n\n",
 	.rows = option_rows,
 	.column = 26,
 };

@@ -212,20 +212,16 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_table table = {
-	.usage = "Usage: mqbus lag [GROUP | TOPIC GROUP] [OPTION]...\n"
-		 "\n"
+	.usage = "Usage: mqbus lag [GROUP | TOPIC GROUP] [OPTION]...\n\n"
 		 "How far groups are behind, and whether they keep up: all, those of a name on any\n"
-		 "topic, or one. It looks for the time of a window, then tells.\n"
-		 "\n",
+		 "topic, or one. It looks for the time of a window, then tells.\n\n",
 	.rows = rows,
-	.more = "\n"
-		"STATE is the last of these that fits:\n"
+	.more = "\nSTATE is the last of these that fits:\n"
 		WINDOW_HELP
 		"\n"
 		"The lag is what was published and is not settled, LAG TIME the age of the oldest\n"
 		"record of it. The status is 0 whatever the states are.\n",
-	.column = 23,
-	.take = take_option,
+	.column = 23, .take = take_option,
 };
 
 int cmd_lag(int argc, char **argv)

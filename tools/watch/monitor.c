@@ -11,10 +11,10 @@
 #include "common/escape.h"
 #include "common/format.h"
 #include "common/names.h"
-#include "mqbus_admin.h"
 #include "common/option.h"
 #include "common/output.h"
 #include "common/parse.h"
+#include "mqbus_admin.h"
 #include "wait.h"
 
 #define BUFFER_DEFAULT (4 << 20)
@@ -235,17 +235,14 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_table table = {
-	.usage = "Usage: mqbus monitor [TOPIC] [OPTION]...\n"
-		 "\n"
-		 "Print what happens, as it happens, until a signal comes or the module is unloaded.\n"
-		 "\n",
+	.usage = "Usage: mqbus monitor [TOPIC] [OPTION]...\n\n"
+		 "Print what happens, as it happens, until a signal comes or the module is unloaded.\n\n",
 	.rows = rows,
 	.more = "\n"
 		"Of which topics: those of this user, and those that everybody may read; root gets\n"
 		"all, and before Linux 6.8 only root may listen. If events come too fast, how many were lost is told on stderr, in JSON as\n"
 		"{\"kind\":\"overrun\",\"count\":N}; null is not known.\n",
-	.column = 20,
-	.take = take_option,
+	.column = 20, .take = take_option,
 };
 
 int cmd_monitor(int argc, char **argv)

@@ -119,16 +119,13 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_table table = {
-	.usage = "Usage: mqbus stat [TOPIC] [OPTION]...\n"
-		 "\n"
-		 "What is in topics and groups now, and how much there was in all.\n"
-		 "\n",
+	.usage = "Usage: mqbus stat [TOPIC] [OPTION]...\n\n"
+		 "What is in topics and groups now, and how much there was in all.\n\n",
 	.rows = rows,
 	.more = "\n"
 		"Totals are from when the topic or group was made. LAG is what was published and is\n"
 		"not settled, LAG TIME the age of the oldest record of it.\n",
-	.column = 26,
-	.take = take_option,
+	.column = 26, .take = take_option,
 };
 
 int cmd_stat(int argc, char **argv)

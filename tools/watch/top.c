@@ -180,20 +180,16 @@ static const struct option_row option_rows[] = {
 };
 
 static const struct option_table options = {
-	.usage = "Usage: mqbus top [TOPIC] [-i INTERVAL]\n"
-		 "\n"
-		 "Watch topics, groups and members on a terminal.\n"
-		 "\n",
+	.usage = "Usage: mqbus top [TOPIC] [-i INTERVAL]\n\n"
+		 "Watch topics, groups and members on a terminal.\n\n",
 	.rows = option_rows,
 	.more = "\n"
 		"Keys: t, g, m or Tab choose the view, < and > the column to sort by, r turns the\n"
 		"order round, / filters by name, arrows and Page Up and Down scroll, Ctrl-L draws\n"
-		"all anew, q quits.\n"
-		"\n"
+		"all anew, q quits.\n\n"
 		"The state of a group is judged from the last 10 looks:\n"
 		WINDOW_HELP,
-	.column = 23,
-	.take = take_option,
+	.column = 23, .take = take_option,
 };
 
 int main(int argc, char **argv)
