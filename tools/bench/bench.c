@@ -85,22 +85,9 @@ static __u64 ring_size(__u64 wanted, __u32 message)
 
 enum { OPT_AGAINST = OPTION_LONG, OPT_ACK };
 
-static int parse_ack(const char *word, enum bench_ack *ack)
-{
-	static const char * const words[] = { "all", "each", "transact" };
-	unsigned int i;
-
-	for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		if (!strcmp(word, words[i])) {
-			*ack = i;
-			return 0;
-		}
-	}
-	return -1;
-}
-
 static int take_option(void *into, int key)
 {
+	static const char * const acks[] = { "all", "each", "transact" };
 	struct bench *b = into;
 	__u64 v;
 
@@ -119,7 +106,7 @@ static int take_option(void *into, int key)
 			return cmd_bad_value("--ring", optarg, "bytes such as 1M, up to 1G");
 		break;
 	case OPT_ACK:
-		if (parse_ack(optarg, &b->ack))
+		if (parse_choice(acks, ARRAY_SIZE(acks), optarg, &b->ack))
 			return cmd_bad_value("--ack", optarg, "all, each or transact");
 		break;
 	case OPT_AGAINST:

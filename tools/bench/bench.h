@@ -62,7 +62,7 @@ enum bench_ack {
  * @batch: published in a call
  * @consumers: each gets all messages, but of "queue" its share
  * @workers: of "queue", as given; then they are the @consumers
- * @ack: of "queue": how messages are acked
+ * @ack: of "queue": an &enum bench_ack
  * @inflight: of "queue": messages that one worker holds all the time, or 0
  * @ring: bytes of room for messages
  * @json: print JSON
@@ -80,7 +80,7 @@ struct bench {
 	__u32 batch;
 	__u32 consumers;
 	__u32 workers;
-	enum bench_ack ack;
+	__u32 ack;
 	__u32 inflight;
 	__u64 ring;
 	bool json;

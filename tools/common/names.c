@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "cmd.h"
 #include "mqbus.h"
 #include "names.h"
+#include "parse.h"
 
 static const char * const full_words[] = {
 	[MQBUS_FULL_BLOCK] = "block",
@@ -59,19 +59,6 @@ static const char * const member_state_words[] = {
 	[MQBUS_MEMBER_STATE_AWAY] = "away",
 };
 
-static int names_parse(const char * const *words, __u32 n, const char *word, __u32 *out)
-{
-	__u32 i;
-
-	for (i = 0; i < n; i++) {
-		if (!strcmp(words[i], word)) {
-			*out = i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 /* names_@what() and names_@what_parse(), for the words in @what_words */
 #define NAMES(what)							\
 const char *names_##what(__u32 number)					\
@@ -81,7 +68,7 @@ const char *names_##what(__u32 number)					\
 									\
 int names_##what##_parse(const char *word, __u32 *number)		\
 {									\
-	return names_parse(what##_words, ARRAY_SIZE(what##_words), word, number); \
+	return parse_choice(what##_words, ARRAY_SIZE(what##_words), word, number); \
 }
 
 NAMES(full)

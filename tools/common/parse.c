@@ -46,6 +46,19 @@ static const struct unit time_units[] = {
 	{ NULL, 0 },
 };
 
+int parse_choice(const char * const *words, __u32 n, const char *s, __u32 *out)
+{
+	__u32 i;
+
+	for (i = 0; i < n; i++) {
+		if (!strcmp(words[i], s)) {
+			*out = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 int parse_number(const char *s, __u64 max, __u64 *out)
 {
 	unsigned long long v;

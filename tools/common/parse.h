@@ -12,6 +12,8 @@
 
 #include "mqbus.h"
 
+/* One of @n words: which. */
+int parse_choice(const char * const *words, __u32 n, const char *s, __u32 *out);
 /* Decimal digits and nothing else, up to @max. */
 int parse_number(const char *s, __u64 max, __u64 *out);
 int parse_u32(const char *s, __u32 max, __u32 *out);

@@ -76,93 +76,83 @@ static const struct option_table match_table = {
 	.rows = match_rows, .column = 26, .take = take_option,
 };
 
-static int dlq_run(int argc, char **argv, const char *usage, const struct option_row *rows,
-		   int (*run)(struct dlq *d))
-{
-	const struct option_table table = {
-		.usage = usage, .rows = rows, .column = 26, .take = take_option,
-	};
-	struct dlq d = { .subject.group = DLQ_GROUP_DEFAULT, .left = ULLONG_MAX };
-	int ret;
-
-	ret = option_parse(&table, argc, argv, &d);
-	if (ret >= 0)
-		return ret;
-	if (argc - optind != 1)
-		return cmd_usage_error("dlq %s takes one TOPIC", argv[0]);
-	if (run == dlq_purge && d.all == !!d.nr_match)
-		return cmd_usage_error("dlq purge: which? (--match NAME=VALUE, or --all)");
-	d.subject.topic = argv[optind];
-	cmd_catch_signals();
-	ret = run(&d);
-	free(d.match);
-	return ret;
-}
-
 static const struct option_row look_rows[] = {
 	{ .table = &match_table },
 	{ 0 }
 };
 
-static int list_letters(int argc, char **argv)
+static const struct option_row redrive_rows[] = {
+	{ "to", 0, "TOPIC", "publish them here instead", OPTION_STRING(struct dlq, to) },
+	{ "rate", OPT_RATE, "N", "at most N a second; also as N/s, N/m, N/h" },
+	{ "dry-run", 0, NULL, "only list those that would be redriven",
+	  OPTION_FLAG(struct dlq, dry_run) },
+	{ .table = &match_table },
+	{ 0 }
+};
+
+static const struct option_row purge_rows[] = {
+	{ "all", 0, NULL, "all that are there", OPTION_FLAG(struct dlq, all) },
+	{ "dry-run", 0, NULL, "only list those that would be dropped",
+	  OPTION_FLAG(struct dlq, dry_run) },
+	{ .table = &match_table },
+	{ 0 }
+};
+
+static const struct {
+	const char *name;
+	int (*run)(struct dlq *d);
+	struct option_table table;
+} runs[] = {
+	{ "list", dlq_list,
+	  { "Usage: mqbus dlq list TOPIC [OPTION]...\n\n"
+	    "List the dead letters in a topic.\n\n",
+	    look_rows } },
+	{ "show", dlq_show,
+	  { "Usage: mqbus dlq show TOPIC [OPTION]...\n\n"
+	    "Show all of each dead letter in a topic.\n\n",
+	    look_rows } },
+	{ "redrive", dlq_redrive,
+	  { "Usage: mqbus dlq redrive TOPIC [OPTION]...\n\n"
+	    "Publish dead letters where they came from, without the headers that made them\n"
+	    "dead letters, and remove them from TOPIC, each in one step: a redrive that is killed\n"
+	    "loses and repeats nothing. A full topic is waited for. Letters that the kernel has not\n"
+	    "written for the group that they name stay: anybody may have published them.\n\n",
+	    redrive_rows, .column = 26, .take = take_option } },
+	{ "purge", dlq_purge,
+	  { "Usage: mqbus dlq purge TOPIC --all | --match NAME=VALUE... [OPTION]...\n\n"
+	    "Drop dead letters.\n\n",
+	    purge_rows, .column = 26 } },
+};
+
+static int run_one(int argc, char **argv)
 {
-	return dlq_run(argc, argv,
-		       "Usage: mqbus dlq list TOPIC [OPTION]...\n\n"
-		       "List the dead letters in a topic.\n\n",
-		       look_rows, dlq_list);
-}
+	struct dlq d = { .subject.group = DLQ_GROUP_DEFAULT, .left = ULLONG_MAX };
+	size_t i = 0;
+	int ret;
 
-static int show_letters(int argc, char **argv)
-{
-	return dlq_run(argc, argv,
-		       "Usage: mqbus dlq show TOPIC [OPTION]...\n\n"
-		       "Show all of each dead letter in a topic.\n\n",
-		       look_rows, dlq_show);
-}
-
-static int redrive_letters(int argc, char **argv)
-{
-	static const struct option_row rows[] = {
-		{ "to", 0, "TOPIC", "publish them here instead", OPTION_STRING(struct dlq, to) },
-		{ "rate", OPT_RATE, "N", "at most N a second; also as N/s, N/m, N/h" },
-		{ "dry-run", 0, NULL, "only list those that would be redriven",
-		  OPTION_FLAG(struct dlq, dry_run) },
-		{ .table = &match_table },
-		{ 0 }
-	};
-
-	return dlq_run(argc, argv,
-		       "Usage: mqbus dlq redrive TOPIC [OPTION]...\n\n"
-		       "Publish dead letters where they came from, without the headers that made them\n"
-		       "dead letters, and remove them from TOPIC, each in one step: a redrive that is killed\n"
-		       "loses and repeats nothing. A full topic is waited for. Letters that the kernel has not\n"
-		       "written for the group that they name stay: anybody may have published them.\n\n",
-		       rows, dlq_redrive);
-}
-
-static int purge_letters(int argc, char **argv)
-{
-	static const struct option_row rows[] = {
-		{ "all", 0, NULL, "all that are there", OPTION_FLAG(struct dlq, all) },
-		{ "dry-run", 0, NULL, "only list those that would be dropped",
-		  OPTION_FLAG(struct dlq, dry_run) },
-		{ .table = &match_table },
-		{ 0 }
-	};
-
-	return dlq_run(argc, argv,
-		       "Usage: mqbus dlq purge TOPIC --all | --match NAME=VALUE... [OPTION]...\n\n"
-		       "Drop dead letters.\n\n",
-		       rows, dlq_purge);
+	while (strcmp(runs[i].name, argv[0]))
+		i++;
+	ret = option_parse(&runs[i].table, argc, argv, &d);
+	if (ret >= 0)
+		return ret;
+	if (argc - optind != 1)
+		return cmd_usage_error("dlq %s takes one TOPIC", argv[0]);
+	if (runs[i].run == dlq_purge && d.all == !!d.nr_match)
+		return cmd_usage_error("dlq purge: which? (--match NAME=VALUE, or --all)");
+	d.subject.topic = argv[optind];
+	cmd_catch_signals();
+	ret = runs[i].run(&d);
+	free(d.match);
+	return ret;
 }
 
 int cmd_dlq(int argc, char **argv)
 {
 	static const struct cmd commands[] = {
-		{ "list", list_letters, "list dead letters" },
-		{ "show", show_letters, "all of each dead letter" },
-		{ "redrive", redrive_letters, "publish dead letters where they came from" },
-		{ "purge", purge_letters, "drop dead letters" },
+		{ "list", run_one, "list dead letters" },
+		{ "show", run_one, "all of each dead letter" },
+		{ "redrive", run_one, "publish dead letters where they came from" },
+		{ "purge", run_one, "drop dead letters" },
 		{ NULL, NULL, NULL },
 	};
 

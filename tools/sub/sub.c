@@ -75,31 +75,21 @@ int sub_write(struct sub *sub, const char *fate)
 
 enum { OPT_TYPE = OPTION_LONG, OPT_MEMBER, OPT_ACK, OPT_LEASE };
 
-static int sub_ack_option(struct sub *sub)
+/* One option of queue groups; returns the exit status. */
+static int take_queue_option(struct sub *sub, int key)
 {
-	static const char * const words[] = {
+	static const char * const acks[] = {
 		[SUB_ACK_AUTO] = "auto",
 		[SUB_ACK_ON_EXIT] = "on-exit",
 		[SUB_ACK_MANUAL] = "manual",
 	};
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(words); i++) {
-		if (!strcmp(words[i], optarg)) {
-			sub->ack = i;
-			return STATUS_OK;
-		}
-	}
-	return cmd_bad_value("--ack", optarg, "auto, on-exit or manual");
-}
-
-/* One option of queue groups; returns the exit status. */
-static int take_queue_option(struct sub *sub, int key)
-{
 	sub->leasing = true;
 	switch (key) {
 	case OPT_ACK:
-		return sub_ack_option(sub);
+		if (parse_choice(acks, ARRAY_SIZE(acks), optarg, &sub->ack))
+			return cmd_bad_value("--ack", optarg, "auto, on-exit or manual");
+		break;
 	case OPT_LEASE:
 		if (parse_timeout(optarg, &sub->lease) || !sub->lease ||
 		    sub->lease > (__s64)MQBUS_DELAY_MAX)

@@ -39,7 +39,7 @@ enum sub_ack {
  * @timeout: ns
  * @left: records still to read
  * @out: not written yet
- * @ack: of a queue group
+ * @ack: of a queue group: an &enum sub_ack
  * @lease: ns that leases last; 0: as the group says
  * @batch: records leased at a time, or held at a time if acked by hand; 0: the default
  * @member: id of the member, or ""; of a stream group
@@ -60,7 +60,7 @@ struct sub {
 	__s64 timeout;
 	__u64 left;
 	struct text out;
-	enum sub_ack ack;
+	__u32 ack;
 	__s64 lease;
 	__u32 batch;
 	const char *member;
