@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Top-level targets of mqbus. The module itself is described by Kbuild, the
-# library and the tool by their own Makefiles.
+# libraries and the tool by their own Makefiles.
 
 SHELL := /bin/bash
 VERSION := $(shell cat VERSION)
@@ -58,14 +58,14 @@ ifneq ($(filter all vm shell demo module,$(MAKECMDGOALS)),)
 deps-build: $(if $(filter running,$(KERNEL)),,deps-vm)
 endif
 
-## all             module for KERNEL, library and tool, into build/
+## all             module for KERNEL, libraries and tool, into build/
 all: module user
 
 ## module          the module, for the stock Debian kernel KERNEL, or "running": build/KERNEL/mqbus.ko
 module: $(if $(filter running,$(KERNEL)),deps-build,deps-vm)
 	$(Q)scripts/build-module.sh $(KERNEL) V=$(V)
 
-## user            library and tool: build/lib, build/tools
+## user            libraries and tool: build/lib, build/tools
 user: lib tools
 
 lib: deps-build
@@ -135,7 +135,7 @@ load: deps-build unload
 unload:
 	$(Q)if [ -e /sys/module/mqbus ]; then rmmod mqbus; fi
 
-## install         library, headers, tool, manual pages; PREFIX=, DESTDIR=
+## install         libraries, headers, tool, manual pages, completion for bash; PREFIX=, DESTDIR=
 install: user
 	$(Q)for d in userlib tools; do \
 		if [ -e $$d/Makefile ]; then \

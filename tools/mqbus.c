@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd.h"
+#include "common/cmd.h"
 
 static const struct cmd commands[] = {
 	{ "topic", cmd_topic, "create, set, list, show and delete topics" },

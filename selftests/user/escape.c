@@ -231,7 +231,7 @@ static void test_label(void)
 {
 	struct text t = { 0 };
 
-	escape_label(&t, "a\\b\"c\n-\u00f6\303");
+	escape_text(&t, "a\\b\"c\n-\u00f6\303", 10, ESCAPE_LABEL);
 	TEST(is(&t, "a\\\\b\\\"c\\n-\u00f6\ufffd"), "a label of Prometheus");
 	text_free(&t);
 }

@@ -98,7 +98,7 @@ static void fuzz_label(const char *s)
 	struct text t = { 0 };
 	size_t i;
 
-	escape_label(&t, s);
+	escape_text(&t, s, strlen(s), ESCAPE_LABEL);
 	for (i = 0; i < t.len; i++) {
 		CHECK(t.data[i] != '"' && t.data[i] != '\n');
 		if (t.data[i] == '\\')

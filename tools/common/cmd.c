@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "escape.h"
+
+/* How long a call may wait that began just after a signal came */
+#define SIGNAL_AGAIN_MS 100
+
+static int signal_seen;
+static timer_t signal_timer;
+static bool signal_timed;
+
+void cmd_begin(void)
+{
+	/* The other way round than they are used, so that it fails as it would without them */
+	static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		/* It becomes the lowest one that is free, which is this */
+		if (open("/dev/null", modes[fd]) != fd)
+			_exit(STATUS_FAILED);
+	}
+}
+
+static void remember_signal(int sig)
+{
+	const struct timespec again = { .tv_nsec = SIGNAL_AGAIN_MS * 1000000 };
+	const struct itimerspec timer = { .it_interval = again, .it_value = again };
+	int err = errno;
+
+	__atomic_store_n(&signal_seen, sig, __ATOMIC_RELAXED);
+	if (signal_timed)
+		timer_settime(signal_timer, 0, &timer, NULL);
+	errno = err;
+}
+
+/* Only interrupts what waits. */
+static void interrupt(int sig)
+{
+	(void)sig;
+}
+
+int cmd_signal(void)
+{
+	return __atomic_load_n(&signal_seen, __ATOMIC_RELAXED);
+}
+
+/*
+ * A signal may come between the look at cmd_signal() and the call that then waits, so from
+ * the first one on a timer interrupts what waits again and again.
+ */
+void cmd_catch_signals(void)
+{
+	struct sigaction sa = {
+		.sa_handler = remember_signal,
+		.sa_flags = SA_RESETHAND,
+	};
+	struct sigaction again = { .sa_handler = interrupt };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+	sigset_t set;
+
+	sigaction(SIGALRM, &again, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	signal_timed = !timer_create(CLOCK_MONOTONIC, &event, &signal_timer);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+}
+
+void cmd_vsay(const char *fmt, va_list args, const char *behind)
+{
+	struct text text = { 0 };
+
+	text_printf(&text, "mqbus: ");
+	escape_vprintf(&text, fmt, args);
+	text_printf(&text, "%s\n", behind);
+	text_write(&text, stderr);
+}
+
+__u64 cmd_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+int cmd_usage_error(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	cmd_vsay(fmt, args, " (--help tells more)");
+	va_end(args);
+	return STATUS_USAGE;
+}
+
+int cmd_failed(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	cmd_vsay(fmt, args, "");
+	va_end(args);
+	return STATUS_FAILED;
+}
+
+int cmd_bad_value(const char *option, const char *value, const char *expected)
+{
+	return cmd_usage_error("%s '%s': expected %s", option, value, expected);
+}
+
+static void print_commands(const struct cmd *table, const char *prefix)
+{
+	printf("Usage: %s COMMAND ...\n\nCommands:\n", prefix);
+	for (; table->name; table++)
+		printf("  %-8s %s\n", table->name, table->brief);
+	printf("\n'%s COMMAND --help' tells more.\n", prefix);
+}
+
+int cmd_dispatch(const struct cmd *table, const char *prefix, int argc, char **argv)
+{
+	const struct cmd *cmd;
+
+	if (argc < 2)
+		return cmd_usage_error("%s: which command?", prefix);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		print_commands(table, prefix);
+		return STATUS_OK;
+	}
+	for (cmd = table; cmd->name; cmd++) {
+		if (!strcmp(cmd->name, argv[1]))
+			return cmd->run(argc - 1, argv + 1);
+	}
+	return cmd_usage_error("%s: there is no command '%s'", prefix, argv[1]);
+}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "error.h"
+#include "escape.h"
+#include "mqbus_admin.h"
+
+#define DO_ANY		(~0)
+#define DO_QUEUE	(DO_QUEUE_CREATE | DO_QUEUE_SET)
+#define DO_GROUP_MAKE	(DO_GROUP_CREATE | DO_QUEUE_CREATE)
+#define DO_GROUP_ADMIN	(DO_GROUP_DELETE | DO_GROUP_SEEK | DO_QUEUE_SET | DO_GROUP_SET)
+#define DO_GROUPS	(DO_GROUP_MAKE | DO_GROUP_ADMIN | DO_JOIN | DO_WORK | DO_WAIT)
+
+/**
+ * struct sentence - what to say
+ * @actions: for which actions
+ * @err: for which errno
+ * @text: {words} are replaced, see expand()
+ */
+struct sentence {
+	int actions;
+	int err;
+	const char *text;
+};
+
+/* The first that fits is taken */
+static const struct sentence sentences[] = {
+	{ DO_ANY, ENODEV, "/dev/mqbus is not there: load the module (modprobe mqbus)" },
+	{ DO_ANY, EILSEQ,
+	  "a name has only letters, digits and ._:@- and does not begin with '.' or '-'",
+	},
+	{ DO_ANY, ENAMETOOLONG, "a name has at most 127 bytes" },
+	{ DO_ANY, EIDRM, "was deleted" },
+	{ DO_ANY, ENOTTY, "the loaded module is older than this program: it lacks this call" },
+	{ DO_QUEUE_CREATE, EOPNOTSUPP,
+	  "a queue group needs a topic that keeps what was handed out, not one that evicts (topic create --full block)",
+	},
+	{ DO_TOPIC_SET, EOPNOTSUPP,
+	  "whether a topic evicts cannot be changed, and one that does takes no --share (topic show; topic create --full)",
+	},
+	{ DO_ANY, EOPNOTSUPP,
+	  "the loaded module is older than this program: it lacks this option",
+	},
+	{ DO_ANY, E2BIG, "the loaded module is older than this program: it lacks this option" },
+
+	{ DO_TOPIC_CREATE, EEXIST, "exists already (topic show; topic delete)" },
+	{ DO_TOPIC_CREATE, ENOSPC,
+	  "{bytes} bytes are over the limit of this network namespace: {used_bytes} of {max_bytes} are in use (sysctl net.mqbus.max_bytes; topic delete)",
+	},
+	{ DO_TOPIC_CREATE, EDQUOT,
+	  "{bytes} bytes are over what is left to user {uid} of {max_user_bytes} bytes (/sys/module/mqbus/parameters/max_user_mbytes; topic delete)",
+	},
+	{ DO_TOPIC_CREATE, EMFILE,
+	  "this network namespace has all the {max_topics} topics it may have (sysctl net.mqbus.max_topics; topic delete)",
+	},
+	{ DO_TOPIC_CREATE, EOVERFLOW, "partitions times bytes is more than a number can hold" },
+	{ DO_TOPIC_CREATE, ENOMEM,
+	  "the machine or the memory cgroup has no {bytes} bytes left (--size, --partitions)",
+	},
+	{ DO_TOPIC_CREATE, EPERM, "only root (CAP_CHOWN) may give a topic to another (--owner)" },
+	{ DO_TOPIC_SET, EPERM, "only its owner or root (CAP_DAC_OVERRIDE) may change it" },
+	{ DO_TOPIC_CREATE | DO_TOPIC_SET | DO_TOPIC_DELETE, EINVAL, "a name is not empty" },
+	{ DO_TOPIC_DELETE, EPERM, "only its owner or root (CAP_DAC_OVERRIDE) may delete it" },
+
+	{ DO_QUEUE, ELOOP,
+	  "dead letters would come back to the topic, at once or through the dead letters of '{dlq}': name another (--dlq)",
+	},
+	{ DO_QUEUE, EMSGSIZE,
+	  "the largest record would not fit, with the headers of a dead letter, into '{dlq}' (topic create --size), or not into the retry ring (--retry-size)",
+	},
+	{ DO_QUEUE_CREATE, ENOSPC,
+	  "room for {bytes} records in flight and the retry ring is over the limit of this network namespace: {used_bytes} of {max_bytes} are in use (--max-inflight, --retry-size; sysctl net.mqbus.max_bytes)",
+	},
+	{ DO_QUEUE_CREATE, EDQUOT,
+	  "room for {bytes} records in flight and the retry ring is over what is left to user {uid} of {max_user_bytes} bytes (--max-inflight, --retry-size; /sys/module/mqbus/parameters/max_user_mbytes)",
+	},
+	{ DO_QUEUE_CREATE, ENOMEM,
+	  "the machine or the memory cgroup has no room for {bytes} records in flight and the retry ring (--max-inflight, --retry-size)",
+	},
+	{ DO_QUEUE_SET, EBADFD,
+	  "is a stream group, which has other options (--rebalance-timeout, --grace)",
+	},
+	{ DO_QUEUE_SET, EBUSY,
+	  "dead letters wait for their topic, so it cannot be taken away (group show; --dlq another)",
+	},
+	{ DO_GROUP_SET, EBADFD, "is a queue group, which has other options (group set --help)" },
+
+	{ DO_GROUP_MAKE, EEXIST, "exists already (group show; group delete; group seek)" },
+	{ DO_GROUP_MAKE, EACCES,
+	  "the topic's mode does not let this user subscribe (topic show: r)",
+	},
+	{ DO_GROUP_MAKE, EMFILE,
+	  "the topic has all the {max_groups} groups it may have (sysctl net.mqbus.max_groups; group delete)",
+	},
+	{ DO_GROUP_ADMIN, EPERM,
+	  "only the owner of the group or of the topic, or root, may do this (group list)",
+	},
+	{ DO_GROUP_DELETE, EBUSY, "has members (group show; --force takes it from them)" },
+	{ DO_GROUP_SEEK, EBUSY,
+	  "has members, or records that wait for another attempt (group show; --force takes it from them, and gives those up)",
+	},
+	{ DO_GROUPS, EINVAL, "a name is not empty" },
+	{ DO_JOIN | DO_WORK, EACCES,
+	  "the mode of the topic (r) or of the group (w) does not let this user join (topic show; group list)",
+	},
+
+	{ DO_JOIN, EMFILE, "the group has all the 4096 members it may have (group show)" },
+
+	{ DO_PRODUCE, EACCES, "its mode does not let this user publish (topic show: w)" },
+	{ DO_PRODUCE, EPERM,
+	  "the producer's name belongs to another user (--name; root may take it)",
+	},
+	{ DO_PRODUCE, EMFILE,
+	  "all the 1024 names of producers that the topic remembers are in use (topic show; --name)",
+	},
+	{ DO_PRODUCE, EUSERS,
+	  "the topic has limits for each user, and producers or records of all the 255 users that it can tell apart (topic show)",
+	},
+	{ DO_PRODUCE | DO_TOPIC_DELETE | DO_TOPIC_SET | DO_LIST, ENOENT,
+	  "there is no such topic in this network namespace (topic list; topic create)",
+	},
+
+	{ DO_PUBLISH, EMSGSIZE,
+	  "record of {bytes} bytes is over the maximum of {limit} (topic create --max-record)",
+	},
+	{ DO_PUBLISH, ENOBUFS,
+	  "the topic is full and rejects what does not fit: a group is behind or there is none (topic show; topic create --size, --full)",
+	},
+	{ DO_PUBLISH, EAGAIN,
+	  "the topic is full: a group is behind or there is none (topic show; --timeout)",
+	},
+	{ DO_PUBLISH, ETIMEDOUT,
+	  "the topic stayed full for the whole timeout: a group is behind or there is none, or a rate or share is used up (topic show; --timeout)",
+	},
+	{ DO_PUBLISH, EXFULL,
+	  "a rate, or this user's share of the topic, is used up, and what is over it is rejected (topic show; topic set --rate, --user-rate, --share, --over block)",
+	},
+	{ DO_PUBLISH, EUSERS,
+	  "the topic has limits for each user, and records of all the 255 users that it can tell apart (topic show)",
+	},
+	{ DO_PUBLISH, ENOLINK,
+	  "fenced: another producer has opened the name, and this one stores nothing any more",
+	},
+	{ DO_PUBLISH, EPROTO, "the sequence number leaves a gap behind the last one stored" },
+	{ DO_WAIT, ETIMEDOUT,
+	  "has not settled all that was published within the timeout (group show; --timeout)",
+	},
+	{ DO_WAIT, EAGAIN,
+	  "has not settled all that was published (group show; --timeout)",
+	},
+	{ DO_WAIT, EACCES,
+	  "the mode of the topic or of the group (r) does not let this user wait for it (group list)",
+	},
+	{ DO_FETCH, ENOLINK,
+	  "fenced: another member has joined under this id (--member)",
+	},
+	{ DO_FETCH | DO_LEASE, ETIMEDOUT, "no record came within the timeout (--timeout)" },
+	{ DO_FETCH, EBADFD, "is a queue group: its records are leased (sub -t queue)" },
+	{ DO_COMMIT, ESTALE,
+	  "its partitions went to another member, which reads the records again",
+	},
+	{ DO_COMMIT, ENOLINK,
+	  "fenced: partitions that were wanted back were taken away, and the last records are read again by other members (group set --rebalance-timeout)",
+	},
+
+	{ DO_WORK | DO_LEASE, EBADFD,
+	  "is a stream group: its records are not leased (group create -t queue)",
+	},
+	{ DO_LISTEN, EPERM,
+	  "before Linux 6.8 only root (CAP_SYS_ADMIN) may listen to events",
+	},
+
+	{ DO_SETTLE, ENOENT, "there was never a lease of that number" },
+	{ DO_SETTLE, EPERM, "another member has this lease" },
+	{ DO_SETTLE, EALREADY, "was settled before" },
+	{ DO_SETTLE, ETIMEDOUT, "the lease ran out: the record is handed out again (--lease)" },
+	{ DO_SETTLE, ESTALE, "the lease ended long ago, and the record has gone on (--lease)" },
+	{ DO_SETTLE, ERANGE, "a delay is up to 30 days" },
+};
+
+static void describe(const struct error_subject *s, struct text *out)
+{
+	escape_printf(out, "mqbus: ");
+	if (s->topic)
+		escape_printf(out, "topic '%s'", s->topic);
+	if (s->group)
+		escape_printf(out, " group '%s'", s->group);
+	if (s->topic)
+		escape_printf(out, ": ");
+	if (s->where)
+		escape_printf(out, "%s: ", s->where);
+}
+
+/* As one piece, for others may write there, too. */
+static void say(struct text *line)
+{
+	text_add(line, "\n", 1);
+	text_write(line, stderr);
+}
+
+int error_say(const struct error_subject *s, const char *fmt, ...)
+{
+	struct text line = { 0 };
+	va_list args;
+
+	describe(s, &line);
+	va_start(args, fmt);
+	escape_vprintf(&line, fmt, args);
+	va_end(args);
+	say(&line);
+	return STATUS_FAILED;
+}
+
+/* A word of a sentence; the limits are asked for only when they are needed. */
+static __u64 word_value(const struct error_subject *s, const char *word, size_t len)
+{
+	struct mqbus_info info;
+	const struct {
+		const char *word;
+		const __u64 value;
+	} known[] = {
+		{ "bytes", s->bytes },
+		{ "limit", s->limit },
+		{ "uid", getuid() },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		if (strlen(known[i].word) == len && !memcmp(known[i].word, word, len))
+			return known[i].value;
+	}
+	if (mqbus_info(&info))
+		return 0;
+	if (!strncmp(word, "used_bytes", len))
+		return info.used_bytes;
+	if (!strncmp(word, "max_bytes", len))
+		return info.max_bytes;
+	if (!strncmp(word, "max_user_bytes", len))
+		return info.max_user_bytes;
+	if (!strncmp(word, "max_topics", len))
+		return info.max_topics;
+	return info.max_groups;
+}
+
+static void expand(const struct error_subject *s, const char *text, struct text *out)
+{
+	const char *open, *close;
+
+	while ((open = strchr(text, '{'))) {
+		close = strchr(open, '}');
+		text_add(out, text, open - text);
+		if (!strncmp(open + 1, "dlq", 3))
+			escape_printf(out, "%s", s->dlq ? s->dlq : "--dlq");
+		else
+			text_printf(out, "%llu", word_value(s, open + 1, close - open - 1));
+		text = close + 1;
+	}
+	text_add(out, text, strlen(text));
+}
+
+static int status_of(int err)
+{
+	if (err == ETIMEDOUT)
+		return STATUS_TIMEOUT;
+	if (err == EINTR && cmd_signal())
+		return STATUS_SIGNAL + cmd_signal();
+	return STATUS_FAILED;
+}
+
+/* For calls that name several: is it the topic that is missing, or the group? */
+static int report_missing(const struct error_subject *s)
+{
+	struct error_subject topic = { .action = DO_LIST, .topic = s->topic };
+	struct mqbus_admin_topic found;
+	struct mqbus_admin_group *groups;
+	size_t n = s->action == DO_QUEUE_CREATE;
+
+	if (mqbus_admin_topic_get(s->topic, &found) == -ENOENT)
+		return error_report(&topic, -ENOENT);
+	if (s->action == DO_QUEUE_SET && !mqbus_admin_group_list(s->topic, s->group, &groups, &n))
+		free(groups);
+	/* Both are there, so it is the third */
+	if (n && s->dlq)
+		return error_say(s,
+				 "there is no topic '%s' for dead letters (topic create; or 'mqbus queue', which makes all)",
+				 s->dlq);
+	return error_say(s, "the topic has no such group (group list; group create)");
+}
+
+static int report_partition(const struct error_subject *s)
+{
+	/* The number is there, but the CPU decides */
+	if (s->partition < s->partitions)
+		return error_say(s, "a per-CPU topic takes no partition (--partition)");
+	return error_say(s, "there is no partition %u: the topic has %u, from 0",
+			 s->partition, s->partitions);
+}
+
+/* Whether this user may publish to a topic: asked by opening it. */
+static bool may_write(const char *topic)
+{
+	struct mqbus_producer *p;
+	int ret;
+
+	ret = mqbus_producer_open(&p, topic);
+	if (!ret)
+		mqbus_producer_close(p);
+	return ret != -EACCES;
+}
+
+int error_report(const struct error_subject *s, int err)
+{
+	const struct sentence *sentence;
+	struct text line = { 0 };
+	size_t i;
+
+	err = -err;
+	if (err == ENOENT && s->action & DO_GROUPS)
+		return report_missing(s);
+	if (err == ECHRNG)
+		return report_partition(s);
+	if (err == EACCES && s->dlq && !may_write(s->dlq))
+		return error_say(s,
+				 "the mode of '%s' does not let this user publish dead letters (topic show: w)",
+				 s->dlq);
+	if (err == EACCES && access("/dev/mqbus", R_OK | W_OK))
+		return error_say(s, "this user may not open /dev/mqbus (its mode)");
+	for (i = 0; i < ARRAY_SIZE(sentences); i++) {
+		sentence = &sentences[i];
+		if (sentence->err == err && sentence->actions & s->action) {
+			describe(s, &line);
+			expand(s, sentence->text, &line);
+			say(&line);
+			return status_of(err);
+		}
+	}
+	error_say(s, "%s", strerror(err));
+	return status_of(err);
+}

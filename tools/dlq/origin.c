@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where a letter came from. Its headers tell, but whoever may publish to the topic of dead
+ * letters may write such headers, too. The kernel stores what a group has given up under a
+ * number that no producer ever has, so that number is what is believed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dlq.h"
+#include "mqbus_admin.h"
+
+/* The name in a header; false if it is none. */
+static bool name_get(char name[MQBUS_NAME_SIZE], const struct mqbus_header_view *h)
+{
+	if (!h->name || !h->value_len || h->value_len >= MQBUS_NAME_SIZE ||
+	    memchr(h->value, 0, h->value_len))
+		return false;
+	memcpy(name, h->value, h->value_len);
+	name[h->value_len] = '\0';
+	return true;
+}
+
+static int compare(const void *key, const void *element)
+{
+	const struct mqbus_admin_group *k = key, *g = element;
+	int ret = strcmp(k->topic, g->topic);
+
+	return ret ? ret : strcmp(k->name, g->name);
+}
+
+/* All groups that this user may see, asked for once: not by what a letter says. */
+static const struct mqbus_admin_group *group_find(struct dlq *d,
+						  const struct mqbus_admin_group *key)
+{
+	if (!d->groups && mqbus_admin_group_list(NULL, NULL, &d->groups, &d->nr_groups))
+		d->nr_groups = 0;
+	if (!d->nr_groups)
+		return NULL;
+	return bsearch(key, d->groups, d->nr_groups, sizeof(*key), compare);
+}
+
+bool dlq_origin_topic(const struct dlq_letter *l, char topic[MQBUS_NAME_SIZE])
+{
+	return name_get(topic, &l->field[DLQ_TOPIC]);
+}
+
+bool dlq_origin_verified(struct dlq *d, const struct dlq_letter *l)
+{
+	const struct mqbus_admin_group *g;
+	struct mqbus_admin_group key;
+
+	if (!name_get(key.topic, &l->field[DLQ_TOPIC]) ||
+	    !name_get(key.name, &l->field[DLQ_GROUP]))
+		return false;
+	g = group_find(d, &key);
+	return g && g->queue.dlq_producer && g->queue.dlq_producer == l->record->producer;
+}

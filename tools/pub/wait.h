@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Groups that a publisher waits for, and how far.
+ */
+#ifndef MQBUS_PUB_WAIT_H
+#define MQBUS_PUB_WAIT_H
+
+#include "common/error.h"
+#include "mqbus.h"
+
+/* The largest number of --wait-for */
+#define PUB_WAIT_MAX 64
+
+/**
+ * struct pub_wait - what is to be waited for
+ * @groups: names
+ * @nr_groups: their number
+ * @ends: of each partition the last record that was stored
+ * @nr_ends: their number
+ */
+struct pub_wait {
+	const char *groups[PUB_WAIT_MAX];
+	__u32 nr_groups;
+	struct mqbus_place *ends;
+	__u32 nr_ends;
+};
+
+/* Add a group; returns the exit status. */
+int pub_wait_add(struct pub_wait *w, const char *group);
+/*
+ * Ask whether each group is there and may be waited for, rather than when all is
+ * published; returns the exit status.
+ */
+int pub_wait_begin(struct pub_wait *w, const struct error_subject *subject, __u32 partitions);
+/* Note where @n records were stored. */
+void pub_wait_note(struct pub_wait *w, const struct mqbus_place *places, __u32 n);
+/*
+ * Wait until all groups have settled what was noted; @all: what anybody has published.
+ * Returns the exit status.
+ */
+int pub_wait(const struct pub_wait *w, const struct error_subject *subject, bool all,
+	     __s64 timeout);
+void pub_wait_end(struct pub_wait *w);
+
+#endif /* MQBUS_PUB_WAIT_H */

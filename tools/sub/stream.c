@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <poll.h>
+
+#include "sub.h"
+
+/**
+ * struct stream - a member of a stream group
+ * @sub: what was asked for
+ * @consumer: the member
+ * @lost: lost records told so far
+ * @wanted: the last fetch told that a partition is to go to another member
+ */
+struct stream {
+	struct sub *sub;
+	struct mqbus_consumer *consumer;
+	__u64 lost;
+	bool wanted;
+};
+
+/* Join the group, making it first if it is not there. */
+static int stream_join(struct stream *s)
+{
+	struct sub *sub = s->sub;
+	const char *topic = sub->subject.topic;
+	const char *group = sub->subject.group;
+	int ret;
+
+	ret = mqbus_consumer_open_as(&s->consumer, topic, group, sub->member);
+	if (!ret)
+		sub_note_place(sub);
+	if (ret != -ENOENT || sub->no_create)
+		return ret ? sub_report(sub, DO_JOIN, ret) : STATUS_OK;
+	ret = mqbus_group_create(topic, group, sub->place.whence, sub->place.value,
+				 parse_default_mode());
+	/* Another reader may have been quicker */
+	if (ret && ret != -EEXIST)
+		return sub_report(sub, DO_GROUP_CREATE, ret);
+	ret = mqbus_consumer_open_as(&s->consumer, topic, group, sub->member);
+	return ret ? sub_report(sub, DO_JOIN, ret) : STATUS_OK;
+}
+
+static void stream_tell_lost(struct stream *s)
+{
+	__u64 lost = mqbus_consumer_lost(s->consumer);
+
+	if (lost != s->lost && !s->sub->quiet)
+		error_say(&s->sub->subject, "%llu records lost: evicted before they were read",
+			  lost - s->lost);
+	s->lost = lost;
+}
+
+/* Whether a partition is to go to another member, which waits for it. */
+static bool stream_is_wanted(const struct stream *s)
+{
+	struct pollfd fd = { .fd = mqbus_consumer_fd(s->consumer), .events = POLLPRI };
+
+	return s->wanted || (poll(&fd, 1, 0) > 0 && fd.revents & POLLPRI);
+}
+
+/* Told by a range, it is not told by poll() any more. */
+static void stream_note_wanted(struct stream *s)
+{
+	const struct mqbus_range *ranges;
+	unsigned int i, n;
+
+	ranges = mqbus_consumer_ranges(s->consumer, &n);
+	s->wanted = false;
+	for (i = 0; i < n; i++)
+		s->wanted = s->wanted || ranges[i].flags & MQBUS_RANGE_F_REVOKED;
+}
+
+/*
+ * Write first, then commit: a record may be seen twice, but not never. If others wait,
+ * they get what was not printed yet.
+ */
+static int stream_flush(struct stream *s)
+{
+	int ret;
+
+	ret = sub_write(s->sub, "not committed");
+	if (ret)
+		return ret;
+	if (stream_is_wanted(s))
+		ret = mqbus_consumer_release(s->consumer);
+	else
+		ret = mqbus_consumer_commit(s->consumer);
+	s->wanted = false;
+	/* They are read again, but by others; here the next fetch goes on */
+	if (ret == -ENOLINK || ret == -ESTALE) {
+		if (!s->sub->quiet)
+			sub_report(s->sub, DO_COMMIT, ret);
+		ret = 0;
+	}
+	if (ret)
+		return sub_report(s->sub, DO_COMMIT, ret);
+	stream_tell_lost(s);
+	return STATUS_OK;
+}
+
+/* Print what the last fetch brought. */
+static int stream_drain(struct stream *s)
+{
+	struct format_source from = { .topic = s->sub->subject.topic };
+	const struct mqbus_record *r;
+	int ret;
+
+	while (s->sub->left) {
+		r = mqbus_consumer_next(s->consumer, &from.partition);
+		if (!r)
+			break;
+		sub_print(s->sub, &from, r);
+		s->sub->left--;
+		if (s->sub->out.len < SUB_OUTPUT_SIZE)
+			continue;
+		ret = stream_flush(s);
+		if (ret)
+			return ret;
+	}
+	return stream_flush(s);
+}
+
+static int stream_run(struct stream *s)
+{
+	struct sub *sub = s->sub;
+	int ret;
+
+	while (sub->left) {
+		if (cmd_signal())
+			return STATUS_SIGNAL + cmd_signal();
+		ret = mqbus_consumer_fetch(s->consumer, 0, sub->exit ? 0 : sub->timeout);
+		if (ret < 0) {
+			ret = sub_wait_failed(sub, DO_FETCH, ret);
+			if (ret >= 0)
+				return ret;
+			continue;
+		}
+		stream_note_wanted(s);
+		ret = stream_drain(s);
+		if (ret)
+			return ret;
+	}
+	return STATUS_OK;
+}
+
+int sub_stream(struct sub *sub)
+{
+	struct stream s = { .sub = sub };
+	int ret;
+
+	ret = stream_join(&s);
+	if (ret)
+		return ret;
+	ret = stream_run(&s);
+	stream_tell_lost(&s);
+	if (s.lost && !sub->quiet)
+		error_say(&sub->subject, "%llu records lost in all", s.lost);
+	mqbus_consumer_close(s.consumer);
+	return ret;
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/names.h"
+#include "common/option.h"
+#include "sub.h"
+
+int sub_report(struct sub *sub, enum error_action action, int err)
+{
+	sub->subject.action = action;
+	return error_report(&sub->subject, err);
+}
+
+int sub_wait_failed(struct sub *sub, enum error_action action, int err)
+{
+	if (err == -EAGAIN && sub->exit)
+		return STATUS_OK;
+	/* A timeout of 0 is one, too */
+	if (err == -EAGAIN)
+		err = -ETIMEDOUT;
+	if (err == -EINTR)
+		return cmd_signal() ? STATUS_SIGNAL + cmd_signal() : -1;
+	if (err == -ETIMEDOUT && sub->quiet)
+		return STATUS_TIMEOUT;
+	return sub_report(sub, action, err);
+}
+
+void sub_note_place(struct sub *sub)
+{
+	if (sub->placed && !sub->quiet)
+		error_say(&sub->subject, "goes on where it was: -o is for new groups (group seek)");
+}
+
+void sub_print(struct sub *sub, const struct format_source *from, const struct mqbus_record *r)
+{
+	if (sub->json)
+		format_json(from, r, &sub->out);
+	else
+		format_record(sub->format, from, r, !sub->raw, &sub->out);
+}
+
+int sub_write(struct sub *sub, const char *fate)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < sub->out.len) {
+		n = write(STDOUT_FILENO, sub->out.data + done, sub->out.len - done);
+		/* A signal in the middle of a write is told by its being short */
+		if (n >= 0 && (size_t)n < sub->out.len - done && cmd_signal()) {
+			n = -1;
+			errno = EINTR;
+		}
+		if (n < 0 && (errno != EINTR || cmd_signal())) {
+			n = -errno;
+			sub->out.len = 0;
+			if (n == -EINTR)
+				return STATUS_SIGNAL + cmd_signal();
+			if (n == -EPIPE && sub->quiet)
+				return STATUS_FAILED;
+			return error_say(&sub->subject, "stdout: %s: the last records are %s",
+					 strerror(-n), fate);
+		}
+		if (n > 0)
+			done += n;
+	}
+	sub->out.len = 0;
+	return STATUS_OK;
+}
+
+enum { OPT_TYPE = OPTION_LONG, OPT_MEMBER, OPT_ACK, OPT_LEASE };
+
+/* One option of queue groups; returns the exit status. */
+static int take_queue_option(struct sub *sub, int key)
+{
+	static const char * const acks[] = {
+		[SUB_ACK_AUTO] = "auto",
+		[SUB_ACK_ON_EXIT] = "on-exit",
+		[SUB_ACK_MANUAL] = "manual",
+	};
+
+	sub->leasing = true;
+	switch (key) {
+	case OPT_ACK:
+		if (parse_choice(acks, ARRAY_SIZE(acks), optarg, &sub->ack))
+			return cmd_bad_value("--ack", optarg, "auto, on-exit or manual");
+		break;
+	case OPT_LEASE:
+		if (parse_timeout(optarg, &sub->lease) || !sub->lease ||
+		    sub->lease > (__s64)MQBUS_DELAY_MAX)
+			return cmd_bad_value("--lease", optarg, "a time up to 30 days such as 30s");
+		break;
+	}
+	return STATUS_OK;
+}
+
+static int take_option(void *into, int key)
+{
+	struct sub *sub = into;
+
+	switch (key) {
+	case OPT_TYPE:
+		if (names_group_type_parse(optarg, &sub->type))
+			return cmd_bad_value("--type", optarg, "stream or queue");
+		break;
+	case 'o':
+		if (parse_place(optarg, &sub->place))
+			return cmd_bad_value("--offset", optarg, PLACE_EXPECTED);
+		sub->placed = true;
+		break;
+	case OPT_MEMBER:
+		if (!*optarg || strlen(optarg) >= MQBUS_NAME_SIZE)
+			return cmd_bad_value("--member", optarg, "an id of 1 to 127 bytes");
+		sub->member = optarg;
+		break;
+	case 't':
+		/* What it means for a group is no time, so it can mean both */
+		if (names_group_type_parse(optarg, &sub->type) &&
+		    parse_timeout(optarg, &sub->timeout))
+			return cmd_bad_value("--timeout", optarg, "a time such as 10s or 500ms");
+		break;
+	default:
+		return take_queue_option(sub, key);
+	}
+	return STATUS_OK;
+}
+
+/* What the options say together; returns the exit status. */
+static int sub_check(struct sub *sub)
+{
+	if (!sub->subject.group)
+		return cmd_usage_error("sub: which group? (-g GROUP)");
+	if (sub->type != MQBUS_GROUP_QUEUE && (sub->leasing || sub->batch))
+		return cmd_usage_error("sub: --ack, --lease and --batch are for -t queue");
+	if (sub->type == MQBUS_GROUP_QUEUE && *sub->member)
+		return cmd_usage_error("sub: --member is for stream groups");
+	return STATUS_OK;
+}
+
+static const struct option_row rows[] = {
+	{ "group", 'g', "GROUP", "made if it is not there",
+	  OPTION_STRING(struct sub, subject.group) },
+	{ "type", OPT_TYPE, "stream|queue, -t queue",
+	  "of the group (default stream); a queue shares its records\n"
+	  "among its members, which settle each by itself" },
+	{ "offset", 'o', "WHERE",
+	  "where a new group begins: earliest (default), latest, an\n"
+	  "offset, @TIME; a group that is there goes on where it was" },
+	{ "no-create", 0, NULL, "the group must be there", OPTION_FLAG(struct sub, no_create) },
+	{ "count", 'c', "N", "end after N records", OPTION_NUMBER(struct sub, left) },
+	{ "exit", 'e', NULL, "end when there is no more to read", OPTION_FLAG(struct sub, exit) },
+	{ "timeout", 't', "TIME", "end when no record came for this long (status 124)" },
+	{ "format", 'f', "FORMAT", "default '%s\\n'", OPTION_STRING(struct sub, given) },
+	{ "json", 'j', NULL, "a line of JSON for each record", OPTION_FLAG(struct sub, json) },
+	{ "raw", 0, NULL,
+	  "as it is on a terminal, too, where what is no text of a record is\n"
+	  "printed as \\xNN",
+	  OPTION_FLAG(struct sub, raw) },
+	{ "quiet", 'q', NULL, "no notes on stderr, not even of lost records",
+	  OPTION_FLAG(struct sub, quiet) },
+	{ .help = "\nOf a stream group, whose members share the partitions of the topic:" },
+	{ "member", OPT_MEMBER, "ID",
+	  "an id of its own: for the group's grace time its partitions are\n"
+	  "kept for it when it has gone (group create --grace)" },
+	{ .help = "\nOf a queue group:" },
+	{ "ack", OPT_ACK, "auto", "ack each record once it was written (default)" },
+	{ "ack", OPT_ACK, "on-exit",
+	  "ack all at the end if the exit status is 0, else release all" },
+	{ "ack", OPT_ACK, "manual",
+	  "stdin settles them, a line for each:\n"
+	  "  ack ID      nack ID [DELAY]    release ID [DELAY]\n"
+	  "  reject ID   extend ID [TIME]\n"
+	  "What is not settled when it ends, or at the end of stdin, is\n"
+	  "released. Default FORMAT '%L\\t%s\\n'" },
+	{ "lease", OPT_LEASE, "TIME", "how long leases last (default: as the group says)" },
+	{ "batch", 'b', "N", "lease N at a time, with --ack manual: hold up to N (default 64)",
+	  OPTION_UPTO(struct sub, batch, MQBUS_LEASE_MAX) },
+	{ 0 }
+};
+
+static const struct option_table table = {
+	.usage = "Usage: mqbus sub TOPIC -g GROUP [OPTION]...\n\n"
+		 "Print the records of a topic as a member of a group. A record is committed once\n"
+		 "it was written to stdout: what a killed reader had not written is read again.\n\n",
+	.rows = rows,
+	.more = "\nFORMAT:\n"
+		"  %t topic      %p partition     %o offset           %T time in ms since 1970\n"
+		"  %s value      %k key           %r routing key      %h headers NAME=VALUE,...\n"
+		"  %S its bytes  %K its bytes     %% percent sign     \\n \\r \\t \\0 \\\\ \\xNN\n"
+		"  %L ID of the lease             %a attempt, from 1\n\n"
+		"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z; other TIMEs and\n"
+		"DELAYs take ms, s (default), m, h, d.\n\n"
+		"Exit status: 0 done; 1 failed; 2 usage; 124 timeout; 128+N signal N.\n",
+	.column = 23, .take = take_option,
+};
+
+int cmd_sub(int argc, char **argv)
+{
+	struct sub sub = { .timeout = -1, .left = ULLONG_MAX, .member = "" };
+	const char *bad;
+	int ret;
+
+	ret = option_parse(&table, argc, argv, &sub);
+	if (ret >= 0)
+		return ret;
+	if (argc - optind != 1)
+		return cmd_usage_error("sub takes one TOPIC");
+	ret = sub_check(&sub);
+	if (ret)
+		return ret;
+	sub.subject.topic = argv[optind];
+	if (!sub.given)
+		sub.given = sub.ack == SUB_ACK_MANUAL ? "%L\\t%s\\n" : "%s\\n";
+	sub.format = format_compile(sub.given, &bad);
+	if (!sub.format)
+		return cmd_bad_value("--format", bad, "a letter of --help behind the % or \\");
+	sub.raw |= !isatty(STDOUT_FILENO);
+	cmd_catch_signals();
+	signal(SIGPIPE, SIG_IGN);
+	ret = sub.type == MQBUS_GROUP_QUEUE ? sub_queue(&sub) : sub_stream(&sub);
+	text_free(&sub.out);
+	format_free(sub.format);
+	return ret;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A request over generic netlink and its answer.
+ */
+#ifndef MQBUS_QUERY_H
+#define MQBUS_QUERY_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+#include <netlink/netlink.h>
+
+#include <linux/mqbus_netlink.h>
+
+/* Attributes that a message may have; newer modules send more, which are left out */
+#define MQBUS_ATTR_MAX 63
+
+/**
+ * struct mqbus_query - a request and what has come of it
+ * @cmd: MQBUS_CMD_*
+ * @flags: NLM_F_DUMP or 0
+ * @attr: number of the attributes sent, 0 at the end
+ * @value: their values; NULL leaves one out
+ * @decode: fills one element from a message
+ * @many: number of an attribute that may come more than once, or 0
+ * @decode_one: then adds one of them to the element, after @decode
+ * @size: bytes of an element
+ * @compare: their order, or NULL
+ * @items: the elements
+ * @n: their number
+ * @error: negative errno, or 0
+ */
+struct mqbus_query {
+	int cmd;
+	int flags;
+	int attr[2];
+	const char *value[2];
+	void (*decode)(struct nlattr **tb, void *item);
+	int many;
+	void (*decode_one)(struct nlattr *a, void *item);
+	size_t size;
+	int (*compare)(const void *a, const void *b);
+	char *items;
+	size_t n;
+	int error;
+};
+
+/* Send it; on success *@out is an array of *@n elements that the caller frees. */
+int mqbus_query_run(struct mqbus_query *q, void *out, size_t *n);
+
+/* The attributes of a message, NULL at those that are not there; 0 or -EPROTO. */
+int mqbus_query_parse(struct nlmsghdr *hdr, struct nlattr *tb[MQBUS_ATTR_MAX + 1]);
+
+/* The value of an attribute; 0, or nothing at all, if it is not there, or too short. */
+__u32 mqbus_attr_u32(struct nlattr *a);
+__u64 mqbus_attr_u64(struct nlattr *a);
+void mqbus_attr_string(char *dst, struct nlattr *a, size_t size);
+
+#endif /* MQBUS_QUERY_H */
