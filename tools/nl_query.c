@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,26 +42,45 @@ static void decode_many(struct nl_query *q, struct nlmsghdr *hdr, void *item)
 	}
 }
 
+/* Where a message goes, filled with what it has in common with others; or NULL */
+static void *item_add(struct nl_query *q, bool common)
+{
+	char *items;
+
+	if (common) {
+		free(q->common);
+		q->common = calloc(1, q->size);
+		return q->common;
+	}
+	items = reallocarray(q->items, q->n + 1, q->size);
+	if (!items)
+		return NULL;
+	q->items = items;
+	items += q->n++ * q->size;
+	if (q->common)
+		memcpy(items, q->common, q->size);
+	else
+		memset(items, 0, q->size);
+	return items;
+}
+
 static int on_message(struct nl_msg *msg, void *arg)
 {
 	struct nlattr *tb[NL_ATTR_MAX + 1];
 	struct nl_query *q = arg;
-	char *items;
+	void *item;
 
 	q->error = nl_query_parse(nlmsg_hdr(msg), tb);
 	if (q->error)
 		return NL_SKIP;
-	items = reallocarray(q->items, q->n + 1, q->size);
-	if (!items) {
+	item = item_add(q, q->each && !tb[q->each]);
+	if (!item) {
 		q->error = -ENOMEM;
 		return NL_SKIP;
 	}
-	q->items = items;
-	items += q->n++ * q->size;
-	memset(items, 0, q->size);
-	q->decode(tb, items);
+	q->decode(tb, item);
 	if (q->many)
-		decode_many(q, nlmsg_hdr(msg), items);
+		decode_many(q, nlmsg_hdr(msg), item);
 	return NL_OK;
 }
 
@@ -143,6 +163,7 @@ int nl_query_run(struct nl_query *q, void *out, size_t *n)
 		q->error = 0;
 		ret = query_once(q);
 	} while (ret == -EAGAIN && --tries);
+	free(q->common);
 	if (ret) {
 		free(q->items);
 		return ret;
