@@ -154,17 +154,20 @@ static int query_once(struct nl_query *q)
 
 int nl_query_run(struct nl_query *q, void *out, size_t *n)
 {
-	int tries = 10;
+	int tries = 3;
 	int ret;
 
-	/* A dump that something changed under is not one picture: take another */
+	/*
+	 * A dump that something changed under is not one picture: take another. But where
+	 * something always changes, one is as good as the next: what stays is in each, once.
+	 */
 	do {
 		q->n = 0;
 		q->error = 0;
 		ret = query_once(q);
 	} while (ret == -EAGAIN && --tries);
 	free(q->common);
-	if (ret) {
+	if (ret && ret != -EAGAIN) {
 		free(q->items);
 		return ret;
 	}
