@@ -23,6 +23,7 @@ struct ctl_table_header;
  * @topics: topics by the hash of their name
  * @nr_topics: how many
  * @seq: counts changes of @topics and of their groups, for dumps; never 0
+ * @made: topics and groups ever made; each has one of these numbers
  * @bytes: charged, under the account lock
  * @max_bytes: sysctl: limit of @bytes
  * @max_topics: sysctl: limit of @nr_topics
@@ -46,6 +47,7 @@ struct mqbus_ns {
 	DECLARE_HASHTABLE(topics, 8);
 	unsigned int nr_topics;
 	atomic_t seq;
+	atomic64_t made;
 	u64 bytes;
 	unsigned long max_bytes;
 	unsigned long max_topics;

@@ -155,6 +155,7 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 	if (topic->nr_readers >= max)
 		return -EMFILE;
 
+	group->number = atomic64_inc_return(&topic->charge.ns->made);
 	/* First in the list, so that writers see each floor from its first store */
 	list_add_tail_rcu(&group->reader.node, &topic->readers);
 	WRITE_ONCE(topic->nr_readers, topic->nr_readers + 1);

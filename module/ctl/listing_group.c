@@ -15,31 +15,37 @@
 #include "log/topic.h"
 
 /**
- * struct group_state - a group's progress in a partition at one moment
+ * struct group_state - a group at one moment
  * @members: number of members
  * @generation: of the assignment
- * @cursor: the progress
- * @pid: the owner's, in the reader's namespace; 0: nobody owns it
- * @comm: its name
- * @lag: records published and not settled
- * @oldest: when the oldest of them was stored; 0: there are none
- * @lag_limit: of @lag, over all partitions
+ * @lag_limit: of lag, over all partitions
  * @paused: nothing is handed out
- * @revoking: the owner is to let go of the partition
  * @stream: options of a stream group
  */
 struct group_state {
 	u32 members;
 	u32 generation;
+	u64 lag_limit;
+	bool paused;
+	struct mqbus_stream stream;
+};
+
+/**
+ * struct progress_state - a group's progress in a partition at one moment
+ * @cursor: the progress
+ * @pid: the owner's, in the reader's namespace; 0: nobody owns it
+ * @comm: its name
+ * @lag: records published and not settled
+ * @oldest: when the oldest of them was stored; 0: there are none
+ * @revoking: the owner is to let go of the partition
+ */
+struct progress_state {
 	struct mqbus_cursor cursor;
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
 	u64 lag;
 	u64 oldest;
-	u64 lag_limit;
-	bool paused;
 	bool revoking;
-	struct mqbus_stream stream;
 };
 
 /* When the record at a cursor's end was stored; U64_MAX: there is none. */
@@ -85,14 +91,23 @@ static u64 oldest_time(struct mqbus_group *group, u32 partition)
 	return time == U64_MAX ? 0 : time;
 }
 
-static void group_state(struct mqbus_group *group, u32 partition,
-			const struct mqbus_part_state *part, struct group_state *state)
+static void group_state(struct mqbus_group *group, struct group_state *state)
+{
+	spin_lock(&group->lock);
+	state->members = group->nr_members;
+	state->generation = group->assign.generation;
+	state->lag_limit = group->lag.limit;
+	state->paused = group->paused;
+	state->stream = group->stream;
+	spin_unlock(&group->lock);
+}
+
+static void progress_state(struct mqbus_group *group, u32 partition,
+			   const struct mqbus_part_state *part, struct progress_state *state)
 {
 	struct mqbus_slot *slot = &group->slots[partition];
 
 	spin_lock(&group->lock);
-	state->members = group->nr_members;
-	state->generation = group->assign.generation;
 	state->cursor = slot->cursor;
 	/* Who owns something is there */
 	state->pid = slot->owner ? pid_vnr(slot->owner->member->pid) : 0;
@@ -100,10 +115,7 @@ static void group_state(struct mqbus_group *group, u32 partition,
 		memcpy(state->comm, slot->owner->member->comm, sizeof(state->comm));
 	state->lag = mqbus_lag_records(group, partition, part->head.offset, part->end.offset);
 	state->oldest = oldest_time(group, partition);
-	state->lag_limit = group->lag.limit;
-	state->paused = group->paused;
 	state->revoking = mqbus_slot_revoked(slot);
-	state->stream = group->stream;
 	spin_unlock(&group->lock);
 }
 
@@ -134,18 +146,29 @@ struct queue_state {
 	u64 oldest;
 };
 
-static u64 oldest_inflight(const struct mqbus_window *w)
+/*
+ * All lanes are looked at, some of them under each hold of the lock. Records only go on to
+ * the last lane, that of the retry ring, so that none gets by.
+ */
+static u64 oldest_inflight(struct mqbus_group *group)
 {
+	const struct mqbus_window *w = &group->queue->window;
+	u32 i = 0, nr = w->nr_lanes + 1;
 	u64 oldest = 0;
-	u32 i;
 
-	for (i = 0; i <= w->nr_lanes; i++) {
-		u32 first = w->lanes[i].order.first;
-		u64 time = first == MQBUS_NONE ? 0 : mqbus_window_entry(w, first)->first;
+	while (i < nr) {
+		u32 end = min_t(u32, nr, i + MQBUS_WINDOW_STEP);
 
-		/* One that is held back was not handed out yet */
-		if (time && (!oldest || time < oldest))
-			oldest = time;
+		spin_lock(&group->lock);
+		for (; i < end; i++) {
+			u32 first = w->lanes[i].order.first;
+			u64 time = first == MQBUS_NONE ? 0 : mqbus_window_entry(w, first)->first;
+
+			/* One that is held back was not handed out yet */
+			if (time && (!oldest || time < oldest))
+				oldest = time;
+		}
+		spin_unlock(&group->lock);
 	}
 	return oldest;
 }
@@ -165,8 +188,8 @@ static void queue_state(struct mqbus_group *group, struct queue_state *state)
 	state->retrying = w->retrying;
 	state->nr_dead = w->nr_dead;
 	state->retry_used = w->retry_live;
-	state->oldest = oldest_inflight(w);
 	spin_unlock(&group->lock);
+	state->oldest = oldest_inflight(group);
 }
 
 /* ns since a time of CLOCK_REALTIME, which may have gone back; 0 since never. */
@@ -249,33 +272,45 @@ static int listing_queue(struct sk_buff *skb, struct mqbus_group *group)
 	return 0;
 }
 
-/**
- * mqbus_listing_group() - describe a group's progress in a partition
- * @skb: message to put it into
- * @group: the group
- * @i: number of the partition
- * @who: for whom
- *
- * Return: 0, or -EMSGSIZE if there is no room.
- */
-int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
-			const struct mqbus_who *who)
+static int listing_stream(struct sk_buff *skb, const struct mqbus_stream *stream)
 {
-	struct mqbus_part_state part = mqbus_listing_part(group->topic, i);
+	if (nla_put_u64_64bit(skb, MQBUS_A_GROUP_REBALANCE_TIMEOUT,
+			      stream->rebalance_timeout ?: MQBUS_REBALANCE_DEFAULT,
+			      MQBUS_A_GROUP_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_GRACE, stream->grace, MQBUS_A_GROUP_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* What is the same in all partitions. */
+static int listing_whole(struct sk_buff *skb, struct mqbus_group *group,
+			 const struct mqbus_who *who)
+{
 	u32 type = group->queue ? MQBUS_GROUP_QUEUE : MQBUS_GROUP_STREAM;
 	struct group_state state;
 
-	/* After the end was read, so that it may be ahead of it, but never negative */
-	group_state(group, i, &part, &state);
-	if (nla_put_string(skb, MQBUS_A_GROUP_TOPIC, group->topic->name) ||
-	    nla_put_string(skb, MQBUS_A_GROUP_NAME, group->name) ||
-	    nla_put_u32(skb, MQBUS_A_GROUP_UID,
+	group_state(group, &state);
+	if (nla_put_u32(skb, MQBUS_A_GROUP_UID,
 			from_kuid_munged(who->cred->user_ns, group->uid)) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_MODE, group->mode) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_TYPE, type) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_MEMBERS, state.members) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_GENERATION, state.generation) ||
-	    nla_put_u32(skb, MQBUS_A_GROUP_PARTITION, i) ||
+	    (state.paused && nla_put_flag(skb, MQBUS_A_GROUP_PAUSED)) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG_LIMIT, state.lag_limit,
+			      MQBUS_A_GROUP_PAD))
+		return -EMSGSIZE;
+	return group->queue ? listing_queue(skb, group) : listing_stream(skb, &state.stream);
+}
+
+static int listing_progress(struct sk_buff *skb, struct mqbus_group *group, u32 i)
+{
+	struct mqbus_part_state part = mqbus_listing_part(group->topic, i);
+	struct progress_state state;
+
+	/* After the end was read, so that it may be ahead of it, but never negative */
+	progress_state(group, i, &part, &state);
+	if (nla_put_u32(skb, MQBUS_A_GROUP_PARTITION, i) ||
 	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_COMMITTED, state.cursor.done.offset,
 			      MQBUS_A_GROUP_PAD) ||
 	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_FETCHED, state.cursor.given.offset,
@@ -284,20 +319,14 @@ int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
 			      MQBUS_A_GROUP_PAD) ||
 	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG, state.lag, MQBUS_A_GROUP_PAD) ||
 	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LOST, state.cursor.lost,
+			      MQBUS_A_GROUP_PAD) ||
+	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG_TIME, time_since(state.oldest),
 			      MQBUS_A_GROUP_PAD))
 		return -EMSGSIZE;
 	if (state.pid && (nla_put_u32(skb, MQBUS_A_GROUP_OWNER_PID, state.pid) ||
 			  nla_put_string(skb, MQBUS_A_GROUP_OWNER_COMM, state.comm)))
 		return -EMSGSIZE;
-	if ((state.paused && nla_put_flag(skb, MQBUS_A_GROUP_PAUSED)) ||
-	    (state.revoking && nla_put_flag(skb, MQBUS_A_GROUP_REVOKING)))
-		return -EMSGSIZE;
-	if (!group->queue &&
-	    (nla_put_u64_64bit(skb, MQBUS_A_GROUP_REBALANCE_TIMEOUT,
-			       state.stream.rebalance_timeout ?: MQBUS_REBALANCE_DEFAULT,
-			       MQBUS_A_GROUP_PAD) ||
-	     nla_put_u64_64bit(skb, MQBUS_A_GROUP_GRACE, state.stream.grace,
-			       MQBUS_A_GROUP_PAD)))
+	if (state.revoking && nla_put_flag(skb, MQBUS_A_GROUP_REVOKING))
 		return -EMSGSIZE;
 	if (!group->queue &&
 	    (nla_put_u64_64bit(skb, MQBUS_A_GROUP_DELIVERED, state.cursor.delivered,
@@ -305,10 +334,25 @@ int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
 	     nla_put_u64_64bit(skb, MQBUS_A_GROUP_REDELIVERED, state.cursor.redelivered,
 			       MQBUS_A_GROUP_PAD)))
 		return -EMSGSIZE;
-	if (nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG_TIME, time_since(state.oldest),
-			      MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG_LIMIT, state.lag_limit,
-			      MQBUS_A_GROUP_PAD))
+	return 0;
+}
+
+/**
+ * mqbus_listing_group() - describe a group, or its progress in a partition
+ * @skb: message to put it into
+ * @group: the group
+ * @i: number of the partition, or MQBUS_ANY: none
+ * @who: for whom, or NULL: only the progress
+ *
+ * Return: 0, or -EMSGSIZE if there is no room.
+ */
+int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
+			const struct mqbus_who *who)
+{
+	if (nla_put_string(skb, MQBUS_A_GROUP_TOPIC, group->topic->name) ||
+	    nla_put_string(skb, MQBUS_A_GROUP_NAME, group->name))
 		return -EMSGSIZE;
-	return listing_queue(skb, group);
+	if (i != MQBUS_ANY && listing_progress(skb, group, i))
+		return -EMSGSIZE;
+	return who ? listing_whole(skb, group, who) : 0;
 }

@@ -77,14 +77,18 @@ static void seat_state(const struct mqbus_group *group, const struct mqbus_seat 
 static bool put_assigned(struct sk_buff *skb, struct mqbus_group *group, u32 at)
 {
 	const struct mqbus_assign *a = &group->assign;
+	u32 i = 0, nr = group->topic->nr_parts;
 	bool room = true;
-	u32 i;
 
-	spin_lock(&group->lock);
-	for (i = 0; room && i < group->topic->nr_parts; i++)
-		if (at < a->room && a->seats[at] && group->slots[i].owner == a->seats[at])
-			room = !nla_put_u32(skb, MQBUS_A_MEMBER_ASSIGNED, i);
-	spin_unlock(&group->lock);
+	while (room && i < nr) {
+		u32 end = min_t(u32, nr, i + MQBUS_WINDOW_STEP);
+
+		spin_lock(&group->lock);
+		for (; room && i < end; i++)
+			if (at < a->room && a->seats[at] && group->slots[i].owner == a->seats[at])
+				room = !nla_put_u32(skb, MQBUS_A_MEMBER_ASSIGNED, i);
+		spin_unlock(&group->lock);
+	}
 	return room;
 }
 

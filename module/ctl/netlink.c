@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Listing over generic netlink. A dump goes through the topics in the order of
- * the namespace's table and remembers where it was; when topics or groups come or
- * go meanwhile, its next message carries NLM_F_DUMP_INTR.
+ * the namespace's table and remembers where it was, by the numbers that topics and
+ * groups keep; so each that stays is there once, whatever comes or goes meanwhile, and
+ * what comes is left out, so that the dump ends. When something comes or goes, the next
+ * message carries NLM_F_DUMP_INTR.
+ *
+ * A dump holds no lock while it fills a message, but for those of the one ring or group
+ * that it looks at, and has a reference to this.
  */
 #include <linux/mqbus_netlink.h>
 #include <net/sock.h>
@@ -165,16 +170,19 @@ static int group_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 /**
  * struct dump - where a dump is, in the words of its callback
- * @bucket: of the namespace's table
- * @topic: number of the topic in the bucket
- * @group: number of the group in the topic
- * @part: number of the partition, or the seat of the next member
+ * @end: topics and groups from this number on came since it began
+ * @bucket: of the namespace's table, in which new topics are first
+ * @topic: topics of the bucket from this number on are over
+ * @group: groups of the topic below this number are over
+ * @part: number of the partition, or the seat of the next member; of a group 0 is the
+ *	group, and then come the partitions
  */
 struct dump {
-	long bucket;
-	long topic;
-	long group;
-	long part;
+	u64 end;
+	u64 topic;
+	u64 group;
+	u32 bucket;
+	u32 part;
 };
 
 /**
@@ -196,6 +204,14 @@ struct dump_call {
 	const char *name;
 	u32 part;
 };
+
+/* Topics of the bucket from this number on are over, and nothing of the next one is. */
+static void dump_pass(struct dump *at, u64 topic)
+{
+	at->topic = topic;
+	at->group = 0;
+	at->part = 0;
+}
 
 static struct dump *dump_of(struct netlink_callback *cb)
 {
@@ -233,36 +249,56 @@ static int dump_one_topic(struct dump_call *call, struct mqbus_topic *topic,
 	return dump_end(call, msg, mqbus_listing_topic(call->skb, topic, &call->who));
 }
 
-/* The partitions of a topic, or a group's progress in each of them. */
-static int dump_parts(struct dump_call *call, struct mqbus_topic *topic,
-		      struct mqbus_group *group, struct dump *at)
+static bool dump_wants(const struct dump_call *call, u32 part)
+{
+	return call->part == MQBUS_ANY || call->part == part;
+}
+
+static int dump_one_partitions(struct dump_call *call, struct mqbus_topic *topic,
+			       struct dump *at)
 {
 	int err = 0;
 
 	for (; !err && at->part < topic->nr_parts; at->part += !err) {
 		void *msg;
 
-		if (call->part != MQBUS_ANY && call->part != at->part)
+		if (!dump_wants(call, at->part))
 			continue;
 		msg = dump_begin(call);
 		if (!msg)
 			return -EMSGSIZE;
-		err = group ? mqbus_listing_group(call->skb, group, at->part, &call->who) :
-			      mqbus_listing_partition(call->skb, topic, at->part);
+		err = dump_end(call, msg, mqbus_listing_partition(call->skb, topic, at->part));
+	}
+	return err;
+}
+
+/*
+ * A group, and then its progress in each partition. What is the same in all is told once:
+ * it may take as many steps as there are partitions.
+ */
+static int dump_group(struct dump_call *call, struct mqbus_group *group, struct dump *at)
+{
+	u32 nr = group->topic->nr_parts;
+	int err = 0;
+
+	if (call->part != MQBUS_ANY && call->part >= nr)
+		return 0;
+	for (; !err && at->part <= nr; at->part += !err) {
+		void *msg;
+
+		if (at->part && !dump_wants(call, at->part - 1))
+			continue;
+		msg = dump_begin(call);
+		if (!msg)
+			return -EMSGSIZE;
+		err = at->part ? mqbus_listing_group(call->skb, group, at->part - 1, NULL) :
+				 mqbus_listing_group(call->skb, group, MQBUS_ANY, &call->who);
 		dump_end(call, msg, err);
 	}
 	return err;
 }
 
-static int dump_one_partitions(struct dump_call *call, struct mqbus_topic *topic,
-			       struct dump *at)
-{
-	return dump_parts(call, topic, NULL, at);
-}
-
-/* The members of a group. */
-static int dump_members(struct dump_call *call, struct mqbus_topic *topic,
-			struct mqbus_group *group, struct dump *at)
+static int dump_members(struct dump_call *call, struct mqbus_group *group, struct dump *at)
 {
 	int ret;
 
@@ -281,59 +317,74 @@ static int dump_members(struct dump_call *call, struct mqbus_topic *topic,
 	return ret;
 }
 
+/*
+ * The next group that is asked for, from where the dump is, with a reference; or NULL.
+ * @last: the one before, of which the caller has one, or NULL
+ */
+static struct mqbus_group *dump_next_group(struct dump_call *call, struct mqbus_topic *topic,
+					   struct mqbus_group *last, struct dump *at)
+{
+	struct mqbus_group *group = last;
+
+	mutex_lock(&topic->lock);
+	/* One that is not dead is still in the list, which need not be gone through again */
+	if (!group || READ_ONCE(group->dead))
+		group = list_entry(&topic->readers, struct mqbus_group, reader.node);
+	list_for_each_entry_continue(group, &topic->readers, reader.node) {
+		if (group->number < at->group || group->number >= at->end ||
+		    !mqbus_listing_group_visible(group, &call->who) ||
+		    (call->name && strcmp(call->name, group->name)))
+			continue;
+		kref_get(&group->ref);
+		goto unlock;
+	}
+	group = NULL;
+unlock:
+	mutex_unlock(&topic->lock);
+	return group;
+}
+
 static int dump_one_groups(struct dump_call *call, struct mqbus_topic *topic,
 			   struct dump *at)
 {
-	struct mqbus_group *group;
-	long i = 0;
+	struct mqbus_group *group, *last = NULL;
 	int err = 0;
 
-	mutex_lock(&topic->lock);
-	list_for_each_entry(group, &topic->readers, reader.node) {
-		if (i++ < at->group)
-			continue;
-		if (mqbus_listing_group_visible(group, &call->who) &&
-		    (!call->name || !strcmp(call->name, group->name)))
-			err = call->cmd == MQBUS_CMD_MEMBER_GET ?
-			      dump_members(call, topic, group, at) :
-			      dump_parts(call, topic, group, at);
-		if (err)
-			break;
-		at->group = i;
-		at->part = 0;
+	while (!err && (group = dump_next_group(call, topic, last, at))) {
+		if (last)
+			mqbus_group_put(last);
+		last = group;
+		if (group->number != at->group) {
+			at->group = group->number;
+			at->part = 0;
+		}
+		err = call->cmd == MQBUS_CMD_MEMBER_GET ? dump_members(call, group, at) :
+							  dump_group(call, group, at);
+		if (!err) {
+			at->group++;
+			at->part = 0;
+		}
 	}
-	mutex_unlock(&topic->lock);
+	if (last)
+		mqbus_group_put(last);
 	return err;
 }
 
-/*
- * The next topic that is asked for, from where the dump is, with a reference; or NULL. The
- * numbers that say where it is are true within a call as long as no topic comes or goes,
- * and who reads is told when one did.
- */
-static struct mqbus_topic *dump_next(struct dump_call *call, struct mqbus_ns *ns,
-				     struct dump *at)
+/* The next topic of the bucket that is asked for, with a reference; or NULL. */
+static struct mqbus_topic *dump_next_of(struct dump_call *call, struct mqbus_ns *ns,
+					const struct dump *at)
 {
 	struct mqbus_topic *topic;
 
 	mutex_lock(&ns->lock);
 	call->cb->seq = atomic_read(&ns->seq);
-	for (; at->bucket < HASH_SIZE(ns->topics); at->bucket++, at->topic = 0) {
-		long i = 0;
-
-		hlist_for_each_entry(topic, &ns->topics[at->bucket], node) {
-			if (i++ < at->topic)
-				continue;
-			if (!mqbus_topic_dead(topic) &&
-			    mqbus_listing_topic_visible(topic, &call->who) &&
-			    (!call->topic || !strcmp(call->topic, topic->name))) {
-				kref_get(&topic->ref);
-				goto unlock;
-			}
-			at->topic = i;
-			at->group = 0;
-			at->part = 0;
-		}
+	hlist_for_each_entry(topic, &ns->topics[at->bucket], node) {
+		if (topic->number >= at->topic || mqbus_topic_dead(topic) ||
+		    !mqbus_listing_topic_visible(topic, &call->who) ||
+		    (call->topic && strcmp(call->topic, topic->name)))
+			continue;
+		kref_get(&topic->ref);
+		goto unlock;
 	}
 	topic = NULL;
 unlock:
@@ -341,10 +392,28 @@ unlock:
 	return topic;
 }
 
-/*
- * Go on through the topics. None of the namespace's locks is held while one is looked at:
- * that may take long, and wait for the topic's.
- */
+/* The next topic that is asked for, from where the dump is, with a reference; or NULL. */
+static struct mqbus_topic *dump_next(struct dump_call *call, struct mqbus_ns *ns,
+				     struct dump *at)
+{
+	struct mqbus_topic *topic = NULL;
+	u32 only = 0;
+
+	if (call->topic)
+		only = hash_min(mqbus_topic_hash(call->topic), HASH_BITS(ns->topics));
+	for (; at->bucket < HASH_SIZE(ns->topics); at->bucket++, dump_pass(at, at->end)) {
+		if (!call->topic || at->bucket == only)
+			topic = dump_next_of(call, ns, at);
+		if (topic)
+			break;
+	}
+	/* Not the one that it was at, if that has gone */
+	if (topic && topic->number + 1 != at->topic)
+		dump_pass(at, topic->number + 1);
+	return topic;
+}
+
+/* Go on through the topics. */
 static int dump_topics(struct dump_call *call,
 		       int (*one)(struct dump_call *call, struct mqbus_topic *topic,
 				  struct dump *at))
@@ -354,14 +423,15 @@ static int dump_topics(struct dump_call *call,
 	struct mqbus_topic *topic;
 	int err = 0;
 
+	if (!at->end) {
+		at->end = atomic64_read(&ns->made) + 1;
+		dump_pass(at, at->end);
+	}
 	while (!err && (topic = dump_next(call, ns, at))) {
 		err = one(call, topic, at);
+		if (!err)
+			dump_pass(at, topic->number);
 		mqbus_topic_put(topic);
-		if (err)
-			break;
-		at->topic++;
-		at->group = 0;
-		at->part = 0;
 	}
 	/* A full message is not an error: the next call goes on */
 	return err == -EMSGSIZE && call->skb->len ? call->skb->len : err ?: call->skb->len;

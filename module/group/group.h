@@ -86,6 +86,7 @@ extern const struct mqbus_group_ops * const mqbus_group_types[MQBUS_GROUP_QUEUE 
  * @reader: what writers know of it
  * @rcu: frees it after the last writer's look
  * @ops: what its type does
+ * @number: as of &struct mqbus_topic
  * @topic: the topic; it outlives the group
  * @charge: what its owner pays
  * @name: terminated
@@ -113,6 +114,7 @@ struct mqbus_group {
 	struct mqbus_reader reader;
 	struct rcu_head rcu;
 	const struct mqbus_group_ops *ops;
+	u64 number;
 	struct mqbus_topic *topic;
 	struct mqbus_charge charge;
 	char name[MQBUS_NAME_SIZE];

@@ -201,6 +201,7 @@ int mqbus_topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 		return -EMFILE;
 	/* The endpoint that calls pins the module, so this cannot fail */
 	__module_get(THIS_MODULE);
+	topic->number = atomic64_inc_return(&ns->made);
 	hash_add(ns->topics, &topic->node, mqbus_topic_hash(topic->name));
 	ns->nr_topics++;
 	atomic_inc(&ns->seq);

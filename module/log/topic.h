@@ -59,6 +59,7 @@ struct mqbus_topic_counts {
  * struct mqbus_topic - a named log
  * @ref: the table, every endpoint, and dumps that are looking
  * @node: in the namespace's table, under its lock
+ * @number: of the namespace's topics and groups, rising in the order in which they came
  * @charge: what its maker pays
  * @name: terminated
  * @per_cpu: a partition for each CPU
@@ -96,6 +97,7 @@ struct mqbus_topic {
 	/* constant after creation */
 	struct kref ref;
 	struct hlist_node node;
+	u64 number;
 	struct mqbus_charge charge;
 	char name[MQBUS_NAME_SIZE];
 	bool per_cpu;

@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
+#include "../kselftest/dump.h"
 #include "../kselftest/figures.h"
 #include "../kselftest/lease.h"
 #include "../kselftest/transact.h"
@@ -530,6 +531,49 @@ static void delete(void)
 	MUST(!mq_delete(ctl, other));
 }
 
+#define LISTED	64
+
+/* A list of groups where there are 1024 partitions, taken as it comes */
+static void list_begin(void)
+{
+	int i;
+
+	seek_begin();
+	MUST(!mq_group(ctl, topic, "s"));
+	for (i = 0; i < LISTED; i++)
+		MUST((fds[i] = mq_member(topic, "s", 0)) >= 0);
+	MUST((fds[LISTED] = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)) >= 0);
+}
+
+static void list(int cmd)
+{
+	struct timespec begin, end;
+	struct slow_dump d;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	MUST(!slow_dump_begin(&d, family_id(fds[LISTED]), cmd));
+	while (!d.done)
+		MUST(slow_dump_next(&d) >= 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	close(d.fd);
+	printf("# %u messages in %lld us\n", d.messages, (end.tv_sec - begin.tv_sec) * 1000000LL +
+	       (end.tv_nsec - begin.tv_nsec) / 1000);
+}
+
+static void list_groups(void)
+{
+	list(MQBUS_CMD_GROUP_GET);
+}
+
+static void list_end(void)
+{
+	int i;
+
+	gone();
+	for (i = 0; i <= LISTED; i++)
+		close(fds[i]);
+}
+
 static const struct load {
 	const char *name;
 	unsigned long limit;		/* microseconds, that is 1000 instructions */
@@ -558,6 +602,8 @@ static const struct load {
 	{ "a seek of 1024 partitions", 220, seek_begin, seek_fill, seek, NULL, gone },
 	{ "options of a group", 20, queue_begin, queue_fill, group_set, queue_close, gone },
 	{ "a wait for 1024 partitions", 20, wait_begin, NULL, wait_for, NULL, gone },
+	{ "a list of groups of 1024 partitions", 25, list_begin, NULL, list_groups, NULL,
+	  list_end },
 	{ "a topic of 64 MiB deleted", 20, queue_begin, delete_fill, delete, NULL, gone },
 };
 

@@ -17,7 +17,28 @@ struct slow_dump {
 	unsigned int messages;
 	unsigned int interrupted;	/* of them, those that say so */
 	bool done;
+	const char *stay;		/* prefix of names that are counted, or NULL */
+	unsigned char times[512];	/* how often, by the number after it */
 };
+
+/* Strings are only the names: of a topic, and of a group of it */
+static void slow_dump_count(struct slow_dump *d, const struct nlmsghdr *h)
+{
+	int left = h->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN;
+	const char *at = (const char *)NLMSG_DATA(h) + GENL_HDRLEN;
+	const struct nlattr *a;
+	unsigned int i;
+
+	for (; left >= NLA_HDRLEN; left -= i, at += i) {
+		const char *name = at + NLA_HDRLEN;
+
+		a = (const void *)at;
+		i = NLA_ALIGN(a->nla_len);
+		if (a->nla_type > 2 || strncmp(name, d->stay, strlen(d->stay)))
+			continue;
+		d->times[strtoul(name + strlen(d->stay), NULL, 10) % sizeof(d->times)]++;
+	}
+}
 
 static int slow_dump_begin(struct slow_dump *d, int family, int cmd)
 {
@@ -59,6 +80,8 @@ static int slow_dump_next(struct slow_dump *d)
 		d->interrupted += !!(h->nlmsg_flags & NLM_F_DUMP_INTR);
 		d->done |= h->nlmsg_type == NLMSG_DONE;
 		n += h->nlmsg_type != NLMSG_DONE;
+		if (d->stay && h->nlmsg_type != NLMSG_DONE)
+			slow_dump_count(d, h);
 	}
 	d->messages += n;
 	return n;

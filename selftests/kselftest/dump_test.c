@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Lists that change while they are read: a dump over generic netlink ends, and
- * says that it was interrupted.
+ * says that it was interrupted; and has what stays, once.
  */
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
@@ -112,9 +112,90 @@ TEST_F(dump, groups_change)
 	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "g-1", 0));
 	while (!d.done)
 		ASSERT_LE(0, slow_dump_next(&d));
-	EXPECT_TRUE(d.interrupted || d.messages == 64)
-		TH_LOG("%u of 64 groups, and not a word of the others", d.messages);
+	EXPECT_TRUE(d.interrupted || d.messages == 2 * 64)
+		TH_LOG("%u messages of 64 groups, and not a word of the others", d.messages);
 	close(d.fd);
+}
+
+#define STAY	200
+#define GO	200
+
+/* Topics that stay are there once, however many come or go beside them */
+TEST_F(dump, topics_stay)
+{
+	char name[MQBUS_NAME_SIZE];
+	struct slow_dump d;
+	unsigned int i, pieces;
+
+	for (i = 0; i < STAY; i++) {
+		snprintf(name, sizeof(name), "stay-%u", i);
+		ASSERT_EQ(0, mq_create(self->ctl, name, .size = 4096));
+	}
+	ASSERT_EQ(0, slow_dump_begin(&d, self->family, MQBUS_CMD_TOPIC_GET));
+	d.stay = "stay-";
+	for (pieces = 0; !d.done && pieces < 500; pieces++) {
+		ASSERT_LE(0, slow_dump_next(&d));
+		for (i = 0; i < GO; i++) {
+			snprintf(name, sizeof(name), "go-%u", i);
+			ASSERT_EQ(0, pieces % 2 ? mq_delete(self->ctl, name) :
+						  mq_create(self->ctl, name, .size = 4096));
+		}
+	}
+	EXPECT_TRUE(d.done);
+	EXPECT_LT(1, d.interrupted);
+	for (i = 0; i < STAY; i++)
+		EXPECT_EQ(1, d.times[i])
+			TH_LOG("stay-%u", i);
+	close(d.fd);
+	for (i = 0; i < GO && pieces % 2; i++) {
+		snprintf(name, sizeof(name), "go-%u", i);
+		ASSERT_EQ(0, mq_delete(self->ctl, name));
+	}
+	for (i = 0; i < STAY; i++) {
+		snprintf(name, sizeof(name), "stay-%u", i);
+		ASSERT_EQ(0, mq_delete(self->ctl, name));
+	}
+}
+
+/* So are groups, with all of their partitions, and not those that came since it began */
+TEST_F(dump, groups_stay)
+{
+	unsigned int i, run, pieces;
+	char name[MQBUS_NAME_SIZE];
+	struct slow_dump d;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096, .partitions = 4));
+	for (run = 1; run < 5; run++) {
+		for (i = 0; i < 64; i++) {
+			snprintf(name, sizeof(name), "%s-%u", i % 4 == 3 ? "stay" : "go", i);
+			ASSERT_EQ(0, mq_group(self->ctl, self->topic, name));
+		}
+		ASSERT_EQ(0, slow_dump_begin(&d, self->family, MQBUS_CMD_GROUP_GET));
+		d.stay = "stay-";
+		for (pieces = 0; pieces < run; pieces++)
+			ASSERT_LT(0, slow_dump_next(&d));
+		/* Those that were listed go, and one of which some was, and others come behind */
+		for (i = 0; i < 64; i++) {
+			snprintf(name, sizeof(name), "go-%u", i);
+			if (i % 4 == 3)
+				continue;
+			ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, name, 0));
+			ASSERT_EQ(0, mq_group(self->ctl, self->topic, name));
+		}
+		while (!d.done)
+			ASSERT_LE(0, slow_dump_next(&d));
+		EXPECT_LT(0, d.interrupted);
+		for (i = 3; i < 64; i += 4)
+			EXPECT_EQ(5, d.times[i])
+				TH_LOG("stay-%u, deleted after %u pieces", i, run);
+		/* 16 that stay, and of the others those that were told of before they went */
+		EXPECT_GE(5 * 48, d.messages);
+		close(d.fd);
+		for (i = 0; i < 64; i++) {
+			snprintf(name, sizeof(name), "%s-%u", i % 4 == 3 ? "stay" : "go", i);
+			ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, name, 0));
+		}
+	}
 }
 
 TEST_HARNESS_MAIN

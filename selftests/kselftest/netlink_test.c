@@ -13,7 +13,7 @@
 #include "mqbus_test.h"
 
 #define MAX_REPLIES	1200
-#define MAX_ATTRS	24
+#define MAX_ATTRS	(MQBUS_A_TOPIC_MAX + 1)
 
 /* The attributes of a message: numbers, and the only strings there are */
 struct reply {
@@ -249,17 +249,24 @@ TEST_F(netlink, groups)
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(1, mq_put_in(fd, 0, "12345678", 8));
 
-	ASSERT_EQ(4, dump(self->asker, MQBUS_CMD_GROUP_GET, NULL, NULL));
-	ASSERT_EQ(4, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, NULL));
+	ASSERT_EQ(6, dump(self->asker, MQBUS_CMD_GROUP_GET, NULL, NULL));
+	ASSERT_EQ(6, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, NULL));
 	ASSERT_EQ(0, dump(self->asker, MQBUS_CMD_GROUP_GET, "nosuch", "a"));
-	ASSERT_EQ(2, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
-	for (i = 0; i < 2; i++) {
+	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
+	for (i = 0; i < 3; i++) {
 		EXPECT_STREQ(self->topic, r[i].text[0]);
 		EXPECT_STREQ("a", r[i].text[1]);
-		EXPECT_EQ(0, r[i].number[MQBUS_A_GROUP_UID]);
-		EXPECT_EQ(0640, r[i].number[MQBUS_A_GROUP_MODE]);
-		EXPECT_EQ(MQBUS_GROUP_STREAM, r[i].number[MQBUS_A_GROUP_TYPE]);
-		EXPECT_EQ(2, r[i].number[MQBUS_A_GROUP_MEMBERS]);
+	}
+	/* First the group, then what is different in each partition */
+	EXPECT_EQ(0, r->number[MQBUS_A_GROUP_UID]);
+	EXPECT_EQ(0640, r->number[MQBUS_A_GROUP_MODE]);
+	EXPECT_EQ(MQBUS_GROUP_STREAM, r->number[MQBUS_A_GROUP_TYPE]);
+	EXPECT_EQ(2, r->number[MQBUS_A_GROUP_MEMBERS]);
+	for (i = MQBUS_A_GROUP_UID; i <= MQBUS_A_GROUP_MAX; i++)
+		if (i != MQBUS_A_GROUP_PAD)
+			EXPECT_FALSE(r[0].has[i] && r[1].has[i])
+				TH_LOG("attribute %d is told again", i);
+	for (r++, i = 0; i < 2; i++) {
 		EXPECT_EQ(i, r[i].number[MQBUS_A_GROUP_PARTITION]);
 		EXPECT_EQ(i ? 0 : 4, r[i].number[MQBUS_A_GROUP_COMMITTED]);
 		EXPECT_EQ(i ? 0 : 10, r[i].number[MQBUS_A_GROUP_FETCHED]);
@@ -270,21 +277,21 @@ TEST_F(netlink, groups)
 		EXPECT_STREQ("netlink_test", r[i].text[2]);
 	}
 	/* A group without members has no owner */
-	ASSERT_EQ(2, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "b"));
+	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "b"));
+	EXPECT_EQ(0, r[-1].number[MQBUS_A_GROUP_MEMBERS]);
 	EXPECT_FALSE(r->has[MQBUS_A_GROUP_OWNER_PID]);
-	EXPECT_EQ(0, r->number[MQBUS_A_GROUP_MEMBERS]);
 	EXPECT_EQ(12, r->number[MQBUS_A_GROUP_LAG]);
 
 	/* 56 fit: offsets 56 to 111 are kept, what is lost is no lag */
 	for (i = 0; i < 100; i++)
 		ASSERT_EQ(1, mq_put_in(fd, 0, "12345678", 8));
 	ASSERT_EQ(1, mq_fetch(member, &range, 1, 0, 0));
-	ASSERT_EQ(2, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
+	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
 	EXPECT_EQ(46, r->number[MQBUS_A_GROUP_LOST]);
 	EXPECT_EQ(56, r->number[MQBUS_A_GROUP_LAG]);
 	EXPECT_EQ(112, r->number[MQBUS_A_GROUP_FETCHED]);
 	ASSERT_EQ(0, mq_commit_fetched(member));
-	ASSERT_EQ(2, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
+	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
 	EXPECT_EQ(0, r->number[MQBUS_A_GROUP_LAG]);
 	close(other);
 	close(member);
@@ -303,7 +310,7 @@ TEST_F(netlink, hidden_from_others)
 	ASSERT_EQ(0, mq_group_create(self->ctl, open, "secret", 0, 0, 0622));
 	ASSERT_EQ(0, mq_group_create(self->ctl, open, "seen", 0, 0, 0604));
 	EXPECT_EQ(2, dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL));
-	EXPECT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, NULL, NULL));
+	EXPECT_EQ(6, dump(self->asker, MQBUS_CMD_GROUP_GET, NULL, NULL));
 	mq_fork(pid) {
 		struct asker *a = calloc(1, sizeof(*a));
 
@@ -317,7 +324,7 @@ TEST_F(netlink, hidden_from_others)
 		if (dump(a, MQBUS_CMD_PARTITION_GET, NULL, NULL) != 1 ||
 		    dump(a, MQBUS_CMD_PARTITION_GET, self->topic, NULL) != 0)
 			_exit(4);
-		if (dump(a, MQBUS_CMD_GROUP_GET, NULL, NULL) != 1 ||
+		if (dump(a, MQBUS_CMD_GROUP_GET, NULL, NULL) != 2 ||
 		    strcmp(a->replies->text[1], "seen"))
 			_exit(5);
 		if (dump(a, MQBUS_CMD_GROUP_GET, open, "secret") != 0)
@@ -368,11 +375,16 @@ TEST_F(netlink, asked_for_by_number)
 				     MQBUS_A_GROUP_PARTITION, &number, 4));
 		EXPECT_STREQ("b", r->text[1]);
 		EXPECT_EQ(number, r->number[MQBUS_A_GROUP_PARTITION]);
-		EXPECT_EQ(2, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_DUMP, self->topic, NULL,
+		EXPECT_TRUE(r->has[MQBUS_A_GROUP_TYPE]);
+		EXPECT_EQ(4, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_DUMP, self->topic, NULL,
 				     MQBUS_A_GROUP_PARTITION, &number, 4));
+		EXPECT_FALSE(r[2].has[MQBUS_A_GROUP_PARTITION]);
+		EXPECT_EQ(number, r[3].number[MQBUS_A_GROUP_PARTITION]);
 	}
 	EXPECT_EQ(-ECHRNG, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_ACK, self->topic, NULL,
 				   MQBUS_A_PARTITION_INDEX, &number, 4));
+	EXPECT_EQ(0, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_DUMP, self->topic, NULL,
+			     MQBUS_A_GROUP_PARTITION, &number, 4));
 	EXPECT_EQ(-ECHRNG, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_ACK, self->topic, "a",
 				   MQBUS_A_GROUP_PARTITION, &number, 4));
 	number = 0;
@@ -416,7 +428,7 @@ TEST_F(netlink, many_topics)
 TEST_F(netlink, one_topic_with_many_parts)
 {
 	struct reply *r = self->asker->replies;
-	char group[MQBUS_NAME_SIZE];
+	struct mqbus_group_create queue = { .type = MQBUS_GROUP_QUEUE, .mode = 0600 };
 	int i;
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096, .partitions = 1024));
@@ -424,12 +436,19 @@ TEST_F(netlink, one_topic_with_many_parts)
 	for (i = 0; i < 1024; i++)
 		ASSERT_EQ(i, r[i].number[MQBUS_A_PARTITION_INDEX]);
 	for (i = 0; i < 5; i++) {
-		mq_name(group, "g");
-		ASSERT_EQ(0, mq_group(self->ctl, self->topic, group));
+		mq_set_name(queue.topic, self->topic);
+		mq_name(queue.group, "g");
+		ASSERT_EQ(0, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &queue));
 	}
-	ASSERT_EQ(1024, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, group));
-	for (i = 0; i < 1024; i++)
+	ASSERT_EQ(1025, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, queue.group));
+	EXPECT_FALSE(r->has[MQBUS_A_GROUP_PARTITION]);
+	/* What is found by a look at all of them is told once */
+	EXPECT_TRUE(r->has[MQBUS_A_GROUP_QUEUE]);
+	for (r++, i = 0; i < 1024; i++) {
+		ASSERT_TRUE(r[i].has[MQBUS_A_GROUP_PARTITION]);
 		ASSERT_EQ(i, r[i].number[MQBUS_A_GROUP_PARTITION]);
+		ASSERT_FALSE(r[i].has[MQBUS_A_GROUP_QUEUE]);
+	}
 }
 
 /* A member is told of with all that it has, also where others would fit behind it. */

@@ -47,10 +47,9 @@ static void decode_queue(struct nlattr *nest, struct mqbus_admin_queue *q)
 	q->dlq_producer = mqbus_attr_u64(tb[MQBUS_A_QUEUE_DLQ_PRODUCER]);
 }
 
-static void decode_group(struct nlattr **tb, void *item)
+/* What is the same in all partitions. */
+static void decode_whole(struct nlattr **tb, struct mqbus_admin_group *g)
 {
-	struct mqbus_admin_group *g = item;
-
 	mqbus_attr_string(g->topic, tb[MQBUS_A_GROUP_TOPIC], sizeof(g->topic));
 	mqbus_attr_string(g->name, tb[MQBUS_A_GROUP_NAME], sizeof(g->name));
 	g->uid = mqbus_attr_u32(tb[MQBUS_A_GROUP_UID]);
@@ -58,6 +57,15 @@ static void decode_group(struct nlattr **tb, void *item)
 	g->type = mqbus_attr_u32(tb[MQBUS_A_GROUP_TYPE]);
 	g->members = mqbus_attr_u32(tb[MQBUS_A_GROUP_MEMBERS]);
 	g->generation = mqbus_attr_u32(tb[MQBUS_A_GROUP_GENERATION]);
+	g->paused = !!tb[MQBUS_A_GROUP_PAUSED];
+	g->rebalance_timeout = mqbus_attr_u64(tb[MQBUS_A_GROUP_REBALANCE_TIMEOUT]);
+	g->grace = mqbus_attr_u64(tb[MQBUS_A_GROUP_GRACE]);
+	g->lag_limit = mqbus_attr_u64(tb[MQBUS_A_GROUP_LAG_LIMIT]);
+	decode_queue(tb[MQBUS_A_GROUP_QUEUE], &g->queue);
+}
+
+static void decode_progress(struct nlattr **tb, struct mqbus_admin_group *g)
+{
 	g->partition = mqbus_attr_u32(tb[MQBUS_A_GROUP_PARTITION]);
 	g->committed = mqbus_attr_u64(tb[MQBUS_A_GROUP_COMMITTED]);
 	g->fetched = mqbus_attr_u64(tb[MQBUS_A_GROUP_FETCHED]);
@@ -66,15 +74,17 @@ static void decode_group(struct nlattr **tb, void *item)
 	g->lost = mqbus_attr_u64(tb[MQBUS_A_GROUP_LOST]);
 	g->owner_pid = mqbus_attr_u32(tb[MQBUS_A_GROUP_OWNER_PID]);
 	mqbus_attr_string(g->owner_comm, tb[MQBUS_A_GROUP_OWNER_COMM], sizeof(g->owner_comm));
-	g->paused = !!tb[MQBUS_A_GROUP_PAUSED];
 	g->revoking = !!tb[MQBUS_A_GROUP_REVOKING];
-	g->rebalance_timeout = mqbus_attr_u64(tb[MQBUS_A_GROUP_REBALANCE_TIMEOUT]);
-	g->grace = mqbus_attr_u64(tb[MQBUS_A_GROUP_GRACE]);
 	g->lag_time = mqbus_attr_u64(tb[MQBUS_A_GROUP_LAG_TIME]);
 	g->delivered = mqbus_attr_u64(tb[MQBUS_A_GROUP_DELIVERED]);
 	g->redelivered = mqbus_attr_u64(tb[MQBUS_A_GROUP_REDELIVERED]);
-	g->lag_limit = mqbus_attr_u64(tb[MQBUS_A_GROUP_LAG_LIMIT]);
-	decode_queue(tb[MQBUS_A_GROUP_QUEUE], &g->queue);
+}
+
+static void decode_group(struct nlattr **tb, void *item)
+{
+	if (tb[MQBUS_A_GROUP_TYPE])
+		decode_whole(tb, item);
+	decode_progress(tb, item);
 }
 
 static void decode_member(struct nlattr **tb, void *item)
@@ -123,6 +133,7 @@ int mqbus_admin_group_list(const char *topic, const char *name, struct mqbus_adm
 		.attr = { MQBUS_A_GROUP_TOPIC, MQBUS_A_GROUP_NAME },
 		.value = { topic, name },
 		.decode = decode_group,
+		.each = MQBUS_A_GROUP_PARTITION,
 		.size = sizeof(**out),
 		.compare = compare_groups,
 	};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,26 +42,45 @@ static void decode_many(struct mqbus_query *q, struct nlmsghdr *hdr, void *item)
 	}
 }
 
+/* Where a message goes, filled with what it has in common with others; or NULL */
+static void *item_add(struct mqbus_query *q, bool common)
+{
+	char *items;
+
+	if (common) {
+		free(q->common);
+		q->common = calloc(1, q->size);
+		return q->common;
+	}
+	items = reallocarray(q->items, q->n + 1, q->size);
+	if (!items)
+		return NULL;
+	q->items = items;
+	items += q->n++ * q->size;
+	if (q->common)
+		memcpy(items, q->common, q->size);
+	else
+		memset(items, 0, q->size);
+	return items;
+}
+
 static int on_message(struct nl_msg *msg, void *arg)
 {
 	struct nlattr *tb[MQBUS_ATTR_MAX + 1];
 	struct mqbus_query *q = arg;
-	char *items;
+	void *item;
 
 	q->error = mqbus_query_parse(nlmsg_hdr(msg), tb);
 	if (q->error)
 		return NL_SKIP;
-	items = reallocarray(q->items, q->n + 1, q->size);
-	if (!items) {
+	item = item_add(q, q->each && !tb[q->each]);
+	if (!item) {
 		q->error = -ENOMEM;
 		return NL_SKIP;
 	}
-	q->items = items;
-	items += q->n++ * q->size;
-	memset(items, 0, q->size);
-	q->decode(tb, items);
+	q->decode(tb, item);
 	if (q->many)
-		decode_many(q, nlmsg_hdr(msg), items);
+		decode_many(q, nlmsg_hdr(msg), item);
 	return NL_OK;
 }
 
@@ -134,16 +154,20 @@ static int query_once(struct mqbus_query *q)
 
 int mqbus_query_run(struct mqbus_query *q, void *out, size_t *n)
 {
-	int tries = 10;
+	int tries = 3;
 	int ret;
 
-	/* A dump that something changed under is not one picture: take another */
+	/*
+	 * A dump that something changed under is not one picture: take another. But where
+	 * something always changes, one is as good as the next: what stays is in each, once.
+	 */
 	do {
 		q->n = 0;
 		q->error = 0;
 		ret = query_once(q);
 	} while (ret == -EAGAIN && --tries);
-	if (ret) {
+	free(q->common);
+	if (ret && ret != -EAGAIN) {
 		free(q->items);
 		return ret;
 	}

@@ -24,8 +24,11 @@
  * @decode: fills one element from a message
  * @many: number of an attribute that may come more than once, or 0
  * @decode_one: then adds one of them to the element, after @decode
+ * @each: number of the attribute that elements have, or 0; a message without it says what
+ *	those after it have in common, and @decode adds to that
  * @size: bytes of an element
  * @compare: their order, or NULL
+ * @common: an element of what they have in common, or NULL
  * @items: the elements
  * @n: their number
  * @error: negative errno, or 0
@@ -38,8 +41,10 @@ struct mqbus_query {
 	void (*decode)(struct nlattr **tb, void *item);
 	int many;
 	void (*decode_one)(struct nlattr *a, void *item);
+	int each;
 	size_t size;
 	int (*compare)(const void *a, const void *b);
+	void *common;
 	char *items;
 	size_t n;
 	int error;
