@@ -55,7 +55,8 @@ int mqbus_config_check(const struct mqbus_topic_create *args, u64 *bytes)
 
 	if (args->fields || !args->size || !is_power_of_2(args->size))
 		return -EINVAL;
-	err = mqbus_config_check_fields(args, __MQBUS_TOPIC_SET_ALL) ?: mqbus_name_check(args->name);
+	err = mqbus_config_check_fields(args, __MQBUS_TOPIC_SET_ALL) ?:
+	      mqbus_name_check(args->name);
 	if (err)
 		return err;
 	if (args->share && args->full == MQBUS_FULL_EVICT)

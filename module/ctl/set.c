@@ -15,7 +15,7 @@
 
 /* Whether somebody may change the topic like that. */
 static int topic_may(const struct mqbus_topic *topic, const struct mqbus_who *who,
-		      const struct mqbus_topic_create *args)
+		     const struct mqbus_topic_create *args)
 {
 	kuid_t uid = mqbus_topic_uid(topic);
 	kgid_t gid = mqbus_topic_gid(topic);
@@ -52,7 +52,8 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 
 	if (mqbus_topic_dead(topic))
 		return -ENOENT;
-	err = topic_may(topic, who, args) ?: mqbus_config_owner(who, args, args->fields, &uid, &gid);
+	err = topic_may(topic, who, args) ?:
+	      mqbus_config_owner(who, args, args->fields, &uid, &gid);
 	if (!err && args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
 		err = mqbus_limit_count(topic, ns, who);
 	if (err)
@@ -73,7 +74,7 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
  * Return: 0 or a negative errno as of &struct mqbus_topic_create.
  */
 int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_who *who,
-		     const struct mqbus_topic_create *args)
+		    const struct mqbus_topic_create *args)
 {
 	struct mqbus_topic *topic;
 	int err;

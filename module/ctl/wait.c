@@ -231,7 +231,7 @@ static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqb
  * Return: 0 or a negative errno as of &struct mqbus_wait.
  */
 int mqbus_group_wait(struct mqbus_ns *ns, const struct mqbus_who *who,
-		       const struct mqbus_wait *args, bool nonblock)
+		     const struct mqbus_wait *args, bool nonblock)
 {
 	struct awaited a = {};
 	int err;

@@ -80,7 +80,8 @@ static int do_topic_delete(struct mqbus_call *call)
 
 	if (del->__reserved)
 		return -EINVAL;
-	return mqbus_name_check(del->name) ?: mqbus_topic_delete(call->ns, &call->ep->who, del->name);
+	return mqbus_name_check(del->name) ?:
+	       mqbus_topic_delete(call->ns, &call->ep->who, del->name);
 }
 
 static int do_group_create(struct mqbus_call *call)
@@ -138,7 +139,8 @@ static int do_publish(struct mqbus_call *call)
 {
 	struct mqbus_producer *producer = mqbus_endpoint_producer(call->ep);
 
-	return producer ? mqbus_publish_batch(producer, &call->args.publish, call->nonblock) : -EBADFD;
+	return producer ? mqbus_publish_batch(producer, &call->args.publish, call->nonblock) :
+			  -EBADFD;
 }
 
 static int do_group_set(struct mqbus_call *call)

@@ -339,7 +339,7 @@ static void orphans_look(struct mqbus_ns *ns, struct list_head *list)
 		mutex_unlock(&ns->dlq_lock);
 		if (old)
 			mqbus_topic_put(old);
-		/* What the group's work does is over when it is freed, and only then the topic goes */
+		/* Freeing the group ends its work, and only then the topic may go */
 		mqbus_group_put(q->group);
 		mqbus_topic_put(topic);
 		cond_resched();

@@ -176,8 +176,7 @@ static int member_commit_and_take(struct mqbus_member *member, bool *commit,
  *
  * Return: 0 or a negative errno as of &struct mqbus_fetch.
  */
-int mqbus_fetch(struct mqbus_member *member, struct mqbus_fetch *args,
-		       bool nonblock)
+int mqbus_fetch(struct mqbus_member *member, struct mqbus_fetch *args, bool nonblock)
 {
 	struct mqbus_range ranges[MQBUS_FETCH_MAX];
 	bool commit = args->flags & MQBUS_FETCH_F_COMMIT;

@@ -8,7 +8,7 @@
  *
  * Each function that can fail returns a negative errno: -ENODEV, the module is not
  * loaded; -ENOENT, there is no such topic; -ENOMEM; -EIO and -EPROTO, the answer was
- * not understood; -EAGAIN, too much changed while it was listed.
+ * not understood. What came or went while it was listed may be missing; what stayed is there.
  */
 #ifndef MQBUS_ADMIN_H
 #define MQBUS_ADMIN_H
