@@ -17,7 +17,7 @@ cost() {
 	result "$name" $?
 }
 
-cost "1 to 1, batches of 64" 475 pair --msgs 100000 --batch 64
+cost "1 to 1, batches of 64" 485 pair --msgs 100000 --batch 64
 alone=$figure
 cost "1 to 4, batches of 64" 965 fanout --consumers 4 --msgs 50000 --batch 64
 # What posix-mq takes when each message wakes its reader
