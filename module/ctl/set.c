@@ -13,25 +13,23 @@
 #include "log/refusal.h"
 #include "log/topic.h"
 
-/* Whether somebody may change the topic like that. */
+/* Whether somebody may change the topic like that, and whose it is then. */
 static int topic_may(const struct mqbus_topic *topic, const struct mqbus_who *who,
-		     const struct mqbus_topic_create *args)
+		     const struct mqbus_topic_create *args, kuid_t *uid, kgid_t *gid)
 {
-	kuid_t uid = mqbus_topic_uid(topic);
-	kgid_t gid = mqbus_topic_gid(topic);
 	int err;
 
-	if (!mqbus_who_owns(who, uid))
+	if (!mqbus_who_owns(who, *uid))
 		return -EPERM;
 	if (args->fields & MQBUS_TOPIC_SET_FULL && args->full != READ_ONCE(topic->full) &&
 	    (args->full == MQBUS_FULL_EVICT || mqbus_topic_evicts(topic)))
 		return -EOPNOTSUPP;
 	if (args->fields & MQBUS_TOPIC_SET_SHARE && args->share && mqbus_topic_evicts(topic))
 		return -EOPNOTSUPP;
-	err = mqbus_config_owner(who, args, args->fields, &uid, &gid);
+	err = mqbus_config_owner(who, args, args->fields, uid, gid);
 	if (err)
 		return err;
-	if ((!uid_eq(uid, mqbus_topic_uid(topic)) || !gid_eq(gid, mqbus_topic_gid(topic))) &&
+	if ((!uid_eq(*uid, mqbus_topic_uid(topic)) || !gid_eq(*gid, mqbus_topic_gid(topic))) &&
 	    !mqbus_who_capable(who, CAP_CHOWN))
 		return -EPERM;
 	return 0;
@@ -52,8 +50,7 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 
 	if (mqbus_topic_dead(topic))
 		return -ENOENT;
-	err = topic_may(topic, who, args) ?:
-	      mqbus_config_owner(who, args, args->fields, &uid, &gid);
+	err = topic_may(topic, who, args, &uid, &gid);
 	if (!err && args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
 		err = mqbus_limit_count(topic, ns, who);
 	if (err)

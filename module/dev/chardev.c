@@ -9,7 +9,6 @@
 
 #include "base/compat.h"
 #include "dev/endpoint.h"
-#include "group/group.h"
 #include "log/publish.h"
 #include "log/refusal.h"
 #include "log/topic.h"

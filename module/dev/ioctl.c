@@ -13,7 +13,6 @@
 #include "group/group.h"
 #include "group/fetch.h"
 #include "group/lease.h"
-#include "group/queue.h"
 #include "log/publish.h"
 #include "log/topic.h"
 #include "txn/transact.h"

@@ -2,7 +2,6 @@
 /*
  * Endpoints that publish: what they are, and whether they may.
  */
-#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>

@@ -12,7 +12,6 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
-#include "core/record.h"
 #include "log/reader.h"
 #include "log/topic.h"
 #include "log/trace.h"
@@ -202,20 +201,6 @@ bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 b
 	u64 most = topic_most(topic, ring, owner);
 
 	return !most || !mqbus_ring_ask_share(ring, owner, bytes, most, ring->floor);
-}
-
-/**
- * mqbus_topic_largest() - how large a record may be, whoever appends it
- * @topic: the topic
- *
- * @max_record is what producers may publish; dead letters carry some headers more.
- *
- * Return: the most that &mqbus_record.size is in its rings.
- */
-u32 mqbus_topic_largest(const struct mqbus_topic *topic)
-{
-	return min_t(u64, topic->parts[0]->ring.most,
-		     mqbus_record_bytes(MQBUS_RECORD_MAX + MQBUS_DLQ_HEADERS));
 }
 
 /* Drop what the topic does not retain. Return: whether there may be more to drop. */

@@ -278,8 +278,6 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 void mqbus_topic_report(const struct mqbus_topic *topic, struct mqbus_event *e)
 {
 	e->ns = topic->charge.ns;
-	if (!mqbus_event_heard(e->ns))
-		return;
 	e->topic = (struct mqbus_event_place) {
 		.name = topic->name,
 		.uid = mqbus_topic_uid(topic),

@@ -160,7 +160,6 @@ int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32
 void mqbus_topic_make(struct mqbus_topic *topic, u32 partition, u32 bytes);
 int mqbus_topic_ask(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
-u32 mqbus_topic_largest(const struct mqbus_topic *topic);
 void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks);
 void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition);
 

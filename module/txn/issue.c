@@ -23,7 +23,6 @@
 #include <linux/ktime.h>
 #include <linux/string.h>
 
-#include "base/ns.h"
 #include "group/group.h"
 #include "group/member.h"
 #include "group/queue.h"

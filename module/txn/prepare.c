@@ -15,7 +15,6 @@
 #include <linux/ktime.h>
 #include <linux/sched.h>
 
-#include "base/ns.h"
 #include "group/group.h"
 #include "group/member.h"
 #include "group/queue.h"

@@ -27,7 +27,6 @@
 #include "base/sleep.h"
 #include "group/group.h"
 #include "group/member.h"
-#include "group/queue.h"
 #include "log/producer.h"
 #include "log/reader.h"
 #include "log/topic.h"

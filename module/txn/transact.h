@@ -83,7 +83,6 @@ struct mqbus_transact_act {
  * struct mqbus_transact_place - a partition that is published to
  * @topic: its topic
  * @ring: its ring
- * @pos: where the next record is to be copied to
  * @partition: its number
  * @bytes: of the records for it
  * @asked: of those that were asked for so far
@@ -93,7 +92,6 @@ struct mqbus_transact_act {
 struct mqbus_transact_place {
 	struct mqbus_topic *topic;
 	struct mqbus_ring *ring;
-	u64 pos;
 	u32 partition;
 	u32 bytes;
 	u32 asked;
