@@ -19,10 +19,9 @@ jansson         libjansson-dev    jansson-devel        libjansson-devel     jans
 libmicrohttpd   libmicrohttpd-dev libmicrohttpd-devel  libmicrohttpd-devel  libmicrohttpd libmicrohttpd-dev
 ncursesw        libncurses-dev    ncurses-devel        ncurses-devel        ncurses       ncurses-dev
 '
-vm_packages=(
-	gcc make pkg-config libc6-dev libelf-dev
-	libnl-3-dev libnl-genl-3-dev libjansson-dev libmicrohttpd-dev libncurses-dev
-	qemu-system-x86 busybox-static kmod cpio xz-utils zstd util-linux
+mapfile -t vm_packages < <(awk 'NF { print $2 }' <<<"$build_needs")
+vm_packages+=(
+	libelf-dev qemu-system-x86 busybox-static kmod cpio xz-utils zstd util-linux
 	iproute2 debian-archive-keyring python3
 )
 check_packages=(
