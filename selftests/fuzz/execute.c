@@ -270,9 +270,18 @@ static void execute_namespace(bool user)
 	file_write("/proc/self/gid_map", "0 0 1");
 }
 
-void execute_init(bool user)
+/* Before there are epochs: a signal that comes early ends none of them */
+void execute_signals(void)
 {
 	struct sigaction nudge = { .sa_handler = on_signal };
+
+	sigaction(SIGUSR1, &nudge, NULL);
+	sigaction(SIGPIPE, &nudge, NULL);
+	sigaction(SIGIO, &nudge, NULL);
+}
+
+void execute_init(bool user)
+{
 	struct sigaction segv = { .sa_sigaction = on_segv, .sa_flags = SA_NODEFER | SA_SIGINFO };
 	struct rlimit files = { 8192, 8192 };
 	pthread_t thread;
@@ -280,9 +289,6 @@ void execute_init(bool user)
 
 	setrlimit(RLIMIT_NOFILE, &files);
 	execute_namespace(user);
-	sigaction(SIGUSR1, &nudge, NULL);
-	sigaction(SIGPIPE, &nudge, NULL);
-	sigaction(SIGIO, &nudge, NULL);
 	sigaction(SIGSEGV, &segv, NULL);
 	sigaction(SIGBUS, &segv, NULL);
 	for (i = 0; i < SLOTS; i++)

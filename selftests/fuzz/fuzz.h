@@ -272,6 +272,7 @@ bool program_read(struct program *p, FILE *from);
 extern struct worker workers[THREADS];
 
 /* The threads and a namespace for them: once in a process */
+void execute_signals(void);
 void execute_init(bool user);
 void execute(const struct program *p);
 void execute_op(struct worker *w, const struct op *op);

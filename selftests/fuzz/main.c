@@ -279,6 +279,7 @@ int main(int argc, char **argv)
 	int o;
 
 	shared_init();
+	execute_signals();
 	while ((o = getopt(argc - 1, argv + 1, "s:t:e:c:o:r:kf")) != -1) {
 		switch (o) {
 		case 's':
