@@ -2,7 +2,7 @@
 /*
  * A partition is to be read from another place: what was taken of it is forgotten.
  */
-#include "window.h"
+#include "inflight.h"
 
 /* Take an entry out of whatever list says what is to become of it. */
 static void entry_unlink(struct mqbus_window *w, u32 i)

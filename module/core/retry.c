@@ -28,7 +28,7 @@
  *
  * No word of this ring's page but its size means anything to readers.
  */
-#include "window.h"
+#include "inflight.h"
 
 /* How often a walk may find its place gone */
 #define MQBUS_RETRY_RESTARTS	8

@@ -3,7 +3,7 @@
  * What becomes of the records that were handed out.
  */
 #include "trace.h"
-#include "window.h"
+#include "inflight.h"
 
 const struct mqbus_trace *mqbus_trace;
 

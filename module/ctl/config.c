@@ -6,7 +6,7 @@
 #include <linux/log2.h>
 #include <linux/overflow.h>
 
-#include "base/who.h"
+#include "base/caller.h"
 #include "ctl/config.h"
 #include "log/topic.h"
 

@@ -11,7 +11,7 @@
 
 #include "base/event.h"
 #include "base/ns.h"
-#include "base/who.h"
+#include "base/caller.h"
 #include "ctl/config.h"
 #include "ctl/ctl.h"
 #include "group/group.h"

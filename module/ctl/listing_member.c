@@ -7,7 +7,7 @@
 #include <linux/pid.h>
 #include <net/netlink.h>
 
-#include "base/who.h"
+#include "base/caller.h"
 #include "ctl/listing.h"
 #include "group/group.h"
 #include "group/member.h"

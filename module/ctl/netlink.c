@@ -14,7 +14,7 @@
 
 #include "base/compat.h"
 #include "base/ns.h"
-#include "base/who.h"
+#include "base/caller.h"
 #include "ctl/listing.h"
 #include "ctl/netlink.h"
 #include "ctl/netlink_policy.h"

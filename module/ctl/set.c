@@ -5,7 +5,7 @@
 #include <linux/capability.h>
 
 #include "base/ns.h"
-#include "base/who.h"
+#include "base/caller.h"
 #include "ctl/config.h"
 #include "ctl/ctl.h"
 #include "group/group.h"

@@ -8,7 +8,7 @@
 
 #include "base/elements.h"
 #include "base/sleep.h"
-#include "base/who.h"
+#include "base/caller.h"
 #include "ctl/ctl.h"
 #include "group/group.h"
 #include "group/queue.h"

@@ -5,7 +5,7 @@
 #include <linux/mutex.h>
 #include <net/net_namespace.h>
 
-#include "base/who.h"
+#include "base/caller.h"
 #include "group/member.h"
 #include "log/producer.h"
 

@@ -5,7 +5,7 @@
  */
 #include <linux/slab.h>
 
-#include "base/who.h"
+#include "base/caller.h"
 #include "group/group.h"
 #include "log/topic.h"
 

@@ -8,7 +8,7 @@
 #include "base/event.h"
 #include "base/ns.h"
 #include "base/sleep.h"
-#include "base/who.h"
+#include "base/caller.h"
 #include "group/group.h"
 #include "group/member.h"
 #include "log/topic.h"

@@ -13,7 +13,7 @@
 #include <linux/mqbus.h>
 
 #include "base/event.h"
-#include "core/window.h"
+#include "core/inflight.h"
 #include "group/group.h"
 #include "log/topic.h"
 

@@ -2,7 +2,7 @@
 /**
  * DOC: Queue groups
  *
- * The rules are in core/window.h; here are the memory, the clock and who is woken.
+ * The rules are in core/inflight.h; here are the memory, the clock and who is woken.
  *
  * Everything that happens to a queue happens under its group's lock, which is let go
  * of by mqbus_queue_proceed(): that moves dead letters on, sets the timer for what is

@@ -6,9 +6,9 @@
 #include <linux/mqbus.h>
 
 #include "base/timer.h"
-#include "base/who.h"
+#include "base/caller.h"
 #include "core/record.h"
-#include "core/window.h"
+#include "core/inflight.h"
 
 struct mqbus_group;
 struct mqbus_member;

@@ -3,7 +3,7 @@
  * Tracepoints of groups, and what the window tells through them.
  */
 #include "core/trace.h"
-#include "core/window.h"
+#include "core/inflight.h"
 #include "group/group.h"
 #include "group/queue.h"
 #include "log/topic.h"

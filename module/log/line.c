@@ -33,7 +33,7 @@
 #include <linux/poll.h>
 #include <linux/sched.h>
 
-#include "log/limit.h"
+#include "log/quota.h"
 #include "log/line.h"
 #include "log/refusal.h"
 #include "log/topic.h"

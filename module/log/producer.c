@@ -7,7 +7,7 @@
 #include <linux/string.h>
 
 #include "base/ns.h"
-#include "base/who.h"
+#include "base/caller.h"
 #include "log/producer.h"
 #include "log/refusal.h"
 #include "log/topic.h"

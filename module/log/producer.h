@@ -9,10 +9,10 @@
 #include <linux/mqbus.h>
 
 #include "core/ring.h"
-#include "log/limit.h"
+#include "log/quota.h"
 #include "log/reader.h"
 #include "log/refusal.h"
-#include "log/sender.h"
+#include "log/author.h"
 #include "log/trace.h"
 
 struct mqbus_ns;

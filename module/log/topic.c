@@ -14,9 +14,9 @@
 
 #include "base/event.h"
 #include "base/ns.h"
-#include "base/who.h"
+#include "base/caller.h"
 #include "log/refusal.h"
-#include "log/sender.h"
+#include "log/author.h"
 #include "log/topic.h"
 
 /**

@@ -12,7 +12,7 @@
 #include "base/account.h"
 #include "base/memory.h"
 #include "core/ring.h"
-#include "log/limit.h"
+#include "log/quota.h"
 #include "log/line.h"
 
 struct mqbus_event;

@@ -27,7 +27,7 @@
 #include "group/member.h"
 #include "group/queue.h"
 #include "log/producer.h"
-#include "log/sender.h"
+#include "log/author.h"
 #include "log/topic.h"
 #include "txn/transact.h"
 

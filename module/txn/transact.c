@@ -2,7 +2,7 @@
 /**
  * DOC: Transactions
  *
- * Everything that the user's memory is needed for comes first (act.c), without a lock:
+ * Everything that the user's memory is needed for comes first (op.c), without a lock:
  * acts and elements are copied in, records are put together in a buffer of the
  * kernel's, and commits are looked up. Then a transaction goes in two steps. It asks all
  * that can refuse, which may take long (prepare.c). Then it takes all locks for a short

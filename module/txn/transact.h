@@ -164,7 +164,7 @@ int mqbus_transact(struct mqbus_ns *ns,
 				 struct mqbus_member **member),
 		   struct mqbus_transact *args, bool nonblock);
 
-/* act.c */
+/* op.c */
 int mqbus_acts_read(struct mqbus_transaction *t);
 void mqbus_acts_put(struct mqbus_transaction *t);
 

@@ -7,7 +7,7 @@
 #define SELFTESTS_CORE_GROUP_H
 
 #include "test.h"
-#include "window.h"
+#include "inflight.h"
 
 #define GROUP_LANES	4
 /* As many as the group of a test may have */

@@ -21,7 +21,7 @@ fi
 only=${2:-}
 # Those that tell at once come first; TESTS= asks others
 ring_tests=${TESTS:-unit ring_unit fuzz interleave model threads-tsan threads}
-window_tests=${TESTS:-entry_unit window_unit retry_unit forget_unit window_model}
+window_tests=${TESTS:-entry_unit inflight_unit retry_unit forget_unit inflight_model}
 assign_tests=${TESTS:-assign_unit assign_model}
 survived=0
 
@@ -143,37 +143,37 @@ backoff: the least above the most | backoff.c | s/u64 wait = min(b->min, b->max)
 backoff: jitter makes it longer | backoff.c | s/return wait - div/return wait + div/
 backoff: no jitter | backoff.c | s/ \* b->jitter, 100)/ * 0, 100)/
 backoff: 64 bits are not enough | backoff.c | s/mul_u64_u32_div(wait, b->factor, 100)/wait * 1000 * b->factor \/ 100000/
-the floor is what was taken | lane.c | s/if (!mqbus_list_empty(&lane->order)) {/if (0) {/
-the floor stays | lane.c | s/^\tif (!first || w->moved == lane/\tif (1 || w->moved == lane/
-nobody hears of a floor | lane.c | s/^\tw->freed = true;//
-a lease is not counted in the retry ring | window.c | /^void mqbus_window_unlease/,/^}/s/w->inflight--;/;/
-what was held back counts on | window.c | /^void mqbus_window_unhold/,/^}/s/w->held--;//
-what was held back keeps its place | window.c | s/e->place = MQBUS_PLACE_RING;/;/
-lease number 0 | window.c | s/if (!++e->lease)/++e->lease; if (0)/
-the same lease number again | window.c | s/if (!++e->lease)/if (!e->lease)/
-a lease does not end | window.c | /^static void lease_begin/,/^}/s/^\tif (end)$/\tif (0)/
-attempts count from 0 | window.c | s/.attempt = e->failures + 1/.attempt = e->failures/
-a redelivery is the first | window.c | s/e->flags = e->first ? MQBUS_ENTRY_AGAIN : 0;/e->flags = 0;/
-keys are not looked at | window.c | s/head = keyed ? mqbus_keys_find(w->keys, rec) : MQBUS_NONE;/head = MQBUS_NONE;/
-one more is held back | window.c | s/if (head != MQBUS_NONE \&\& w->held == w->max_held) {/if (head != MQBUS_NONE \&\& w->held == w->max_held + 1) {/
-nobody knows that a partition is stuck | window.c | s/lane->stuck = w->unheld;//
+the floor is what was taken | source.c | s/if (!mqbus_list_empty(&lane->order)) {/if (0) {/
+the floor stays | source.c | s/^\tif (!first || w->moved == lane/\tif (1 || w->moved == lane/
+nobody hears of a floor | source.c | s/^\tw->freed = true;//
+a lease is not counted in the retry ring | inflight.c | /^void mqbus_window_unlease/,/^}/s/w->inflight--;/;/
+what was held back counts on | inflight.c | /^void mqbus_window_unhold/,/^}/s/w->held--;//
+what was held back keeps its place | inflight.c | s/e->place = MQBUS_PLACE_RING;/;/
+lease number 0 | inflight.c | s/if (!++e->lease)/++e->lease; if (0)/
+the same lease number again | inflight.c | s/if (!++e->lease)/if (!e->lease)/
+a lease does not end | inflight.c | /^static void lease_begin/,/^}/s/^\tif (end)$/\tif (0)/
+attempts count from 0 | inflight.c | s/.attempt = e->failures + 1/.attempt = e->failures/
+a redelivery is the first | inflight.c | s/e->flags = e->first ? MQBUS_ENTRY_AGAIN : 0;/e->flags = 0;/
+keys are not looked at | inflight.c | s/head = keyed ? mqbus_keys_find(w->keys, rec) : MQBUS_NONE;/head = MQBUS_NONE;/
+one more is held back | inflight.c | s/if (head != MQBUS_NONE \&\& w->held == w->max_held) {/if (head != MQBUS_NONE \&\& w->held == w->max_held + 1) {/
+nobody knows that a partition is stuck | inflight.c | s/lane->stuck = w->unheld;//
 a partition stays stuck | settle.c | s/^\t\tw->unheld++;.*//
-a partition stays stuck where it was put | window.c | s/lane->stuck = 0;//
-what is stuck is counted with 32 bits | window.h | s/^\tu64 unheld;/\tu32 unheld;/;s/^\tu64 stuck;/\tu32 stuck;/
-what is held back is no step | window.c | s/for (; \*steps; --\*steps) {/for (; *steps;) {/
-a new record before one that came back | window.c | s/^\ti = ready_pop(w, MQBUS_PLACE_RETRY);/\ti = MQBUS_NONE;/
-one more in flight | window.c | s/i != MQBUS_NONE || w->inflight >= w/i != MQBUS_NONE || w->inflight > w/
-one more than the credit | window.c | s/n < max && holder->nr < w->conf.credit/n < max \&\& holder->nr <= w->conf.credit/
-always the same partition first | window.c | s/if (fresh && ++w->next/if (0 \&\& ++w->next/
-what came back ends a turn | window.c | s/if (fresh && ++w->next/if (n \&\& ++w->next/
-ready does not look at what is in flight | window.c | /^bool mqbus_window_ready/,/^}/s/if (w->inflight >= w->conf.max_inflight)/if (0)/
-ready does not look at what was held back | window.c | /^bool mqbus_window_ready/,/^}/s/!mqbus_list_empty(&w->ready\[MQBUS_PLACE_HELD\]))/0)/
-ready in vain | window.c | s/lane->stuck != w->unheld;/1;/
-untake of another's lease | window.c | s/ || e->seat != holder->seat ||/ ||/
-untake of an old lease | window.c | s/^\t    e->lease != lease >> 32)/\t    0)/
-untake puts it last | window.c | /^void mqbus_window_untake/,/^}/s/mqbus_list_push/mqbus_list_add/
-untake remembers | window.c | /^void mqbus_window_untake/,/^}/s/^\t\te->first = 0;/\t\t;/
-untake counts as delivered | window.c | s/w->stats.delivered--;//
+a partition stays stuck where it was put | inflight.c | s/lane->stuck = 0;//
+what is stuck is counted with 32 bits | inflight.h | s/^\tu64 unheld;/\tu32 unheld;/;s/^\tu64 stuck;/\tu32 stuck;/
+what is held back is no step | inflight.c | s/for (; \*steps; --\*steps) {/for (; *steps;) {/
+a new record before one that came back | inflight.c | s/^\ti = ready_pop(w, MQBUS_PLACE_RETRY);/\ti = MQBUS_NONE;/
+one more in flight | inflight.c | s/i != MQBUS_NONE || w->inflight >= w/i != MQBUS_NONE || w->inflight > w/
+one more than the credit | inflight.c | s/n < max && holder->nr < w->conf.credit/n < max \&\& holder->nr <= w->conf.credit/
+always the same partition first | inflight.c | s/if (fresh && ++w->next/if (0 \&\& ++w->next/
+what came back ends a turn | inflight.c | s/if (fresh && ++w->next/if (n \&\& ++w->next/
+ready does not look at what is in flight | inflight.c | /^bool mqbus_window_ready/,/^}/s/if (w->inflight >= w->conf.max_inflight)/if (0)/
+ready does not look at what was held back | inflight.c | /^bool mqbus_window_ready/,/^}/s/!mqbus_list_empty(&w->ready\[MQBUS_PLACE_HELD\]))/0)/
+ready in vain | inflight.c | s/lane->stuck != w->unheld;/1;/
+untake of another's lease | inflight.c | s/ || e->seat != holder->seat ||/ ||/
+untake of an old lease | inflight.c | s/^\t    e->lease != lease >> 32)/\t    0)/
+untake puts it last | inflight.c | /^void mqbus_window_untake/,/^}/s/mqbus_list_push/mqbus_list_add/
+untake remembers | inflight.c | /^void mqbus_window_untake/,/^}/s/^\t\te->first = 0;/\t\t;/
+untake counts as delivered | inflight.c | s/w->stats.delivered--;//
 a settled record keeps its bytes | settle.c | s/w->retry_live -= mqbus_window_record(w, i)->size;//
 a settled record is pending | settle.c | s/w->lanes\[e->partition\].pending--;//
 the next of a key is forgotten | settle.c | s/if (next != MQBUS_NONE)/if (0)/
@@ -305,15 +305,15 @@ assign: lets go to nobody | assign.c | /^void mqbus_slot_release/,/^}/s/slot_gra
 forget leaves leases | forget.c | s/mqbus_window_unlease(w, i, w->seats\[e->seat\]);//
 forget settles leases | forget.c | s/e->flags |= MQBUS_ENTRY_FORGOTTEN;//
 forgotten for ever | settle.c | s/if (ago || e->flags & MQBUS_ENTRY_FORGOTTEN)/if (ago || e->flags \& 6)/
-paused hands out | window.c | s/for (n = 0; !w->conf.paused \&\& n/for (n = 0; n/
-paused is ready | window.c | s/if (w->conf.paused || /if (/
+paused hands out | inflight.c | s/for (n = 0; !w->conf.paused \&\& n/for (n = 0; n/
+paused is ready | inflight.c | s/if (w->conf.paused || /if (/
 forget leaves what stays | forget.c | /case MQBUS_ENTRY_WAITING:/,/break;/s/mqbus_list_del(&w->table, &w->stay, MQBUS_LIST, i);/;/
 forget does not count | forget.c | s/w->stats.discarded++;/;/
 forget counts what nobody had | forget.c | s/if (mqbus_window_entry(w, i)->first)/if (1)/
 forget without a bound | forget.c | /^bool mqbus_window_forget(/,/^}/s/if (mqbus_window_over(w))/if (0)/
 forget looks at all of the retry ring | forget.c | /^bool mqbus_window_forget_retry/,/^}/s/if (mqbus_window_over(w))/if (0)/
 forget counts only what it forgets | forget.c | /^bool mqbus_window_forget_retry/,/^}/s/^\t\tw->steps--;/\t\tw->steps -= e->partition >= first \&\& e->partition <= last;/
-the walk stays on what went | lane.c | s/if (w->walk == i)/if (0)/
+the walk stays on what went | source.c | s/if (w->walk == i)/if (0)/
 what is leased stops the others | retry.c | s/^\t\tretry_turn(w, lane);/\t\tif (mqbus_window_entry(w, lane->order.first)->state == MQBUS_ENTRY_LEASED)\n\t\t\treturn FULL;\n&/
 the search ends after a lap | retry.c | s/w->retry_lap = lane->end + 2 \* lane->ring->size;/w->retry_lap = lane->end + lane->ring->size \/ 2;/
 a search in vain is never begun again | retry.c | /^void mqbus_retry_changed/,/^}/s/w->retry_vain = U32_MAX;/w->retry_vain = w->retry_vain ?: U32_MAX;/
@@ -334,12 +334,12 @@ the next letter is one that went | settle.c | /^void mqbus_window_undead/,/^}/s/
 postponing goes on from one that went | settle.c | /^void mqbus_window_undead/,/^}/s/w->stow = next;/;/
 a letter is tried again at once | settle.c | s/w->letter = mqbus_window_entry(w, i)->list.next;/;/
 letters are never tried again | settle.c | s/w->letter = w->dead.first;/;/
-a seat is given twice | window.c | s/w->sitting\[word\] |= 1ULL << seat % 64;//
-a seat is not given back | window.c | s/w->sitting\[holder->seat \/ 64\] &= .*//
-an empty partition is no step | window.c | /^static u32 lanes_next/,/^}/s/^\t\t--\*steps;//
-a partition is left out | window.c | /^static u32 lanes_next/,/^}/s/while (\*left && \*steps) {/while (*left > 1 \&\& *steps) {/
-ready looks at all partitions | window.c | s/for (; lanes && steps; steps--)/for (; lanes; steps--)/
-ready looks at some partitions | window.c | s/^\t\*left = lanes;/\t*left = 0;/
+a seat is given twice | inflight.c | s/w->sitting\[word\] |= 1ULL << seat % 64;//
+a seat is not given back | inflight.c | s/w->sitting\[holder->seat \/ 64\] &= .*//
+an empty partition is no step | inflight.c | /^static u32 lanes_next/,/^}/s/^\t\t--\*steps;//
+a partition is left out | inflight.c | /^static u32 lanes_next/,/^}/s/while (\*left && \*steps) {/while (*left > 1 \&\& *steps) {/
+ready looks at all partitions | inflight.c | s/for (; lanes && steps; steps--)/for (; lanes; steps--)/
+ready looks at some partitions | inflight.c | s/^\t\*left = lanes;/\t*left = 0;/
 EOF
 }
 

@@ -13,7 +13,7 @@
 #include "../../module/core/ring.c"
 #include "../../module/base/account.c"
 #include "../../module/base/memory.c"
-#include "../../module/base/who.c"
+#include "../../module/base/caller.c"
 #include "../../module/base/sleep.h"
 
 static void memory_is_mapped_twice(struct kunit *test)

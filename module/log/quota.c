@@ -15,8 +15,8 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
-#include "base/who.h"
-#include "log/limit.h"
+#include "base/caller.h"
+#include "log/quota.h"
 #include "log/topic.h"
 
 /**

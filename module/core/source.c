@@ -2,7 +2,7 @@
 /*
  * Lanes: the entries of one ring, in its order, and what writers of it may reuse.
  */
-#include "window.h"
+#include "inflight.h"
 
 /*
  * Tell writers of a partition what they may reuse. It is what lies below the first

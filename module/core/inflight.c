@@ -2,7 +2,7 @@
 /*
  * Handing out the records of a queue group.
  */
-#include "window.h"
+#include "inflight.h"
 
 static const struct mqbus_record *window_key_record(void *arg, u32 i)
 {

@@ -274,7 +274,7 @@ bool mqbus_window_forget(struct mqbus_window *w, u32 partition);
 void mqbus_window_forget_begin(struct mqbus_window *w);
 bool mqbus_window_forget_retry(struct mqbus_window *w, u32 first, u32 last);
 
-/* lane.c */
+/* source.c */
 void mqbus_window_flush(struct mqbus_window *w);
 void mqbus_lane_del(struct mqbus_window *w, struct mqbus_lane *lane, u32 i);
 

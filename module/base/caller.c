@@ -11,7 +11,7 @@
 #include <linux/string.h>
 #include <net/net_namespace.h>
 
-#include "base/who.h"
+#include "base/caller.h"
 
 /**
  * mqbus_who_capable() - whether somebody has a capability over the namespace

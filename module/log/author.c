@@ -17,9 +17,9 @@
 #include <linux/string.h>
 
 #include "base/ns.h"
-#include "base/who.h"
+#include "base/caller.h"
 #include "log/refusal.h"
-#include "log/sender.h"
+#include "log/author.h"
 #include "log/topic.h"
 
 /**
