@@ -5,26 +5,26 @@
 #include "inflight.h"
 
 /* Take an entry out of whatever list says what is to become of it. */
-static void entry_unlink(struct mqbus_window *w, u32 i)
+static void entry_unlink(struct mqbus_inflight *f, u32 i)
 {
-	struct mqbus_entry *e = mqbus_window_entry(w, i);
+	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
 	switch (e->state) {
 	case MQBUS_ENTRY_READY:
-		mqbus_list_del(&w->table, &w->ready[e->place], MQBUS_LIST, i);
+		mqbus_list_del(&f->table, &f->ready[e->place], MQBUS_LIST, i);
 		break;
 	case MQBUS_ENTRY_DEAD:
-		mqbus_window_undead(w, i);
+		mqbus_inflight_undead(f, i);
 		break;
 	case MQBUS_ENTRY_LEASED:
-		mqbus_window_unlease(w, i, w->seats[e->seat]);
+		mqbus_inflight_unlease(f, i, f->seats[e->seat]);
 		e->flags |= MQBUS_ENTRY_FORGOTTEN;
-		w->stats.released++;
+		f->stats.released++;
 		break;
 	case MQBUS_ENTRY_WAITING:
-		mqbus_heap_del(&w->table, i);
+		mqbus_heap_del(&f->table, i);
 		if (e->place != MQBUS_PLACE_RETRY)
-			mqbus_list_del(&w->table, &w->stay, MQBUS_LIST, i);
+			mqbus_list_del(&f->table, &f->stay, MQBUS_LIST, i);
 		break;
 	default:
 		/* HELD is dealt with by its key */
@@ -32,18 +32,18 @@ static void entry_unlink(struct mqbus_window *w, u32 i)
 	}
 }
 
-static void entry_forget(struct mqbus_window *w, u32 i)
+static void entry_forget(struct mqbus_inflight *f, u32 i)
 {
-	entry_unlink(w, i);
+	entry_unlink(f, i);
 	/* Of one that nobody has had nothing is lost */
-	if (mqbus_window_entry(w, i)->first)
-		w->stats.discarded++;
-	mqbus_window_finish(w, i);
+	if (mqbus_inflight_entry(f, i)->first)
+		f->stats.discarded++;
+	mqbus_inflight_finish(f, i);
 }
 
 /**
- * mqbus_window_forget() - forget the records of a partition that lie there
- * @w: the window; nothing is handed out until mqbus_window_forget_retry() is over
+ * mqbus_inflight_forget() - forget the records of a partition that lie there
+ * @f: the in-flight table; nothing is handed out until mqbus_inflight_forget_retry() is over
  * @partition: the partition
  *
  * Leases of them end, and count as released; what had been handed out counts as
@@ -51,32 +51,32 @@ static void entry_forget(struct mqbus_window *w, u32 i)
  *
  * Return: whether there are more: call again after letting go of the lock.
  */
-bool mqbus_window_forget(struct mqbus_window *w, u32 partition)
+bool mqbus_inflight_forget(struct mqbus_inflight *f, u32 partition)
 {
-	struct mqbus_lane *lane = &w->lanes[partition];
+	struct mqbus_lane *lane = &f->lanes[partition];
 
 	while (!mqbus_list_empty(&lane->order)) {
-		if (mqbus_window_over(w))
+		if (mqbus_inflight_over(f))
 			return true;
-		w->steps--;
-		entry_forget(w, lane->order.first);
+		f->steps--;
+		entry_forget(f, lane->order.first);
 	}
 	return false;
 }
 
 /**
- * mqbus_window_forget_begin() - begin to forget records of the retry ring
- * @w: the window
+ * mqbus_inflight_forget_begin() - begin to forget records of the retry ring
+ * @f: the in-flight table
  */
-void mqbus_window_forget_begin(struct mqbus_window *w)
+void mqbus_inflight_forget_begin(struct mqbus_inflight *f)
 {
-	w->walk = w->lanes[w->nr_lanes].order.first;
+	f->walk = f->lanes[f->nr_lanes].order.first;
 }
 
 /**
- * mqbus_window_forget_retry() - forget the records of partitions in the retry ring
- * @w: the window; mqbus_window_forget() is done with these partitions, and
- *	mqbus_window_forget_begin() was called since
+ * mqbus_inflight_forget_retry() - forget the records of partitions in the retry ring
+ * @f: the in-flight table; mqbus_inflight_forget() is done with these partitions, and
+ *	mqbus_inflight_forget_begin() was called since
  * @first: the first one
  * @last: the last one
  *
@@ -86,19 +86,19 @@ void mqbus_window_forget_begin(struct mqbus_window *w)
  *
  * Return: whether there may be more: call again after letting go of the lock.
  */
-bool mqbus_window_forget_retry(struct mqbus_window *w, u32 first, u32 last)
+bool mqbus_inflight_forget_retry(struct mqbus_inflight *f, u32 first, u32 last)
 {
 	u32 i;
 
-	for (i = w->walk; i != MQBUS_NONE; i = w->walk) {
-		const struct mqbus_entry *e = mqbus_window_entry(w, i);
+	for (i = f->walk; i != MQBUS_NONE; i = f->walk) {
+		const struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
-		if (mqbus_window_over(w))
+		if (mqbus_inflight_over(f))
 			return true;
-		w->steps--;
-		w->walk = e->order.next;
+		f->steps--;
+		f->walk = e->order.next;
 		if (e->partition >= first && e->partition <= last)
-			entry_forget(w, i);
+			entry_forget(f, i);
 	}
 	return false;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef _MQBUS_CORE_WINDOW_H
-#define _MQBUS_CORE_WINDOW_H
+#ifndef _MQBUS_CORE_INFLIGHT_H
+#define _MQBUS_CORE_INFLIGHT_H
 
 #include "backoff.h"
 #include "cursor.h"
@@ -8,7 +8,7 @@
 #include "keys.h"
 
 /**
- * DOC: The window
+ * DOC: The in-flight table
  *
  * What a queue group has taken from its partitions and not settled. A record goes
  *
@@ -19,33 +19,33 @@
  * retry ring, so that its place in the partition can be reused; if there is no room
  * it stays, counts as in flight, and is moved as soon as there is, see retry.c. DEAD is
  * for the caller, who moves the record to another topic and calls
- * mqbus_window_buried(): a record that is not settled is always in exactly one of these
+ * mqbus_inflight_buried(): a record that is not settled is always in exactly one of these
  * states, and its bytes are held by the floor of its partition or lie in the retry ring.
  *
  * A floor is the position of the first entry in the order of its ring, so it is
  * found at once in whatever order records are settled.
  *
- * The window does *not* keep records of one partition in order (unless they have one
+ * The in-flight table does *not* keep records of one partition in order (unless they have one
  * key and the group is told to), nor does it look at clocks: times come from the
  * caller.
  *
- * All functions are called with the group's lock held, and mqbus_window_flush() before
+ * All functions are called with the group's lock held, and mqbus_inflight_flush() before
  * that is let go: until then writers do not know of all that they may reuse. A ring's
  * lock is taken perhaps to see where a ring ends.
  *
  * What is done under one hold of the lock is bounded, whatever users set up: functions
  * that might do more do a part, say so, and go on from there when they are called
- * again. Together, between two calls of mqbus_window_flush(), those that move records,
- * look for room for them or forget them look at %MQBUS_WINDOW_STEP records and copy
- * %MQBUS_WINDOW_HOLD bytes, plus one record; mqbus_window_take() and
- * mqbus_window_ready() look at %MQBUS_WINDOW_STEP records and partitions each.
+ * again. Together, between two calls of mqbus_inflight_flush(), those that move records,
+ * look for room for them or forget them look at %MQBUS_INFLIGHT_STEP records and copy
+ * %MQBUS_INFLIGHT_HOLD bytes, plus one record; mqbus_inflight_take() and
+ * mqbus_inflight_ready() look at %MQBUS_INFLIGHT_STEP records and partitions each.
  */
 
 /**
  * struct mqbus_holder - a member that leases records
  * @leases: its entries, in the order in which it got them
  * @nr: how many
- * @seat: its index in the window's seats
+ * @seat: its index in the in-flight table's seats
  * @pid: to be told of dead letters
  * @uid: likewise
  */
@@ -65,7 +65,7 @@ struct mqbus_holder {
  * @order: its entries, by position
  * @pending: records published here that are taken and not settled, wherever they lie
  * @aside: of these, those that failed: that wait, are dead, or lie in the retry ring
- * @stuck: value of the window's @unheld when a record here could not be held back, or 0
+ * @stuck: value of the in-flight table's @unheld when a record here could not be held back, or 0
  */
 struct mqbus_lane {
 	struct mqbus_ring *ring;
@@ -78,7 +78,7 @@ struct mqbus_lane {
 };
 
 /**
- * struct mqbus_window_conf - options that may change
+ * struct mqbus_inflight_conf - options that may change
  * @max_inflight: at most so many in flight
  * @credit: and of one member; not 0
  * @limit: failures that make a record a dead letter; 0: none does
@@ -87,7 +87,7 @@ struct mqbus_lane {
  * @dlq: there is a place for dead letters
  * @paused: nothing is handed out
  */
-struct mqbus_window_conf {
+struct mqbus_inflight_conf {
 	u32 max_inflight;
 	u32 credit;
 	u32 limit;
@@ -98,7 +98,7 @@ struct mqbus_window_conf {
 };
 
 /**
- * struct mqbus_window_stats - what happened so far
+ * struct mqbus_inflight_stats - what happened so far
  * @delivered: records handed out, each time
  * @redelivered: of these, not for the first time
  * @acked: done
@@ -113,7 +113,7 @@ struct mqbus_window_conf {
  * @discarded: given up without one, also those that had been handed out when a seek
  *	forgot them
  */
-struct mqbus_window_stats {
+struct mqbus_inflight_stats {
 	u64 delivered;
 	u64 redelivered;
 	u64 acked;
@@ -129,7 +129,7 @@ struct mqbus_window_stats {
 };
 
 /**
- * struct mqbus_window - what a queue group has taken and not settled
+ * struct mqbus_inflight - what a queue group has taken and not settled
  * @table: the entries: of those in flight, in the retry ring, and held back
  * @lanes: one for each partition, and the retry ring's
  * @nr_lanes: number of partitions
@@ -148,10 +148,10 @@ struct mqbus_window_stats {
  * @stay: entries that wait in their partition because the retry ring had no room, those
  *	that came first come first
  * @dead: entries for their topic of dead letters, those given up first come first
- * @letter: of these, the first that was not tried since mqbus_window_rebury()
+ * @letter: of these, the first that was not tried since mqbus_inflight_rebury()
  * @stow: of these, the first that may lie in its partition still
  * @next: the partition to take from next
- * @inflight: entries in flight
+ * @nr: entries in flight
  * @retrying: entries whose record lies in the retry ring
  * @held: entries held back
  * @leased: entries that members have
@@ -160,8 +160,8 @@ struct mqbus_window_stats {
  * @retry_live: bytes of records in the retry ring
  * @retry_lap: where the search for room in the retry ring is over
  * @retry_vain: it is in vain for records of so many bytes, until something changes
- * @walk: the entry of the retry ring that mqbus_window_forget_retry() looks at next
- * @moved: the partition whose first entry went, for mqbus_window_flush()
+ * @walk: the entry of the retry ring that mqbus_inflight_forget_retry() looks at next
+ * @moved: the partition whose first entry went, for mqbus_inflight_flush()
  * @copied: bytes copied so far
  * @hold: what @copied may become before the lock is to be let go
  * @steps: how many more records may be looked at before that
@@ -170,7 +170,7 @@ struct mqbus_window_stats {
  * @watchers: how many wait for records to be settled
  * @stats: for people
  */
-struct mqbus_window {
+struct mqbus_inflight {
 	struct mqbus_table table;
 	struct mqbus_lane *lanes;
 	u32 nr_lanes;
@@ -183,7 +183,7 @@ struct mqbus_window {
 	u32 max_retry;
 	u32 max_held;
 	u32 margin;
-	struct mqbus_window_conf conf;
+	struct mqbus_inflight_conf conf;
 
 	struct mqbus_list ready[MQBUS_PLACES];
 	struct mqbus_list stay;
@@ -191,7 +191,7 @@ struct mqbus_window {
 	u32 letter;
 	u32 stow;
 	u32 next;
-	u32 inflight;
+	u32 nr;
 	u32 retrying;
 	u32 held;
 	u32 leased;
@@ -207,7 +207,7 @@ struct mqbus_window {
 	u32 steps;
 	bool freed;
 	u32 watchers;
-	struct mqbus_window_stats stats;
+	struct mqbus_inflight_stats stats;
 };
 
 /**
@@ -239,116 +239,116 @@ struct mqbus_retry_walk {
 };
 
 /* Records that are looked at under one hold; bytes that are copied, but for the last record */
-#define MQBUS_WINDOW_STEP	256
-#define MQBUS_WINDOW_HOLD	(64 * 1024)
+#define MQBUS_INFLIGHT_STEP	256
+#define MQBUS_INFLIGHT_HOLD	(64 * 1024)
 
-void mqbus_window_init(struct mqbus_window *w, struct mqbus_entry *entries, u32 nr);
-void mqbus_window_place(struct mqbus_window *w, u32 partition);
-int mqbus_window_sit(struct mqbus_window *w, struct mqbus_holder *holder);
-void mqbus_window_stand(struct mqbus_window *w, struct mqbus_holder *holder);
-bool mqbus_window_ready(const struct mqbus_window *w, const struct mqbus_holder *holder,
+void mqbus_inflight_init(struct mqbus_inflight *f, struct mqbus_entry *entries, u32 nr);
+void mqbus_inflight_place(struct mqbus_inflight *f, u32 partition);
+int mqbus_inflight_sit(struct mqbus_inflight *f, struct mqbus_holder *holder);
+void mqbus_inflight_stand(struct mqbus_inflight *f, struct mqbus_holder *holder);
+bool mqbus_inflight_ready(const struct mqbus_inflight *f, const struct mqbus_holder *holder,
 			u32 *left);
-u32 mqbus_window_take(struct mqbus_window *w, struct mqbus_holder *holder,
+u32 mqbus_inflight_take(struct mqbus_inflight *f, struct mqbus_holder *holder,
 		      struct mqbus_leased *out, u32 max, u64 end, u64 real, u32 *left);
-void mqbus_window_untake(struct mqbus_window *w, struct mqbus_holder *holder, u64 lease);
-int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *holder,
+void mqbus_inflight_untake(struct mqbus_inflight *f, struct mqbus_holder *holder, u64 lease);
+int mqbus_inflight_find(const struct mqbus_inflight *f, const struct mqbus_holder *holder,
 		      u64 lease, u32 *i);
-int mqbus_window_name(struct mqbus_window *w, const struct mqbus_holder *holder, u64 lease);
-void mqbus_window_unname(struct mqbus_window *w, u64 lease);
-int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
+int mqbus_inflight_name(struct mqbus_inflight *f, const struct mqbus_holder *holder, u64 lease);
+void mqbus_inflight_unname(struct mqbus_inflight *f, u64 lease);
+int mqbus_inflight_settle(struct mqbus_inflight *f, struct mqbus_holder *holder,
 			const struct mqbus_settle *settle, struct mqbus_now *now);
-u32 mqbus_window_settle_held(struct mqbus_window *w, struct mqbus_holder *holder,
+u32 mqbus_inflight_settle_held(struct mqbus_inflight *f, struct mqbus_holder *holder,
 			     enum mqbus_settlement what, u32 max,
 			     struct mqbus_now *now);
-bool mqbus_window_leave(struct mqbus_window *w, struct mqbus_holder *holder, u32 max,
+bool mqbus_inflight_leave(struct mqbus_inflight *f, struct mqbus_holder *holder, u32 max,
 			struct mqbus_now *now);
-bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now);
-void mqbus_window_buried(struct mqbus_window *w, u32 i);
-void mqbus_window_unburied(struct mqbus_window *w, u32 i);
-void mqbus_window_rebury(struct mqbus_window *w);
-bool mqbus_window_stow(struct mqbus_window *w);
-bool mqbus_window_postpone(struct mqbus_window *w);
-bool mqbus_window_walk_retry(const struct mqbus_window *w, struct mqbus_retry_walk *walk,
+bool mqbus_inflight_tick(struct mqbus_inflight *f, u32 max, struct mqbus_now *now);
+void mqbus_inflight_buried(struct mqbus_inflight *f, u32 i);
+void mqbus_inflight_unburied(struct mqbus_inflight *f, u32 i);
+void mqbus_inflight_rebury(struct mqbus_inflight *f);
+bool mqbus_inflight_stow(struct mqbus_inflight *f);
+bool mqbus_inflight_postpone(struct mqbus_inflight *f);
+bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retry_walk *walk,
 			     const u64 *ends);
-bool mqbus_window_forget(struct mqbus_window *w, u32 partition);
-void mqbus_window_forget_begin(struct mqbus_window *w);
-bool mqbus_window_forget_retry(struct mqbus_window *w, u32 first, u32 last);
+bool mqbus_inflight_forget(struct mqbus_inflight *f, u32 partition);
+void mqbus_inflight_forget_begin(struct mqbus_inflight *f);
+bool mqbus_inflight_forget_retry(struct mqbus_inflight *f, u32 first, u32 last);
 
 /* source.c */
-void mqbus_window_flush(struct mqbus_window *w);
-void mqbus_lane_del(struct mqbus_window *w, struct mqbus_lane *lane, u32 i);
+void mqbus_inflight_flush(struct mqbus_inflight *f);
+void mqbus_lane_del(struct mqbus_inflight *f, struct mqbus_lane *lane, u32 i);
 
 /* Between the files that this declares */
-void mqbus_window_unhold(struct mqbus_window *w);
-void mqbus_window_again(struct mqbus_window *w, u32 i);
-void mqbus_window_unlease(struct mqbus_window *w, u32 i, struct mqbus_holder *holder);
-void mqbus_window_finish(struct mqbus_window *w, u32 i);
-void mqbus_window_undead(struct mqbus_window *w, u32 i);
-void mqbus_retry_init(struct mqbus_window *w);
-void mqbus_retry_changed(struct mqbus_window *w);
+void mqbus_inflight_unhold(struct mqbus_inflight *f);
+void mqbus_inflight_again(struct mqbus_inflight *f, u32 i);
+void mqbus_inflight_unlease(struct mqbus_inflight *f, u32 i, struct mqbus_holder *holder);
+void mqbus_inflight_finish(struct mqbus_inflight *f, u32 i);
+void mqbus_inflight_undead(struct mqbus_inflight *f, u32 i);
+void mqbus_retry_init(struct mqbus_inflight *f);
+void mqbus_retry_changed(struct mqbus_inflight *f);
 
 /**
- * mqbus_window_entry() - an entry by its index
- * @w: the window
+ * mqbus_inflight_entry() - an entry by its index
+ * @f: the in-flight table
  * @i: an index
  *
  * Return: the entry.
  */
-static inline struct mqbus_entry *mqbus_window_entry(const struct mqbus_window *w, u32 i)
+static inline struct mqbus_entry *mqbus_inflight_entry(const struct mqbus_inflight *f, u32 i)
 {
-	return &w->table.entries[i];
+	return &f->table.entries[i];
 }
 
 /**
- * mqbus_window_lane() - the lane of the ring in which an entry's record lies
- * @w: the window
+ * mqbus_inflight_lane() - the lane of the ring in which an entry's record lies
+ * @f: the in-flight table
  * @e: an entry in use
  *
  * Return: that of a partition, or of the retry ring.
  */
-static inline struct mqbus_lane *mqbus_window_lane(const struct mqbus_window *w,
+static inline struct mqbus_lane *mqbus_inflight_lane(const struct mqbus_inflight *f,
 						   const struct mqbus_entry *e)
 {
-	return &w->lanes[e->place == MQBUS_PLACE_RETRY ? w->nr_lanes : e->partition];
+	return &f->lanes[e->place == MQBUS_PLACE_RETRY ? f->nr_lanes : e->partition];
 }
 
 /**
- * mqbus_window_over() - whether enough was done under this hold of the lock
- * @w: the window
+ * mqbus_inflight_over() - whether enough was done under this hold of the lock
+ * @f: the in-flight table
  *
  * Return: whether the rest is for the next one.
  */
-static inline bool mqbus_window_over(const struct mqbus_window *w)
+static inline bool mqbus_inflight_over(const struct mqbus_inflight *f)
 {
-	return !w->steps || w->copied >= w->hold;
+	return !f->steps || f->copied >= f->hold;
 }
 
 /**
- * mqbus_window_record() - an entry's record
- * @w: the window
+ * mqbus_inflight_record() - an entry's record
+ * @f: the in-flight table
  * @i: an entry in use
  *
  * Return: the record, which stays there as long as the group's lock is held.
  */
 static inline const struct mqbus_record *
-mqbus_window_record(const struct mqbus_window *w, u32 i)
+mqbus_inflight_record(const struct mqbus_inflight *f, u32 i)
 {
-	const struct mqbus_entry *e = mqbus_window_entry(w, i);
+	const struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
-	return mqbus_ring_record(mqbus_window_lane(w, e)->ring, e->pos);
+	return mqbus_ring_record(mqbus_inflight_lane(f, e)->ring, e->pos);
 }
 
 /**
- * mqbus_window_due() - when something will be due
- * @w: the window
+ * mqbus_inflight_due() - when something will be due
+ * @f: the in-flight table
  *
- * Return: a time for mqbus_window_tick(), or U64_MAX.
+ * Return: a time for mqbus_inflight_tick(), or U64_MAX.
  */
-static inline u64 mqbus_window_due(const struct mqbus_window *w)
+static inline u64 mqbus_inflight_due(const struct mqbus_inflight *f)
 {
-	u32 i = mqbus_heap_top(&w->table);
+	u32 i = mqbus_heap_top(&f->table);
 
-	return i == MQBUS_NONE ? U64_MAX : w->table.entries[i].time;
+	return i == MQBUS_NONE ? U64_MAX : f->table.entries[i].time;
 }
 
-#endif /* _MQBUS_CORE_WINDOW_H */
+#endif /* _MQBUS_CORE_INFLIGHT_H */

@@ -22,7 +22,7 @@
  * again for records of that size until a record has left the ring or is leased no more.
  *
  * **Who finds no room** stays in its partition, in the order in which it came, and goes to
- * the retry ring as soon as there is room: mqbus_window_stow() is called whenever the lock
+ * the retry ring as soon as there is room: mqbus_inflight_stow() is called whenever the lock
  * is let go of. First what waits, then dead letters whose topic has no room, one after the
  * other: who needs much room is not overtaken.
  *
@@ -36,56 +36,56 @@
 /* Whether there is room: yes, no, or it is to be looked for under the next hold of the lock */
 enum retry_room { ROOM, FULL, LATER };
 
-static struct mqbus_lane *retry_lane(const struct mqbus_window *w)
+static struct mqbus_lane *retry_lane(const struct mqbus_inflight *f)
 {
-	return &w->lanes[w->nr_lanes];
+	return &f->lanes[f->nr_lanes];
 }
 
 /**
  * mqbus_retry_init() - begin with an empty retry ring
- * @w: the window
+ * @f: the in-flight table
  */
-void mqbus_retry_init(struct mqbus_window *w)
+void mqbus_retry_init(struct mqbus_inflight *f)
 {
-	w->walk = MQBUS_NONE;
-	mqbus_retry_changed(w);
+	f->walk = MQBUS_NONE;
+	mqbus_retry_changed(f);
 }
 
-static void retry_search_begin(struct mqbus_window *w)
+static void retry_search_begin(struct mqbus_inflight *f)
 {
-	const struct mqbus_lane *lane = retry_lane(w);
+	const struct mqbus_lane *lane = retry_lane(f);
 
-	w->retry_lap = lane->end + 2 * lane->ring->size;
+	f->retry_lap = lane->end + 2 * lane->ring->size;
 }
 
 /**
  * mqbus_retry_changed() - a record of the retry ring is leased no more, or has left it
- * @w: the window
+ * @f: the in-flight table
  *
  * So there may be room where there was none.
  */
-void mqbus_retry_changed(struct mqbus_window *w)
+void mqbus_retry_changed(struct mqbus_inflight *f)
 {
-	w->retry_vain = U32_MAX;
-	retry_search_begin(w);
+	f->retry_vain = U32_MAX;
+	retry_search_begin(f);
 }
 
 /* Bytes from the end to the oldest record. */
-static u64 retry_hole(const struct mqbus_window *w, const struct mqbus_lane *lane)
+static u64 retry_hole(const struct mqbus_inflight *f, const struct mqbus_lane *lane)
 {
 	u32 first = lane->order.first;
 
 	if (first == MQBUS_NONE)
 		return lane->ring->size;
-	return mqbus_window_entry(w, first)->pos + lane->ring->size - lane->end;
+	return mqbus_inflight_entry(f, first)->pos + lane->ring->size - lane->end;
 }
 
 /* Make the oldest record the newest one. */
-static void retry_turn(struct mqbus_window *w, struct mqbus_lane *lane)
+static void retry_turn(struct mqbus_inflight *f, struct mqbus_lane *lane)
 {
-	u64 hole = retry_hole(w, lane);
+	u64 hole = retry_hole(f, lane);
 	u32 i = lane->order.first;
-	struct mqbus_entry *e = mqbus_window_entry(w, i);
+	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 	u32 bytes = mqbus_ring_record(lane->ring, e->pos)->size;
 
 	if (e->state == MQBUS_ENTRY_LEASED || !hole) {
@@ -95,110 +95,110 @@ static void retry_turn(struct mqbus_window *w, struct mqbus_lane *lane)
 
 		/* Both are within one lap, so no byte is there under two addresses */
 		memmove(to, to + hole, bytes);
-		w->copied += bytes;
+		f->copied += bytes;
 		e->pos = lane->end;
 	}
 	lane->end = e->pos + bytes;
-	mqbus_list_del(&w->table, &lane->order, MQBUS_ORDER, i);
-	mqbus_list_add(&w->table, &lane->order, MQBUS_ORDER, i);
+	mqbus_list_del(&f->table, &lane->order, MQBUS_ORDER, i);
+	mqbus_list_add(&f->table, &lane->order, MQBUS_ORDER, i);
 }
 
-static enum retry_room retry_search(struct mqbus_window *w, struct mqbus_lane *lane, u32 bytes)
+static enum retry_room retry_search(struct mqbus_inflight *f, struct mqbus_lane *lane, u32 bytes)
 {
 	/* While records are forgotten all stay where they are */
-	if (w->walk != MQBUS_NONE)
+	if (f->walk != MQBUS_NONE)
 		return FULL;
-	if (w->retrying >= w->max_retry || bytes >= w->retry_vain ||
-	    w->retry_live + bytes + w->margin > lane->ring->size)
+	if (f->retrying >= f->max_retry || bytes >= f->retry_vain ||
+	    f->retry_live + bytes + f->margin > lane->ring->size)
 		return FULL;
-	while (retry_hole(w, lane) < bytes) {
-		if (lane->end >= w->retry_lap) {
-			w->retry_vain = bytes;
-			retry_search_begin(w);
+	while (retry_hole(f, lane) < bytes) {
+		if (lane->end >= f->retry_lap) {
+			f->retry_vain = bytes;
+			retry_search_begin(f);
 			return FULL;
 		}
-		if (mqbus_window_over(w))
+		if (mqbus_inflight_over(f))
 			return LATER;
-		w->steps--;
-		retry_turn(w, lane);
+		f->steps--;
+		retry_turn(f, lane);
 	}
-	return mqbus_window_over(w) ? LATER : ROOM;
+	return mqbus_inflight_over(f) ? LATER : ROOM;
 }
 
 /* Move an entry's record, which lies in its partition, to the retry ring. */
-static enum retry_room retry_add(struct mqbus_window *w, u32 i)
+static enum retry_room retry_add(struct mqbus_inflight *f, u32 i)
 {
-	const struct mqbus_record *rec = mqbus_window_record(w, i);
-	struct mqbus_entry *e = mqbus_window_entry(w, i);
-	struct mqbus_lane *retry = retry_lane(w);
-	enum retry_room room = retry_search(w, retry, rec->size);
+	const struct mqbus_record *rec = mqbus_inflight_record(f, i);
+	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
+	struct mqbus_lane *retry = retry_lane(f);
+	enum retry_room room = retry_search(f, retry, rec->size);
 
 	if (room != ROOM)
 		return room;
 	memcpy(mqbus_ring_record(retry->ring, retry->end), rec, rec->size);
-	w->steps--;
-	w->copied += rec->size;
-	w->retry_live += rec->size;
-	w->retrying++;
-	w->inflight--;
-	mqbus_lane_del(w, mqbus_window_lane(w, e), i);
+	f->steps--;
+	f->copied += rec->size;
+	f->retry_live += rec->size;
+	f->retrying++;
+	f->nr--;
+	mqbus_lane_del(f, mqbus_inflight_lane(f, e), i);
 	e->pos = retry->end;
 	e->place = MQBUS_PLACE_RETRY;
 	retry->end += rec->size;
-	mqbus_list_add(&w->table, &retry->order, MQBUS_ORDER, i);
-	retry_search_begin(w);
+	mqbus_list_add(&f->table, &retry->order, MQBUS_ORDER, i);
+	retry_search_begin(f);
 	return ROOM;
 }
 
 /**
- * mqbus_window_stow() - let what waits in its partition wait in the retry ring
- * @w: the window
+ * mqbus_inflight_stow() - let what waits in its partition wait in the retry ring
+ * @f: the in-flight table
  *
  * As far as that has room. To be called whenever the lock is about to be let go, as
  * something may have left the retry ring.
  *
  * Return: whether to call it again after letting go of the lock.
  */
-bool mqbus_window_stow(struct mqbus_window *w)
+bool mqbus_inflight_stow(struct mqbus_inflight *f)
 {
 	enum retry_room room;
 	u32 i;
 
-	while (!mqbus_list_empty(&w->stay)) {
-		i = w->stay.first;
-		room = retry_add(w, i);
+	while (!mqbus_list_empty(&f->stay)) {
+		i = f->stay.first;
+		room = retry_add(f, i);
 		if (room != ROOM)
 			return room == LATER;
-		mqbus_list_del(&w->table, &w->stay, MQBUS_LIST, i);
+		mqbus_list_del(&f->table, &f->stay, MQBUS_LIST, i);
 	}
 	return false;
 }
 
 /**
- * mqbus_window_postpone() - let dead letters wait in the retry ring
- * @w: the window; the topic for them has no room
+ * mqbus_inflight_postpone() - let dead letters wait in the retry ring
+ * @f: the in-flight table; the topic for them has no room
  *
- * As mqbus_window_stow(), for which it stands in: to be called whenever dead letters wait.
+ * As mqbus_inflight_stow(), for which it stands in: to be called whenever dead letters wait.
  *
  * Return: whether to call it again after letting go of the lock.
  */
-bool mqbus_window_postpone(struct mqbus_window *w)
+bool mqbus_inflight_postpone(struct mqbus_inflight *f)
 {
 	enum retry_room room;
 
-	if (mqbus_window_stow(w))
+	if (mqbus_inflight_stow(f))
 		return true;
 	/* The room that comes is for those */
-	if (!mqbus_list_empty(&w->stay))
+	if (!mqbus_list_empty(&f->stay))
 		return false;
-	for (; w->stow != MQBUS_NONE; w->stow = mqbus_window_entry(w, w->stow)->list.next) {
-		if (mqbus_window_entry(w, w->stow)->place == MQBUS_PLACE_RETRY) {
-			if (mqbus_window_over(w))
+	for (; f->stow != MQBUS_NONE; f->stow = mqbus_inflight_entry(f, f->stow)->list.next) {
+		if (mqbus_inflight_entry(f, f->stow)->place == MQBUS_PLACE_RETRY) {
+			if (mqbus_inflight_over(f))
 				return true;
-			w->steps--;
+			f->steps--;
 			continue;
 		}
-		room = retry_add(w, w->stow);
+		room = retry_add(f, f->stow);
 		if (room != ROOM)
 			return room == LATER;
 	}
@@ -206,8 +206,8 @@ bool mqbus_window_postpone(struct mqbus_window *w)
 }
 
 /**
- * mqbus_window_walk_retry() - look for records that are not settled in the retry ring
- * @w: the window
+ * mqbus_inflight_walk_retry() - look for records that are not settled in the retry ring
+ * @f: the in-flight table
  * @walk: zeroed before the first step
  * @ends: for each partition: only records below this offset count
  *
@@ -217,14 +217,14 @@ bool mqbus_window_postpone(struct mqbus_window *w)
  *
  * Return: whether it is to be called again.
  */
-bool mqbus_window_walk_retry(const struct mqbus_window *w, struct mqbus_retry_walk *walk,
+bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retry_walk *walk,
 			     const u64 *ends)
 {
-	const struct mqbus_lane *retry = &w->lanes[w->nr_lanes];
+	const struct mqbus_lane *retry = &f->lanes[f->nr_lanes];
 	u32 i = retry->order.first, steps;
 
 	if (walk->begun) {
-		const struct mqbus_entry *e = mqbus_window_entry(w, walk->at);
+		const struct mqbus_entry *e = mqbus_inflight_entry(f, walk->at);
 
 		if (e->state != MQBUS_ENTRY_FREE && e->place == MQBUS_PLACE_RETRY &&
 		    e->pos == walk->pos)
@@ -233,15 +233,15 @@ bool mqbus_window_walk_retry(const struct mqbus_window *w, struct mqbus_retry_wa
 			walk->found = true;
 	}
 	for (steps = 0; !walk->found && i != MQBUS_NONE; steps++) {
-		const struct mqbus_entry *e = mqbus_window_entry(w, i);
+		const struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
-		if (steps == MQBUS_WINDOW_STEP) {
+		if (steps == MQBUS_INFLIGHT_STEP) {
 			walk->at = i;
 			walk->pos = e->pos;
 			walk->begun = true;
 			return true;
 		}
-		walk->found = mqbus_window_record(w, i)->offset < ends[e->partition];
+		walk->found = mqbus_inflight_record(f, i)->offset < ends[e->partition];
 		i = e->order.next;
 	}
 	return false;

@@ -14,20 +14,20 @@ static const char * const settlement_names[] = {
 	[MQBUS_REJECT] = "reject",
 };
 
-static void trace_settle(const struct mqbus_window *w, u32 i, enum mqbus_settlement what)
+static void trace_settle(const struct mqbus_inflight *f, u32 i, enum mqbus_settlement what)
 {
 	const struct mqbus_trace *trace = READ_ONCE(mqbus_trace);
 
 	if (unlikely(trace))
-		trace->settle(w, i, settlement_names[what]);
+		trace->settle(f, i, settlement_names[what]);
 }
 
-static void trace_retry(const struct mqbus_window *w, u32 i, u64 wait)
+static void trace_retry(const struct mqbus_inflight *f, u32 i, u64 wait)
 {
 	const struct mqbus_trace *trace = READ_ONCE(mqbus_trace);
 
 	if (unlikely(trace))
-		trace->retry(w, i, mqbus_reason_name(mqbus_window_entry(w, i)->reason), wait);
+		trace->retry(f, i, mqbus_reason_name(mqbus_inflight_entry(f, i)->reason), wait);
 }
 
 /* Whether a record has failed and not come back to its partition since. */
@@ -38,9 +38,9 @@ static bool entry_aside(const struct mqbus_entry *e)
 }
 
 /* What is to become of an entry that was leased, or has waited: it stands aside, or not. */
-static void entry_turn(struct mqbus_window *w, struct mqbus_entry *e, enum mqbus_entry_state state)
+static void entry_turn(struct mqbus_inflight *f, struct mqbus_entry *e, enum mqbus_entry_state state)
 {
-	struct mqbus_lane *lane = &w->lanes[e->partition];
+	struct mqbus_lane *lane = &f->lanes[e->partition];
 
 	lane->aside -= entry_aside(e);
 	e->state = state;
@@ -48,134 +48,134 @@ static void entry_turn(struct mqbus_window *w, struct mqbus_entry *e, enum mqbus
 }
 
 /**
- * mqbus_window_finish() - a record is settled
- * @w: the window
+ * mqbus_inflight_finish() - a record is settled
+ * @f: the in-flight table
  * @i: its entry, in no list but its lane's
  */
-void mqbus_window_finish(struct mqbus_window *w, u32 i)
+void mqbus_inflight_finish(struct mqbus_inflight *f, u32 i)
 {
-	struct mqbus_entry *e = mqbus_window_entry(w, i);
-	struct mqbus_lane *lane = mqbus_window_lane(w, e);
+	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
+	struct mqbus_lane *lane = mqbus_inflight_lane(f, e);
 	u32 next = MQBUS_NONE;
 
-	if (w->keys && mqbus_window_record(w, i)->key_len) {
-		next = mqbus_keys_remove(w->keys, &w->table, i);
-		w->unheld++;	/* the key is free, or there is a place behind it */
+	if (f->keys && mqbus_inflight_record(f, i)->key_len) {
+		next = mqbus_keys_remove(f->keys, &f->table, i);
+		f->unheld++;	/* the key is free, or there is a place behind it */
 	}
 	switch (e->place) {
 	case MQBUS_PLACE_RING:
-		w->inflight--;
+		f->nr--;
 		break;
 	case MQBUS_PLACE_RETRY:
-		w->retrying--;
-		w->retry_live -= mqbus_window_record(w, i)->size;
-		mqbus_retry_changed(w);
+		f->retrying--;
+		f->retry_live -= mqbus_inflight_record(f, i)->size;
+		mqbus_retry_changed(f);
 		break;
 	case MQBUS_PLACE_HELD:
-		mqbus_window_unhold(w);
+		mqbus_inflight_unhold(f);
 		break;
 	}
-	w->lanes[e->partition].pending--;
-	w->lanes[e->partition].aside -= entry_aside(e);
-	if (w->watchers)
-		w->freed = true;
-	mqbus_lane_del(w, lane, i);
-	mqbus_table_put(&w->table, i);
+	f->lanes[e->partition].pending--;
+	f->lanes[e->partition].aside -= entry_aside(e);
+	if (f->watchers)
+		f->freed = true;
+	mqbus_lane_del(f, lane, i);
+	mqbus_table_put(&f->table, i);
 	if (next != MQBUS_NONE)
-		mqbus_window_again(w, next);
+		mqbus_inflight_again(f, next);
 }
 
-static void window_wait(struct mqbus_window *w, u32 i, u64 wait, struct mqbus_now *now)
+static void inflight_wait(struct mqbus_inflight *f, u32 i, u64 wait, struct mqbus_now *now)
 {
-	struct mqbus_entry *e = mqbus_window_entry(w, i);
+	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
 	if (!wait) {
-		mqbus_window_again(w, i);
+		mqbus_inflight_again(f, i);
 		return;
 	}
-	entry_turn(w, e, MQBUS_ENTRY_WAITING);
-	mqbus_heap_add(&w->table, i, now->mono + wait);
+	entry_turn(f, e, MQBUS_ENTRY_WAITING);
+	mqbus_heap_add(&f->table, i, now->mono + wait);
 	if (e->place == MQBUS_PLACE_RETRY)
 		return;
-	mqbus_list_add(&w->table, &w->stay, MQBUS_LIST, i);
+	mqbus_list_add(&f->table, &f->stay, MQBUS_LIST, i);
 	/* What cannot be done now is left to who lets go of the lock */
-	mqbus_window_stow(w);
+	mqbus_inflight_stow(f);
 }
 
-static void window_discard(struct mqbus_window *w, u32 i)
+static void inflight_discard(struct mqbus_inflight *f, u32 i)
 {
-	w->stats.discarded++;
-	mqbus_window_finish(w, i);
+	f->stats.discarded++;
+	mqbus_inflight_finish(f, i);
 }
 
-static void window_bury(struct mqbus_window *w, u32 i, const struct mqbus_holder *holder,
+static void inflight_bury(struct mqbus_inflight *f, u32 i, const struct mqbus_holder *holder,
 			struct mqbus_now *now)
 {
-	struct mqbus_entry *e = mqbus_window_entry(w, i);
+	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
-	if (!w->conf.dlq) {
-		window_discard(w, i);
+	if (!f->conf.dlq) {
+		inflight_discard(f, i);
 		return;
 	}
-	entry_turn(w, e, MQBUS_ENTRY_DEAD);
+	entry_turn(f, e, MQBUS_ENTRY_DEAD);
 	e->time = now->real;
 	e->pid = holder->pid;
 	e->uid = holder->uid;
-	mqbus_list_add(&w->table, &w->dead, MQBUS_LIST, i);
-	w->nr_dead++;
-	if (w->letter == MQBUS_NONE)
-		w->letter = i;
-	if (w->stow == MQBUS_NONE)
-		w->stow = i;
+	mqbus_list_add(&f->table, &f->dead, MQBUS_LIST, i);
+	f->nr_dead++;
+	if (f->letter == MQBUS_NONE)
+		f->letter = i;
+	if (f->stow == MQBUS_NONE)
+		f->stow = i;
 }
 
 /* @wait: ns until the next attempt; 0: as the backoff says, which a death ignores */
-static void window_fail(struct mqbus_window *w, u32 i, const struct mqbus_holder *holder,
+static void inflight_fail(struct mqbus_inflight *f, u32 i, const struct mqbus_holder *holder,
 			enum mqbus_reason reason, u64 wait, struct mqbus_now *now)
 {
-	struct mqbus_entry *e = mqbus_window_entry(w, i);
+	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
 	e->reason = reason;
-	if (w->once) {
-		window_discard(w, i);
+	if (f->once) {
+		inflight_discard(f, i);
 		return;
 	}
 	if (e->failures < U16_MAX)
 		e->failures++;
-	if (w->conf.limit && e->failures >= w->conf.limit) {
-		window_bury(w, i, holder, now);
+	if (f->conf.limit && e->failures >= f->conf.limit) {
+		inflight_bury(f, i, holder, now);
 		return;
 	}
 	if (reason == MQBUS_REASON_DIED)
 		wait = 0;
 	else if (!wait)
-		wait = mqbus_backoff_wait(&w->conf.backoff, e->failures, now->chance);
+		wait = mqbus_backoff_wait(&f->conf.backoff, e->failures, now->chance);
 	/* Those that failed together should not come back together */
 	now->chance = now->chance * 1664525 + 1013904223;
-	trace_retry(w, i, wait);
-	window_wait(w, i, wait, now);
+	trace_retry(f, i, wait);
+	inflight_wait(f, i, wait, now);
 }
 
 /**
- * mqbus_window_find() - the entry of a lease
- * @w: the window
+ * mqbus_inflight_find() - the entry of a lease
+ * @f: the in-flight table
  * @holder: who asks
  * @lease: its number, from anywhere
  * @i: filled with the entry on success
  *
  * Return: 0 if @holder has it, else a negative errno as of &struct mqbus_settle.
  */
-int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *holder,
+int mqbus_inflight_find(const struct mqbus_inflight *f, const struct mqbus_holder *holder,
 		      u64 lease, u32 *i)
 {
 	struct mqbus_entry *e;
 	s32 ago;
 
 	*i = (u32)lease;
-	if (*i >= w->table.nr)
+	if (*i >= f->table.nr)
 		return -ENOENT;
-	*i = array_index_nospec(*i, w->table.nr);
-	e = mqbus_window_entry(w, *i);
+	*i = array_index_nospec(*i, f->table.nr);
+	e = mqbus_inflight_entry(f, *i);
 	ago = (s32)(e->lease - (u32)(lease >> 32));
 	if (ago < 0 || !(lease >> 32))
 		return -ENOENT;
@@ -187,25 +187,25 @@ int mqbus_window_find(const struct mqbus_window *w, const struct mqbus_holder *h
 }
 
 /**
- * mqbus_window_name() - see whether a lease can be settled with others at once
- * @w: the window
+ * mqbus_inflight_name() - see whether a lease can be settled with others at once
+ * @f: the in-flight table
  * @holder: who asks
  * @lease: its number, from anywhere
  *
- * It is marked, so that it is not named twice, until mqbus_window_unname(); the group's
+ * It is marked, so that it is not named twice, until mqbus_inflight_unname(); the group's
  * lock is held all the time.
  *
- * Return: as mqbus_window_find(); -EALREADY also if it is marked.
+ * Return: as mqbus_inflight_find(); -EALREADY also if it is marked.
  */
-int mqbus_window_name(struct mqbus_window *w, const struct mqbus_holder *holder, u64 lease)
+int mqbus_inflight_name(struct mqbus_inflight *f, const struct mqbus_holder *holder, u64 lease)
 {
 	struct mqbus_entry *e;
 	u32 i;
-	int err = mqbus_window_find(w, holder, lease, &i);
+	int err = mqbus_inflight_find(f, holder, lease, &i);
 
 	if (err)
 		return err;
-	e = mqbus_window_entry(w, i);
+	e = mqbus_inflight_entry(f, i);
 	if (e->flags & MQBUS_ENTRY_NAMED)
 		return -EALREADY;
 	e->flags |= MQBUS_ENTRY_NAMED;
@@ -213,13 +213,13 @@ int mqbus_window_name(struct mqbus_window *w, const struct mqbus_holder *holder,
 }
 
 /**
- * mqbus_window_unname() - take back a mark
- * @w: the window
- * @lease: a lease for which mqbus_window_name() was 0
+ * mqbus_inflight_unname() - take back a mark
+ * @f: the in-flight table
+ * @lease: a lease for which mqbus_inflight_name() was 0
  */
-void mqbus_window_unname(struct mqbus_window *w, u64 lease)
+void mqbus_inflight_unname(struct mqbus_inflight *f, u64 lease)
 {
-	mqbus_window_entry(w, (u32)lease)->flags &= ~MQBUS_ENTRY_NAMED;
+	mqbus_inflight_entry(f, (u32)lease)->flags &= ~MQBUS_ENTRY_NAMED;
 }
 
 static int settle_check(const struct mqbus_settle *s)
@@ -231,71 +231,71 @@ static int settle_check(const struct mqbus_settle *s)
 	return s->delay > MQBUS_DELAY_MAX ? -ERANGE : 0;
 }
 
-static void lease_extend(struct mqbus_window *w, u32 i, u64 time, struct mqbus_now *now)
+static void lease_extend(struct mqbus_inflight *f, u32 i, u64 time, struct mqbus_now *now)
 {
-	w->stats.extended++;
-	mqbus_heap_del(&w->table, i);
+	f->stats.extended++;
+	mqbus_heap_del(&f->table, i);
 	if (time)
-		mqbus_heap_add(&w->table, i, now->mono + time);
+		mqbus_heap_add(&f->table, i, now->mono + time);
 }
 
-static void lease_settle(struct mqbus_window *w, u32 i, struct mqbus_holder *holder,
+static void lease_settle(struct mqbus_inflight *f, u32 i, struct mqbus_holder *holder,
 			 enum mqbus_settlement what, u64 delay, struct mqbus_now *now)
 {
-	trace_settle(w, i, what);
-	mqbus_window_unlease(w, i, holder);
+	trace_settle(f, i, what);
+	mqbus_inflight_unlease(f, i, holder);
 	switch (what) {
 	case MQBUS_ACK:
-		w->stats.acked++;
-		mqbus_window_finish(w, i);
+		f->stats.acked++;
+		mqbus_inflight_finish(f, i);
 		break;
 	case MQBUS_NACK:
-		w->stats.nacked++;
-		window_fail(w, i, holder, MQBUS_REASON_NACK, delay, now);
+		f->stats.nacked++;
+		inflight_fail(f, i, holder, MQBUS_REASON_NACK, delay, now);
 		break;
 	case MQBUS_RELEASE:
-		w->stats.released++;
-		if (w->once)
-			window_discard(w, i);
+		f->stats.released++;
+		if (f->once)
+			inflight_discard(f, i);
 		else
-			window_wait(w, i, delay, now);
+			inflight_wait(f, i, delay, now);
 		break;
 	case MQBUS_REJECT:
 	default:
-		w->stats.rejected++;
-		mqbus_window_entry(w, i)->reason = MQBUS_REASON_REJECTED;
-		window_bury(w, i, holder, now);
+		f->stats.rejected++;
+		mqbus_inflight_entry(f, i)->reason = MQBUS_REASON_REJECTED;
+		inflight_bury(f, i, holder, now);
 		break;
 	}
 }
 
 /**
- * mqbus_window_settle() - settle a lease
- * @w: the window
+ * mqbus_inflight_settle() - settle a lease
+ * @f: the in-flight table
  * @holder: who says so
  * @settle: what is to become of it
  * @now: the time
  *
  * Return: 0 or a negative errno as of &struct mqbus_settle.
  */
-int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
+int mqbus_inflight_settle(struct mqbus_inflight *f, struct mqbus_holder *holder,
 			const struct mqbus_settle *settle, struct mqbus_now *now)
 {
 	u32 i;
-	int err = settle_check(settle) ?: mqbus_window_find(w, holder, settle->lease, &i);
+	int err = settle_check(settle) ?: mqbus_inflight_find(f, holder, settle->lease, &i);
 
 	if (err)
 		return err;
 	if (settle->what == MQBUS_EXTEND)
-		lease_extend(w, i, settle->delay ?: w->conf.lease, now);
+		lease_extend(f, i, settle->delay ?: f->conf.lease, now);
 	else
-		lease_settle(w, i, holder, settle->what, settle->delay, now);
+		lease_settle(f, i, holder, settle->what, settle->delay, now);
 	return 0;
 }
 
 /**
- * mqbus_window_settle_held() - settle all that a member holds
- * @w: the window
+ * mqbus_inflight_settle_held() - settle all that a member holds
+ * @f: the in-flight table
  * @holder: the member
  * @what: %MQBUS_ACK or %MQBUS_RELEASE
  * @max: no more than so many
@@ -303,20 +303,20 @@ int mqbus_window_settle(struct mqbus_window *w, struct mqbus_holder *holder,
  *
  * Return: how many.
  */
-u32 mqbus_window_settle_held(struct mqbus_window *w, struct mqbus_holder *holder,
+u32 mqbus_inflight_settle_held(struct mqbus_inflight *f, struct mqbus_holder *holder,
 			     enum mqbus_settlement what, u32 max,
 			     struct mqbus_now *now)
 {
 	u32 n;
 
 	for (n = 0; n < max && holder->nr; n++)
-		lease_settle(w, holder->leases.first, holder, what, 0, now);
+		lease_settle(f, holder->leases.first, holder, what, 0, now);
 	return n;
 }
 
 /**
- * mqbus_window_leave() - a member goes with what it holds
- * @w: the window
+ * mqbus_inflight_leave() - a member goes with what it holds
+ * @f: the in-flight table
  * @holder: the member
  * @max: look at no more than so many
  * @now: the time
@@ -325,104 +325,104 @@ u32 mqbus_window_settle_held(struct mqbus_window *w, struct mqbus_holder *holder
  *
  * Return: whether it holds more.
  */
-bool mqbus_window_leave(struct mqbus_window *w, struct mqbus_holder *holder, u32 max,
+bool mqbus_inflight_leave(struct mqbus_inflight *f, struct mqbus_holder *holder, u32 max,
 			struct mqbus_now *now)
 {
 	while (max-- && holder->nr) {
 		u32 i = holder->leases.first;
 
-		mqbus_window_unlease(w, i, holder);
-		w->stats.died++;
-		window_fail(w, i, holder, MQBUS_REASON_DIED, 0, now);
+		mqbus_inflight_unlease(f, i, holder);
+		f->stats.died++;
+		inflight_fail(f, i, holder, MQBUS_REASON_DIED, 0, now);
 	}
 	return holder->nr;
 }
 
 /**
- * mqbus_window_tick() - do what is due
- * @w: the window
+ * mqbus_inflight_tick() - do what is due
+ * @f: the in-flight table
  * @max: no more than so many
  * @now: the time
  *
  * Return: whether there is more to do now.
  */
-bool mqbus_window_tick(struct mqbus_window *w, u32 max, struct mqbus_now *now)
+bool mqbus_inflight_tick(struct mqbus_inflight *f, u32 max, struct mqbus_now *now)
 {
-	while (mqbus_window_due(w) <= now->mono) {
-		u32 i = mqbus_heap_top(&w->table);
-		struct mqbus_entry *e = mqbus_window_entry(w, i);
+	while (mqbus_inflight_due(f) <= now->mono) {
+		u32 i = mqbus_heap_top(&f->table);
+		struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 		struct mqbus_holder *holder;
 
-		if (!max-- || mqbus_window_over(w))
+		if (!max-- || mqbus_inflight_over(f))
 			return true;
-		w->steps--;
+		f->steps--;
 		if (e->state == MQBUS_ENTRY_LEASED) {
-			holder = w->seats[e->seat];
-			mqbus_window_unlease(w, i, holder);
-			w->stats.expired++;
+			holder = f->seats[e->seat];
+			mqbus_inflight_unlease(f, i, holder);
+			f->stats.expired++;
 			e->flags |= MQBUS_ENTRY_EXPIRED;
-			window_fail(w, i, holder, MQBUS_REASON_EXPIRED, 0, now);
+			inflight_fail(f, i, holder, MQBUS_REASON_EXPIRED, 0, now);
 		} else {
-			mqbus_heap_del(&w->table, i);
+			mqbus_heap_del(&f->table, i);
 			if (e->place != MQBUS_PLACE_RETRY)
-				mqbus_list_del(&w->table, &w->stay, MQBUS_LIST, i);
-			entry_turn(w, e, MQBUS_ENTRY_READY);
-			mqbus_window_again(w, i);
+				mqbus_list_del(&f->table, &f->stay, MQBUS_LIST, i);
+			entry_turn(f, e, MQBUS_ENTRY_READY);
+			mqbus_inflight_again(f, i);
 		}
 	}
 	return false;
 }
 
 /**
- * mqbus_window_undead() - a dead letter is none any more
- * @w: the window
+ * mqbus_inflight_undead() - a dead letter is none any more
+ * @f: the in-flight table
  * @i: an entry of @dead; what becomes of it comes next
  */
-void mqbus_window_undead(struct mqbus_window *w, u32 i)
+void mqbus_inflight_undead(struct mqbus_inflight *f, u32 i)
 {
-	u32 next = mqbus_window_entry(w, i)->list.next;
+	u32 next = mqbus_inflight_entry(f, i)->list.next;
 
-	if (w->letter == i)
-		w->letter = next;
-	if (w->stow == i)
-		w->stow = next;
-	mqbus_list_del(&w->table, &w->dead, MQBUS_LIST, i);
-	mqbus_window_entry(w, i)->heap = MQBUS_NONE;	/* was the uid */
-	w->nr_dead--;
+	if (f->letter == i)
+		f->letter = next;
+	if (f->stow == i)
+		f->stow = next;
+	mqbus_list_del(&f->table, &f->dead, MQBUS_LIST, i);
+	mqbus_inflight_entry(f, i)->heap = MQBUS_NONE;	/* was the uid */
+	f->nr_dead--;
 }
 
 /**
- * mqbus_window_buried() - a dead letter is where it belongs
- * @w: the window
+ * mqbus_inflight_buried() - a dead letter is where it belongs
+ * @f: the in-flight table
  * @i: an entry of @dead
  */
-void mqbus_window_buried(struct mqbus_window *w, u32 i)
+void mqbus_inflight_buried(struct mqbus_inflight *f, u32 i)
 {
-	mqbus_window_undead(w, i);
-	w->stats.buried++;
-	mqbus_window_finish(w, i);
+	mqbus_inflight_undead(f, i);
+	f->stats.buried++;
+	mqbus_inflight_finish(f, i);
 }
 
 /**
- * mqbus_window_unburied() - a dead letter finds no room in its topic
- * @w: the window
+ * mqbus_inflight_unburied() - a dead letter finds no room in its topic
+ * @f: the in-flight table
  * @i: @letter
  *
  * The next one is @letter then: it may be for another partition, which has room.
  */
-void mqbus_window_unburied(struct mqbus_window *w, u32 i)
+void mqbus_inflight_unburied(struct mqbus_inflight *f, u32 i)
 {
-	if (w->letter == i)
-		w->letter = mqbus_window_entry(w, i)->list.next;
+	if (f->letter == i)
+		f->letter = mqbus_inflight_entry(f, i)->list.next;
 }
 
 /**
- * mqbus_window_rebury() - there may be room for dead letters again
- * @w: the window
+ * mqbus_inflight_rebury() - there may be room for dead letters again
+ * @f: the in-flight table
  *
  * So the oldest of them is @letter again.
  */
-void mqbus_window_rebury(struct mqbus_window *w)
+void mqbus_inflight_rebury(struct mqbus_inflight *f)
 {
-	w->letter = w->dead.first;
+	f->letter = f->dead.first;
 }

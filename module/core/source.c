@@ -8,58 +8,58 @@
  * Tell writers of a partition what they may reuse. It is what lies below the first
  * entry, or below what was not taken.
  */
-static void lane_settle(struct mqbus_window *w, struct mqbus_lane *lane)
+static void lane_settle(struct mqbus_inflight *f, struct mqbus_lane *lane)
 {
 	struct mqbus_mark to = lane->cursor->given;
 
 	if (!mqbus_list_empty(&lane->order)) {
-		const struct mqbus_entry *e = mqbus_window_entry(w, lane->order.first);
+		const struct mqbus_entry *e = mqbus_inflight_entry(f, lane->order.first);
 
 		to.pos = e->pos;
 		to.offset = mqbus_ring_record(lane->ring, e->pos)->offset;
 	}
 	mqbus_cursor_commit(lane->cursor, &to);
-	w->freed = true;
+	f->freed = true;
 }
 
-static void window_settle_moved(struct mqbus_window *w)
+static void inflight_settle_moved(struct mqbus_inflight *f)
 {
-	if (w->moved)
-		lane_settle(w, w->moved);
-	w->moved = NULL;
+	if (f->moved)
+		lane_settle(f, f->moved);
+	f->moved = NULL;
 }
 
 /**
  * mqbus_lane_del() - an entry's record is not needed in a ring any more
- * @w: the window
+ * @f: the in-flight table
  * @lane: the ring's
  * @i: the entry
  */
-void mqbus_lane_del(struct mqbus_window *w, struct mqbus_lane *lane, u32 i)
+void mqbus_lane_del(struct mqbus_inflight *f, struct mqbus_lane *lane, u32 i)
 {
 	bool first = lane->order.first == i;
 
-	if (w->walk == i)
-		w->walk = mqbus_window_entry(w, i)->order.next;
-	mqbus_list_del(&w->table, &lane->order, MQBUS_ORDER, i);
+	if (f->walk == i)
+		f->walk = mqbus_inflight_entry(f, i)->order.next;
+	mqbus_list_del(&f->table, &lane->order, MQBUS_ORDER, i);
 	/* In the retry ring there are no other writers to be told */
-	if (!first || w->moved == lane || !lane->cursor)
+	if (!first || f->moved == lane || !lane->cursor)
 		return;
 	/* Once for many of the same ring */
-	window_settle_moved(w);
-	w->moved = lane;
+	inflight_settle_moved(f);
+	f->moved = lane;
 }
 
 /**
- * mqbus_window_flush() - tell writers what they may reuse now
- * @w: the window
+ * mqbus_inflight_flush() - tell writers what they may reuse now
+ * @f: the in-flight table
  *
  * To be called before the group's lock is let go: what is bounded for each hold of it is
  * counted from here.
  */
-void mqbus_window_flush(struct mqbus_window *w)
+void mqbus_inflight_flush(struct mqbus_inflight *f)
 {
-	window_settle_moved(w);
-	w->hold = w->copied + MQBUS_WINDOW_HOLD;
-	w->steps = MQBUS_WINDOW_STEP;
+	inflight_settle_moved(f);
+	f->hold = f->copied + MQBUS_INFLIGHT_HOLD;
+	f->steps = MQBUS_INFLIGHT_STEP;
 }

@@ -4,16 +4,16 @@
 
 #include "sys.h"
 
-struct mqbus_window;
+struct mqbus_inflight;
 
 /**
- * struct mqbus_trace - whom the window tells what it does
+ * struct mqbus_trace - whom the in-flight table tells what it does
  * @settle: a member settles the record of an entry, which is still in use; what becomes of it
  * @retry: one that failed for @reason is to be handed out again after @wait ns
  */
 struct mqbus_trace {
-	void (*settle)(const struct mqbus_window *w, u32 i, const char *what);
-	void (*retry)(const struct mqbus_window *w, u32 i, const char *reason, u64 wait);
+	void (*settle)(const struct mqbus_inflight *f, u32 i, const char *what);
+	void (*retry)(const struct mqbus_inflight *f, u32 i, const char *reason, u64 wait);
 };
 
 /* NULL: nobody looks; stored at any time, and what it points to stays */

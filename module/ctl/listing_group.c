@@ -62,18 +62,18 @@ static u64 given_time(struct mqbus_ring *ring, u64 pos)
 }
 
 /* The same of records of a partition that are taken; of those in the retry ring some. */
-static u64 taken_time(const struct mqbus_window *w, u32 partition)
+static u64 taken_time(const struct mqbus_inflight *f, u32 partition)
 {
-	u32 i = w->lanes[partition].order.first, steps = MQBUS_WINDOW_STEP;
+	u32 i = f->lanes[partition].order.first, steps = MQBUS_INFLIGHT_STEP;
 	u64 time = U64_MAX;
 
 	if (i != MQBUS_NONE)
-		time = mqbus_window_record(w, i)->time;
-	for (i = w->lanes[w->nr_lanes].order.first; i != MQBUS_NONE && steps; steps--) {
-		const struct mqbus_entry *e = mqbus_window_entry(w, i);
+		time = mqbus_inflight_record(f, i)->time;
+	for (i = f->lanes[f->nr_lanes].order.first; i != MQBUS_NONE && steps; steps--) {
+		const struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
 		if (e->partition == partition)
-			time = min(time, mqbus_window_record(w, i)->time);
+			time = min(time, mqbus_inflight_record(f, i)->time);
 		i = e->order.next;
 	}
 	return time;
@@ -87,7 +87,7 @@ static u64 oldest_time(struct mqbus_group *group, u32 partition)
 	u64 time = given_time(ring, group->queue ? c->given.pos : c->done.pos);
 
 	if (group->queue)
-		time = min(time, taken_time(&group->queue->window, partition));
+		time = min(time, taken_time(&group->queue->inflight, partition));
 	return time == U64_MAX ? 0 : time;
 }
 
@@ -135,8 +135,8 @@ static void progress_state(struct mqbus_group *group, u32 partition,
  */
 struct queue_state {
 	struct mqbus_queue options;
-	struct mqbus_window_conf conf;
-	struct mqbus_window_stats stats;
+	struct mqbus_inflight_conf conf;
+	struct mqbus_inflight_stats stats;
 	u32 inflight;
 	u32 leased;
 	u32 held;
@@ -152,17 +152,17 @@ struct queue_state {
  */
 static u64 oldest_inflight(struct mqbus_group *group)
 {
-	const struct mqbus_window *w = &group->queue->window;
-	u32 i = 0, nr = w->nr_lanes + 1;
+	const struct mqbus_inflight *f = &group->queue->inflight;
+	u32 i = 0, nr = f->nr_lanes + 1;
 	u64 oldest = 0;
 
 	while (i < nr) {
-		u32 end = min_t(u32, nr, i + MQBUS_WINDOW_STEP);
+		u32 end = min_t(u32, nr, i + MQBUS_INFLIGHT_STEP);
 
 		spin_lock(&group->lock);
 		for (; i < end; i++) {
-			u32 first = w->lanes[i].order.first;
-			u64 time = first == MQBUS_NONE ? 0 : mqbus_window_entry(w, first)->first;
+			u32 first = f->lanes[i].order.first;
+			u64 time = first == MQBUS_NONE ? 0 : mqbus_inflight_entry(f, first)->first;
 
 			/* One that is held back was not handed out yet */
 			if (time && (!oldest || time < oldest))
@@ -176,18 +176,18 @@ static u64 oldest_inflight(struct mqbus_group *group)
 static void queue_state(struct mqbus_group *group, struct queue_state *state)
 {
 	const struct mqbus_group_queue *q = group->queue;
-	const struct mqbus_window *w = &q->window;
+	const struct mqbus_inflight *f = &q->inflight;
 
 	spin_lock(&group->lock);
 	state->options = q->options;
-	state->conf = w->conf;
-	state->stats = w->stats;
-	state->inflight = w->inflight;
-	state->leased = w->leased;
-	state->held = w->held;
-	state->retrying = w->retrying;
-	state->nr_dead = w->nr_dead;
-	state->retry_used = w->retry_live;
+	state->conf = f->conf;
+	state->stats = f->stats;
+	state->inflight = f->nr;
+	state->leased = f->leased;
+	state->held = f->held;
+	state->retrying = f->retrying;
+	state->nr_dead = f->nr_dead;
+	state->retry_used = f->retry_live;
 	spin_unlock(&group->lock);
 	state->oldest = oldest_inflight(group);
 }
@@ -208,7 +208,7 @@ static int put_u64(struct sk_buff *skb, int attr, u64 value)
 static int listing_queue_options(struct sk_buff *skb, const struct mqbus_group_queue *q,
 				 const struct queue_state *s)
 {
-	const struct mqbus_window_conf *conf = &s->conf;
+	const struct mqbus_inflight_conf *conf = &s->conf;
 
 	if (nla_put_u32(skb, MQBUS_A_QUEUE_FLAGS, s->options.flags) ||
 	    nla_put_u32(skb, MQBUS_A_QUEUE_MAX_INFLIGHT, conf->max_inflight) ||
@@ -229,7 +229,7 @@ static int listing_queue_options(struct sk_buff *skb, const struct mqbus_group_q
 
 static int listing_queue_stats(struct sk_buff *skb, const struct queue_state *s)
 {
-	const struct mqbus_window_stats *stats = &s->stats;
+	const struct mqbus_inflight_stats *stats = &s->stats;
 
 	if (nla_put_u32(skb, MQBUS_A_QUEUE_INFLIGHT, s->inflight) ||
 	    nla_put_u32(skb, MQBUS_A_QUEUE_LEASED, s->leased) ||

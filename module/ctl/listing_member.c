@@ -81,7 +81,7 @@ static bool put_assigned(struct sk_buff *skb, struct mqbus_group *group, u32 at)
 	bool room = true;
 
 	while (room && i < nr) {
-		u32 end = min_t(u32, nr, i + MQBUS_WINDOW_STEP);
+		u32 end = min_t(u32, nr, i + MQBUS_INFLIGHT_STEP);
 
 		spin_lock(&group->lock);
 		for (; room && i < end; i++)
@@ -101,17 +101,17 @@ static bool member_state(struct mqbus_group *group, u32 *at, struct member_state
 	memset(state, 0, sizeof(*state));
 	spin_lock(&group->lock);
 	if (group->queue) {
-		const struct mqbus_window *w = &group->queue->window;
+		const struct mqbus_inflight *f = &group->queue->inflight;
 
-		while (*at < w->nr_seats && !w->seats[*at])
+		while (*at < f->nr_seats && !f->seats[*at])
 			++*at;
-		found = *at < w->nr_seats;
+		found = *at < f->nr_seats;
 		if (found) {
-			member_person(container_of(w->seats[*at], struct mqbus_member, holder),
+			member_person(container_of(f->seats[*at], struct mqbus_member, holder),
 				      state);
 			state->state = MQBUS_MEMBER_STATE_ACTIVE;
-			state->leases = w->seats[*at]->nr;
-			state->credit = w->conf.credit;
+			state->leases = f->seats[*at]->nr;
+			state->credit = f->conf.credit;
 		}
 	} else {
 		while (*at < a->room && !a->seats[*at])

@@ -80,7 +80,7 @@ static bool retry_settled(const struct awaited *a)
 
 	do {
 		spin_lock(&group->lock);
-		more = mqbus_window_walk_retry(&group->queue->window, &walk, a->ends);
+		more = mqbus_inflight_walk_retry(&group->queue->inflight, &walk, a->ends);
 		spin_unlock(&group->lock);
 		cond_resched();
 		if (more && fatal_signal_pending(current))
@@ -132,14 +132,14 @@ static int awaited_wait(struct awaited *a, ktime_t deadline)
 	if (group->queue) {
 		/* Every settlement wakes then, not only those that move a floor */
 		spin_lock(&group->lock);
-		group->queue->window.watchers++;
+		group->queue->inflight.watchers++;
 		spin_unlock(&group->lock);
 	}
 	if (!awaited_over(a))
 		err = awaited_sleep(a, deadline);
 	if (group->queue) {
 		spin_lock(&group->lock);
-		group->queue->window.watchers--;
+		group->queue->inflight.watchers--;
 		spin_unlock(&group->lock);
 	}
 	return err ?: (READ_ONCE(group->dead) ? -EIDRM : 0);

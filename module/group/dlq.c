@@ -71,7 +71,7 @@ void mqbus_dlq_retry(struct mqbus_group_queue *q)
 	q->blocked = false;
 	q->dlq_nr_full = 0;
 	bitmap_zero(q->dlq_full, MQBUS_PARTITIONS_MAX);
-	mqbus_window_rebury(&q->window);
+	mqbus_inflight_rebury(&q->inflight);
 }
 
 static bool header_ours(const void *name, u16 len)
@@ -184,8 +184,8 @@ static int dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
 static int dlq_append(struct mqbus_group_queue *q, u32 i, u32 partition,
 		      struct mqbus_stored *stored)
 {
-	const struct mqbus_record *rec = mqbus_window_record(&q->window, i);
-	const struct mqbus_entry *e = mqbus_window_entry(&q->window, i);
+	const struct mqbus_record *rec = mqbus_inflight_record(&q->inflight, i);
+	const struct mqbus_entry *e = mqbus_inflight_entry(&q->inflight, i);
 	u32 parts = rec->value_len + rec->key_len + rec->routing_key_len;
 	u32 made = headers_make(q, e, rec), kept = headers_keep(NULL, rec);
 	u32 bytes = mqbus_record_bytes(parts + kept + made);
@@ -253,8 +253,8 @@ static int dlq_append_or_wait(struct mqbus_group_queue *q, u32 i, u32 partition,
 /* A dead letter was moved; its entry is still there. */
 static void dlq_tell(struct mqbus_group_queue *q, u32 i)
 {
-	const struct mqbus_entry *e = mqbus_window_entry(&q->window, i);
-	u64 offset = mqbus_window_record(&q->window, i)->offset;
+	const struct mqbus_entry *e = mqbus_inflight_entry(&q->inflight, i);
+	u64 offset = mqbus_inflight_record(&q->inflight, i)->offset;
 
 	trace_dead_letter(q->group, q->dlq, e->partition, offset, dlq_attempts(e),
 			  mqbus_reason_name(e->reason));
@@ -267,8 +267,8 @@ static void dlq_tell(struct mqbus_group_queue *q, u32 i)
 /* Try one letter. Return: bytes that were moved; 0: it waits. */
 static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i, struct mqbus_stored *stored)
 {
-	u32 partition = dlq_partition(q->dlq, mqbus_window_entry(&q->window, i),
-				      mqbus_window_record(&q->window, i));
+	u32 partition = dlq_partition(q->dlq, mqbus_inflight_entry(&q->inflight, i),
+				      mqbus_inflight_record(&q->inflight, i));
 	u32 slot = q->dlq->per_cpu ? 0 : partition;
 	int ret = -ENOBUFS;
 
@@ -276,13 +276,13 @@ static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i, struct mqbus_stored 
 		ret = dlq_append_or_wait(q, i, partition, stored);
 	if (ret > 0) {
 		dlq_tell(q, i);
-		mqbus_window_buried(&q->window, i);
+		mqbus_inflight_buried(&q->inflight, i);
 		return ret;
 	}
 	/* What is too large says nothing of the others */
 	if (ret != -EMSGSIZE && !__test_and_set_bit(slot, q->dlq_full))
 		q->blocked = ++q->dlq_nr_full == (q->dlq->per_cpu ? 1 : q->dlq->nr_parts);
-	mqbus_window_unburied(&q->window, i);
+	mqbus_inflight_unburied(&q->inflight, i);
 	return 0;
 }
 
@@ -297,8 +297,8 @@ static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i, struct mqbus_stored 
  */
 bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored)
 {
-	struct mqbus_window *w = &q->window;
-	u32 held = 0, steps = MQBUS_WINDOW_STEP;
+	struct mqbus_inflight *f = &q->inflight;
+	u32 held = 0, steps = MQBUS_INFLIGHT_STEP;
 
 	lockdep_assert_held(&q->group->lock);
 
@@ -307,13 +307,13 @@ bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored)
 		return false;
 	if (!q->dlq || mqbus_topic_dead(q->dlq))
 		q->blocked = true;
-	while (w->letter != MQBUS_NONE && !q->blocked) {
-		if (held >= MQBUS_WINDOW_HOLD || !steps--)
+	while (f->letter != MQBUS_NONE && !q->blocked) {
+		if (held >= MQBUS_INFLIGHT_HOLD || !steps--)
 			return true;
-		held += dlq_bury_one(q, w->letter, stored);
+		held += dlq_bury_one(q, f->letter, stored);
 	}
-	if (w->nr_dead)
-		return mqbus_window_postpone(w);
+	if (f->nr_dead)
+		return mqbus_inflight_postpone(f);
 	mqbus_dlq_unwait(q);
 	return false;
 }

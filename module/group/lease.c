@@ -37,7 +37,7 @@ static bool lease_full(struct mqbus_member *member)
 	bool full;
 
 	spin_lock(&group->lock);
-	full = member->holder.nr >= member_queue(member)->window.conf.credit;
+	full = member->holder.nr >= member_queue(member)->inflight.conf.credit;
 	spin_unlock(&group->lock);
 	return full;
 }
@@ -79,13 +79,13 @@ static u32 lease_take(struct mqbus_member *member, struct mqbus_leased *out, u32
 	u32 n = 0;
 
 	spin_lock(&q->group->lock);
-	time = time ?: q->window.conf.lease;
+	time = time ?: q->inflight.conf.lease;
 	if (time)
 		end = ktime_get_ns() + time;
 	if (member->group->dead)
 		*left = 0;
 	else
-		n = mqbus_window_take(&q->window, &member->holder, out, max, end, real, left);
+		n = mqbus_inflight_take(&q->inflight, &member->holder, out, max, end, real, left);
 	if (trace_deliver_enabled())
 		lease_trace(member, out, n);
 	mqbus_queue_proceed(q);
@@ -99,7 +99,7 @@ static void lease_untake(struct mqbus_member *member, const struct mqbus_leased 
 
 	spin_lock(&q->group->lock);
 	while (n)
-		mqbus_window_untake(&q->window, &member->holder, leases[--n].lease);
+		mqbus_inflight_untake(&q->inflight, &member->holder, leases[--n].lease);
 	mqbus_queue_proceed(q);
 }
 
@@ -162,7 +162,7 @@ static u32 settle_chunk(struct mqbus_member *member, struct mqbus_settle *settle
 			int *first)
 {
 	struct mqbus_group_queue *q = member_queue(member);
-	struct mqbus_window *w = &q->window;
+	struct mqbus_inflight *f = &q->inflight;
 	struct mqbus_now now;
 	u64 begin;
 	u32 i, done = 0;
@@ -170,16 +170,16 @@ static u32 settle_chunk(struct mqbus_member *member, struct mqbus_settle *settle
 
 	mqbus_queue_now(q, &now);
 	spin_lock(&q->group->lock);
-	begin = w->copied;
+	begin = f->copied;
 	for (i = 0; i < n; i++) {
-		if (w->copied - begin >= MQBUS_WINDOW_HOLD) {
+		if (f->copied - begin >= MQBUS_INFLIGHT_HOLD) {
 			mqbus_queue_proceed(q);
 			cond_resched();
 			spin_lock(&q->group->lock);
-			begin = w->copied;
+			begin = f->copied;
 		}
 		err = member->group->dead ? -EIDRM :
-		      mqbus_window_settle(w, &member->holder, &settles[i], &now);
+		      mqbus_inflight_settle(f, &member->holder, &settles[i], &now);
 		settles[i].error = -err;
 		*first = *first ?: err;
 		done += !err;
@@ -243,12 +243,12 @@ static void settle_held(struct mqbus_member *member, struct mqbus_lease *args)
 		n = 0;
 		spin_lock(&q->group->lock);
 		if (!member->group->dead)
-			n = mqbus_window_settle_held(&q->window, &member->holder, what,
-						     MQBUS_WINDOW_STEP, &now);
+			n = mqbus_inflight_settle_held(&q->inflight, &member->holder, what,
+						     MQBUS_INFLIGHT_STEP, &now);
 		mqbus_queue_proceed(q);
 		args->settled += n;
 		cond_resched();
-	} while (n == MQBUS_WINDOW_STEP && !fatal_signal_pending(current));
+	} while (n == MQBUS_INFLIGHT_STEP && !fatal_signal_pending(current));
 }
 
 static int lease_check(const struct mqbus_lease *args)
@@ -316,15 +316,15 @@ int mqbus_lease(struct mqbus_member *member, struct mqbus_lease *args, bool nonb
 static bool lease_record(struct mqbus_member *member, u64 lease,
 			 const struct mqbus_record **rec, u32 *len)
 {
-	const struct mqbus_window *w = &member_queue(member)->window;
+	const struct mqbus_inflight *f = &member_queue(member)->inflight;
 	bool ours;
 	u32 i;
 
 	spin_lock(&member->group->lock);
 	/* Of a deleted group nothing holds the records where they were */
-	ours = !member->group->dead && !mqbus_window_find(w, &member->holder, lease, &i);
+	ours = !member->group->dead && !mqbus_inflight_find(f, &member->holder, lease, &i);
 	if (ours) {
-		*rec = mqbus_window_record(w, i);
+		*rec = mqbus_inflight_record(f, i);
 		*len = (*rec)->value_len;
 	}
 	spin_unlock(&member->group->lock);
@@ -378,7 +378,7 @@ ssize_t mqbus_lease_read(struct mqbus_member *member, struct iov_iter *to, ktime
 	 * If it was settled otherwise meanwhile, then that is what happened to it. But who took
 	 * too long must hear that it comes again, unless it was over as it was handed out.
 	 */
-	if ((err == -ETIMEDOUT || err == -ESTALE) && !member_queue(member)->window.once)
+	if ((err == -ETIMEDOUT || err == -ESTALE) && !member_queue(member)->inflight.once)
 		return err;
 	do {
 		ret = lease_take_or_wait(member, &leased, 1, 0, deadline);

@@ -126,7 +126,7 @@ void mqbus_queue_configure(struct mqbus_group_queue *q)
 	u32 limit = o->limit ?: (o->dlq[0] ? MQBUS_LIMIT_DEFAULT : MQBUS_ANY);
 
 	WRITE_ONCE(q->jitters, o->backoff_jitter);
-	q->window.conf = (struct mqbus_window_conf) {
+	q->inflight.conf = (struct mqbus_inflight_conf) {
 		.max_inflight = queue_max_inflight(o),
 		.credit = o->credit ?: U32_MAX,
 		.limit = limit == MQBUS_ANY ? 0 : limit,

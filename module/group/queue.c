@@ -47,7 +47,7 @@ void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now)
  * @q: the queue
  * @holder: the member
  *
- * Return: as mqbus_window_ready(), of all partitions.
+ * Return: as mqbus_inflight_ready(), of all partitions.
  */
 bool mqbus_queue_ready(struct mqbus_group_queue *q, const struct mqbus_holder *holder)
 {
@@ -56,7 +56,7 @@ bool mqbus_queue_ready(struct mqbus_group_queue *q, const struct mqbus_holder *h
 
 	do {
 		spin_lock(&q->group->lock);
-		ready = mqbus_window_ready(&q->window, holder, &left);
+		ready = mqbus_inflight_ready(&q->inflight, holder, &left);
 		spin_unlock(&q->group->lock);
 	} while (!ready && left);
 	return ready;
@@ -83,10 +83,10 @@ static void queue_let_go(struct mqbus_group_queue *q)
 	bool freed;
 
 	if (!group->dead)
-		mqbus_timer_arm(&q->timer, mqbus_window_due(&q->window));
-	mqbus_window_flush(&q->window);
-	freed = q->window.freed;
-	q->window.freed = false;
+		mqbus_timer_arm(&q->timer, mqbus_inflight_due(&q->inflight));
+	mqbus_inflight_flush(&q->inflight);
+	freed = q->inflight.freed;
+	q->inflight.freed = false;
 	spin_unlock(&group->lock);
 	if (freed)
 		mqbus_topic_wake_writers(group->topic);
@@ -95,7 +95,7 @@ static void queue_let_go(struct mqbus_group_queue *q)
 /* Whether records are to leave their partition: dead letters, and those that wait. */
 static bool queue_moves(const struct mqbus_group_queue *q)
 {
-	return q->window.nr_dead || !mqbus_list_empty(&q->window.stay) ||
+	return q->inflight.nr_dead || !mqbus_list_empty(&q->inflight.stay) ||
 	       !list_empty(&q->dlq_wait.entry);
 }
 
@@ -115,7 +115,7 @@ static noinline void queue_proceed_moving(struct mqbus_group_queue *q)
 		dlq = NULL;
 		more = mqbus_dlq_bury(q, &stored);
 		/* Of a deleted group nothing holds the records where they were */
-		more = (!group->dead && mqbus_window_stow(&q->window)) || more;
+		more = (!group->dead && mqbus_inflight_stow(&q->inflight)) || more;
 		if (stored.any) {
 			dlq = q->dlq;
 			kref_get(&dlq->ref);
@@ -171,7 +171,7 @@ static void queue_run(struct work_struct *work)
 		if (xchg(&q->dlq_room, false))
 			mqbus_dlq_retry(q);
 		more = !q->group->dead &&
-		       mqbus_window_tick(&q->window, MQBUS_WINDOW_STEP, &now);
+		       mqbus_inflight_tick(&q->inflight, MQBUS_INFLIGHT_STEP, &now);
 		mqbus_queue_proceed(q);
 		cond_resched();
 	}
@@ -181,13 +181,13 @@ static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
 {
 	struct mqbus_topic *topic = q->group->topic;
 	u32 nr = mqbus_queue_entries(o, topic), buckets = rounddown_pow_of_two(nr);
-	struct mqbus_window *w = &q->window;
+	struct mqbus_inflight *f = &q->inflight;
 	struct mqbus_entry *entries;
 
-	w->lanes = kvcalloc(topic->nr_parts + 1, sizeof(*w->lanes), MQBUS_GFP);
+	f->lanes = kvcalloc(topic->nr_parts + 1, sizeof(*f->lanes), MQBUS_GFP);
 	entries = kvcalloc(nr, sizeof(*entries), MQBUS_GFP);
-	w->table.entries = entries;
-	if (!w->lanes || !entries)
+	f->table.entries = entries;
+	if (!f->lanes || !entries)
 		return -ENOMEM;
 	if (o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE) {
 		q->keys.heads = kvcalloc(nr, sizeof(*q->keys.heads), MQBUS_GFP);
@@ -196,7 +196,7 @@ static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
 			return -ENOMEM;
 		q->keys.mask = buckets - 1;
 		get_random_bytes(&q->keys.secret, sizeof(q->keys.secret));
-		w->keys = &q->keys;
+		f->keys = &q->keys;
 	}
 	q->retry = mqbus_part_alloc(mqbus_queue_retry_size(o, topic), NUMA_NO_NODE, MQBUS_RETRY,
 				    false);
@@ -206,15 +206,15 @@ static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
 static void queue_lanes(struct mqbus_group_queue *q)
 {
 	struct mqbus_group *group = q->group;
-	struct mqbus_window *w = &q->window;
+	struct mqbus_inflight *f = &q->inflight;
 	u32 i;
 
-	w->nr_lanes = group->topic->nr_parts;
-	for (i = 0; i < w->nr_lanes; i++) {
-		w->lanes[i].ring = &group->topic->parts[i]->ring;
-		w->lanes[i].cursor = &group->slots[i].cursor;
+	f->nr_lanes = group->topic->nr_parts;
+	for (i = 0; i < f->nr_lanes; i++) {
+		f->lanes[i].ring = &group->topic->parts[i]->ring;
+		f->lanes[i].cursor = &group->slots[i].cursor;
 	}
-	w->lanes[i].ring = &q->retry->ring;
+	f->lanes[i].ring = &q->retry->ring;
 }
 
 /**
@@ -229,7 +229,7 @@ int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create 
 	const struct mqbus_queue *o = &args->queue;
 	struct mqbus_topic *topic = group->topic;
 	struct mqbus_group_queue *q;
-	struct mqbus_window *w;
+	struct mqbus_inflight *f;
 	int err;
 
 	q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
@@ -248,12 +248,12 @@ int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create 
 
 	queue_lanes(q);
 	mqbus_queue_configure(q);
-	w = &q->window;
-	w->once = o->flags & MQBUS_QUEUE_F_AT_MOST_ONCE;
-	w->max_retry = mqbus_queue_retry_size(o, topic) / MQBUS_RETRY_RECORD;
-	w->max_held = w->keys ? q->window.conf.max_inflight : 0;
-	w->margin = mqbus_record_bytes(topic->max_record);
-	mqbus_window_init(w, w->table.entries, mqbus_queue_entries(o, topic));
+	f = &q->inflight;
+	f->once = o->flags & MQBUS_QUEUE_F_AT_MOST_ONCE;
+	f->max_retry = mqbus_queue_retry_size(o, topic) / MQBUS_RETRY_RECORD;
+	f->max_held = f->keys ? q->inflight.conf.max_inflight : 0;
+	f->margin = mqbus_record_bytes(topic->max_record);
+	mqbus_inflight_init(f, f->table.entries, mqbus_queue_entries(o, topic));
 	return 0;
 }
 
@@ -271,9 +271,9 @@ void mqbus_queue_free(struct mqbus_group *group)
 	mqbus_right_put(&q->dlq_right);
 	if (!IS_ERR_OR_NULL(q->retry))
 		mqbus_part_free(q->retry);
-	kvfree(q->window.seats);
-	kvfree(q->window.lanes);
-	kvfree(q->window.table.entries);
+	kvfree(q->inflight.seats);
+	kvfree(q->inflight.lanes);
+	kvfree(q->inflight.table.entries);
 	kvfree(q->keys.heads);
 	kvfree(q->keys.buckets);
 	/* A writer may still be looking whom to wake */
@@ -315,10 +315,10 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
 	merged = q->options;
 	mqbus_queue_merge(&merged, &args->queue, fields);
 	err = mqbus_queue_options_check(&merged, group->topic);
-	if (!err && mqbus_queue_entries(&merged, group->topic) > q->window.table.nr)
+	if (!err && mqbus_queue_entries(&merged, group->topic) > q->inflight.table.nr)
 		err = -ERANGE;
 	/* They could not go anywhere */
-	if (!err && fields & MQBUS_GROUP_SET_DLQ && !*dlq && q->window.nr_dead)
+	if (!err && fields & MQBUS_GROUP_SET_DLQ && !*dlq && q->inflight.nr_dead)
 		err = -EBUSY;
 	if (!err) {
 		q->options = merged;
@@ -360,7 +360,7 @@ void mqbus_queue_hold(struct mqbus_group *group, bool *what, bool value)
 int mqbus_queue_enter(struct mqbus_group *group, struct mqbus_member *member, const char *id)
 {
 	struct mqbus_group_queue *q = group->queue;
-	u32 seats = READ_ONCE(q->window.nr_sitting);
+	u32 seats = READ_ONCE(q->inflight.nr_sitting);
 	int err;
 
 	if (*id)
@@ -368,12 +368,12 @@ int mqbus_queue_enter(struct mqbus_group *group, struct mqbus_member *member, co
 	/* Who goes has his seat until others have what he held */
 	if (seats >= MQBUS_MEMBERS_MAX)
 		return -EMFILE;
-	err = mqbus_group_make_seat(group, seats, (void ***)&q->window.seats,
-				    &q->window.nr_seats);
+	err = mqbus_group_make_seat(group, seats, (void ***)&q->inflight.seats,
+				    &q->inflight.nr_seats);
 	if (err)
 		return err;
 	spin_lock(&group->lock);
-	err = group->dead ? -ENOENT : mqbus_window_sit(&q->window, &member->holder);
+	err = group->dead ? -ENOENT : mqbus_inflight_sit(&q->inflight, &member->holder);
 	if (!err) {
 		WRITE_ONCE(group->nr_members, group->nr_members + 1);
 		group->assign.generation++;
@@ -401,16 +401,16 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 	WRITE_ONCE(group->nr_members, group->nr_members - 1);
 	group->assign.generation++;
 	if (member->holder.nr)
-		q->window.stats.deaths++;
+		q->inflight.stats.deaths++;
 	if (!group->dead)
 		mqbus_member_report(member, member->holder.nr ? MQBUS_EVENT_KIND_MEMBER_DIED :
 				    MQBUS_EVENT_KIND_MEMBER_LEFT, NULL, member->holder.nr);
 	do {
 		/* Of a deleted group nothing holds the records where they were */
 		more = !group->dead &&
-		       mqbus_window_leave(&q->window, &member->holder, MQBUS_WINDOW_STEP, &now);
+		       mqbus_inflight_leave(&q->inflight, &member->holder, MQBUS_INFLIGHT_STEP, &now);
 		if (!more)
-			mqbus_window_stand(&q->window, &member->holder);
+			mqbus_inflight_stand(&q->inflight, &member->holder);
 		mqbus_queue_proceed(q);
 		if (more) {
 			cond_resched();
@@ -436,7 +436,7 @@ void mqbus_queue_settled(struct mqbus_member *member)
  */
 void mqbus_queue_placed(struct mqbus_group *group, u32 partition)
 {
-	mqbus_window_place(&group->queue->window, partition);
+	mqbus_inflight_place(&group->queue->inflight, partition);
 }
 
 /**
@@ -452,7 +452,7 @@ bool mqbus_queue_waits(struct mqbus_group *group, u32 partition)
 	bool waits;
 
 	spin_lock(&group->lock);
-	waits = group->queue->window.lanes[partition].aside;
+	waits = group->queue->inflight.lanes[partition].aside;
 	spin_unlock(&group->lock);
 	return waits;
 }
@@ -470,7 +470,7 @@ void mqbus_queue_forget(struct mqbus_group *group, u32 partition)
 
 	do {
 		spin_lock(&q->group->lock);
-		more = mqbus_window_forget(&q->window, partition);
+		more = mqbus_inflight_forget(&q->inflight, partition);
 		mqbus_queue_proceed(q);
 		cond_resched();
 	} while (more);
@@ -488,9 +488,9 @@ void mqbus_queue_forget_retry(struct mqbus_group *group, u32 first, u32 last)
 	bool more;
 
 	spin_lock(&q->group->lock);
-	mqbus_window_forget_begin(&q->window);
+	mqbus_inflight_forget_begin(&q->inflight);
 	do {
-		more = mqbus_window_forget_retry(&q->window, first, last);
+		more = mqbus_inflight_forget_retry(&q->inflight, first, last);
 		mqbus_queue_proceed(q);
 		if (more) {
 			cond_resched();

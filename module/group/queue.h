@@ -26,7 +26,7 @@ struct mqbus_who;
  * @producer: what dead letters carry as their producer
  * @waiters: members that wait for records; each is woken by itself
  * @timer: does what is due
- * @window: what was taken and not settled
+ * @inflight: what was taken and not settled
  * @jitters: what failed waits at random, see mqbus_queue_now()
  * @options: as the owner gave them
  * @seq: number of the last dead letter
@@ -57,7 +57,7 @@ struct mqbus_group_queue {
 	bool jitters;	/* stored under the group's lock, loaded before it is taken */
 
 	/* guarded by the group's lock */
-	struct mqbus_window window;
+	struct mqbus_inflight inflight;
 	struct mqbus_queue options;
 	u64 seq;
 	struct mqbus_topic *dlq;

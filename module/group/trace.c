@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tracepoints of groups, and what the window tells through them.
+ * Tracepoints of groups, and what the in-flight table tells through them.
  */
 #include "core/trace.h"
 #include "core/inflight.h"
@@ -11,49 +11,49 @@
 #define CREATE_TRACE_POINTS
 #include "group/trace.h"
 
-static const struct mqbus_group *window_group(const struct mqbus_window *w)
+static const struct mqbus_group *inflight_group(const struct mqbus_inflight *f)
 {
-	return container_of(w, struct mqbus_group_queue, window)->group;
+	return container_of(f, struct mqbus_group_queue, inflight)->group;
 }
 
-static void window_settle(const struct mqbus_window *w, u32 i, const char *what)
+static void inflight_settle(const struct mqbus_inflight *f, u32 i, const char *what)
 {
-	trace_settle(window_group(w), mqbus_window_entry(w, i)->partition,
-		     mqbus_window_record(w, i)->offset, what);
+	trace_settle(inflight_group(f), mqbus_inflight_entry(f, i)->partition,
+		     mqbus_inflight_record(f, i)->offset, what);
 }
 
-static void window_retry(const struct mqbus_window *w, u32 i, const char *reason, u64 wait)
+static void inflight_retry(const struct mqbus_inflight *f, u32 i, const char *reason, u64 wait)
 {
-	const struct mqbus_entry *e = mqbus_window_entry(w, i);
+	const struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
-	trace_retry(window_group(w), e->partition, mqbus_window_record(w, i)->offset,
+	trace_retry(inflight_group(f), e->partition, mqbus_inflight_record(f, i)->offset,
 		    e->failures, reason, wait);
 }
 
-static const struct mqbus_trace window_trace = {
-	.settle = window_settle,
-	.retry = window_retry,
+static const struct mqbus_trace inflight_trace = {
+	.settle = inflight_settle,
+	.retry = inflight_retry,
 };
 
-static unsigned int window_events;
+static unsigned int inflight_events;
 
 /**
- * mqbus_trace_window() - somebody looks at one more event of the window
+ * mqbus_trace_inflight() - somebody looks at one more event of the in-flight table
  *
  * Return: 0.
  */
-int mqbus_trace_window(void)
+int mqbus_trace_inflight(void)
 {
-	window_events++;
-	WRITE_ONCE(mqbus_trace, &window_trace);
+	inflight_events++;
+	WRITE_ONCE(mqbus_trace, &inflight_trace);
 	return 0;
 }
 
 /**
- * mqbus_trace_no_window() - undo mqbus_trace_window()
+ * mqbus_trace_no_inflight() - undo mqbus_trace_inflight()
  */
-void mqbus_trace_no_window(void)
+void mqbus_trace_no_inflight(void)
 {
-	if (!--window_events)
+	if (!--inflight_events)
 		WRITE_ONCE(mqbus_trace, NULL);
 }

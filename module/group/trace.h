@@ -26,9 +26,9 @@
 struct mqbus_group;
 struct mqbus_topic;
 
-/* The window is to call back, and no more; under the lock of all tracepoints */
-int mqbus_trace_window(void);
-void mqbus_trace_no_window(void);
+/* The in-flight table is to call back, and no more; under the lock of all tracepoints */
+int mqbus_trace_inflight(void);
+void mqbus_trace_no_inflight(void);
 
 TRACE_EVENT(deliver,
 	TP_PROTO(const struct mqbus_group *group, u32 pid, u32 partition, u64 offset, u64 count,
@@ -76,7 +76,7 @@ TRACE_EVENT_FN(settle,
 	),
 	TP_printk("topic=%s group=%s partition=%u offset=%llu what=%s", __get_str(topic),
 		  __get_str(group), __entry->partition, __entry->offset, __get_str(what)),
-	mqbus_trace_window, mqbus_trace_no_window
+	mqbus_trace_inflight, mqbus_trace_no_inflight
 );
 
 TRACE_EVENT_FN(retry,
@@ -104,7 +104,7 @@ TRACE_EVENT_FN(retry,
 	TP_printk("topic=%s group=%s partition=%u offset=%llu failures=%u reason=%s wait=%llu",
 		  __get_str(topic), __get_str(group), __entry->partition, __entry->offset,
 		  __entry->failures, __get_str(reason), __entry->wait),
-	mqbus_trace_window, mqbus_trace_no_window
+	mqbus_trace_inflight, mqbus_trace_no_inflight
 );
 
 TRACE_EVENT(dead_letter,

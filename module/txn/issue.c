@@ -181,13 +181,13 @@ static void act_settle(struct mqbus_transact_act *act, struct mqbus_now *now)
 		const union mqbus_element *e = &act->elements[i];
 
 		if (q)
-			WARN_ON_ONCE(mqbus_window_settle(&q->window, &member->holder,
+			WARN_ON_ONCE(mqbus_inflight_settle(&q->inflight, &member->holder,
 							 &e->settle, now));
 		else
 			mqbus_member_commit_at(member, e->mark.partition, &e->mark.at);
 	}
 	if (q)
-		mqbus_window_flush(&q->window);
+		mqbus_inflight_flush(&q->inflight);
 }
 
 /* Do it, with all locks held, after a check. */

@@ -38,17 +38,17 @@ static int act_refuse(struct mqbus_transact_act *act, struct mqbus_obstacle *wai
 static int act_check_leases(struct mqbus_transaction *t, u32 a)
 {
 	struct mqbus_transact_act *act = &t->acts[a];
-	struct mqbus_window *w = &act->member->group->queue->window;
+	struct mqbus_inflight *f = &act->member->group->queue->inflight;
 	int err = 0;
 	u32 i, n;
 
 	for (n = 0; n < act->user.count; n++) {
-		err = mqbus_window_name(w, &act->member->holder, act->elements[n].settle.lease);
+		err = mqbus_inflight_name(f, &act->member->holder, act->elements[n].settle.lease);
 		if (err)
 			break;
 	}
 	for (i = 0; i < n; i++)
-		mqbus_window_unname(w, act->elements[i].settle.lease);
+		mqbus_inflight_unname(f, act->elements[i].settle.lease);
 	return err ? mqbus_transact_failed(t, a, n, err) : 0;
 }
 

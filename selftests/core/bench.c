@@ -124,7 +124,7 @@ static void bench_lease(u32 nr, bool shuffled, u64 lease, u32 keys)
 
 	rng_init(&rng, nr);
 	group_make(&g, &o);
-	CHECK(!mqbus_window_sit(&g.w, &holder));
+	CHECK(!mqbus_inflight_sit(&g.w, &holder));
 	for (t = 0; t < TIMES; t++) {
 		u64 sum_ns = 0;
 
@@ -138,7 +138,7 @@ static void bench_lease(u32 nr, bool shuffled, u64 lease, u32 keys)
 				u64 end = lease ? now.mono + lease + k : 0;
 				u32 left = U32_MAX;
 
-				CHECK(mqbus_window_take(&g.w, &holder, &out[k], 1, end, 1, &left));
+				CHECK(mqbus_inflight_take(&g.w, &holder, &out[k], 1, end, 1, &left));
 			}
 			sum_ns += now_ns() - begin;
 			for (k = nr; shuffled && k > 1; k--) {
@@ -152,7 +152,7 @@ static void bench_lease(u32 nr, bool shuffled, u64 lease, u32 keys)
 			for (k = 0; k < nr; k++) {
 				struct mqbus_settle s = { .lease = out[k].lease };
 
-				CHECK(!mqbus_window_settle(&g.w, &holder, &s, &now));
+				CHECK(!mqbus_inflight_settle(&g.w, &holder, &s, &now));
 			}
 			sum_ns += now_ns() - begin;
 		}

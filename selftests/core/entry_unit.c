@@ -219,7 +219,7 @@ static void test_backoff(void)
 static void test_seats_many(void)
 {
 	static struct mqbus_holder *seats[MQBUS_MEMBERS_MAX], many[MQBUS_MEMBERS_MAX];
-	static struct mqbus_window w;
+	static struct mqbus_inflight w;
 	struct mqbus_holder one;
 	struct rng rng;
 	u32 i, round;
@@ -230,23 +230,23 @@ static void test_seats_many(void)
 	w.nr_seats = 70;
 	for (i = 0; i < MQBUS_MEMBERS_MAX; i++) {
 		if (i == 70) {
-			CHECK(mqbus_window_sit(&w, &one) == -ENOSPC && w.nr_sitting == 70);
+			CHECK(mqbus_inflight_sit(&w, &one) == -ENOSPC && w.nr_sitting == 70);
 			w.nr_seats = MQBUS_MEMBERS_MAX;
 		}
-		CHECK(!mqbus_window_sit(&w, &many[i]) && many[i].seat == i);
+		CHECK(!mqbus_inflight_sit(&w, &many[i]) && many[i].seat == i);
 	}
-	CHECK(mqbus_window_sit(&w, &one) == -ENOSPC && w.nr_sitting == MQBUS_MEMBERS_MAX);
+	CHECK(mqbus_inflight_sit(&w, &one) == -ENOSPC && w.nr_sitting == MQBUS_MEMBERS_MAX);
 	for (round = 0; round < 2000; round++) {
 		u32 a = rng_below(&rng, MQBUS_MEMBERS_MAX), b = rng_below(&rng, MQBUS_MEMBERS_MAX);
 
 		if (a == b)
 			continue;
-		mqbus_window_stand(&w, seats[a]);
-		mqbus_window_stand(&w, seats[b]);
+		mqbus_inflight_stand(&w, seats[a]);
+		mqbus_inflight_stand(&w, seats[b]);
 		CHECK(!seats[a] && !seats[b] && w.nr_sitting == MQBUS_MEMBERS_MAX - 2);
-		CHECK(!mqbus_window_sit(&w, &many[min(a, b)]) &&
+		CHECK(!mqbus_inflight_sit(&w, &many[min(a, b)]) &&
 		      seats[min(a, b)] == &many[min(a, b)]);
-		CHECK(!mqbus_window_sit(&w, &many[max(a, b)]) &&
+		CHECK(!mqbus_inflight_sit(&w, &many[max(a, b)]) &&
 		      seats[max(a, b)] == &many[max(a, b)]);
 	}
 	test_end();

@@ -13,17 +13,17 @@ static u32 forget(u32 partition, u32 steps)
 		bool again;
 
 		g.w.steps = steps;
-		again = mqbus_window_forget(&g.w, partition);
+		again = mqbus_inflight_forget(&g.w, partition);
 		group_unlock(&g, false);
 		if (!again)
 			break;
 	}
-	mqbus_window_forget_begin(&g.w);
+	mqbus_inflight_forget_begin(&g.w);
 	for (holds++;; holds++) {
 		bool again;
 
 		g.w.steps = steps;
-		again = mqbus_window_forget_retry(&g.w, partition, partition);
+		again = mqbus_inflight_forget_retry(&g.w, partition, partition);
 		group_unlock(&g, false);
 		if (!again)
 			return holds;
@@ -48,13 +48,13 @@ static void test_forget_leased(void)
 	publish(0, 1, 0);
 	CHECK(!ready(0) && !take(0, 99));
 	CHECK(forget(0, 1) == 4 && !g.lane[0].pending && g.lane[1].pending == 1);
-	CHECK(holders[0].nr == 1 && g.w.leased == 1 && g.w.inflight == 1);
+	CHECK(holders[0].nr == 1 && g.w.leased == 1 && g.w.nr == 1);
 	CHECK(g.w.stats.released == 3 && g.w.stats.discarded == 3);
 	g.w.conf.paused = false;
 	CHECK(ready(0));
 	for (k = 0; k < 2; k++) {
 		for (i = 0; i < 3; i++)
-			CHECK(mqbus_window_find(&g.w, &holders[0], leases[i], &entry) == -ESTALE);
+			CHECK(mqbus_inflight_find(&g.w, &holders[0], leases[i], &entry) == -ESTALE);
 		/* The next lease of an entry forgets that */
 		if (!k)
 			while (publish(0, 1, 0), take(0, 1), (u32)out[0].lease != (u32)leases[0])
@@ -93,7 +93,7 @@ static void test_forget(void)
 	for (i = 0; i < 11; i++)
 		if (out[i].offset == 2)
 			CHECK(!settle_delay(0, out[i].lease, MQBUS_NACK, 5));
-	CHECK(!mqbus_window_leave(&g.w, &holders[0], 99, &now));
+	CHECK(!mqbus_inflight_leave(&g.w, &holders[0], 99, &now));
 	CHECK(g.lane[0].pending == 7 && g.lane[1].pending == 7 && g.w.retrying == 2);
 	CHECK(g.lane[0].aside == 3 && g.lane[1].aside == 3);
 	g.w.max_retry = 1;	/* so that what is left waits where it is */
@@ -104,12 +104,12 @@ static void test_forget(void)
 	/* The one behind a key was never handed out */
 	CHECK(g.w.stats.discarded == 6);
 	/* The key that two partitions share is the other one's now */
-	CHECK(take(0, 99) == 3 && g.w.inflight == 5);
+	CHECK(take(0, 99) == 3 && g.w.nr == 5);
 	for (i = 0; i < 3; i++)
 		CHECK(out[i].partition == 1);
-	CHECK(!mqbus_window_leave(&g.w, &holders[0], 99, &now));
-	CHECK(forget(1, 99) == 2 && !g.w.table.used && !g.w.inflight);
-	CHECK(!g.w.retrying && !g.w.held && !g.w.nr_dead && mqbus_window_due(&g.w) == U64_MAX);
+	CHECK(!mqbus_inflight_leave(&g.w, &holders[0], 99, &now));
+	CHECK(forget(1, 99) == 2 && !g.w.table.used && !g.w.nr);
+	CHECK(!g.w.retrying && !g.w.held && !g.w.nr_dead && mqbus_inflight_due(&g.w) == U64_MAX);
 	CHECK(mqbus_list_empty(&g.w.stay) && !g.lane[1].aside && g.w.letter == MQBUS_NONE);
 	CHECK(g.w.stow == MQBUS_NONE);
 	for (k = 0; k <= g.keys.mask; k++)
@@ -141,30 +141,30 @@ static void test_forget_all(void)
 	}
 	CHECK(g.w.retrying == n);
 	for (p = 0; p < MANY_LANES; p++) {
-		CHECK(g.lane[p].aside == n / MANY_LANES && !mqbus_window_forget(&g.w, p));
-		mqbus_window_flush(&g.w);
+		CHECK(g.lane[p].aside == n / MANY_LANES && !mqbus_inflight_forget(&g.w, p));
+		mqbus_inflight_flush(&g.w);
 	}
 	/* Of one partition: a look at each, however few there are of it */
-	mqbus_window_forget_begin(&g.w);
+	mqbus_inflight_forget_begin(&g.w);
 	do {
 		before = g.w.retrying;
-		again = mqbus_window_forget_retry(&g.w, 7, 7);
-		CHECK(before - g.w.retrying <= MQBUS_WINDOW_STEP / MANY_LANES + 1);
+		again = mqbus_inflight_forget_retry(&g.w, 7, 7);
+		CHECK(before - g.w.retrying <= MQBUS_INFLIGHT_STEP / MANY_LANES + 1);
 		group_unlock(&g, false);
 		holds++;
 	} while (again);
-	CHECK(holds == n / MQBUS_WINDOW_STEP && !g.lane[7].pending);
+	CHECK(holds == n / MQBUS_INFLIGHT_STEP && !g.lane[7].pending);
 	n -= n / MANY_LANES;
 	CHECK(g.w.retrying == n);
 	/* And of all at once: no more than that */
-	mqbus_window_forget_begin(&g.w);
+	mqbus_inflight_forget_begin(&g.w);
 	for (holds = 0, again = true; again; holds++) {
 		before = g.w.retrying;
-		again = mqbus_window_forget_retry(&g.w, 0, MANY_LANES - 1);
-		CHECK(before - g.w.retrying <= MQBUS_WINDOW_STEP);
+		again = mqbus_inflight_forget_retry(&g.w, 0, MANY_LANES - 1);
+		CHECK(before - g.w.retrying <= MQBUS_INFLIGHT_STEP);
 		group_unlock(&g, false);
 	}
-	CHECK(holds == n / MQBUS_WINDOW_STEP && !g.w.retrying && !g.w.table.used);
+	CHECK(holds == n / MQBUS_INFLIGHT_STEP && !g.w.retrying && !g.w.table.used);
 	CHECK(g.w.stats.discarded == o.max_retry && !g.w.retry_live);
 	end();
 }
@@ -181,16 +181,16 @@ static void test_forget_walk(void)
 	for (i = 0; i < 4; i++)
 		leases[i] = retry_leased(1, 72);
 	publish(1, 1, 0);
-	mqbus_window_forget_begin(&g.w);
+	mqbus_inflight_forget_begin(&g.w);
 	g.w.steps = 1;
-	CHECK(mqbus_window_forget_retry(&g.w, 1, 1) && g.w.walk == (u32)leases[1]);
-	mqbus_window_flush(&g.w);
+	CHECK(mqbus_inflight_forget_retry(&g.w, 1, 1) && g.w.walk == (u32)leases[1]);
+	mqbus_inflight_flush(&g.w);
 	/* The one where it stands goes, and its entry may be anything then */
 	CHECK(!settle(1, leases[1], MQBUS_ACK) && g.w.walk == (u32)leases[2]);
 	CHECK(take(0, 1) == 1 && out[0].partition == 1);
 	CHECK(!settle_delay(0, out[0].lease, MQBUS_NACK, SECOND));
 	CHECK(!mqbus_list_empty(&g.w.stay) && g.w.retrying == 3);
-	CHECK(!mqbus_window_forget_retry(&g.w, 1, 1) && g.w.walk == MQBUS_NONE);
+	CHECK(!mqbus_inflight_forget_retry(&g.w, 1, 1) && g.w.walk == MQBUS_NONE);
 	group_unlock(&g, false);
 	CHECK(mqbus_list_empty(&g.w.stay) && g.w.retrying == 4);
 	end();

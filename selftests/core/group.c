@@ -41,7 +41,7 @@ void group_make(struct group *g, const struct group_options *o)
 	g->w.margin = o->margin;
 	g->w.conf.max_inflight = o->max_inflight;
 	g->w.conf.credit = o->max_inflight;
-	mqbus_window_init(&g->w, calloc(nr, sizeof(struct mqbus_entry)), nr);
+	mqbus_inflight_init(&g->w, calloc(nr, sizeof(struct mqbus_entry)), nr);
 }
 
 void group_free(struct group *g)
@@ -86,7 +86,7 @@ bool group_publish(struct group *g, u32 lane, u32 size, u32 key)
 	struct mqbus_ring *ring = &g->rings[lane];
 	bool room;
 
-	mqbus_window_flush(&g->w);
+	mqbus_inflight_flush(&g->w);
 	spin_lock(&ring->lock);
 	mqbus_ring_begin(ring);
 	room = mqbus_ring_reserve(ring, size, mqbus_cursor_floor(&g->cursors[lane]));
@@ -105,11 +105,11 @@ u32 group_unlock(struct group *g, bool blocked)
 	bool more;
 
 	for (;; holds++) {
-		more = blocked ? mqbus_window_postpone(&g->w) : mqbus_window_stow(&g->w);
+		more = blocked ? mqbus_inflight_postpone(&g->w) : mqbus_inflight_stow(&g->w);
 		/* What one hold may do, whatever it is for: the last record may be as large */
-		CHECK(g->w.steps <= MQBUS_WINDOW_STEP);
+		CHECK(g->w.steps <= MQBUS_INFLIGHT_STEP);
 		CHECK(g->w.copied < g->w.hold + max(g->w.margin, 1U));
-		mqbus_window_flush(&g->w);
+		mqbus_inflight_flush(&g->w);
 		if (!more)
 			return holds;
 	}
@@ -122,9 +122,9 @@ static void scribble_retry(struct group *g)
 	u64 at = lane->end, lap = lane->ring->size, bytes = 0;
 	u32 i;
 
-	for (i = lane->order.first; i != MQBUS_NONE; i = mqbus_window_entry(&g->w, i)->order.next) {
-		u64 pos = mqbus_window_entry(&g->w, i)->pos + lap;
-		u32 size = mqbus_window_record(&g->w, i)->size;
+	for (i = lane->order.first; i != MQBUS_NONE; i = mqbus_inflight_entry(&g->w, i)->order.next) {
+		u64 pos = mqbus_inflight_entry(&g->w, i)->pos + lap;
+		u32 size = mqbus_inflight_record(&g->w, i)->size;
 
 		CHECK(pos >= at && pos + size <= lane->end + lap);
 		memset(mqbus_ring_record(lane->ring, at), 0xff, pos - at);
@@ -139,7 +139,7 @@ void group_scribble(struct group *g)
 {
 	u32 i;
 
-	mqbus_window_flush(&g->w);
+	mqbus_inflight_flush(&g->w);
 	for (i = 0; i < g->lanes; i++) {
 		struct mqbus_ring *ring = &g->rings[i];
 		u64 floor = mqbus_cursor_floor(&g->cursors[i]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of the window share: a queue group with its rings, and records
+ * What the tests of the in-flight table share: a queue group with its rings, and records
  * whose content follows from where they were published.
  */
 #ifndef SELFTESTS_CORE_GROUP_H
@@ -30,7 +30,7 @@ struct group_options {
 
 /* Lane @lanes is the retry ring */
 struct group {
-	struct mqbus_window w;
+	struct mqbus_inflight w;
 	u32 lanes;
 	struct ring_mem mem[GROUP_LANES_MAX + 1];
 	struct mqbus_ring rings[GROUP_LANES_MAX + 1];

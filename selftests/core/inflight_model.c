@@ -2,7 +2,7 @@
 /*
  * Random operations on a window, each compared with a model that is nothing but
  * lists of records with their state. What the model leaves open - which partition
- * comes next, whether the retry ring had room - is taken from the window, after it
+ * comes next, whether the retry ring had room - is taken from the in-flight table, after it
  * was checked that it may be so.
  */
 #include <errno.h>
@@ -29,7 +29,7 @@ struct rec {
 	u32 lane;
 	u32 size;
 	u32 key;
-	u32 entry;	/* in the window's table, while it is neither UNTAKEN nor DONE */
+	u32 entry;	/* in the in-flight table's table, while it is neither UNTAKEN nor DONE */
 	u64 offset;
 	u64 begin;	/* in its partition */
 	u64 pos;	/* in the ring where it lies */
@@ -100,7 +100,7 @@ struct sim {
 	u64 reached;	/* records that were ever taken */
 	u64 untried;	/* of these, forgotten before anybody had them */
 	struct last last[ENTRIES];
-	struct mqbus_window_stats stats;
+	struct mqbus_inflight_stats stats;
 
 	/* the last take, to be taken back */
 	struct mqbus_leased got[CREDIT];
@@ -134,19 +134,19 @@ static void list_drop(struct list *l, const struct rec *r)
 
 static const struct mqbus_entry *entry_of(struct sim *s, const struct rec *r)
 {
-	return mqbus_window_entry(&s->g.w, r->entry);
+	return mqbus_inflight_entry(&s->g.w, r->entry);
 }
 
 static struct rec *rec_of(struct sim *s, u32 entry)
 {
-	u32 lane = mqbus_window_entry(&s->g.w, entry)->partition;
-	u64 offset = mqbus_window_record(&s->g.w, entry)->offset;
+	u32 lane = mqbus_inflight_entry(&s->g.w, entry)->partition;
+	u64 offset = mqbus_inflight_record(&s->g.w, entry)->offset;
 
 	CHECK(lane < s->o.lanes && offset < s->published[lane]);
 	return &s->recs[lane][offset];
 }
 
-/* What the window counts, counted again */
+/* What the in-flight table counts, counted again */
 struct counts {
 	u32 inflight;
 	u32 retrying;
@@ -159,7 +159,7 @@ struct counts {
 	u32 aside[GROUP_LANES];
 };
 
-/* Every record of the model that is outstanding is asked for in the window */
+/* Every record of the model that is outstanding is asked for in the in-flight table */
 static void count(struct sim *s, struct counts *c)
 {
 	u32 lane;
@@ -191,14 +191,14 @@ static void check_order(struct sim *s, const struct mqbus_list *list, const stru
 
 	for (i = 0; i < want->n; i++) {
 		CHECK(at == want->recs[i]->entry);
-		at = mqbus_window_entry(&s->g.w, at)->list.next;
+		at = mqbus_inflight_entry(&s->g.w, at)->list.next;
 	}
 	CHECK(at == MQBUS_NONE);
 }
 
 static void check_entry(struct sim *s, u32 i)
 {
-	const struct mqbus_entry *e = mqbus_window_entry(&s->g.w, i);
+	const struct mqbus_entry *e = mqbus_inflight_entry(&s->g.w, i);
 	struct rec *r = rec_of(s, i);
 
 	CHECK(r->state != UNTAKEN && r->state != DONE && r->entry == i && r->seen != s->checks);
@@ -212,7 +212,7 @@ static void check_entry(struct sim *s, u32 i)
 		s->met[r->state == LEASED ? PASSED : MOVED]++;
 		r->pos = e->pos;
 	}
-	CHECK(group_whole(mqbus_window_record(&s->g.w, i), r->lane, r->offset, r->size, r->key));
+	CHECK(group_whole(mqbus_inflight_record(&s->g.w, i), r->lane, r->offset, r->size, r->key));
 	if (r->state == LEASED)
 		CHECK(e->seat == r->holder && e->lease == r->lease >> 32);
 	if (r->state == DEAD)
@@ -231,11 +231,11 @@ static void check_floors(struct sim *s)
 	bool moved = false;
 	u32 i;
 
-	mqbus_window_flush(&s->g.w);
+	mqbus_inflight_flush(&s->g.w);
 	for (i = 0; i < s->o.lanes; i++)
 		oldest[i] = s->g.cursors[i].given.pos;
 	for (i = 0; i < s->g.w.table.nr; i++) {
-		const struct mqbus_entry *e = mqbus_window_entry(&s->g.w, i);
+		const struct mqbus_entry *e = mqbus_inflight_entry(&s->g.w, i);
 
 		if (e->state != MQBUS_ENTRY_FREE && e->place != MQBUS_PLACE_RETRY)
 			oldest[e->partition] = min(oldest[e->partition], e->pos);
@@ -258,7 +258,7 @@ static bool key_busy(struct sim *s, const struct rec *r)
 /* Whether a take would hand out something, or hold back */
 static bool would_take(struct sim *s, const struct counts *c, u32 holder)
 {
-	const struct mqbus_window_conf *conf = &s->g.w.conf;
+	const struct mqbus_inflight_conf *conf = &s->g.w.conf;
 	u32 i;
 
 	if (s->leases[holder].n >= conf->credit)
@@ -276,10 +276,10 @@ static bool would_take(struct sim *s, const struct counts *c, u32 holder)
 	return false;
 }
 
-static bool window_ready(struct sim *s, u32 holder)
+static bool inflight_ready(struct sim *s, u32 holder)
 {
 	u32 left = U32_MAX;
-	bool ready = mqbus_window_ready(&s->g.w, &s->holders[holder], &left);
+	bool ready = mqbus_inflight_ready(&s->g.w, &s->holders[holder], &left);
 
 	CHECK(!left);
 	return ready;
@@ -294,21 +294,21 @@ static void check_ready(struct sim *s, const struct counts *c)
 		if (!s->seated[i])
 			continue;
 		if (would_take(s, c, i)) {
-			CHECK(window_ready(s, i));
-		} else if (window_ready(s, i)) {
+			CHECK(inflight_ready(s, i));
+		} else if (inflight_ready(s, i)) {
 			/* Something was settled, but not what a partition waits for */
 			CHECK(s->o.max_held && c->held == s->o.max_held);
 			s->met[IN_VAIN]++;
 			left = U32_MAX;
-			CHECK(!mqbus_window_take(&s->g.w, &s->holders[i], &none, 1, 0, 1, &left));
-			CHECK(!left && !window_ready(s, i));
+			CHECK(!mqbus_inflight_take(&s->g.w, &s->holders[i], &none, 1, 0, 1, &left));
+			CHECK(!left && !inflight_ready(s, i));
 		}
 	}
 }
 
 static void check_stats(struct sim *s, const struct counts *c)
 {
-	const struct mqbus_window_stats *t = &s->g.w.stats;
+	const struct mqbus_inflight_stats *t = &s->g.w.stats;
 
 	CHECK(!memcmp(t, &s->stats, sizeof(*t)));
 	CHECK(t->delivered == t->acked + t->nacked + t->released + t->rejected + t->expired +
@@ -331,7 +331,7 @@ static void check_keys(struct sim *s)
 		CHECK(s->heads[k]->state != HELD && s->heads[k]->state != DONE);
 		check_order(s, &s->g.keys.heads[s->heads[k]->entry].held, held);
 		CHECK(mqbus_keys_find(&s->g.keys,
-				      mqbus_window_record(&s->g.w, s->heads[k]->entry)) ==
+				      mqbus_inflight_record(&s->g.w, s->heads[k]->entry)) ==
 		      s->heads[k]->entry);
 		for (i = 0; i < held->n; i++)
 			CHECK(held->recs[i]->state == HELD && held->recs[i]->key == k);
@@ -354,9 +354,9 @@ static bool retry_fits(struct sim *s, const struct rec *r)
 	if (c.retrying >= s->o.max_retry || c.live + r->size + s->o.margin > s->o.retry_size)
 		return false;
 	for (i = lane->order.first; i != MQBUS_NONE;
-	     i = mqbus_window_entry(&s->g.w, i)->order.next) {
-		const struct mqbus_entry *e = mqbus_window_entry(&s->g.w, i);
-		u32 size = mqbus_window_record(&s->g.w, i)->size;
+	     i = mqbus_inflight_entry(&s->g.w, i)->order.next) {
+		const struct mqbus_entry *e = mqbus_inflight_entry(&s->g.w, i);
+		u32 size = mqbus_inflight_record(&s->g.w, i)->size;
 
 		if (e->state != MQBUS_ENTRY_LEASED) {
 			*(leased ? &gap : &before) += size;
@@ -419,21 +419,21 @@ static void unlock(struct sim *s, bool full)
 
 static void check_all(struct sim *s)
 {
-	struct mqbus_window *w = &s->g.w;
+	struct mqbus_inflight *w = &s->g.w;
 	struct counts c;
 	u32 used = 0, i;
 
 	unlock(s, false);
 	s->checks++;
 	for (i = 0; i < w->table.nr; i++)
-		if (mqbus_window_entry(w, i)->state != MQBUS_ENTRY_FREE) {
+		if (mqbus_inflight_entry(w, i)->state != MQBUS_ENTRY_FREE) {
 			check_entry(s, i);
 			used++;
 		}
 	/* Each is one of the model's, none is there twice, and so none is lost */
 	CHECK(used == s->outstanding && w->table.used == used);
 	count(s, &c);
-	CHECK(w->inflight == c.inflight && w->retrying == c.retrying && w->held == c.held);
+	CHECK(w->nr == c.inflight && w->retrying == c.retrying && w->held == c.held);
 	CHECK(w->leased == c.leased && w->nr_dead == c.dead && w->retry_live == c.live);
 	CHECK(w->table.heap == c.due && w->walk == MQBUS_NONE);
 	CHECK(w->retrying <= w->max_retry && w->held <= w->max_held);
@@ -524,7 +524,7 @@ static void model_unlease(struct sim *s, struct rec *r)
 static void model_fail(struct sim *s, struct rec *r, enum mqbus_reason reason, u64 delay,
 		       u32 chance)
 {
-	const struct mqbus_window_conf *conf = &s->g.w.conf;
+	const struct mqbus_inflight_conf *conf = &s->g.w.conf;
 
 	if (s->o.once) {
 		model_discard(s, r);
@@ -685,7 +685,7 @@ static void model_lease(struct sim *s, const struct mqbus_leased *l, u32 holder,
 
 /*
  * Of those held back just now find the entries. Between partitions that one take
- * went through the order is the window's.
+ * went through the order is the in-flight table's.
  */
 static void adopt_held(struct sim *s)
 {
@@ -709,7 +709,7 @@ static void adopt_held(struct sim *s)
 				r->entry = at;
 			}
 			CHECK(held->recs[i] == r);
-			at = mqbus_window_entry(&s->g.w, at)->list.next;
+			at = mqbus_inflight_entry(&s->g.w, at)->list.next;
 		}
 	}
 }
@@ -721,7 +721,7 @@ static void op_take(struct sim *s, u32 holder)
 	u32 left = U32_MAX;
 	struct counts c;
 
-	n = mqbus_window_take(&s->g.w, &s->holders[holder], s->got, max, end, s->now.real, &left);
+	n = mqbus_inflight_take(&s->g.w, &s->holders[holder], s->got, max, end, s->now.real, &left);
 	CHECK(n <= max);
 	for (i = 0; i < n; i++)
 		model_lease(s, &s->got[i], holder, end);
@@ -750,7 +750,7 @@ static void op_untake(struct sim *s)
 		const struct mqbus_leased *l = &s->got[s->nr_got - 1];
 		struct rec *r = &s->recs[l->partition][l->offset];
 
-		mqbus_window_untake(&s->g.w, &s->holders[holder], l->lease);
+		mqbus_inflight_untake(&s->g.w, &s->holders[holder], l->lease);
 		if (r->state != LEASED || r->lease != l->lease || r->holder != holder)
 			continue;
 		model_unlease(s, r);
@@ -835,7 +835,7 @@ static void op_settle(struct sim *s, u32 holder)
 		want = model_result(s, settle.lease, holder);
 	if (!want)
 		r = rec_of(s, (u32)settle.lease);
-	CHECK(mqbus_window_settle(&s->g.w, &s->holders[holder], &settle, &s->now) == want);
+	CHECK(mqbus_inflight_settle(&s->g.w, &s->holders[holder], &settle, &s->now) == want);
 	if (r)
 		model_settle(s, r, settle.what, settle.delay, chance);
 }
@@ -845,7 +845,7 @@ static void op_settle_held(struct sim *s, u32 holder)
 	enum mqbus_settlement what = rng_once(&s->rng, 2) ? MQBUS_ACK : MQBUS_RELEASE;
 	u32 max = 1 + rng_below(&s->rng, 10), n = min(max, s->leases[holder].n), i;
 
-	CHECK(mqbus_window_settle_held(&s->g.w, &s->holders[holder], what, max, &s->now) == n);
+	CHECK(mqbus_inflight_settle_held(&s->g.w, &s->holders[holder], what, max, &s->now) == n);
 	for (i = 0; i < n; i++)
 		model_settle(s, s->leases[holder].recs[0], what, 0, 0);
 }
@@ -854,7 +854,7 @@ static void op_leave(struct sim *s, u32 holder)
 {
 	while (s->seated[holder]) {
 		u32 max = rng_below(&s->rng, 4), n = min(max, s->leases[holder].n), i;
-		bool more = mqbus_window_leave(&s->g.w, &s->holders[holder], max, &s->now);
+		bool more = mqbus_inflight_leave(&s->g.w, &s->holders[holder], max, &s->now);
 
 		for (i = 0; i < n; i++) {
 			struct rec *r = s->leases[holder].recs[0];
@@ -866,7 +866,7 @@ static void op_leave(struct sim *s, u32 holder)
 		CHECK(more == (s->leases[holder].n != 0));
 		check_all(s);
 		if (!more) {
-			mqbus_window_stand(&s->g.w, &s->holders[holder]);
+			mqbus_inflight_stand(&s->g.w, &s->holders[holder]);
 			s->seated[holder] = false;
 		}
 	}
@@ -885,19 +885,19 @@ static void op_sit(struct sim *s, u32 holder)
 			return;
 	h->pid = 100 + holder;
 	h->uid = 200 + holder;
-	CHECK(!mqbus_window_sit(&s->g.w, h) && h->seat == holder);
+	CHECK(!mqbus_inflight_sit(&s->g.w, h) && h->seat == holder);
 	s->seated[holder] = true;
 }
 
 /* One at a time, since those of one time come in any order */
 static void op_tick(struct sim *s)
 {
-	mqbus_window_flush(&s->g.w);
+	mqbus_inflight_flush(&s->g.w);
 	s->now.mono += rng_once(&s->rng, 10) ? rng_below(&s->rng, 3000) : rng_below(&s->rng, 10);
 	s->now.real = s->now.mono + 1000000;
 	s->now.chance += rng_next(&s->rng);
 	do {
-		u64 due = mqbus_window_due(&s->g.w), least = U64_MAX;
+		u64 due = mqbus_inflight_due(&s->g.w), least = U64_MAX;
 		u32 chance = s->now.chance, lane, late = 0;
 		struct rec *r = NULL;
 		bool more;
@@ -915,7 +915,7 @@ static void op_tick(struct sim *s)
 		CHECK(due == least);
 		if (late)
 			r = rec_of(s, mqbus_heap_top(&s->g.w.table));
-		more = mqbus_window_tick(&s->g.w, 1, &s->now);
+		more = mqbus_inflight_tick(&s->g.w, 1, &s->now);
 		if (!late) {
 			CHECK(!more);
 			return;
@@ -960,19 +960,19 @@ static void op_bury(struct sim *s)
 		s->half = rng_once(&s->rng, 2);
 	}
 	if (rng_once(&s->rng, 4)) {
-		mqbus_window_rebury(&s->g.w);
+		mqbus_inflight_rebury(&s->g.w);
 		for (i = 0; i < s->dead.n; i++)
 			s->dead.recs[i]->tried = false;
 	}
 	for (r = model_letter(s); r && n--; r = model_letter(s)) {
 		CHECK(s->g.w.letter == r->entry);
 		if (s->full && (!s->half || r->lane % 2)) {
-			mqbus_window_unburied(&s->g.w, r->entry);
+			mqbus_inflight_unburied(&s->g.w, r->entry);
 			r->tried = true;
 			full = true;
 			continue;
 		}
-		mqbus_window_buried(&s->g.w, r->entry);
+		mqbus_inflight_buried(&s->g.w, r->entry);
 		list_drop(&s->dead, r);
 		s->stats.buried++;
 		s->met[BURIED]++;
@@ -985,7 +985,7 @@ static void op_bury(struct sim *s)
 
 static void op_conf(struct sim *s)
 {
-	struct mqbus_window_conf *conf = &s->g.w.conf;
+	struct mqbus_inflight_conf *conf = &s->g.w.conf;
 
 	switch (rng_below(&s->rng, 6)) {
 	case 0:
@@ -1061,8 +1061,8 @@ static bool forget_some(struct sim *s, u32 lane, bool retry)
 	bool more;
 
 	s->g.w.steps = looks;
-	more = retry ? mqbus_window_forget_retry(&s->g.w, lane, lane) :
-		       mqbus_window_forget(&s->g.w, lane);
+	more = retry ? mqbus_inflight_forget_retry(&s->g.w, lane, lane) :
+		       mqbus_inflight_forget(&s->g.w, lane);
 	CHECK(used - s->g.w.table.used <= looks);
 	for (; used > s->g.w.table.used; used--) {
 		model_forget(s, model_forgotten(s, lane, retry));
@@ -1087,10 +1087,10 @@ static void op_forget(struct sim *s)
 	while (forget_some(s, lane, false))
 		check_all(s);
 	check_all(s);
-	mqbus_window_forget_begin(&s->g.w);
+	mqbus_inflight_forget_begin(&s->g.w);
 	while (forget_some(s, lane, true))
 		/* Nothing comes and nothing is moved meanwhile */
-		mqbus_window_flush(&s->g.w);
+		mqbus_inflight_flush(&s->g.w);
 	check_all(s);
 	CHECK(!s->g.lane[lane].pending);
 
@@ -1099,7 +1099,7 @@ static void op_forget(struct sim *s)
 	CHECK(mqbus_ring_seek_step(ring, &seek) || s->published[lane] > MQBUS_RING_STEP);
 	mqbus_cursor_place(&s->g.cursors[lane], ring, &seek.at);
 	spin_unlock(&ring->lock);
-	mqbus_window_place(&s->g.w, lane);
+	mqbus_inflight_place(&s->g.w, lane);
 	s->floors[lane] = seek.at.pos;
 	s->taken[lane] = seek.at.offset;
 	for (k = 0; k < s->published[lane]; k++)
@@ -1164,7 +1164,7 @@ static void op_any(struct sim *s)
 /* In the end all that was published is settled, and nothing is left of it */
 static void drain(struct sim *s)
 {
-	struct mqbus_window_conf *conf = &s->g.w.conf;
+	struct mqbus_inflight_conf *conf = &s->g.w.conf;
 	u32 i;
 
 	conf->max_inflight = s->o.max_inflight;
@@ -1179,7 +1179,7 @@ static void drain(struct sim *s)
 		for (i = 0; i < GROUP_SEATS; i++) {
 			u32 n = s->leases[i].n;
 
-			CHECK(mqbus_window_settle_held(&s->g.w, &s->holders[i], MQBUS_ACK, ~0U,
+			CHECK(mqbus_inflight_settle_held(&s->g.w, &s->holders[i], MQBUS_ACK, ~0U,
 						       &s->now) == n);
 			while (s->leases[i].n)
 				model_settle(s, s->leases[i].recs[0], MQBUS_ACK, 0, 0);
@@ -1192,7 +1192,7 @@ static void drain(struct sim *s)
 		for (i = 0; i < s->o.lanes && s->taken[i] == s->published[i]; i++)
 			;
 	} while (s->outstanding || i < s->o.lanes);
-	CHECK(!s->g.w.table.used && !s->g.w.inflight && !s->g.w.retry_live);
+	CHECK(!s->g.w.table.used && !s->g.w.nr && !s->g.w.retry_live);
 	for (i = 0; s->o.max_held && i <= s->g.keys.mask; i++)
 		CHECK(s->g.keys.buckets[i] == MQBUS_NONE);
 }

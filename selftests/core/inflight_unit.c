@@ -24,7 +24,7 @@ static void test_keys(void)
 			k = i ? 1 + n * 7 % (GROUP_KEYS - 1) : n;
 			CHECK(out[n - 1].offset == i * (GROUP_KEYS - 1) + k - 1);
 			lease[k] = out[n - 1].lease;
-			CHECK(mqbus_keys_find(&g.keys, mqbus_window_record(&g.w, lease[k])) ==
+			CHECK(mqbus_keys_find(&g.keys, mqbus_inflight_record(&g.w, lease[k])) ==
 			      (u32)lease[k]);
 		}
 		CHECK(g.w.held == (GROUP_KEYS - 1) * (2 - i));
@@ -44,9 +44,9 @@ static void test_seats(void)
 	struct mqbus_holder one;
 
 	begin("seats: as many as there are", &usual);
-	CHECK(mqbus_window_sit(&g.w, &one) == -ENOSPC);
-	mqbus_window_stand(&g.w, &holders[2]);
-	CHECK(!g.seats[2] && !mqbus_window_sit(&g.w, &one));
+	CHECK(mqbus_inflight_sit(&g.w, &one) == -ENOSPC);
+	mqbus_inflight_stand(&g.w, &holders[2]);
+	CHECK(!g.seats[2] && !mqbus_inflight_sit(&g.w, &one));
 	CHECK(one.seat == 2 && g.seats[2] == &one && !one.nr && mqbus_list_empty(&one.leases));
 	end();
 }
@@ -62,29 +62,29 @@ static void test_lanes_many(void)
 	begin("partitions: so many are looked at in one call", &o);
 	for (lane = 0; lane < o.lanes; lane += 93) {
 		left = U32_MAX;
-		for (holds = 1; !mqbus_window_ready(&g.w, &holders[0], &left) && left; holds++)
-			CHECK(left == o.lanes - holds * MQBUS_WINDOW_STEP);
-		CHECK(holds == o.lanes / MQBUS_WINDOW_STEP);
+		for (holds = 1; !mqbus_inflight_ready(&g.w, &holders[0], &left) && left; holds++)
+			CHECK(left == o.lanes - holds * MQBUS_INFLIGHT_STEP);
+		CHECK(holds == o.lanes / MQBUS_INFLIGHT_STEP);
 		left = U32_MAX;
 		for (holds = 1;; holds++) {
-			CHECK(!mqbus_window_take(&g.w, &holders[0], out, 9, 0, 1, &left));
+			CHECK(!mqbus_inflight_take(&g.w, &holders[0], out, 9, 0, 1, &left));
 			if (!left)
 				break;
-			CHECK(left == o.lanes - holds * MQBUS_WINDOW_STEP);
+			CHECK(left == o.lanes - holds * MQBUS_INFLIGHT_STEP);
 		}
-		CHECK(holds == o.lanes / MQBUS_WINDOW_STEP);
+		CHECK(holds == o.lanes / MQBUS_INFLIGHT_STEP);
 
 		publish(lane, 2, 0);
 		CHECK(ready(0));
 		left = U32_MAX;
 		for (n = 0, holds = 1; !n; holds++) {
-			n = mqbus_window_take(&g.w, &holders[0], out, 1, 0, 1, &left);
+			n = mqbus_inflight_take(&g.w, &holders[0], out, 1, 0, 1, &left);
 			CHECK(n || left);
 		}
 		CHECK(n == 1 && out[0].partition == lane && holds <= 5);
 		/* The next turn begins behind it, so it is found once more after a round */
 		for (n = 0, left = U32_MAX; !n;) {
-			n = mqbus_window_take(&g.w, &holders[1], out + 1, 9, 0, 1, &left);
+			n = mqbus_inflight_take(&g.w, &holders[1], out + 1, 9, 0, 1, &left);
 			CHECK(n || left);
 		}
 		CHECK(n == 1 && out[1].partition == lane && out[1].offset == 1);
@@ -98,16 +98,16 @@ static void check_forms(u64 lease)
 {
 	struct mqbus_settle s = { .lease = lease, .what = MQBUS_EXTEND + 1, .error = 1 };
 
-	CHECK(mqbus_window_settle(&g.w, &holders[0], &s, &now) == -EOPNOTSUPP);
+	CHECK(mqbus_inflight_settle(&g.w, &holders[0], &s, &now) == -EOPNOTSUPP);
 	s.what = U32_MAX;
-	CHECK(mqbus_window_settle(&g.w, &holders[0], &s, &now) == -EOPNOTSUPP);
+	CHECK(mqbus_inflight_settle(&g.w, &holders[0], &s, &now) == -EOPNOTSUPP);
 	for (s.what = MQBUS_ACK; s.what <= MQBUS_EXTEND; s.what++) {
 		s.delay = 0;
 		s.error = 1;
-		CHECK(mqbus_window_settle(&g.w, &holders[0], &s, &now) == -EINVAL);
+		CHECK(mqbus_inflight_settle(&g.w, &holders[0], &s, &now) == -EINVAL);
 		s.error = 0;
 		s.delay = s.what == MQBUS_ACK || s.what == MQBUS_REJECT ? 1 : MQBUS_DELAY_MAX + 1;
-		CHECK(mqbus_window_settle(&g.w, &holders[0], &s, &now) ==
+		CHECK(mqbus_inflight_settle(&g.w, &holders[0], &s, &now) ==
 		      (s.delay == 1 ? -EINVAL : -ERANGE));
 	}
 }
@@ -141,7 +141,7 @@ static void test_settle(void)
 	CHECK(settle(1, a, MQBUS_NACK) == -EALREADY);
 
 	now.mono += 100;
-	CHECK(mqbus_window_due(&g.w) == now.mono && !tick(1));
+	CHECK(mqbus_inflight_due(&g.w) == now.mono && !tick(1));
 	CHECK(settle(0, b, MQBUS_ACK) == -ETIMEDOUT);
 	now.mono += 50;
 	CHECK(!tick(1));
@@ -218,17 +218,17 @@ static void test_extend(void)
 	publish(0, 1, 0);
 	take_one(0);
 	lease = out[0].lease;
-	CHECK(mqbus_window_due(&g.w) == 1100);
+	CHECK(mqbus_inflight_due(&g.w) == 1100);
 	now.mono = 1099;
 	CHECK(!tick(1) && g.w.leased == 1);
-	CHECK(!settle(0, lease, MQBUS_EXTEND) && mqbus_window_due(&g.w) == 1199);
-	CHECK(!settle_delay(0, lease, MQBUS_EXTEND, 7) && mqbus_window_due(&g.w) == 1106);
+	CHECK(!settle(0, lease, MQBUS_EXTEND) && mqbus_inflight_due(&g.w) == 1199);
+	CHECK(!settle_delay(0, lease, MQBUS_EXTEND, 7) && mqbus_inflight_due(&g.w) == 1106);
 	CHECK(!settle_delay(0, lease, MQBUS_EXTEND, MQBUS_DELAY_MAX));
-	CHECK(mqbus_window_due(&g.w) == 1099 + MQBUS_DELAY_MAX);
+	CHECK(mqbus_inflight_due(&g.w) == 1099 + MQBUS_DELAY_MAX);
 	g.w.conf.lease = 0;
-	CHECK(!settle(0, lease, MQBUS_EXTEND) && mqbus_window_due(&g.w) == U64_MAX);
-	CHECK(!settle_delay(0, lease, MQBUS_EXTEND, 1) && mqbus_window_due(&g.w) == 1100);
-	CHECK(g.w.stats.extended == 5 && g.w.leased == 1 && g.w.inflight == 1);
+	CHECK(!settle(0, lease, MQBUS_EXTEND) && mqbus_inflight_due(&g.w) == U64_MAX);
+	CHECK(!settle_delay(0, lease, MQBUS_EXTEND, 1) && mqbus_inflight_due(&g.w) == 1100);
+	CHECK(g.w.stats.extended == 5 && g.w.leased == 1 && g.w.nr == 1);
 	now.mono = 1100;
 	CHECK(!tick(1) && !g.w.leased && g.w.stats.expired == 1);
 	/* Without a backoff it is handed out again at once */
@@ -239,12 +239,12 @@ static void test_extend(void)
 static void untake(u32 holder, const u64 *leases, u32 n)
 {
 	while (n--)
-		mqbus_window_untake(&g.w, &holders[holder], leases[n]);
+		mqbus_inflight_untake(&g.w, &holders[holder], leases[n]);
 }
 
 static void test_untake(void)
 {
-	struct mqbus_window_stats stats;
+	struct mqbus_inflight_stats stats;
 	u64 leases[8], i;
 
 	begin("untake: as if they had not been handed out", &usual);
@@ -256,7 +256,7 @@ static void test_untake(void)
 	CHECK(!settle(0, out[3].lease, MQBUS_RELEASE));
 	now.mono++;
 	CHECK(!tick(2));
-	CHECK(mqbus_window_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 6);
+	CHECK(mqbus_inflight_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 6);
 	publish(0, 2, 0);
 
 	stats = g.w.stats;
@@ -272,7 +272,7 @@ static void test_untake(void)
 	CHECK(g.w.leased == 4);
 	untake(1, leases, 4);
 	CHECK(!memcmp(&stats, &g.w.stats, sizeof(stats)) && !holders[1].nr && !g.w.leased);
-	CHECK(mqbus_window_due(&g.w) == U64_MAX && g.w.inflight == 3 && g.w.retrying == 1);
+	CHECK(mqbus_inflight_due(&g.w) == U64_MAX && g.w.nr == 3 && g.w.retrying == 1);
 	CHECK(entry(leases[0])->first && !entry(leases[2])->first);
 	untake(1, leases, 4);
 	CHECK(!memcmp(&stats, &g.w.stats, sizeof(stats)) && mqbus_list_empty(&holders[1].leases));
@@ -296,7 +296,7 @@ static void check_fair(u32 lanes, u32 max, u32 fail, u64 wait)
 
 	o.lanes = lanes;
 	group_make(&g, &o);
-	CHECK(!mqbus_window_sit(&g.w, &holders[0]));
+	CHECK(!mqbus_inflight_sit(&g.w, &holders[0]));
 	for (round = 0; round < 120; round++) {
 		for (i = 0; i < lanes; i++)
 			while (g.rings[i].tail.offset < got[i] + 40)
@@ -350,12 +350,12 @@ static void test_limits(void)
 	CHECK(!settle(0, lease, MQBUS_RELEASE) && ready(2));
 	g.w.conf.max_inflight = 1;
 	CHECK(ready(2) && take(2, 5) == 1 && out[0].lease >> 32 == 2);
-	CHECK(!settle_delay(2, out[0].lease, MQBUS_RELEASE, 5) && g.w.inflight == 2);
+	CHECK(!settle_delay(2, out[0].lease, MQBUS_RELEASE, 5) && g.w.nr == 2);
 	now.mono += 5;
 	tick(1);
 	CHECK(!ready(2) && !take(2, 5));
 	g.w.conf.max_inflight = 3;
-	CHECK(ready(2) && take(2, 5) == 1 && out[0].ring == MQBUS_RETRY && g.w.inflight == 3);
+	CHECK(ready(2) && take(2, 5) == 1 && out[0].ring == MQBUS_RETRY && g.w.nr == 3);
 	CHECK(!ready(3));
 	end();
 }
@@ -409,25 +409,25 @@ static void test_unstuck(void)
 	publish(0, 2, 1);
 	publish(1, 1, 1);
 	CHECK(take(0, 9) == 1 && g.w.held == 1 && !ready(0));
-	CHECK(!mqbus_window_leave(&g.w, &holders[0], 9, &now));
+	CHECK(!mqbus_inflight_leave(&g.w, &holders[0], 9, &now));
 	g.w.conf.max_inflight = 2;
 	CHECK(take(0, 9) == 1 && !ready(1));
 	CHECK(!settle_delay(0, out[0].lease, MQBUS_NACK, SECOND) && !take(0, 9) && !ready(0));
 	publish(1, 1, 2);
-	CHECK(!mqbus_window_forget(&g.w, 1));
+	CHECK(!mqbus_inflight_forget(&g.w, 1));
 	group_unlock(&g, false);
 	at = (struct mqbus_mark) { .pos = SMALL + 8, .offset = 1 };
 	spin_lock(&g.rings[1].lock);
 	mqbus_cursor_place(&g.cursors[1], &g.rings[1], &at);
 	spin_unlock(&g.rings[1].lock);
-	mqbus_window_place(&g.w, 1);
+	mqbus_inflight_place(&g.w, 1);
 	CHECK(ready(0) && take(0, 9) == 1 && out[0].partition == 1 && out[0].offset == 1);
 	group_free(&g);
 	for (i = 0; i < GROUP_SEATS; i++)
 		holders[i].nr = 0;
 
 	group_make(&g, &o);
-	CHECK(!mqbus_window_sit(&g.w, &holders[0]));
+	CHECK(!mqbus_inflight_sit(&g.w, &holders[0]));
 	/* As after as many settlements */
 	g.w.unheld = U32_MAX;
 	for (i = 0; i < 4; i++) {
@@ -443,14 +443,14 @@ static void test_steps(void)
 	struct group_options o = usual;
 
 	o.size = 1 << 20;
-	o.max_held = 2 * MQBUS_WINDOW_STEP;
+	o.max_held = 2 * MQBUS_INFLIGHT_STEP;
 	begin("keys: so many records are held back in one call", &o);
-	publish(0, 1 + MQBUS_WINDOW_STEP + 10, 1);
+	publish(0, 1 + MQBUS_INFLIGHT_STEP + 10, 1);
 	publish(0, 1, 2);
 	CHECK(take(0, 1) == 1 && out[0].offset == 0 && !more);
-	CHECK(!take(0, 9) && more && g.w.held == MQBUS_WINDOW_STEP && ready(0));
-	CHECK(take(0, 9) == 1 && !more && out[0].offset == MQBUS_WINDOW_STEP + 11);
-	CHECK(g.w.held == MQBUS_WINDOW_STEP + 10 && !ready(0));
+	CHECK(!take(0, 9) && more && g.w.held == MQBUS_INFLIGHT_STEP && ready(0));
+	CHECK(take(0, 9) == 1 && !more && out[0].offset == MQBUS_INFLIGHT_STEP + 11);
+	CHECK(g.w.held == MQBUS_INFLIGHT_STEP + 10 && !ready(0));
 	end();
 }
 
@@ -471,10 +471,10 @@ static void test_once(void)
 	CHECK(!settle(0, leases[0], MQBUS_NACK) && !settle(0, leases[1], MQBUS_RELEASE));
 	CHECK(!settle_delay(0, leases[2], MQBUS_NACK, 5));
 	CHECK(!settle(0, leases[3], MQBUS_REJECT) && g.w.nr_dead == 1);
-	CHECK(g.w.stats.discarded == 3 && g.w.leased == 1 && g.w.inflight == 2);
+	CHECK(g.w.stats.discarded == 3 && g.w.leased == 1 && g.w.nr == 2);
 	now.mono += 100;
 	CHECK(!tick(9) && g.w.stats.discarded == 4);
-	CHECK(take_one(1) == 5 && !mqbus_window_leave(&g.w, &holders[1], 9, &now));
+	CHECK(take_one(1) == 5 && !mqbus_inflight_leave(&g.w, &holders[1], 9, &now));
 	CHECK(g.w.stats.discarded == 5 && !ready(0) && !take(0, 9) && g.w.table.used == 1);
 	CHECK(g.w.stats.nacked == 2 && g.w.stats.released == 1 && g.w.stats.died == 1);
 	end();
@@ -492,16 +492,16 @@ static void test_leave(void)
 	publish(0, 5, 0);
 	publish(0, 2, 1);
 	CHECK(take(0, 9) == 6 && g.w.held == 1);
-	CHECK(mqbus_window_leave(&g.w, &holders[0], 4, &now) && holders[0].nr == 2);
-	CHECK(mqbus_window_leave(&g.w, &holders[0], 0, &now) && holders[0].nr == 2);
-	CHECK(!mqbus_window_leave(&g.w, &holders[0], 2, &now) && !holders[0].nr);
-	CHECK(g.w.stats.died == 6 && mqbus_window_due(&g.w) == U64_MAX);
-	mqbus_window_stand(&g.w, &holders[0]);
+	CHECK(mqbus_inflight_leave(&g.w, &holders[0], 4, &now) && holders[0].nr == 2);
+	CHECK(mqbus_inflight_leave(&g.w, &holders[0], 0, &now) && holders[0].nr == 2);
+	CHECK(!mqbus_inflight_leave(&g.w, &holders[0], 2, &now) && !holders[0].nr);
+	CHECK(g.w.stats.died == 6 && mqbus_inflight_due(&g.w) == U64_MAX);
+	mqbus_inflight_stand(&g.w, &holders[0]);
 	CHECK(take(1, 9) == 6 && g.w.held == 1);
 	for (i = 0; i < 6; i++)
 		CHECK(out[i].offset == i && out[i].attempt == 2 && out[i].ring == 0);
-	CHECK(mqbus_window_settle_held(&g.w, &holders[1], MQBUS_RELEASE, 2, &now) == 2);
-	CHECK(mqbus_window_settle_held(&g.w, &holders[1], MQBUS_ACK, 99, &now) == 4);
+	CHECK(mqbus_inflight_settle_held(&g.w, &holders[1], MQBUS_RELEASE, 2, &now) == 2);
+	CHECK(mqbus_inflight_settle_held(&g.w, &holders[1], MQBUS_ACK, 99, &now) == 4);
 	CHECK(g.w.stats.released == 2 && g.w.stats.acked == 4 && g.w.held == 1);
 	CHECK(take(2, 9) == 3 && out[0].offset == 0 && out[1].offset == 1 && out[2].offset == 6);
 	CHECK(!g.w.held);
@@ -530,7 +530,7 @@ static void test_tick(void)
 	CHECK(!tick(99) && !ready(0));
 	now.mono += 1;
 	CHECK(!tick(99) && take(0, 99) == 10);
-	CHECK(mqbus_window_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 10);
+	CHECK(mqbus_inflight_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 10);
 
 	/* Large ones, which are copied to the retry ring */
 	for (n = 0; n < 10; n++)
@@ -538,7 +538,7 @@ static void test_tick(void)
 	CHECK(take(0, 10) == 10);
 	now.mono += 100;
 	for (n = 1; tick(99); n++)
-		CHECK(g.w.leased == 10 - n * MQBUS_WINDOW_HOLD / 32768);
+		CHECK(g.w.leased == 10 - n * MQBUS_INFLIGHT_HOLD / 32768);
 	CHECK(n == 5 && !g.w.leased && g.w.retrying == 10);
 	end();
 }

@@ -21,7 +21,7 @@ fi
 only=${2:-}
 # Those that tell at once come first; TESTS= asks others
 ring_tests=${TESTS:-unit ring_unit fuzz interleave model threads-tsan threads}
-window_tests=${TESTS:-entry_unit inflight_unit retry_unit forget_unit inflight_model}
+inflight_tests=${TESTS:-entry_unit inflight_unit retry_unit forget_unit inflight_model}
 assign_tests=${TESTS:-assign_unit assign_model}
 survived=0
 
@@ -144,73 +144,73 @@ backoff: jitter makes it longer | backoff.c | s/return wait - div/return wait + 
 backoff: no jitter | backoff.c | s/ \* b->jitter, 100)/ * 0, 100)/
 backoff: 64 bits are not enough | backoff.c | s/mul_u64_u32_div(wait, b->factor, 100)/wait * 1000 * b->factor \/ 100000/
 the floor is what was taken | source.c | s/if (!mqbus_list_empty(&lane->order)) {/if (0) {/
-the floor stays | source.c | s/^\tif (!first || w->moved == lane/\tif (1 || w->moved == lane/
-nobody hears of a floor | source.c | s/^\tw->freed = true;//
-a lease is not counted in the retry ring | inflight.c | /^void mqbus_window_unlease/,/^}/s/w->inflight--;/;/
-what was held back counts on | inflight.c | /^void mqbus_window_unhold/,/^}/s/w->held--;//
+the floor stays | source.c | s/^\tif (!first || f->moved == lane/\tif (1 || f->moved == lane/
+nobody hears of a floor | source.c | s/^\tf->freed = true;//
+a lease is not counted in the retry ring | inflight.c | /^void mqbus_inflight_unlease/,/^}/s/f->nr--;/;/
+what was held back counts on | inflight.c | /^void mqbus_inflight_unhold/,/^}/s/f->held--;//
 what was held back keeps its place | inflight.c | s/e->place = MQBUS_PLACE_RING;/;/
 lease number 0 | inflight.c | s/if (!++e->lease)/++e->lease; if (0)/
 the same lease number again | inflight.c | s/if (!++e->lease)/if (!e->lease)/
 a lease does not end | inflight.c | /^static void lease_begin/,/^}/s/^\tif (end)$/\tif (0)/
 attempts count from 0 | inflight.c | s/.attempt = e->failures + 1/.attempt = e->failures/
 a redelivery is the first | inflight.c | s/e->flags = e->first ? MQBUS_ENTRY_AGAIN : 0;/e->flags = 0;/
-keys are not looked at | inflight.c | s/head = keyed ? mqbus_keys_find(w->keys, rec) : MQBUS_NONE;/head = MQBUS_NONE;/
-one more is held back | inflight.c | s/if (head != MQBUS_NONE \&\& w->held == w->max_held) {/if (head != MQBUS_NONE \&\& w->held == w->max_held + 1) {/
-nobody knows that a partition is stuck | inflight.c | s/lane->stuck = w->unheld;//
-a partition stays stuck | settle.c | s/^\t\tw->unheld++;.*//
+keys are not looked at | inflight.c | s/head = keyed ? mqbus_keys_find(f->keys, rec) : MQBUS_NONE;/head = MQBUS_NONE;/
+one more is held back | inflight.c | s/if (head != MQBUS_NONE \&\& f->held == f->max_held) {/if (head != MQBUS_NONE \&\& f->held == f->max_held + 1) {/
+nobody knows that a partition is stuck | inflight.c | s/lane->stuck = f->unheld;//
+a partition stays stuck | settle.c | s/^\t\tf->unheld++;.*//
 a partition stays stuck where it was put | inflight.c | s/lane->stuck = 0;//
 what is stuck is counted with 32 bits | inflight.h | s/^\tu64 unheld;/\tu32 unheld;/;s/^\tu64 stuck;/\tu32 stuck;/
 what is held back is no step | inflight.c | s/for (; \*steps; --\*steps) {/for (; *steps;) {/
-a new record before one that came back | inflight.c | s/^\ti = ready_pop(w, MQBUS_PLACE_RETRY);/\ti = MQBUS_NONE;/
-one more in flight | inflight.c | s/i != MQBUS_NONE || w->inflight >= w/i != MQBUS_NONE || w->inflight > w/
-one more than the credit | inflight.c | s/n < max && holder->nr < w->conf.credit/n < max \&\& holder->nr <= w->conf.credit/
-always the same partition first | inflight.c | s/if (fresh && ++w->next/if (0 \&\& ++w->next/
-what came back ends a turn | inflight.c | s/if (fresh && ++w->next/if (n \&\& ++w->next/
-ready does not look at what is in flight | inflight.c | /^bool mqbus_window_ready/,/^}/s/if (w->inflight >= w->conf.max_inflight)/if (0)/
-ready does not look at what was held back | inflight.c | /^bool mqbus_window_ready/,/^}/s/!mqbus_list_empty(&w->ready\[MQBUS_PLACE_HELD\]))/0)/
-ready in vain | inflight.c | s/lane->stuck != w->unheld;/1;/
+a new record before one that came back | inflight.c | s/^\ti = ready_pop(f, MQBUS_PLACE_RETRY);/\ti = MQBUS_NONE;/
+one more in flight | inflight.c | s/i != MQBUS_NONE || f->nr >= f/i != MQBUS_NONE || f->nr > f/
+one more than the credit | inflight.c | s/n < max && holder->nr < f->conf.credit/n < max \&\& holder->nr <= f->conf.credit/
+always the same partition first | inflight.c | s/if (fresh && ++f->next/if (0 \&\& ++f->next/
+what came back ends a turn | inflight.c | s/if (fresh && ++f->next/if (n \&\& ++f->next/
+ready does not look at what is in flight | inflight.c | /^bool mqbus_inflight_ready/,/^}/s/if (f->nr >= f->conf.max_inflight)/if (0)/
+ready does not look at what was held back | inflight.c | /^bool mqbus_inflight_ready/,/^}/s/!mqbus_list_empty(&f->ready\[MQBUS_PLACE_HELD\]))/0)/
+ready in vain | inflight.c | s/lane->stuck != f->unheld;/1;/
 untake of another's lease | inflight.c | s/ || e->seat != holder->seat ||/ ||/
 untake of an old lease | inflight.c | s/^\t    e->lease != lease >> 32)/\t    0)/
-untake puts it last | inflight.c | /^void mqbus_window_untake/,/^}/s/mqbus_list_push/mqbus_list_add/
-untake remembers | inflight.c | /^void mqbus_window_untake/,/^}/s/^\t\te->first = 0;/\t\t;/
-untake counts as delivered | inflight.c | s/w->stats.delivered--;//
-a settled record keeps its bytes | settle.c | s/w->retry_live -= mqbus_window_record(w, i)->size;//
-a settled record is pending | settle.c | s/w->lanes\[e->partition\].pending--;//
+untake puts it last | inflight.c | /^void mqbus_inflight_untake/,/^}/s/mqbus_list_push/mqbus_list_add/
+untake remembers | inflight.c | /^void mqbus_inflight_untake/,/^}/s/^\t\te->first = 0;/\t\t;/
+untake counts as delivered | inflight.c | s/f->stats.delivered--;//
+a settled record keeps its bytes | settle.c | s/f->retry_live -= mqbus_inflight_record(f, i)->size;//
+a settled record is pending | settle.c | s/f->lanes\[e->partition\].pending--;//
 the next of a key is forgotten | settle.c | s/if (next != MQBUS_NONE)/if (0)/
-a wait begins at 0 | settle.c | s/mqbus_heap_add(&w->table, i, now->mono + wait);/mqbus_heap_add(\&w->table, i, wait);/
-what waits stays where it is | settle.c | s/^\tmqbus_list_add(&w->table, &w->stay, MQBUS_LIST, i);/\treturn;/
-once is twice | settle.c | s/^\tif (w->once) {/\tif (0) {/
-once released is twice | settle.c | s/^\t\tif (w->once)$/\t\tif (0)/
-a failure too many | settle.c | s/e->failures >= w->conf.limit/e->failures > w->conf.limit/
+a wait begins at 0 | settle.c | s/mqbus_heap_add(&f->table, i, now->mono + wait);/mqbus_heap_add(\&f->table, i, wait);/
+what waits stays where it is | settle.c | s/^\tmqbus_list_add(&f->table, &f->stay, MQBUS_LIST, i);/\treturn;/
+once is twice | settle.c | s/^\tif (f->once) {/\tif (0) {/
+once released is twice | settle.c | s/^\t\tif (f->once)$/\t\tif (0)/
+a failure too many | settle.c | s/e->failures >= f->conf.limit/e->failures > f->conf.limit/
 a death waits | settle.c | s/if (reason == MQBUS_REASON_DIED)/if (0)/
 all wait alike | settle.c | s/now->chance = now->chance \*.*//
 nobody had it last | settle.c | s/e->pid = holder->pid;//
 the wrong reason | settle.c | s/^\te->reason = reason;//
-any entry has leases | settle.c | s/if (\*i >= w->table.nr)/if (0)/
+any entry has leases | settle.c | s/if (\*i >= f->table.nr)/if (0)/
 a lease that was never given is old | settle.c | s/if (ago < 0 ||/if (/
 an old lease is this one | settle.c | s/if (ago || e->flags & MQBUS_ENTRY_FORGOTTEN)/if (e->flags \& MQBUS_ENTRY_FORGOTTEN)/
 a lease that ran out was settled | settle.c | s/e->flags |= MQBUS_ENTRY_EXPIRED;//
 another's lease is settled | settle.c | s/return e->seat == holder->seat ? 0 : -EPERM;/return 0;/
 any delay | settle.c | s/s->delay > MQBUS_DELAY_MAX ? -ERANGE : 0/0/
 an ack with a delay | settle.c | s/(s->delay && (s->what == MQBUS_ACK ||/(s->delay \&\& (/
-extend adds up | settle.c | /^static void lease_extend/,/^}/s/mqbus_heap_del(&w->table, i);//
-extend to the group's time | settle.c | s/settle->delay ?: w->conf.lease/w->conf.lease/
+extend adds up | settle.c | /^static void lease_extend/,/^}/s/mqbus_heap_del(&f->table, i);//
+extend to the group's time | settle.c | s/settle->delay ?: f->conf.lease/f->conf.lease/
 leave at once | settle.c | s/while (max-- && holder->nr) {/while (holder->nr) {/
-a tick too late | settle.c | s/while (mqbus_window_due(w) <= now->mono)/while (mqbus_window_due(w) < now->mono)/
+a tick too late | settle.c | s/while (mqbus_inflight_due(f) <= now->mono)/while (mqbus_inflight_due(f) < now->mono)/
 a tick without a bound | settle.c | s/if (!max-- || .*/if (0)/
-a tick copies what it likes | settle.c | s/!max-- || mqbus_window_over(w))/!max--)/
-forget leaves the retry ring | forget.c | s/^\tw->walk = w->lanes\[w->nr_lanes\].order.first;//
+a tick copies what it likes | settle.c | s/!max-- || mqbus_inflight_over(f))/!max--)/
+forget leaves the retry ring | forget.c | s/^\tf->walk = f->lanes\[f->nr_lanes\].order.first;//
 forget empties the retry ring | forget.c | s/if (e->partition >= first && e->partition <= last)/if (1)/
-forget leaves what was ready | forget.c | s/mqbus_list_del(&w->table, &w->ready\[e->place\], MQBUS_LIST, i);/;/
+forget leaves what was ready | forget.c | s/mqbus_list_del(&f->table, &f->ready\[e->place\], MQBUS_LIST, i);/;/
 what is leased is moved | retry.c | s/if (e->state == MQBUS_ENTRY_LEASED || !hole) {/if (!hole) {/
 a moved record keeps its place in the order | retry.c | /^static void retry_turn/,/^}/s/mqbus_list_add/mqbus_list_push/
-nothing is moved | retry.c | s/while (retry_hole(w, lane) < bytes) {/if (retry_hole(w, lane) < bytes)\n\t\treturn FULL;\n\twhile (0) {/
-one move only | retry.c | s/if (lane->end >= w->retry_lap) {/if (w->copied \&\& lane->end >= w->retry_lap - 2 * lane->ring->size) {/
-no margin in the retry ring | retry.c | s/w->retry_live + bytes + w->margin > lane/w->retry_live + bytes > lane/
-the margin is not counted | retry.c | s/w->retry_live + bytes + w->margin > lane->ring->size)/0)/
-one more in the retry ring | retry.c | s/w->retrying >= w->max_retry || //
-in flight in the retry ring | retry.c | s/^\tw->inflight--;//
-the old place is not given back | retry.c | s/^\tmqbus_lane_del(w, mqbus_window_lane(w, e), i);/\tmqbus_list_del(\&w->table, \&mqbus_window_lane(w, e)->order, MQBUS_ORDER, i);/
+nothing is moved | retry.c | s/while (retry_hole(f, lane) < bytes) {/if (retry_hole(f, lane) < bytes)\n\t\treturn FULL;\n\twhile (0) {/
+one move only | retry.c | s/if (lane->end >= f->retry_lap) {/if (f->copied \&\& lane->end >= f->retry_lap - 2 * lane->ring->size) {/
+no margin in the retry ring | retry.c | s/f->retry_live + bytes + f->margin > lane/f->retry_live + bytes > lane/
+the margin is not counted | retry.c | s/f->retry_live + bytes + f->margin > lane->ring->size)/0)/
+one more in the retry ring | retry.c | s/f->retrying >= f->max_retry || //
+in flight in the retry ring | retry.c | s/^\tf->nr--;//
+the old place is not given back | retry.c | s/^\tmqbus_lane_del(f, mqbus_inflight_lane(f, e), i);/\tmqbus_list_del(\&f->table, \&mqbus_inflight_lane(f, e)->order, MQBUS_ORDER, i);/
 untake below what was committed | cursor.c | s/if (to.offset < c->done.offset)/if (0)/
 untake loses what is before others | cursor.c | s/if (to.offset < c->given.offset)/if (c->given.pos == range->end)/
 untake counts what comes again as new | cursor.c | s/^\t\tc->behind_end = apart.*/\t\t;/
@@ -302,40 +302,40 @@ assign: all are woken | assign.c | s/if (!seat || !seat->wake)/if (!seat)/
 assign: one of many is not woken | assign.c | s/seat->wake = false;/&\n\t\tif (n == 2)\n\t\t\tcontinue;/
 assign: lets go of what is not wanted back | assign.c | /^void mqbus_slot_release/,/^}/s/if (!mqbus_slot_revoked(slot))/if (0)/
 assign: lets go to nobody | assign.c | /^void mqbus_slot_release/,/^}/s/slot_grant(a, slot);//
-forget leaves leases | forget.c | s/mqbus_window_unlease(w, i, w->seats\[e->seat\]);//
+forget leaves leases | forget.c | s/mqbus_inflight_unlease(f, i, f->seats\[e->seat\]);//
 forget settles leases | forget.c | s/e->flags |= MQBUS_ENTRY_FORGOTTEN;//
 forgotten for ever | settle.c | s/if (ago || e->flags & MQBUS_ENTRY_FORGOTTEN)/if (ago || e->flags \& 6)/
-paused hands out | inflight.c | s/for (n = 0; !w->conf.paused \&\& n/for (n = 0; n/
-paused is ready | inflight.c | s/if (w->conf.paused || /if (/
-forget leaves what stays | forget.c | /case MQBUS_ENTRY_WAITING:/,/break;/s/mqbus_list_del(&w->table, &w->stay, MQBUS_LIST, i);/;/
-forget does not count | forget.c | s/w->stats.discarded++;/;/
-forget counts what nobody had | forget.c | s/if (mqbus_window_entry(w, i)->first)/if (1)/
-forget without a bound | forget.c | /^bool mqbus_window_forget(/,/^}/s/if (mqbus_window_over(w))/if (0)/
-forget looks at all of the retry ring | forget.c | /^bool mqbus_window_forget_retry/,/^}/s/if (mqbus_window_over(w))/if (0)/
-forget counts only what it forgets | forget.c | /^bool mqbus_window_forget_retry/,/^}/s/^\t\tw->steps--;/\t\tw->steps -= e->partition >= first \&\& e->partition <= last;/
-the walk stays on what went | source.c | s/if (w->walk == i)/if (0)/
-what is leased stops the others | retry.c | s/^\t\tretry_turn(w, lane);/\t\tif (mqbus_window_entry(w, lane->order.first)->state == MQBUS_ENTRY_LEASED)\n\t\t\treturn FULL;\n&/
-the search ends after a lap | retry.c | s/w->retry_lap = lane->end + 2 \* lane->ring->size;/w->retry_lap = lane->end + lane->ring->size \/ 2;/
-a search in vain is never begun again | retry.c | /^void mqbus_retry_changed/,/^}/s/w->retry_vain = U32_MAX;/w->retry_vain = w->retry_vain ?: U32_MAX;/
-a search in vain is begun again and again | retry.c | s/^\t\t\tw->retry_vain = bytes;//
-a search copies what it likes | retry.c | /^static enum retry_room retry_search/,/^}/{s/^\t\tif (mqbus_window_over(w))/\t\tif (0)/}
+paused hands out | inflight.c | s/for (n = 0; !f->conf.paused \&\& n/for (n = 0; n/
+paused is ready | inflight.c | s/if (f->conf.paused || /if (/
+forget leaves what stays | forget.c | /case MQBUS_ENTRY_WAITING:/,/break;/s/mqbus_list_del(&f->table, &f->stay, MQBUS_LIST, i);/;/
+forget does not count | forget.c | s/f->stats.discarded++;/;/
+forget counts what nobody had | forget.c | s/if (mqbus_inflight_entry(f, i)->first)/if (1)/
+forget without a bound | forget.c | /^bool mqbus_inflight_forget(/,/^}/s/if (mqbus_inflight_over(f))/if (0)/
+forget looks at all of the retry ring | forget.c | /^bool mqbus_inflight_forget_retry/,/^}/s/if (mqbus_inflight_over(f))/if (0)/
+forget counts only what it forgets | forget.c | /^bool mqbus_inflight_forget_retry/,/^}/s/^\t\tf->steps--;/\t\tf->steps -= e->partition >= first \&\& e->partition <= last;/
+the walk stays on what went | source.c | s/if (f->walk == i)/if (0)/
+what is leased stops the others | retry.c | s/^\t\tretry_turn(f, lane);/\t\tif (mqbus_inflight_entry(f, lane->order.first)->state == MQBUS_ENTRY_LEASED)\n\t\t\treturn FULL;\n&/
+the search ends after a lap | retry.c | s/f->retry_lap = lane->end + 2 \* lane->ring->size;/f->retry_lap = lane->end + lane->ring->size \/ 2;/
+a search in vain is never begun again | retry.c | /^void mqbus_retry_changed/,/^}/s/f->retry_vain = U32_MAX;/f->retry_vain = f->retry_vain ?: U32_MAX;/
+a search in vain is begun again and again | retry.c | s/^\t\t\tf->retry_vain = bytes;//
+a search copies what it likes | retry.c | /^static enum retry_room retry_search/,/^}/{s/^\t\tif (mqbus_inflight_over(f))/\t\tif (0)/}
 what is moved is not copied | retry.c | s/memmove(to, to + hole, bytes);//
-what comes is copied though enough was | retry.c | s/return mqbus_window_over(w) ? LATER : ROOM;/return ROOM;/
+what comes is copied though enough was | retry.c | s/return mqbus_inflight_over(f) ? LATER : ROOM;/return ROOM;/
 the next record comes over the last one | retry.c | s/^\tretry->end += rec->size;//
-what found no room never goes | retry.c | s/while (!mqbus_list_empty(&w->stay)) {/while (0) {/
-what went stays in the list | retry.c | /^bool mqbus_window_stow/,/^}/s/mqbus_list_del(&w->table, &w->stay, MQBUS_LIST, i);/break;/
-only the first dead letter is postponed | retry.c | s/^\t\troom = retry_add(w, w->stow);/&\n\t\tw->stow = MQBUS_NONE;\n\t\treturn false;/
-dead letters take the room of what waits | retry.c | /^bool mqbus_window_postpone/,/^}/s/if (!mqbus_list_empty(&w->stay))/if (0)/
-something comes to the retry ring while it is walked | retry.c | s/if (w->walk != MQBUS_NONE)/if (0)/
-what waited and is due stays in its list | settle.c | /^bool mqbus_window_tick/,/^}/s/if (e->place != MQBUS_PLACE_RETRY)/if (0)/
+what found no room never goes | retry.c | s/while (!mqbus_list_empty(&f->stay)) {/while (0) {/
+what went stays in the list | retry.c | /^bool mqbus_inflight_stow/,/^}/s/mqbus_list_del(&f->table, &f->stay, MQBUS_LIST, i);/break;/
+only the first dead letter is postponed | retry.c | s/^\t\troom = retry_add(f, f->stow);/&\n\t\tf->stow = MQBUS_NONE;\n\t\treturn false;/
+dead letters take the room of what waits | retry.c | /^bool mqbus_inflight_postpone/,/^}/s/if (!mqbus_list_empty(&f->stay))/if (0)/
+something comes to the retry ring while it is walked | retry.c | s/if (f->walk != MQBUS_NONE)/if (0)/
+what waited and is due stays in its list | settle.c | /^bool mqbus_inflight_tick/,/^}/s/if (e->place != MQBUS_PLACE_RETRY)/if (0)/
 who failed is not counted | settle.c | s/lane->aside += entry_aside(e);//
-a settled record is aside | settle.c | s/w->lanes\[e->partition\].aside -= entry_aside(e);//
-the next letter is one that went | settle.c | /^void mqbus_window_undead/,/^}/s/w->letter = next;/;/
-postponing goes on from one that went | settle.c | /^void mqbus_window_undead/,/^}/s/w->stow = next;/;/
-a letter is tried again at once | settle.c | s/w->letter = mqbus_window_entry(w, i)->list.next;/;/
-letters are never tried again | settle.c | s/w->letter = w->dead.first;/;/
-a seat is given twice | inflight.c | s/w->sitting\[word\] |= 1ULL << seat % 64;//
-a seat is not given back | inflight.c | s/w->sitting\[holder->seat \/ 64\] &= .*//
+a settled record is aside | settle.c | s/f->lanes\[e->partition\].aside -= entry_aside(e);//
+the next letter is one that went | settle.c | /^void mqbus_inflight_undead/,/^}/s/f->letter = next;/;/
+postponing goes on from one that went | settle.c | /^void mqbus_inflight_undead/,/^}/s/f->stow = next;/;/
+a letter is tried again at once | settle.c | s/f->letter = mqbus_inflight_entry(f, i)->list.next;/;/
+letters are never tried again | settle.c | s/f->letter = f->dead.first;/;/
+a seat is given twice | inflight.c | s/f->sitting\[word\] |= 1ULL << seat % 64;//
+a seat is not given back | inflight.c | s/f->sitting\[holder->seat \/ 64\] &= .*//
 an empty partition is no step | inflight.c | /^static u32 lanes_next/,/^}/s/^\t\t--\*steps;//
 a partition is left out | inflight.c | /^static u32 lanes_next/,/^}/s/while (\*left && \*steps) {/while (*left > 1 \&\& *steps) {/
 ready looks at all partitions | inflight.c | s/for (; lanes && steps; steps--)/for (; lanes; steps--)/
@@ -346,7 +346,7 @@ EOF
 tests_of() { # FILE
 	case $1 in
 	assign.*) echo "$assign_tests" ;;
-	entry.* | keys.* | backoff.* | window.* | settle.* | retry.* | forget.*) echo "$window_tests" ;;
+	entry.* | keys.* | backoff.* | inflight.* | settle.* | retry.* | forget.*) echo "$inflight_tests" ;;
 	rate.*) echo "${TESTS:-rate_unit}" ;;
 	*) echo "$ring_tests" ;;
 	esac
@@ -360,7 +360,7 @@ compile() { # CORE-DIR SOURCE OBJECT
 
 # What is linked to a test besides itself
 parts_of() { # TEST
-	case $1 in window_* | retry_* | forget_* | entry_*) echo group test ;; *) echo test ;; esac
+	case $1 in inflight_* | retry_* | forget_* | entry_*) echo group test ;; *) echo test ;; esac
 }
 
 # Compile everything as it is, once.

@@ -6,7 +6,7 @@
 
 static void check_dead(u32 i, enum mqbus_reason reason, u32 failures)
 {
-	const struct mqbus_entry *e = mqbus_window_entry(&g.w, i);
+	const struct mqbus_entry *e = mqbus_inflight_entry(&g.w, i);
 
 	CHECK(e->state == MQBUS_ENTRY_DEAD && e->reason == reason && e->failures == failures);
 	CHECK(e->pid == 101 && e->uid == 201 && e->first == 5000 && e->time == 6000);
@@ -26,7 +26,7 @@ static void test_dead(void)
 	CHECK(take(0, 4) == 4);
 	/* The first failure */
 	CHECK(!settle(0, out[0].lease, MQBUS_RELEASE));
-	CHECK(!mqbus_window_leave(&g.w, &holders[0], 9, &now) && !g.w.nr_dead);
+	CHECK(!mqbus_inflight_leave(&g.w, &holders[0], 9, &now) && !g.w.nr_dead);
 	CHECK(g.w.stats.died == 3 && !g.w.stats.deaths);
 	now.real = 6000;
 	CHECK(take(1, 4) == 4 && out[0].offset == 0 && out[3].offset == 3 && out[3].attempt == 2);
@@ -34,11 +34,11 @@ static void test_dead(void)
 	CHECK(!settle_delay(1, out[2].lease, MQBUS_EXTEND, 5));
 	now.mono += 5;
 	CHECK(!tick(9));
-	CHECK(!mqbus_window_leave(&g.w, &holders[1], 9, &now) && g.w.nr_dead == 4);
-	CHECK(mqbus_window_due(&g.w) == U64_MAX && g.w.inflight == 4 && !g.w.leased);
+	CHECK(!mqbus_inflight_leave(&g.w, &holders[1], 9, &now) && g.w.nr_dead == 4);
+	CHECK(mqbus_inflight_due(&g.w) == U64_MAX && g.w.nr == 4 && !g.w.leased);
 	for (k = 0, i = g.w.dead.first; k < 4; k++) {
 		check_dead(i, reasons[k], k ? 2 : 0);
-		i = mqbus_window_entry(&g.w, i)->list.next;
+		i = mqbus_inflight_entry(&g.w, i)->list.next;
 	}
 	CHECK(i == MQBUS_NONE);
 
@@ -46,18 +46,18 @@ static void test_dead(void)
 	CHECK(!group_unlock(&g, true) && !group_unlock(&g, true));
 	for (k = 0, i = g.w.dead.first; k < 4; k++) {
 		CHECK(g.w.letter == i);
-		mqbus_window_unburied(&g.w, i);
+		mqbus_inflight_unburied(&g.w, i);
 		check_dead(i, reasons[k], k ? 2 : 0);
-		i = mqbus_window_entry(&g.w, i)->list.next;
+		i = mqbus_inflight_entry(&g.w, i)->list.next;
 	}
-	CHECK(!g.w.inflight && g.w.retrying == 4 && g.w.nr_dead == 4);
+	CHECK(!g.w.nr && g.w.retrying == 4 && g.w.nr_dead == 4);
 	CHECK(floor_of(0) == g.cursors[0].given.pos && g.w.letter == MQBUS_NONE);
-	mqbus_window_rebury(&g.w);
+	mqbus_inflight_rebury(&g.w);
 	for (k = 0; k < 4; k++) {
 		i = g.w.letter;
 		CHECK(i == g.w.dead.first);
-		CHECK(group_whole(mqbus_window_record(&g.w, i), 0, k, SMALL + 8, 0));
-		mqbus_window_buried(&g.w, i);
+		CHECK(group_whole(mqbus_inflight_record(&g.w, i), 0, k, SMALL + 8, 0));
+		mqbus_inflight_buried(&g.w, i);
 	}
 	CHECK(g.w.stats.buried == 4 && !g.w.nr_dead && !g.w.retrying && !g.w.table.used);
 	CHECK(!g.w.retry_live && mqbus_list_empty(&g.lane[1].order));
@@ -82,7 +82,7 @@ static void test_retry_full(void)
 	CHECK(g.w.retry_live == 3072 && !retry_one(520, SECOND));
 	/* Whoever needs less is no more than the next one */
 	CHECK(!retry_one(512, SECOND) && !retry_one(64, SECOND) && g.w.retrying == 6);
-	CHECK(g.w.inflight == 3 && g.lane[0].aside == 9);
+	CHECK(g.w.nr == 3 && g.lane[0].aside == 9);
 	group_scribble(&g);
 	now.mono += SECOND;
 	CHECK(!tick(99) && take(0, 99) == 9 && mqbus_list_empty(&g.w.stay));
@@ -90,8 +90,8 @@ static void test_retry_full(void)
 		CHECK(out[i].offset == 6 + i && out[i].ring == 0);
 	for (; i < 9; i++)
 		CHECK(out[i].ring == MQBUS_RETRY && out[i].offset == i - 3);
-	CHECK(g.w.inflight == 9 && g.lane[0].aside == 6);
-	CHECK(mqbus_window_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 9);
+	CHECK(g.w.nr == 9 && g.lane[0].aside == 6);
+	CHECK(mqbus_inflight_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 9);
 
 	g.w.max_retry = 1;
 	CHECK(retry_one(64, SECOND) && !retry_one(64, SECOND));
@@ -125,12 +125,12 @@ static void check_leased(u32 nr, u32 size, u32 bytes)
 		group_scribble(&g);
 		now.mono++;
 		CHECK(!tick(1) && take(0, 1) == 1 && out[0].ring == MQBUS_RETRY);
-		CHECK(group_whole(mqbus_window_record(&g.w, (u32)out[0].lease), 0, out[0].offset,
+		CHECK(group_whole(mqbus_inflight_record(&g.w, (u32)out[0].lease), 0, out[0].offset,
 				  bytes, 0));
 		CHECK(!settle(0, out[0].lease, MQBUS_ACK));
 		for (i = 0; i < nr; i++) {
 			CHECK(!((entry(leases[i])->pos - pos[i]) % o.retry_size));
-			CHECK(group_whole(mqbus_window_record(&g.w, (u32)leases[i]), 0, 2 * i, size,
+			CHECK(group_whole(mqbus_inflight_record(&g.w, (u32)leases[i]), 0, 2 * i, size,
 					  0));
 		}
 	}
@@ -173,7 +173,7 @@ static void test_retry_vain(void)
 		CHECK(!group_unlock(&g, false));
 	CHECK(g.lane[1].end == at && !mqbus_list_empty(&g.w.stay));
 	for (i = 0; i < 8; i++)
-		CHECK(group_whole(mqbus_window_record(&g.w, (u32)leases[i]), 0, 2 * i, 72, 0));
+		CHECK(group_whole(mqbus_inflight_record(&g.w, (u32)leases[i]), 0, 2 * i, 72, 0));
 	CHECK(!settle_delay(1, leases[3], MQBUS_RELEASE, SECOND));
 	CHECK(mqbus_list_empty(&g.w.stay) && g.w.retrying == 9);
 	CHECK(floor_of(0) == g.cursors[0].given.pos);
@@ -193,10 +193,10 @@ static void test_retry_turns(void)
 		CHECK(retry_one(512, i ? SECOND : 1));
 	CHECK(!retry_one(520, SECOND) && group_publish(&g, 0, 64, 0) && take(0, 1) == 1);
 	CHECK(!settle(0, out[0].lease, MQBUS_REJECT) && !group_unlock(&g, true));
-	CHECK(g.w.retrying == 6 && g.w.nr_dead == 1 && g.w.inflight == 2);
+	CHECK(g.w.retrying == 6 && g.w.nr_dead == 1 && g.w.nr == 2);
 	CHECK(!tick(1) && take(0, 1) == 1 && !settle(0, out[0].lease, MQBUS_ACK));
-	CHECK(g.w.retrying == 6 && mqbus_list_empty(&g.w.stay) && g.w.inflight == 1);
-	CHECK(!group_unlock(&g, true) && g.w.retrying == 7 && !g.w.inflight);
+	CHECK(g.w.retrying == 6 && mqbus_list_empty(&g.w.stay) && g.w.nr == 1);
+	CHECK(!group_unlock(&g, true) && g.w.retrying == 7 && !g.w.nr);
 	end();
 }
 
@@ -216,20 +216,20 @@ static void test_retry_later(void)
 	for (n = 1; n < 17; n++)
 		CHECK(!settle_delay(0, out[n].lease, MQBUS_NACK, 1000));
 	CHECK(!settle_delay(0, lease, MQBUS_RELEASE, MQBUS_DELAY_MAX));
-	CHECK(g.w.retrying == 16 && floor_of(0) == 0 && g.w.inflight == 1);
+	CHECK(g.w.retrying == 16 && floor_of(0) == 0 && g.w.nr == 1);
 	now.mono += 1000;
 	CHECK(!tick(99) && take(0, 1) == 1 && !settle(0, out[0].lease, MQBUS_ACK));
-	CHECK(g.w.retrying == 16 && floor_of(0) == g.cursors[0].given.pos && !g.w.inflight);
-	CHECK(group_whole(mqbus_window_record(&g.w, (u32)lease), 0, 0, SMALL + 8, 0));
+	CHECK(g.w.retrying == 16 && floor_of(0) == g.cursors[0].given.pos && !g.w.nr);
+	CHECK(group_whole(mqbus_inflight_record(&g.w, (u32)lease), 0, 0, SMALL + 8, 0));
 	CHECK(take(0, 99) == 15);
-	CHECK(mqbus_window_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 15);
+	CHECK(mqbus_inflight_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 15);
 	/* So the flow goes on */
 	for (n = 0; n < 1000; n++) {
 		publish(0, 1, 0);
 		take_one(0);
 		CHECK(!settle(0, out[0].lease, MQBUS_ACK));
 	}
-	CHECK(g.w.retrying == 1 && mqbus_window_due(&g.w) - now.mono > MQBUS_DELAY_MAX / 2);
+	CHECK(g.w.retrying == 1 && mqbus_inflight_due(&g.w) - now.mono > MQBUS_DELAY_MAX / 2);
 	end();
 }
 
@@ -248,26 +248,26 @@ static void test_dead_many(void)
 	g.w.conf.limit = 1;
 	publish(0, 1500, 0);
 	CHECK(take(0, 1024) == 1024);
-	while (mqbus_window_leave(&g.w, &holders[0], MQBUS_WINDOW_STEP, &now))
-		mqbus_window_flush(&g.w);
-	mqbus_window_flush(&g.w);
-	CHECK(g.w.nr_dead == 1024 && g.w.inflight == 1024 && !take(1, 9));
+	while (mqbus_inflight_leave(&g.w, &holders[0], MQBUS_INFLIGHT_STEP, &now))
+		mqbus_inflight_flush(&g.w);
+	mqbus_inflight_flush(&g.w);
+	CHECK(g.w.nr_dead == 1024 && g.w.nr == 1024 && !take(1, 9));
 	holds = group_unlock(&g, true);
 	CHECK(holds >= 3 && holds <= 5);
-	CHECK(g.w.retrying == 1024 && !g.w.inflight && floor_of(0) == g.cursors[0].given.pos);
+	CHECK(g.w.retrying == 1024 && !g.w.nr && floor_of(0) == g.cursors[0].given.pos);
 	CHECK(take(1, 1024) == 476);
 	/* They come back in their order, and those that are tried are not tried again */
 	for (i = 0; i < 1024; i += 2) {
-		CHECK(mqbus_window_record(&g.w, g.w.letter)->offset == i);
-		mqbus_window_unburied(&g.w, g.w.letter);
-		CHECK(mqbus_window_record(&g.w, g.w.letter)->offset == i + 1);
-		mqbus_window_buried(&g.w, g.w.letter);
+		CHECK(mqbus_inflight_record(&g.w, g.w.letter)->offset == i);
+		mqbus_inflight_unburied(&g.w, g.w.letter);
+		CHECK(mqbus_inflight_record(&g.w, g.w.letter)->offset == i + 1);
+		mqbus_inflight_buried(&g.w, g.w.letter);
 	}
 	CHECK(g.w.letter == MQBUS_NONE && g.w.nr_dead == 512);
-	mqbus_window_rebury(&g.w);
+	mqbus_inflight_rebury(&g.w);
 	for (i = 0; i < 1024; i += 2) {
-		CHECK(mqbus_window_record(&g.w, g.w.letter)->offset == i);
-		mqbus_window_buried(&g.w, g.w.letter);
+		CHECK(mqbus_inflight_record(&g.w, g.w.letter)->offset == i);
+		mqbus_inflight_buried(&g.w, g.w.letter);
 	}
 	CHECK(g.w.stats.buried == 1024 && !g.w.retrying && g.w.stow == MQBUS_NONE);
 	end();
@@ -294,30 +294,30 @@ static void test_retry_large(void)
 	CHECK(g.w.retrying == nr);
 	now.mono += nr;
 	CHECK(!tick(99) && take(0, 99) == nr / 2);
-	CHECK(mqbus_window_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == nr / 2);
+	CHECK(mqbus_inflight_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == nr / 2);
 	group_unlock(&g, false);
 	for (i = 0; i < 16; i++)
 		CHECK(group_publish(&g, 0, LARGE, 0));
 	CHECK(take(0, 16) == 16);
 	for (i = 0; i < 16; i++)
 		CHECK(!settle(0, out[i].lease, MQBUS_REJECT));
-	for (n = 0, copied = g.w.copied; mqbus_window_postpone(&g.w); n++) {
-		CHECK(g.w.copied - copied < MQBUS_WINDOW_HOLD + LARGE);
-		mqbus_window_flush(&g.w);
+	for (n = 0, copied = g.w.copied; mqbus_inflight_postpone(&g.w); n++) {
+		CHECK(g.w.copied - copied < MQBUS_INFLIGHT_HOLD + LARGE);
+		mqbus_inflight_flush(&g.w);
 		copied = g.w.copied;
 	}
 	CHECK(n >= 16 && g.w.retrying == nr / 2 + 16);
 	/* Nor when it is done for one call after the other */
 	for (i = 0; i < 8; i++)
 		CHECK(group_publish(&g, 0, LARGE, 0));
-	mqbus_window_flush(&g.w);
+	mqbus_inflight_flush(&g.w);
 	CHECK(take(0, 8) == 8);
 	for (copied = g.w.copied, i = 0; i < 8; i++) {
 		struct mqbus_settle s = { .lease = out[i].lease, .what = MQBUS_NACK, .delay = 9 };
 
-		CHECK(!mqbus_window_settle(&g.w, &holders[0], &s, &now));
+		CHECK(!mqbus_inflight_settle(&g.w, &holders[0], &s, &now));
 	}
-	CHECK(g.w.copied - copied < MQBUS_WINDOW_HOLD + LARGE);
+	CHECK(g.w.copied - copied < MQBUS_INFLIGHT_HOLD + LARGE);
 	CHECK(group_unlock(&g, false) && mqbus_list_empty(&g.w.stay));
 	end();
 }
@@ -336,7 +336,7 @@ static void long_run(u32 waiting, u32 size, u32 rounds)
 	o.max_inflight = 128;
 	o.max_retry = 256;
 	group_make(&g, &o);
-	CHECK(!mqbus_window_sit(&g.w, &holders[0]));
+	CHECK(!mqbus_inflight_sit(&g.w, &holders[0]));
 	for (i = 0; i < waiting; i++)
 		CHECK(retry_one(size, MQBUS_DELAY_MAX));
 	needed = g.w.copied;
@@ -348,11 +348,11 @@ static void long_run(u32 waiting, u32 size, u32 rounds)
 		group_scribble(&g);
 		CHECK(!tick(9) && take(0, 9) == 1);
 		CHECK(out[0].attempt == 2 && out[0].ring == MQBUS_RETRY);
-		CHECK(group_whole(mqbus_window_record(&g.w, out[0].lease), 0, out[0].offset,
+		CHECK(group_whole(mqbus_inflight_record(&g.w, out[0].lease), 0, out[0].offset,
 				  bytes, 0));
 		CHECK(!settle(0, out[0].lease, MQBUS_ACK));
 	}
-	CHECK(!g.w.inflight && g.w.retrying == waiting && g.w.copied > needed);
+	CHECK(!g.w.nr && g.w.retrying == waiting && g.w.copied > needed);
 	test_note("%u wait with %u bytes: %llu bytes copied for each that comes", waiting,
 		  waiting * size,
 		  (unsigned long long)(g.w.copied - needed) / needed);
@@ -360,7 +360,7 @@ static void long_run(u32 waiting, u32 size, u32 rounds)
 	now.mono += MQBUS_DELAY_MAX;
 	CHECK(!tick(999) && take(0, 999) == min(waiting, 128U));
 	for (i = 0; i < min(waiting, 128U); i++)
-		CHECK(group_whole(mqbus_window_record(&g.w, out[i].lease), 0, out[i].offset,
+		CHECK(group_whole(mqbus_inflight_record(&g.w, out[i].lease), 0, out[i].offset,
 				  size, 0));
 	group_free(&g);
 }

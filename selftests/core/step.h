@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A group for the tests of the window that go step by step: who does what, and when the
+ * A group for the tests of the in-flight table that go step by step: who does what, and when the
  * lock is let go of, is written there; each of these is a hold of it.
  */
 #ifndef SELFTESTS_CORE_STEP_H
@@ -37,7 +37,7 @@ static inline void group_begin(const struct group_options *o)
 	for (i = 0; i < GROUP_SEATS; i++) {
 		holders[i].pid = 100 + i;
 		holders[i].uid = 200 + i;
-		CHECK(!mqbus_window_sit(&g.w, &holders[i]));
+		CHECK(!mqbus_inflight_sit(&g.w, &holders[i]));
 	}
 	now = (struct mqbus_now) { .mono = 1000, .real = 5000 };
 }
@@ -65,7 +65,7 @@ static inline u32 take(u32 holder, u32 max)
 	u64 lease = g.w.conf.lease;
 	u32 left = U32_MAX, n;
 
-	n = mqbus_window_take(&g.w, &holders[holder], out, max, lease ? now.mono + lease : 0,
+	n = mqbus_inflight_take(&g.w, &holders[holder], out, max, lease ? now.mono + lease : 0,
 			      now.real, &left);
 	more = left;
 	group_unlock(&g, false);
@@ -85,7 +85,7 @@ static inline bool ready(u32 holder)
 	bool is;
 
 	do {
-		is = mqbus_window_ready(&g.w, &holders[holder], &left);
+		is = mqbus_inflight_ready(&g.w, &holders[holder], &left);
 		CHECK(!is || !left);
 	} while (!is && left);
 	return is;
@@ -94,7 +94,7 @@ static inline bool ready(u32 holder)
 static inline int settle_delay(u32 holder, u64 lease, u32 what, u64 delay)
 {
 	struct mqbus_settle s = { .lease = lease, .what = what, .delay = delay };
-	int err = mqbus_window_settle(&g.w, &holders[holder], &s, &now);
+	int err = mqbus_inflight_settle(&g.w, &holders[holder], &s, &now);
 
 	group_unlock(&g, false);
 	return err;
@@ -107,7 +107,7 @@ static inline int settle(u32 holder, u64 lease, u32 what)
 
 static inline bool tick(u32 max)
 {
-	bool again = mqbus_window_tick(&g.w, max, &now);
+	bool again = mqbus_inflight_tick(&g.w, max, &now);
 
 	group_unlock(&g, false);
 	return again;
@@ -115,17 +115,17 @@ static inline bool tick(u32 max)
 
 static inline struct mqbus_entry *entry(u64 lease)
 {
-	return mqbus_window_entry(&g.w, (u32)lease);
+	return mqbus_inflight_entry(&g.w, (u32)lease);
 }
 
 /* Of a partition; of the retry ring where its first record lies, or where the next goes */
 static inline u64 floor_of(u32 lane)
 {
-	mqbus_window_flush(&g.w);
+	mqbus_inflight_flush(&g.w);
 	if (lane < g.lanes)
 		return mqbus_cursor_floor(&g.cursors[lane]);
 	return mqbus_list_empty(&g.lane[lane].order) ?
-	       g.lane[lane].end : mqbus_window_entry(&g.w, g.lane[lane].order.first)->pos;
+	       g.lane[lane].end : mqbus_inflight_entry(&g.w, g.lane[lane].order.first)->pos;
 }
 
 /* Whether one record more, of that size, goes to the retry ring when it fails */
