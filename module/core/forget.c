@@ -53,13 +53,13 @@ static void entry_forget(struct mqbus_inflight *f, u32 i)
  */
 bool mqbus_inflight_forget(struct mqbus_inflight *f, u32 partition)
 {
-	struct mqbus_lane *lane = &f->lanes[partition];
+	struct mqbus_source *source = &f->sources[partition];
 
-	while (!mqbus_list_empty(&lane->order)) {
+	while (!mqbus_list_empty(&source->order)) {
 		if (mqbus_inflight_over(f))
 			return true;
 		f->steps--;
-		entry_forget(f, lane->order.first);
+		entry_forget(f, source->order.first);
 	}
 	return false;
 }
@@ -70,7 +70,7 @@ bool mqbus_inflight_forget(struct mqbus_inflight *f, u32 partition)
  */
 void mqbus_inflight_forget_begin(struct mqbus_inflight *f)
 {
-	f->walk = f->lanes[f->nr_lanes].order.first;
+	f->walk = f->sources[f->nr_sources].order.first;
 }
 
 /**

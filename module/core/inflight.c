@@ -20,15 +20,15 @@ void mqbus_inflight_init(struct mqbus_inflight *f, struct mqbus_entry *entries, 
 	u32 i;
 
 	mqbus_table_init(&f->table, entries, nr);
-	for (i = 0; i <= f->nr_lanes; i++)
-		mqbus_list_init(&f->lanes[i].order);
+	for (i = 0; i <= f->nr_sources; i++)
+		mqbus_list_init(&f->sources[i].order);
 	for (i = 0; i < MQBUS_PLACES; i++)
 		mqbus_list_init(&f->ready[i]);
 	mqbus_list_init(&f->stay);
 	mqbus_list_init(&f->dead);
 	f->letter = MQBUS_NONE;
 	f->stow = MQBUS_NONE;
-	f->unheld = 1;	/* no lane is stuck */
+	f->unheld = 1;	/* no source is stuck */
 	mqbus_retry_init(f);
 	mqbus_inflight_flush(f);
 	if (f->keys) {
@@ -45,10 +45,10 @@ void mqbus_inflight_init(struct mqbus_inflight *f, struct mqbus_entry *entries, 
  */
 void mqbus_inflight_place(struct mqbus_inflight *f, u32 partition)
 {
-	struct mqbus_lane *lane = &f->lanes[partition];
+	struct mqbus_source *source = &f->sources[partition];
 
-	lane->end = lane->cursor->given.pos;
-	lane->stuck = 0;
+	source->end = source->cursor->given.pos;
+	source->stuck = 0;
 }
 
 /**
@@ -95,7 +95,7 @@ void mqbus_inflight_stand(struct mqbus_inflight *f, struct mqbus_holder *holder)
  * mqbus_inflight_unhold() - a record is held back no more
  * @f: the in-flight table
  *
- * So another one can be: lanes that were stuck are looked at again.
+ * So another one can be: sources that were stuck are looked at again.
  */
 void mqbus_inflight_unhold(struct mqbus_inflight *f)
 {
@@ -106,7 +106,7 @@ void mqbus_inflight_unhold(struct mqbus_inflight *f)
 /**
  * mqbus_inflight_again() - let an entry be handed out
  * @f: the in-flight table
- * @i: the entry, in no list but its lane's
+ * @i: the entry, in no list but its source's
  */
 void mqbus_inflight_again(struct mqbus_inflight *f, u32 i)
 {
@@ -175,19 +175,19 @@ static void lease_begin(struct mqbus_inflight *f, u32 i, struct mqbus_holder *ho
 	};
 }
 
-/* Put the next record of a lane into the table. */
-static u32 lane_take(struct mqbus_inflight *f, u32 partition, const struct mqbus_record *rec)
+/* Put the next record of a source into the table. */
+static u32 source_take(struct mqbus_inflight *f, u32 partition, const struct mqbus_record *rec)
 {
-	struct mqbus_lane *lane = &f->lanes[partition];
-	struct mqbus_cursor *c = lane->cursor;
+	struct mqbus_source *source = &f->sources[partition];
+	struct mqbus_cursor *c = source->cursor;
 	u32 i = mqbus_table_get(&f->table);
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
 	e->pos = c->given.pos;
 	e->partition = partition;
 	e->place = MQBUS_PLACE_RING;
-	mqbus_list_add(&f->table, &lane->order, MQBUS_ORDER, i);
-	lane->pending++;
+	mqbus_list_add(&f->table, &source->order, MQBUS_ORDER, i);
+	source->pending++;
 	c->given.pos += rec->size;
 	c->given.offset++;
 	return i;
@@ -197,32 +197,32 @@ static u32 lane_take(struct mqbus_inflight *f, u32 partition, const struct mqbus
  * The next record of a partition that may be handed out, with those held back that
  * stand before it. Return: an entry, or %MQBUS_NONE.
  */
-static u32 lane_next(struct mqbus_inflight *f, u32 partition, u32 *steps)
+static u32 source_next(struct mqbus_inflight *f, u32 partition, u32 *steps)
 {
-	struct mqbus_lane *lane = &f->lanes[partition];
-	struct mqbus_cursor *c = lane->cursor;
+	struct mqbus_source *source = &f->sources[partition];
+	struct mqbus_cursor *c = source->cursor;
 
 	for (; *steps; --*steps) {
 		const struct mqbus_record *rec;
 		u32 head, i;
 		bool keyed;
 
-		if (c->given.pos == lane->end) {
+		if (c->given.pos == source->end) {
 			struct mqbus_mark end;
 
-			mqbus_ring_end(lane->ring, &end);
-			lane->end = end.pos;
+			mqbus_ring_end(source->ring, &end);
+			source->end = end.pos;
 			if (c->given.pos == end.pos)
 				return MQBUS_NONE;
 		}
-		rec = mqbus_ring_record(lane->ring, c->given.pos);
+		rec = mqbus_ring_record(source->ring, c->given.pos);
 		keyed = f->keys && rec->key_len;
 		head = keyed ? mqbus_keys_find(f->keys, rec) : MQBUS_NONE;
 		if (head != MQBUS_NONE && f->held == f->max_held) {
-			lane->stuck = f->unheld;
+			source->stuck = f->unheld;
 			return MQBUS_NONE;
 		}
-		i = lane_take(f, partition, rec);
+		i = source_take(f, partition, rec);
 		if (head == MQBUS_NONE) {
 			if (keyed)
 				mqbus_keys_insert(f->keys, i);
@@ -247,12 +247,12 @@ static u32 ready_pop(struct mqbus_inflight *f, enum mqbus_entry_place place)
 }
 
 /* The next record of any partition. @left: partitions that are still to be looked at. */
-static u32 lanes_next(struct mqbus_inflight *f, u32 *steps, u32 *left)
+static u32 sources_next(struct mqbus_inflight *f, u32 *steps, u32 *left)
 {
 	u32 i;
 
 	while (*left && *steps) {
-		i = lane_next(f, f->next, steps);
+		i = source_next(f, f->next, steps);
 		if (i != MQBUS_NONE)
 			return i;
 		/* It was not looked at to its end */
@@ -260,7 +260,7 @@ static u32 lanes_next(struct mqbus_inflight *f, u32 *steps, u32 *left)
 			break;
 		--*steps;
 		--*left;
-		if (++f->next == f->nr_lanes)
+		if (++f->next == f->nr_sources)
 			f->next = 0;
 	}
 	return MQBUS_NONE;
@@ -279,7 +279,7 @@ static u32 inflight_next(struct mqbus_inflight *f, u32 *steps, u32 *left, bool *
 		i = ready_pop(f, MQBUS_PLACE_HELD);
 	if (i != MQBUS_NONE)
 		return i;
-	i = lanes_next(f, steps, left);
+	i = sources_next(f, steps, left);
 	if (i != MQBUS_NONE)
 		*fresh = true;
 	return i;
@@ -307,7 +307,7 @@ u32 mqbus_inflight_take(struct mqbus_inflight *f, struct mqbus_holder *holder,
 	u32 steps = MQBUS_INFLIGHT_STEP, n, i;
 	bool fresh = false;
 
-	*left = min(*left, f->nr_lanes);
+	*left = min(*left, f->nr_sources);
 	for (n = 0; !f->conf.paused && n < max && holder->nr < f->conf.credit; n++) {
 		i = inflight_next(f, &steps, left, &fresh);
 		if (i == MQBUS_NONE)
@@ -317,17 +317,17 @@ u32 mqbus_inflight_take(struct mqbus_inflight *f, struct mqbus_holder *holder,
 	if (steps)
 		*left = 0;
 	/* The next one begins elsewhere, so that no partition starves */
-	if (fresh && ++f->next == f->nr_lanes)
+	if (fresh && ++f->next == f->nr_sources)
 		f->next = 0;
 	return n;
 }
 
-static bool lane_ready(const struct mqbus_inflight *f, u32 partition)
+static bool source_ready(const struct mqbus_inflight *f, u32 partition)
 {
-	const struct mqbus_lane *lane = &f->lanes[partition];
+	const struct mqbus_source *source = &f->sources[partition];
 
-	return READ_ONCE(lane->ring->page->tail) != lane->cursor->given.pos &&
-	       lane->stuck != f->unheld;
+	return READ_ONCE(source->ring->page->tail) != source->cursor->given.pos &&
+	       source->stuck != f->unheld;
 }
 
 /**
@@ -342,7 +342,7 @@ static bool lane_ready(const struct mqbus_inflight *f, u32 partition)
 bool mqbus_inflight_ready(const struct mqbus_inflight *f, const struct mqbus_holder *holder,
 			u32 *left)
 {
-	u32 lanes = min(*left, f->nr_lanes), steps = MQBUS_INFLIGHT_STEP;
+	u32 sources = min(*left, f->nr_sources), steps = MQBUS_INFLIGHT_STEP;
 
 	*left = 0;
 	if (f->conf.paused || holder->nr >= f->conf.credit)
@@ -355,12 +355,12 @@ bool mqbus_inflight_ready(const struct mqbus_inflight *f, const struct mqbus_hol
 	    !mqbus_list_empty(&f->ready[MQBUS_PLACE_HELD]))
 		return true;
 	/* Where something was found last, there is often more */
-	if (lane_ready(f, f->next))
+	if (source_ready(f, f->next))
 		return true;
-	for (; lanes && steps; steps--)
-		if (lane_ready(f, --lanes))
+	for (; sources && steps; steps--)
+		if (source_ready(f, --sources))
 			return true;
-	*left = lanes;
+	*left = sources;
 	return false;
 }
 

@@ -58,7 +58,7 @@ struct mqbus_holder {
 };
 
 /**
- * struct mqbus_lane - a ring that records lie in
+ * struct mqbus_source - a ring that records lie in
  * @ring: the ring
  * @cursor: what was taken of it, and the floor; the retry ring has none
  * @end: what was published when last looked; where the next record of the retry ring goes
@@ -67,7 +67,7 @@ struct mqbus_holder {
  * @aside: of these, those that failed: that wait, are dead, or lie in the retry ring
  * @stuck: value of the in-flight table's @unheld when a record here could not be held back, or 0
  */
-struct mqbus_lane {
+struct mqbus_source {
 	struct mqbus_ring *ring;
 	struct mqbus_cursor *cursor;
 	u64 end;
@@ -131,8 +131,8 @@ struct mqbus_inflight_stats {
 /**
  * struct mqbus_inflight - what a queue group has taken and not settled
  * @table: the entries: of those in flight, in the retry ring, and held back
- * @lanes: one for each partition, and the retry ring's
- * @nr_lanes: number of partitions
+ * @sources: one for each partition, and the retry ring's
+ * @nr_sources: number of partitions
  * @seats: members by their seat
  * @nr_seats: length of @seats, at most %MQBUS_MEMBERS_MAX
  * @nr_sitting: how many of them are taken
@@ -172,8 +172,8 @@ struct mqbus_inflight_stats {
  */
 struct mqbus_inflight {
 	struct mqbus_table table;
-	struct mqbus_lane *lanes;
-	u32 nr_lanes;
+	struct mqbus_source *sources;
+	u32 nr_sources;
 	struct mqbus_holder **seats;
 	u32 nr_seats;
 	u32 nr_sitting;
@@ -201,7 +201,7 @@ struct mqbus_inflight {
 	u64 retry_lap;
 	u32 retry_vain;
 	u32 walk;
-	struct mqbus_lane *moved;
+	struct mqbus_source *moved;
 	u64 copied;
 	u64 hold;
 	u32 steps;
@@ -276,7 +276,7 @@ bool mqbus_inflight_forget_retry(struct mqbus_inflight *f, u32 first, u32 last);
 
 /* source.c */
 void mqbus_inflight_flush(struct mqbus_inflight *f);
-void mqbus_lane_del(struct mqbus_inflight *f, struct mqbus_lane *lane, u32 i);
+void mqbus_source_del(struct mqbus_inflight *f, struct mqbus_source *source, u32 i);
 
 /* Between the files that this declares */
 void mqbus_inflight_unhold(struct mqbus_inflight *f);
@@ -300,16 +300,16 @@ static inline struct mqbus_entry *mqbus_inflight_entry(const struct mqbus_inflig
 }
 
 /**
- * mqbus_inflight_lane() - the lane of the ring in which an entry's record lies
+ * mqbus_inflight_source() - the source of the ring in which an entry's record lies
  * @f: the in-flight table
  * @e: an entry in use
  *
  * Return: that of a partition, or of the retry ring.
  */
-static inline struct mqbus_lane *mqbus_inflight_lane(const struct mqbus_inflight *f,
+static inline struct mqbus_source *mqbus_inflight_source(const struct mqbus_inflight *f,
 						   const struct mqbus_entry *e)
 {
-	return &f->lanes[e->place == MQBUS_PLACE_RETRY ? f->nr_lanes : e->partition];
+	return &f->sources[e->place == MQBUS_PLACE_RETRY ? f->nr_sources : e->partition];
 }
 
 /**
@@ -335,7 +335,7 @@ mqbus_inflight_record(const struct mqbus_inflight *f, u32 i)
 {
 	const struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
-	return mqbus_ring_record(mqbus_inflight_lane(f, e)->ring, e->pos);
+	return mqbus_ring_record(mqbus_inflight_source(f, e)->ring, e->pos);
 }
 
 /**

@@ -3,7 +3,7 @@
  * DOC: The retry ring
  *
  * Where records wait that are not to hold up their partition. They lie one behind the
- * other, with gaps where some were settled, and @end of the ring's lane is where the next
+ * other, with gaps where some were settled, and @end of the ring's source is where the next
  * one goes. Between that and the oldest record is the *hole*: all gaps end up there,
  * because the oldest record is again and again made the newest one:
  *
@@ -36,9 +36,9 @@
 /* Whether there is room: yes, no, or it is to be looked for under the next hold of the lock */
 enum retry_room { ROOM, FULL, LATER };
 
-static struct mqbus_lane *retry_lane(const struct mqbus_inflight *f)
+static struct mqbus_source *retry_source(const struct mqbus_inflight *f)
 {
-	return &f->lanes[f->nr_lanes];
+	return &f->sources[f->nr_sources];
 }
 
 /**
@@ -53,9 +53,9 @@ void mqbus_retry_init(struct mqbus_inflight *f)
 
 static void retry_search_begin(struct mqbus_inflight *f)
 {
-	const struct mqbus_lane *lane = retry_lane(f);
+	const struct mqbus_source *source = retry_source(f);
 
-	f->retry_lap = lane->end + 2 * lane->ring->size;
+	f->retry_lap = source->end + 2 * source->ring->size;
 }
 
 /**
@@ -71,48 +71,48 @@ void mqbus_retry_changed(struct mqbus_inflight *f)
 }
 
 /* Bytes from the end to the oldest record. */
-static u64 retry_hole(const struct mqbus_inflight *f, const struct mqbus_lane *lane)
+static u64 retry_hole(const struct mqbus_inflight *f, const struct mqbus_source *source)
 {
-	u32 first = lane->order.first;
+	u32 first = source->order.first;
 
 	if (first == MQBUS_NONE)
-		return lane->ring->size;
-	return mqbus_inflight_entry(f, first)->pos + lane->ring->size - lane->end;
+		return source->ring->size;
+	return mqbus_inflight_entry(f, first)->pos + source->ring->size - source->end;
 }
 
 /* Make the oldest record the newest one. */
-static void retry_turn(struct mqbus_inflight *f, struct mqbus_lane *lane)
+static void retry_turn(struct mqbus_inflight *f, struct mqbus_source *source)
 {
-	u64 hole = retry_hole(f, lane);
-	u32 i = lane->order.first;
+	u64 hole = retry_hole(f, source);
+	u32 i = source->order.first;
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
-	u32 bytes = mqbus_ring_record(lane->ring, e->pos)->size;
+	u32 bytes = mqbus_ring_record(source->ring, e->pos)->size;
 
 	if (e->state == MQBUS_ENTRY_LEASED || !hole) {
-		e->pos += lane->ring->size;
+		e->pos += source->ring->size;
 	} else {
-		void *to = mqbus_ring_record(lane->ring, lane->end);
+		void *to = mqbus_ring_record(source->ring, source->end);
 
 		/* Both are within one lap, so no byte is there under two addresses */
 		memmove(to, to + hole, bytes);
 		f->copied += bytes;
-		e->pos = lane->end;
+		e->pos = source->end;
 	}
-	lane->end = e->pos + bytes;
-	mqbus_list_del(&f->table, &lane->order, MQBUS_ORDER, i);
-	mqbus_list_add(&f->table, &lane->order, MQBUS_ORDER, i);
+	source->end = e->pos + bytes;
+	mqbus_list_del(&f->table, &source->order, MQBUS_ORDER, i);
+	mqbus_list_add(&f->table, &source->order, MQBUS_ORDER, i);
 }
 
-static enum retry_room retry_search(struct mqbus_inflight *f, struct mqbus_lane *lane, u32 bytes)
+static enum retry_room retry_search(struct mqbus_inflight *f, struct mqbus_source *source, u32 bytes)
 {
 	/* While records are forgotten all stay where they are */
 	if (f->walk != MQBUS_NONE)
 		return FULL;
 	if (f->retrying >= f->max_retry || bytes >= f->retry_vain ||
-	    f->retry_live + bytes + f->margin > lane->ring->size)
+	    f->retry_live + bytes + f->margin > source->ring->size)
 		return FULL;
-	while (retry_hole(f, lane) < bytes) {
-		if (lane->end >= f->retry_lap) {
+	while (retry_hole(f, source) < bytes) {
+		if (source->end >= f->retry_lap) {
 			f->retry_vain = bytes;
 			retry_search_begin(f);
 			return FULL;
@@ -120,7 +120,7 @@ static enum retry_room retry_search(struct mqbus_inflight *f, struct mqbus_lane 
 		if (mqbus_inflight_over(f))
 			return LATER;
 		f->steps--;
-		retry_turn(f, lane);
+		retry_turn(f, source);
 	}
 	return mqbus_inflight_over(f) ? LATER : ROOM;
 }
@@ -130,7 +130,7 @@ static enum retry_room retry_add(struct mqbus_inflight *f, u32 i)
 {
 	const struct mqbus_record *rec = mqbus_inflight_record(f, i);
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
-	struct mqbus_lane *retry = retry_lane(f);
+	struct mqbus_source *retry = retry_source(f);
 	enum retry_room room = retry_search(f, retry, rec->size);
 
 	if (room != ROOM)
@@ -141,7 +141,7 @@ static enum retry_room retry_add(struct mqbus_inflight *f, u32 i)
 	f->retry_live += rec->size;
 	f->retrying++;
 	f->nr--;
-	mqbus_lane_del(f, mqbus_inflight_lane(f, e), i);
+	mqbus_source_del(f, mqbus_inflight_source(f, e), i);
 	e->pos = retry->end;
 	e->place = MQBUS_PLACE_RETRY;
 	retry->end += rec->size;
@@ -220,7 +220,7 @@ bool mqbus_inflight_postpone(struct mqbus_inflight *f)
 bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retry_walk *walk,
 			     const u64 *ends)
 {
-	const struct mqbus_lane *retry = &f->lanes[f->nr_lanes];
+	const struct mqbus_source *retry = &f->sources[f->nr_sources];
 	u32 i = retry->order.first, steps;
 
 	if (walk->begun) {

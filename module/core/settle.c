@@ -40,22 +40,22 @@ static bool entry_aside(const struct mqbus_entry *e)
 /* What is to become of an entry that was leased, or has waited: it stands aside, or not. */
 static void entry_turn(struct mqbus_inflight *f, struct mqbus_entry *e, enum mqbus_entry_state state)
 {
-	struct mqbus_lane *lane = &f->lanes[e->partition];
+	struct mqbus_source *source = &f->sources[e->partition];
 
-	lane->aside -= entry_aside(e);
+	source->aside -= entry_aside(e);
 	e->state = state;
-	lane->aside += entry_aside(e);
+	source->aside += entry_aside(e);
 }
 
 /**
  * mqbus_inflight_finish() - a record is settled
  * @f: the in-flight table
- * @i: its entry, in no list but its lane's
+ * @i: its entry, in no list but its source's
  */
 void mqbus_inflight_finish(struct mqbus_inflight *f, u32 i)
 {
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
-	struct mqbus_lane *lane = mqbus_inflight_lane(f, e);
+	struct mqbus_source *source = mqbus_inflight_source(f, e);
 	u32 next = MQBUS_NONE;
 
 	if (f->keys && mqbus_inflight_record(f, i)->key_len) {
@@ -75,11 +75,11 @@ void mqbus_inflight_finish(struct mqbus_inflight *f, u32 i)
 		mqbus_inflight_unhold(f);
 		break;
 	}
-	f->lanes[e->partition].pending--;
-	f->lanes[e->partition].aside -= entry_aside(e);
+	f->sources[e->partition].pending--;
+	f->sources[e->partition].aside -= entry_aside(e);
 	if (f->watchers)
 		f->freed = true;
-	mqbus_lane_del(f, lane, i);
+	mqbus_source_del(f, source, i);
 	mqbus_table_put(&f->table, i);
 	if (next != MQBUS_NONE)
 		mqbus_inflight_again(f, next);

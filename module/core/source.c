@@ -8,46 +8,46 @@
  * Tell writers of a partition what they may reuse. It is what lies below the first
  * entry, or below what was not taken.
  */
-static void lane_settle(struct mqbus_inflight *f, struct mqbus_lane *lane)
+static void source_settle(struct mqbus_inflight *f, struct mqbus_source *source)
 {
-	struct mqbus_mark to = lane->cursor->given;
+	struct mqbus_mark to = source->cursor->given;
 
-	if (!mqbus_list_empty(&lane->order)) {
-		const struct mqbus_entry *e = mqbus_inflight_entry(f, lane->order.first);
+	if (!mqbus_list_empty(&source->order)) {
+		const struct mqbus_entry *e = mqbus_inflight_entry(f, source->order.first);
 
 		to.pos = e->pos;
-		to.offset = mqbus_ring_record(lane->ring, e->pos)->offset;
+		to.offset = mqbus_ring_record(source->ring, e->pos)->offset;
 	}
-	mqbus_cursor_commit(lane->cursor, &to);
+	mqbus_cursor_commit(source->cursor, &to);
 	f->freed = true;
 }
 
 static void inflight_settle_moved(struct mqbus_inflight *f)
 {
 	if (f->moved)
-		lane_settle(f, f->moved);
+		source_settle(f, f->moved);
 	f->moved = NULL;
 }
 
 /**
- * mqbus_lane_del() - an entry's record is not needed in a ring any more
+ * mqbus_source_del() - an entry's record is not needed in a ring any more
  * @f: the in-flight table
- * @lane: the ring's
+ * @source: the ring's
  * @i: the entry
  */
-void mqbus_lane_del(struct mqbus_inflight *f, struct mqbus_lane *lane, u32 i)
+void mqbus_source_del(struct mqbus_inflight *f, struct mqbus_source *source, u32 i)
 {
-	bool first = lane->order.first == i;
+	bool first = source->order.first == i;
 
 	if (f->walk == i)
 		f->walk = mqbus_inflight_entry(f, i)->order.next;
-	mqbus_list_del(&f->table, &lane->order, MQBUS_ORDER, i);
+	mqbus_list_del(&f->table, &source->order, MQBUS_ORDER, i);
 	/* In the retry ring there are no other writers to be told */
-	if (!first || f->moved == lane || !lane->cursor)
+	if (!first || f->moved == source || !source->cursor)
 		return;
 	/* Once for many of the same ring */
 	inflight_settle_moved(f);
-	f->moved = lane;
+	f->moved = source;
 }
 
 /**

@@ -64,12 +64,12 @@ static u64 given_time(struct mqbus_ring *ring, u64 pos)
 /* The same of records of a partition that are taken; of those in the retry ring some. */
 static u64 taken_time(const struct mqbus_inflight *f, u32 partition)
 {
-	u32 i = f->lanes[partition].order.first, steps = MQBUS_INFLIGHT_STEP;
+	u32 i = f->sources[partition].order.first, steps = MQBUS_INFLIGHT_STEP;
 	u64 time = U64_MAX;
 
 	if (i != MQBUS_NONE)
 		time = mqbus_inflight_record(f, i)->time;
-	for (i = f->lanes[f->nr_lanes].order.first; i != MQBUS_NONE && steps; steps--) {
+	for (i = f->sources[f->nr_sources].order.first; i != MQBUS_NONE && steps; steps--) {
 		const struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
 		if (e->partition == partition)
@@ -147,13 +147,13 @@ struct queue_state {
 };
 
 /*
- * All lanes are looked at, some of them under each hold of the lock. Records only go on to
- * the last lane, that of the retry ring, so that none gets by.
+ * All sources are looked at, some of them under each hold of the lock. Records only go on to
+ * the last source, that of the retry ring, so that none gets by.
  */
 static u64 oldest_inflight(struct mqbus_group *group)
 {
 	const struct mqbus_inflight *f = &group->queue->inflight;
-	u32 i = 0, nr = f->nr_lanes + 1;
+	u32 i = 0, nr = f->nr_sources + 1;
 	u64 oldest = 0;
 
 	while (i < nr) {
@@ -161,7 +161,7 @@ static u64 oldest_inflight(struct mqbus_group *group)
 
 		spin_lock(&group->lock);
 		for (; i < end; i++) {
-			u32 first = f->lanes[i].order.first;
+			u32 first = f->sources[i].order.first;
 			u64 time = first == MQBUS_NONE ? 0 : mqbus_inflight_entry(f, first)->first;
 
 			/* One that is held back was not handed out yet */

@@ -28,7 +28,7 @@ u64 mqbus_lag_records(const struct mqbus_group *group, u32 partition, u64 head, 
 	lockdep_assert_held(&group->lock);
 
 	if (group->queue) {
-		pending = group->queue->inflight.lanes[partition].pending;
+		pending = group->queue->inflight.sources[partition].pending;
 		from = c->given.offset;
 	}
 	from = max(from, head);

@@ -108,7 +108,7 @@ u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_
 	u64 bytes = sizeof(struct mqbus_group_queue) + sizeof(struct mqbus_part) +
 		    PAGE_SIZE + mqbus_queue_retry_size(o, topic) +
 		    (u64)nr * sizeof(struct mqbus_entry) +
-		    (topic->nr_parts + 1) * sizeof(struct mqbus_lane);
+		    (topic->nr_parts + 1) * sizeof(struct mqbus_source);
 
 	if (o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE)
 		bytes += (u64)nr * sizeof(struct mqbus_key) +

@@ -184,10 +184,10 @@ static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
 	struct mqbus_inflight *f = &q->inflight;
 	struct mqbus_entry *entries;
 
-	f->lanes = kvcalloc(topic->nr_parts + 1, sizeof(*f->lanes), MQBUS_GFP);
+	f->sources = kvcalloc(topic->nr_parts + 1, sizeof(*f->sources), MQBUS_GFP);
 	entries = kvcalloc(nr, sizeof(*entries), MQBUS_GFP);
 	f->table.entries = entries;
-	if (!f->lanes || !entries)
+	if (!f->sources || !entries)
 		return -ENOMEM;
 	if (o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE) {
 		q->keys.heads = kvcalloc(nr, sizeof(*q->keys.heads), MQBUS_GFP);
@@ -203,18 +203,18 @@ static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
 	return PTR_ERR_OR_ZERO(q->retry);
 }
 
-static void queue_lanes(struct mqbus_group_queue *q)
+static void queue_sources(struct mqbus_group_queue *q)
 {
 	struct mqbus_group *group = q->group;
 	struct mqbus_inflight *f = &q->inflight;
 	u32 i;
 
-	f->nr_lanes = group->topic->nr_parts;
-	for (i = 0; i < f->nr_lanes; i++) {
-		f->lanes[i].ring = &group->topic->parts[i]->ring;
-		f->lanes[i].cursor = &group->slots[i].cursor;
+	f->nr_sources = group->topic->nr_parts;
+	for (i = 0; i < f->nr_sources; i++) {
+		f->sources[i].ring = &group->topic->parts[i]->ring;
+		f->sources[i].cursor = &group->slots[i].cursor;
 	}
-	f->lanes[i].ring = &q->retry->ring;
+	f->sources[i].ring = &q->retry->ring;
 }
 
 /**
@@ -246,7 +246,7 @@ int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create 
 	if (err)
 		return err;
 
-	queue_lanes(q);
+	queue_sources(q);
 	mqbus_queue_configure(q);
 	f = &q->inflight;
 	f->once = o->flags & MQBUS_QUEUE_F_AT_MOST_ONCE;
@@ -272,7 +272,7 @@ void mqbus_queue_free(struct mqbus_group *group)
 	if (!IS_ERR_OR_NULL(q->retry))
 		mqbus_part_free(q->retry);
 	kvfree(q->inflight.seats);
-	kvfree(q->inflight.lanes);
+	kvfree(q->inflight.sources);
 	kvfree(q->inflight.table.entries);
 	kvfree(q->keys.heads);
 	kvfree(q->keys.buckets);
@@ -452,7 +452,7 @@ bool mqbus_queue_waits(struct mqbus_group *group, u32 partition)
 	bool waits;
 
 	spin_lock(&group->lock);
-	waits = group->queue->inflight.lanes[partition].aside;
+	waits = group->queue->inflight.sources[partition].aside;
 	spin_unlock(&group->lock);
 	return waits;
 }

@@ -108,7 +108,7 @@ static void bench_murmur(u32 len)
 static void bench_lease(u32 nr, bool shuffled, u64 lease, u32 keys)
 {
 	const struct group_options o = {
-		.lanes = 1,
+		.sources = 1,
 		.size = 4 << 20,
 		.retry_size = 65536,
 		.max_inflight = nr,

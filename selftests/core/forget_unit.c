@@ -37,7 +37,7 @@ static void test_forget_leased(void)
 	u64 leases[4];
 	u32 i, k, entry;
 
-	o.lanes = 2;
+	o.sources = 2;
 	begin("forget: leases end, and their numbers", &o);
 	publish(0, 3, 0);
 	publish(1, 1, 0);
@@ -47,7 +47,7 @@ static void test_forget_leased(void)
 	g.w.conf.paused = true;
 	publish(0, 1, 0);
 	CHECK(!ready(0) && !take(0, 99));
-	CHECK(forget(0, 1) == 4 && !g.lane[0].pending && g.lane[1].pending == 1);
+	CHECK(forget(0, 1) == 4 && !g.source[0].pending && g.source[1].pending == 1);
 	CHECK(holders[0].nr == 1 && g.w.leased == 1 && g.w.nr == 1);
 	CHECK(g.w.stats.released == 3 && g.w.stats.discarded == 3);
 	g.w.conf.paused = false;
@@ -71,7 +71,7 @@ static void test_forget(void)
 	struct group_options o = usual;
 	u32 i, k;
 
-	o.lanes = 2;
+	o.sources = 2;
 	o.max_held = 8;
 	begin("forget: all of one partition, in steps", &o);
 	g.w.conf.dlq = true;
@@ -94,11 +94,11 @@ static void test_forget(void)
 		if (out[i].offset == 2)
 			CHECK(!settle_delay(0, out[i].lease, MQBUS_NACK, 5));
 	CHECK(!mqbus_inflight_leave(&g.w, &holders[0], 99, &now));
-	CHECK(g.lane[0].pending == 7 && g.lane[1].pending == 7 && g.w.retrying == 2);
-	CHECK(g.lane[0].aside == 3 && g.lane[1].aside == 3);
+	CHECK(g.source[0].pending == 7 && g.source[1].pending == 7 && g.w.retrying == 2);
+	CHECK(g.source[0].aside == 3 && g.source[1].aside == 3);
 	g.w.max_retry = 1;	/* so that what is left waits where it is */
-	CHECK(forget(0, 2) == 4 && !g.lane[0].pending && g.lane[1].pending == 7);
-	CHECK(!g.lane[0].aside && g.lane[1].aside == 3 && g.w.walk == MQBUS_NONE);
+	CHECK(forget(0, 2) == 4 && !g.source[0].pending && g.source[1].pending == 7);
+	CHECK(!g.source[0].aside && g.source[1].aside == 3 && g.w.walk == MQBUS_NONE);
 	CHECK(g.w.retrying == 1 && g.w.nr_dead == 1 && g.w.held == 2 && g.w.table.used == 7);
 	CHECK(floor_of(0) == g.cursors[0].given.pos && floor_of(1) == 0);
 	/* The one behind a key was never handed out */
@@ -110,14 +110,14 @@ static void test_forget(void)
 	CHECK(!mqbus_inflight_leave(&g.w, &holders[0], 99, &now));
 	CHECK(forget(1, 99) == 2 && !g.w.table.used && !g.w.nr);
 	CHECK(!g.w.retrying && !g.w.held && !g.w.nr_dead && mqbus_inflight_due(&g.w) == U64_MAX);
-	CHECK(mqbus_list_empty(&g.w.stay) && !g.lane[1].aside && g.w.letter == MQBUS_NONE);
+	CHECK(mqbus_list_empty(&g.w.stay) && !g.source[1].aside && g.w.letter == MQBUS_NONE);
 	CHECK(g.w.stow == MQBUS_NONE);
 	for (k = 0; k <= g.keys.mask; k++)
 		CHECK(g.keys.buckets[k] == MQBUS_NONE);
 	end();
 }
 
-#define MANY_LANES	64
+#define MANY_SOURCES	64
 
 /* All partitions are put elsewhere, with a great many records in the retry ring */
 static void test_forget_all(void)
@@ -126,22 +126,22 @@ static void test_forget_all(void)
 	u32 holds = 0, i, n, p, before;
 	bool again;
 
-	o.lanes = MANY_LANES;
+	o.sources = MANY_SOURCES;
 	o.size = 65536;
 	o.retry_size = 1 << 22;
 	o.max_inflight = 1024;
 	o.max_retry = 1 << 15;
 	begin("forget: of all partitions each record is looked at once", &o);
-	for (n = 0; n < o.max_retry; n += MANY_LANES) {
-		for (i = 0; i < MANY_LANES; i++)
+	for (n = 0; n < o.max_retry; n += MANY_SOURCES) {
+		for (i = 0; i < MANY_SOURCES; i++)
 			publish(i, 1, 0);
-		CHECK(take(0, MANY_LANES) == MANY_LANES);
-		for (i = 0; i < MANY_LANES; i++)
+		CHECK(take(0, MANY_SOURCES) == MANY_SOURCES);
+		for (i = 0; i < MANY_SOURCES; i++)
 			CHECK(!settle_delay(0, out[i].lease, MQBUS_NACK, SECOND));
 	}
 	CHECK(g.w.retrying == n);
-	for (p = 0; p < MANY_LANES; p++) {
-		CHECK(g.lane[p].aside == n / MANY_LANES && !mqbus_inflight_forget(&g.w, p));
+	for (p = 0; p < MANY_SOURCES; p++) {
+		CHECK(g.source[p].aside == n / MANY_SOURCES && !mqbus_inflight_forget(&g.w, p));
 		mqbus_inflight_flush(&g.w);
 	}
 	/* Of one partition: a look at each, however few there are of it */
@@ -149,18 +149,18 @@ static void test_forget_all(void)
 	do {
 		before = g.w.retrying;
 		again = mqbus_inflight_forget_retry(&g.w, 7, 7);
-		CHECK(before - g.w.retrying <= MQBUS_INFLIGHT_STEP / MANY_LANES + 1);
+		CHECK(before - g.w.retrying <= MQBUS_INFLIGHT_STEP / MANY_SOURCES + 1);
 		group_unlock(&g, false);
 		holds++;
 	} while (again);
-	CHECK(holds == n / MQBUS_INFLIGHT_STEP && !g.lane[7].pending);
-	n -= n / MANY_LANES;
+	CHECK(holds == n / MQBUS_INFLIGHT_STEP && !g.source[7].pending);
+	n -= n / MANY_SOURCES;
 	CHECK(g.w.retrying == n);
 	/* And of all at once: no more than that */
 	mqbus_inflight_forget_begin(&g.w);
 	for (holds = 0, again = true; again; holds++) {
 		before = g.w.retrying;
-		again = mqbus_inflight_forget_retry(&g.w, 0, MANY_LANES - 1);
+		again = mqbus_inflight_forget_retry(&g.w, 0, MANY_SOURCES - 1);
 		CHECK(before - g.w.retrying <= MQBUS_INFLIGHT_STEP);
 		group_unlock(&g, false);
 	}
@@ -176,7 +176,7 @@ static void test_forget_walk(void)
 	u64 leases[4];
 	u32 i;
 
-	o.lanes = 2;
+	o.sources = 2;
 	begin("forget: the retry ring is walked while it changes", &o);
 	for (i = 0; i < 4; i++)
 		leases[i] = retry_leased(1, 72);

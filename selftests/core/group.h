@@ -9,16 +9,16 @@
 #include "test.h"
 #include "inflight.h"
 
-#define GROUP_LANES	4
+#define GROUP_SOURCES	4
 /* As many as the group of a test may have */
-#define GROUP_LANES_MAX	1024
+#define GROUP_SOURCES_MAX	1024
 #define GROUP_SEATS	4
 /* Keys have numbers from 1; 0 is none. They share beginnings, lengths and buckets. */
 #define GROUP_KEYS	16
 #define GROUP_KEY_SIZE	8
 
 struct group_options {
-	u32 lanes;
+	u32 sources;
 	u64 size;	/* bytes of each ring */
 	u64 retry_size;
 	u32 max_inflight;
@@ -28,14 +28,14 @@ struct group_options {
 	bool once;
 };
 
-/* Lane @lanes is the retry ring */
+/* Lane @sources is the retry ring */
 struct group {
 	struct mqbus_inflight w;
-	u32 lanes;
-	struct ring_mem mem[GROUP_LANES_MAX + 1];
-	struct mqbus_ring rings[GROUP_LANES_MAX + 1];
-	struct mqbus_cursor cursors[GROUP_LANES_MAX];
-	struct mqbus_lane lane[GROUP_LANES_MAX + 1];
+	u32 sources;
+	struct ring_mem mem[GROUP_SOURCES_MAX + 1];
+	struct mqbus_ring rings[GROUP_SOURCES_MAX + 1];
+	struct mqbus_cursor cursors[GROUP_SOURCES_MAX];
+	struct mqbus_source source[GROUP_SOURCES_MAX + 1];
 	struct mqbus_holder *seats[GROUP_SEATS];
 	struct mqbus_keys keys;
 };
@@ -43,7 +43,7 @@ struct group {
 void group_make(struct group *g, const struct group_options *o);
 void group_free(struct group *g);
 /* Return: whether there was room; the size is a multiple of 8 */
-bool group_publish(struct group *g, u32 lane, u32 size, u32 key);
+bool group_publish(struct group *g, u32 source, u32 size, u32 key);
 /* Let go of the lock as the module does. Return: how often that took another hold. */
 u32 group_unlock(struct group *g, bool blocked);
 /*
@@ -52,6 +52,6 @@ u32 group_unlock(struct group *g, bool blocked);
  */
 void group_scribble(struct group *g);
 /* Return: whether these are all the bytes of that record */
-bool group_whole(const struct mqbus_record *rec, u32 lane, u64 offset, u32 size, u32 key);
+bool group_whole(const struct mqbus_record *rec, u32 source, u64 offset, u32 size, u32 key);
 
 #endif

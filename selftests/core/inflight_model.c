@@ -26,7 +26,7 @@ static const enum state states[] = {
 };
 
 struct rec {
-	u32 lane;
+	u32 source;
 	u32 size;
 	u32 key;
 	u32 entry;	/* in the in-flight table's table, while it is neither UNTAKEN nor DONE */
@@ -79,23 +79,23 @@ struct sim {
 	u32 patience;	/* how seldom the topic for dead letters changes */
 	struct mqbus_now now;
 	u64 checks;
-	u64 floors[GROUP_LANES];
+	u64 floors[GROUP_SOURCES];
 	bool full;	/* the topic for dead letters */
 	bool half;	/* only for some partitions */
 	struct mqbus_holder holders[GROUP_SEATS];
 	bool seated[GROUP_SEATS];
 
 	/* the model */
-	struct rec *recs[GROUP_LANES];
-	u64 published[GROUP_LANES];
-	u64 taken[GROUP_LANES];
+	struct rec *recs[GROUP_SOURCES];
+	u64 published[GROUP_SOURCES];
+	u64 taken[GROUP_SOURCES];
 	struct list ready[MQBUS_PLACES];
 	struct list stay;
 	struct list dead;
 	struct list leases[GROUP_SEATS];
 	struct rec *heads[GROUP_KEYS];
 	struct list held[GROUP_KEYS];
-	u64 key_seen[GROUP_LANES][GROUP_KEYS];	/* the next offset that a key may show */
+	u64 key_seen[GROUP_SOURCES][GROUP_KEYS];	/* the next offset that a key may show */
 	u32 outstanding;
 	u64 reached;	/* records that were ever taken */
 	u64 untried;	/* of these, forgotten before anybody had them */
@@ -139,11 +139,11 @@ static const struct mqbus_entry *entry_of(struct sim *s, const struct rec *r)
 
 static struct rec *rec_of(struct sim *s, u32 entry)
 {
-	u32 lane = mqbus_inflight_entry(&s->g.w, entry)->partition;
+	u32 source = mqbus_inflight_entry(&s->g.w, entry)->partition;
 	u64 offset = mqbus_inflight_record(&s->g.w, entry)->offset;
 
-	CHECK(lane < s->o.lanes && offset < s->published[lane]);
-	return &s->recs[lane][offset];
+	CHECK(source < s->o.sources && offset < s->published[source]);
+	return &s->recs[source][offset];
 }
 
 /* What the in-flight table counts, counted again */
@@ -155,28 +155,28 @@ struct counts {
 	u32 dead;
 	u32 due;
 	u64 live;
-	u32 pending[GROUP_LANES];
-	u32 aside[GROUP_LANES];
+	u32 pending[GROUP_SOURCES];
+	u32 aside[GROUP_SOURCES];
 };
 
 /* Every record of the model that is outstanding is asked for in the in-flight table */
 static void count(struct sim *s, struct counts *c)
 {
-	u32 lane;
+	u32 source;
 	u64 i;
 
 	memset(c, 0, sizeof(*c));
-	for (lane = 0; lane < s->o.lanes; lane++)
-		for (i = 0; i < s->taken[lane]; i++) {
-			const struct rec *r = &s->recs[lane][i];
+	for (source = 0; source < s->o.sources; source++)
+		for (i = 0; i < s->taken[source]; i++) {
+			const struct rec *r = &s->recs[source][i];
 			bool leased = r->state == LEASED, retry = r->place == MQBUS_PLACE_RETRY;
 
 			if (r->state == DONE)
 				continue;
-			c->pending[lane]++;
+			c->pending[source]++;
 			c->leased += leased;
 			c->retrying += retry;
-			c->aside[lane] += retry || r->state == WAITING || r->state == DEAD;
+			c->aside[source] += retry || r->state == WAITING || r->state == DEAD;
 			c->live += retry ? r->size : 0;
 			c->held += r->place == MQBUS_PLACE_HELD;
 			c->inflight += r->place == MQBUS_PLACE_RING || (retry && leased);
@@ -212,7 +212,7 @@ static void check_entry(struct sim *s, u32 i)
 		s->met[r->state == LEASED ? PASSED : MOVED]++;
 		r->pos = e->pos;
 	}
-	CHECK(group_whole(mqbus_inflight_record(&s->g.w, i), r->lane, r->offset, r->size, r->key));
+	CHECK(group_whole(mqbus_inflight_record(&s->g.w, i), r->source, r->offset, r->size, r->key));
 	if (r->state == LEASED)
 		CHECK(e->seat == r->holder && e->lease == r->lease >> 32);
 	if (r->state == DEAD)
@@ -227,12 +227,12 @@ static void check_entry(struct sim *s, u32 i)
 /* The floor is where the oldest record begins that still lies there */
 static void check_floors(struct sim *s)
 {
-	u64 oldest[GROUP_LANES];
+	u64 oldest[GROUP_SOURCES];
 	bool moved = false;
 	u32 i;
 
 	mqbus_inflight_flush(&s->g.w);
-	for (i = 0; i < s->o.lanes; i++)
+	for (i = 0; i < s->o.sources; i++)
 		oldest[i] = s->g.cursors[i].given.pos;
 	for (i = 0; i < s->g.w.table.nr; i++) {
 		const struct mqbus_entry *e = mqbus_inflight_entry(&s->g.w, i);
@@ -240,7 +240,7 @@ static void check_floors(struct sim *s)
 		if (e->state != MQBUS_ENTRY_FREE && e->place != MQBUS_PLACE_RETRY)
 			oldest[e->partition] = min(oldest[e->partition], e->pos);
 	}
-	for (i = 0; i < s->o.lanes; i++) {
+	for (i = 0; i < s->o.sources; i++) {
 		CHECK(mqbus_cursor_floor(&s->g.cursors[i]) == oldest[i]);
 		moved |= oldest[i] != s->floors[i];
 		s->floors[i] = oldest[i];
@@ -269,7 +269,7 @@ static bool would_take(struct sim *s, const struct counts *c, u32 holder)
 		return false;
 	if (s->ready[MQBUS_PLACE_RETRY].n || s->ready[MQBUS_PLACE_HELD].n)
 		return true;
-	for (i = 0; i < s->o.lanes; i++)
+	for (i = 0; i < s->o.sources; i++)
 		if (s->taken[i] < s->published[i] &&
 		    (c->held < s->o.max_held || !key_busy(s, &s->recs[i][s->taken[i]])))
 			return true;
@@ -344,7 +344,7 @@ static void check_keys(struct sim *s)
  */
 static bool retry_fits(struct sim *s, const struct rec *r)
 {
-	const struct mqbus_lane *lane = &s->g.lane[s->o.lanes];
+	const struct mqbus_source *source = &s->g.source[s->o.sources];
 	u64 first = 0, begin = 0, gap = 0, most = 0, before = 0;
 	bool leased = false;
 	struct counts c;
@@ -353,7 +353,7 @@ static bool retry_fits(struct sim *s, const struct rec *r)
 	count(s, &c);
 	if (c.retrying >= s->o.max_retry || c.live + r->size + s->o.margin > s->o.retry_size)
 		return false;
-	for (i = lane->order.first; i != MQBUS_NONE;
+	for (i = source->order.first; i != MQBUS_NONE;
 	     i = mqbus_inflight_entry(&s->g.w, i)->order.next) {
 		const struct mqbus_entry *e = mqbus_inflight_entry(&s->g.w, i);
 		u32 size = mqbus_inflight_record(&s->g.w, i)->size;
@@ -437,8 +437,8 @@ static void check_all(struct sim *s)
 	CHECK(w->leased == c.leased && w->nr_dead == c.dead && w->retry_live == c.live);
 	CHECK(w->table.heap == c.due && w->walk == MQBUS_NONE);
 	CHECK(w->retrying <= w->max_retry && w->held <= w->max_held);
-	for (i = 0; i < s->o.lanes; i++)
-		CHECK(s->g.lane[i].pending == c.pending[i] && s->g.lane[i].aside == c.aside[i]);
+	for (i = 0; i < s->o.sources; i++)
+		CHECK(s->g.source[i].pending == c.pending[i] && s->g.source[i].aside == c.aside[i]);
 	check_floors(s);
 	for (i = 0; i < MQBUS_PLACES; i++)
 		check_order(s, &w->ready[i], &s->ready[i]);
@@ -575,26 +575,26 @@ static void model_settle(struct sim *s, struct rec *r, enum mqbus_settlement wha
 static void op_publish(struct sim *s)
 {
 	u32 n = rng_once(&s->rng, 16) ? 30 : 1 + rng_below(&s->rng, 4);
-	u32 lane = rng_below(&s->rng, s->o.lanes);
+	u32 source = rng_below(&s->rng, s->o.sources);
 
 	for (; n; n--) {
-		u64 offset = s->published[lane];
+		u64 offset = s->published[source];
 		u32 key = rng_once(&s->rng, 4) ? 0 : 1 + rng_below(&s->rng, GROUP_KEYS - 1);
 		u32 size = sizeof(struct mqbus_record) + 8 +
 			   rng_below(&s->rng, rng_once(&s->rng, 8) ? s->o.margin - 71 :
 								     s->most + 1) / 8 * 8;
-		struct rec *r = &s->recs[lane][offset];
-		u64 pos = s->g.rings[lane].tail.pos;
+		struct rec *r = &s->recs[source][offset];
+		u64 pos = s->g.rings[source].tail.pos;
 
 		/* Few keys at times, so that they are waited for */
 		if (key && rng_once(&s->rng, 2))
 			key = 1 + key % 2;
-		if (offset == RUN_RECORDS || !group_publish(&s->g, lane, size, key))
+		if (offset == RUN_RECORDS || !group_publish(&s->g, source, size, key))
 			return;
 		*r = (struct rec) {
-			.lane = lane, .offset = offset, .size = size, .key = key, .begin = pos,
+			.source = source, .offset = offset, .size = size, .key = key, .begin = pos,
 		};
-		s->published[lane]++;
+		s->published[source]++;
 	}
 }
 
@@ -610,7 +610,7 @@ static void model_take(struct sim *s, struct rec *r, bool hold)
 	r->first = 0;
 	r->got = 0;
 	r->due = 0;
-	s->taken[r->lane]++;
+	s->taken[r->source]++;
 	s->outstanding++;
 	s->reached++;
 	if (hold)
@@ -620,12 +620,12 @@ static void model_take(struct sim *s, struct rec *r, bool hold)
 }
 
 /* Everything of a partition before @to was busy */
-static u32 model_hold(struct sim *s, u32 lane, u64 to)
+static u32 model_hold(struct sim *s, u32 source, u64 to)
 {
 	u32 n = 0;
 
-	for (; s->taken[lane] < to; n++)
-		model_take(s, &s->recs[lane][s->taken[lane]], true);
+	for (; s->taken[source] < to; n++)
+		model_take(s, &s->recs[source][s->taken[source]], true);
 	s->met[HELD_BACK] += n;
 	return n;
 }
@@ -655,7 +655,7 @@ static void model_lease(struct sim *s, const struct mqbus_leased *l, u32 holder,
 		for (i = 0; i < MQBUS_PLACES; i++)
 			CHECK(!s->ready[i].n);
 		CHECK(model_inflight(s) < s->g.w.conf.max_inflight);
-		model_hold(s, r->lane, r->offset);
+		model_hold(s, r->source, r->offset);
 		model_take(s, r, false);
 		i = (u32)l->lease;
 		r->entry = i;
@@ -664,7 +664,7 @@ static void model_lease(struct sim *s, const struct mqbus_leased *l, u32 holder,
 	if (r->place == MQBUS_PLACE_HELD)
 		r->place = MQBUS_PLACE_RING;
 	CHECK(l->pos == r->pos && l->attempt == r->failures + 1 && !l->__reserved);
-	CHECK(l->ring == (r->place == MQBUS_PLACE_RETRY ? MQBUS_RETRY : r->lane));
+	CHECK(l->ring == (r->place == MQBUS_PLACE_RETRY ? MQBUS_RETRY : r->source));
 	r->state = LEASED;
 	r->holder = holder;
 	r->lease = l->lease;
@@ -678,8 +678,8 @@ static void model_lease(struct sim *s, const struct mqbus_leased *l, u32 holder,
 
 	/* One of a key at a time, and each after the one before it */
 	if (s->o.max_held && r->key) {
-		CHECK(s->heads[r->key] == r && r->offset >= s->key_seen[r->lane][r->key]);
-		s->key_seen[r->lane][r->key] = r->offset;
+		CHECK(s->heads[r->key] == r && r->offset >= s->key_seen[r->source][r->key]);
+		s->key_seen[r->source][r->key] = r->offset;
 	}
 }
 
@@ -702,7 +702,7 @@ static void adopt_held(struct sim *s)
 			r = rec_of(s, at);
 			if (held->recs[i]->entry == MQBUS_NONE) {
 				for (n = i; n < held->n && held->recs[n] != r; n++)
-					CHECK(held->recs[n]->lane != r->lane);
+					CHECK(held->recs[n]->source != r->source);
 				CHECK(n < held->n && r->entry == MQBUS_NONE);
 				memmove(&held->recs[i + 1], &held->recs[i], (n - i) * sizeof(r));
 				held->recs[i] = r;
@@ -725,7 +725,7 @@ static void op_take(struct sim *s, u32 holder)
 	CHECK(n <= max);
 	for (i = 0; i < n; i++)
 		model_lease(s, &s->got[i], holder, end);
-	for (i = 0; i < s->o.lanes; i++)
+	for (i = 0; i < s->o.sources; i++)
 		model_hold(s, i, s->g.cursors[i].given.offset);
 	adopt_held(s);
 	/* There are fewer entries than one call may hold back */
@@ -898,14 +898,14 @@ static void op_tick(struct sim *s)
 	s->now.chance += rng_next(&s->rng);
 	do {
 		u64 due = mqbus_inflight_due(&s->g.w), least = U64_MAX;
-		u32 chance = s->now.chance, lane, late = 0;
+		u32 chance = s->now.chance, source, late = 0;
 		struct rec *r = NULL;
 		bool more;
 		u64 i;
 
-		for (lane = 0; lane < s->o.lanes; lane++)
-			for (i = 0; i < s->taken[lane]; i++) {
-				const struct rec *any = &s->recs[lane][i];
+		for (source = 0; source < s->o.sources; source++)
+			for (i = 0; i < s->taken[source]; i++) {
+				const struct rec *any = &s->recs[source][i];
 
 				if (any->state == DONE || !any->due)
 					continue;
@@ -966,7 +966,7 @@ static void op_bury(struct sim *s)
 	}
 	for (r = model_letter(s); r && n--; r = model_letter(s)) {
 		CHECK(s->g.w.letter == r->entry);
-		if (s->full && (!s->half || r->lane % 2)) {
+		if (s->full && (!s->half || r->source % 2)) {
 			mqbus_inflight_unburied(&s->g.w, r->entry);
 			r->tried = true;
 			full = true;
@@ -1038,13 +1038,13 @@ static void model_forget(struct sim *s, struct rec *r)
 }
 
 /* The record of a partition that is forgotten next, of those in it or in the retry ring */
-static struct rec *model_forgotten(struct sim *s, u32 lane, bool retry)
+static struct rec *model_forgotten(struct sim *s, u32 source, bool retry)
 {
 	struct rec *r = NULL;
 	u64 k;
 
-	for (k = 0; k < s->taken[lane]; k++) {
-		struct rec *any = &s->recs[lane][k];
+	for (k = 0; k < s->taken[source]; k++) {
+		struct rec *any = &s->recs[source][k];
 		bool here = any->place == MQBUS_PLACE_RETRY;
 
 		if (any->state != DONE && here == retry &&
@@ -1055,56 +1055,56 @@ static struct rec *model_forgotten(struct sim *s, u32 lane, bool retry)
 }
 
 /* A few of them at a time. Return: whether there are more. */
-static bool forget_some(struct sim *s, u32 lane, bool retry)
+static bool forget_some(struct sim *s, u32 source, bool retry)
 {
 	u32 used = s->g.w.table.used, looks = rng_below(&s->rng, 5);
 	bool more;
 
 	s->g.w.steps = looks;
-	more = retry ? mqbus_inflight_forget_retry(&s->g.w, lane, lane) :
-		       mqbus_inflight_forget(&s->g.w, lane);
+	more = retry ? mqbus_inflight_forget_retry(&s->g.w, source, source) :
+		       mqbus_inflight_forget(&s->g.w, source);
 	CHECK(used - s->g.w.table.used <= looks);
 	for (; used > s->g.w.table.used; used--) {
-		model_forget(s, model_forgotten(s, lane, retry));
+		model_forget(s, model_forgotten(s, source, retry));
 		s->met[FORGOTTEN]++;
 	}
-	CHECK(more || !model_forgotten(s, lane, retry));
+	CHECK(more || !model_forgotten(s, source, retry));
 	return more;
 }
 
 /* A partition begins somewhere else, and all members go or are made to wait */
 static void op_forget(struct sim *s)
 {
-	u32 lane = rng_below(&s->rng, s->o.lanes), i;
+	u32 source = rng_below(&s->rng, s->o.sources), i;
 	struct mqbus_seek seek = { .whence = MQBUS_WHENCE_OFFSET };
-	struct mqbus_ring *ring = &s->g.rings[lane];
+	struct mqbus_ring *ring = &s->g.rings[source];
 	bool force = rng_once(&s->rng, 2);
 	u64 k;
 
 	for (i = 0; !force && i < GROUP_SEATS; i++)
 		op_leave(s, i);
 	s->nr_got = 0;
-	while (forget_some(s, lane, false))
+	while (forget_some(s, source, false))
 		check_all(s);
 	check_all(s);
 	mqbus_inflight_forget_begin(&s->g.w);
-	while (forget_some(s, lane, true))
+	while (forget_some(s, source, true))
 		/* Nothing comes and nothing is moved meanwhile */
 		mqbus_inflight_flush(&s->g.w);
 	check_all(s);
-	CHECK(!s->g.lane[lane].pending);
+	CHECK(!s->g.source[source].pending);
 
-	seek.value = rng_below(&s->rng, s->published[lane] + 1);
+	seek.value = rng_below(&s->rng, s->published[source] + 1);
 	spin_lock(&ring->lock);
-	CHECK(mqbus_ring_seek_step(ring, &seek) || s->published[lane] > MQBUS_RING_STEP);
-	mqbus_cursor_place(&s->g.cursors[lane], ring, &seek.at);
+	CHECK(mqbus_ring_seek_step(ring, &seek) || s->published[source] > MQBUS_RING_STEP);
+	mqbus_cursor_place(&s->g.cursors[source], ring, &seek.at);
 	spin_unlock(&ring->lock);
-	mqbus_inflight_place(&s->g.w, lane);
-	s->floors[lane] = seek.at.pos;
-	s->taken[lane] = seek.at.offset;
-	for (k = 0; k < s->published[lane]; k++)
-		s->recs[lane][k].state = k < seek.at.offset ? DONE : UNTAKEN;
-	memset(s->key_seen[lane], 0, sizeof(s->key_seen[lane]));
+	mqbus_inflight_place(&s->g.w, source);
+	s->floors[source] = seek.at.pos;
+	s->taken[source] = seek.at.offset;
+	for (k = 0; k < s->published[source]; k++)
+		s->recs[source][k].state = k < seek.at.offset ? DONE : UNTAKEN;
+	memset(s->key_seen[source], 0, sizeof(s->key_seen[source]));
 	for (i = 0; i < GROUP_SEATS; i++)
 		op_sit(s, i);
 }
@@ -1189,9 +1189,9 @@ static void drain(struct sim *s)
 		check_all(s);
 		s->now.mono += MQBUS_DELAY_MAX / 4;
 		op_tick(s);
-		for (i = 0; i < s->o.lanes && s->taken[i] == s->published[i]; i++)
+		for (i = 0; i < s->o.sources && s->taken[i] == s->published[i]; i++)
 			;
-	} while (s->outstanding || i < s->o.lanes);
+	} while (s->outstanding || i < s->o.sources);
 	CHECK(!s->g.w.table.used && !s->g.w.nr && !s->g.w.retry_live);
 	for (i = 0; s->o.max_held && i <= s->g.keys.mask; i++)
 		CHECK(s->g.keys.buckets[i] == MQBUS_NONE);
@@ -1206,7 +1206,7 @@ static u64 run(u64 number, const struct group_options *o, u64 *met)
 	memset(&s, 0, sizeof(s));
 	s.o = *o;
 	rng_init(&s.rng, number);
-	s.o.lanes = 1 + rng_below(&s.rng, GROUP_LANES);
+	s.o.sources = 1 + rng_below(&s.rng, GROUP_SOURCES);
 	s.most = rng_once(&s.rng, 2) ? 40 : 300;
 	s.bad = rng_once(&s.rng, 3);
 	s.hung = rng_once(&s.rng, 4);
@@ -1214,7 +1214,7 @@ static u64 run(u64 number, const struct group_options *o, u64 *met)
 	s.now = (struct mqbus_now) { .mono = 1000, .real = 1001000, .chance = number };
 	group_make(&s.g, &s.o);
 	CHECK(s.g.w.table.nr <= ENTRIES);
-	for (i = 0; i < s.o.lanes; i++)
+	for (i = 0; i < s.o.sources; i++)
 		s.recs[i] = calloc(RUN_RECORDS, sizeof(*s.recs[i]));
 	for (i = 0; i < GROUP_SEATS; i++)
 		op_sit(&s, i);
@@ -1228,7 +1228,7 @@ static u64 run(u64 number, const struct group_options *o, u64 *met)
 	drain(&s);
 	for (i = 0; i < MET; i++)
 		met[i] += s.met[i];
-	for (i = 0; i < s.o.lanes; i++)
+	for (i = 0; i < s.o.sources; i++)
 		free(s.recs[i]);
 	group_free(&s.g);
 	return ops;

@@ -55,39 +55,39 @@ static void test_seats(void)
 static void test_lanes_many(void)
 {
 	struct group_options o = usual;
-	u32 lane, left, holds, n;
+	u32 source, left, holds, n;
 
-	o.lanes = GROUP_LANES_MAX;
+	o.sources = GROUP_SOURCES_MAX;
 	o.size = 4096;
 	begin("partitions: so many are looked at in one call", &o);
-	for (lane = 0; lane < o.lanes; lane += 93) {
+	for (source = 0; source < o.sources; source += 93) {
 		left = U32_MAX;
 		for (holds = 1; !mqbus_inflight_ready(&g.w, &holders[0], &left) && left; holds++)
-			CHECK(left == o.lanes - holds * MQBUS_INFLIGHT_STEP);
-		CHECK(holds == o.lanes / MQBUS_INFLIGHT_STEP);
+			CHECK(left == o.sources - holds * MQBUS_INFLIGHT_STEP);
+		CHECK(holds == o.sources / MQBUS_INFLIGHT_STEP);
 		left = U32_MAX;
 		for (holds = 1;; holds++) {
 			CHECK(!mqbus_inflight_take(&g.w, &holders[0], out, 9, 0, 1, &left));
 			if (!left)
 				break;
-			CHECK(left == o.lanes - holds * MQBUS_INFLIGHT_STEP);
+			CHECK(left == o.sources - holds * MQBUS_INFLIGHT_STEP);
 		}
-		CHECK(holds == o.lanes / MQBUS_INFLIGHT_STEP);
+		CHECK(holds == o.sources / MQBUS_INFLIGHT_STEP);
 
-		publish(lane, 2, 0);
+		publish(source, 2, 0);
 		CHECK(ready(0));
 		left = U32_MAX;
 		for (n = 0, holds = 1; !n; holds++) {
 			n = mqbus_inflight_take(&g.w, &holders[0], out, 1, 0, 1, &left);
 			CHECK(n || left);
 		}
-		CHECK(n == 1 && out[0].partition == lane && holds <= 5);
+		CHECK(n == 1 && out[0].partition == source && holds <= 5);
 		/* The next turn begins behind it, so it is found once more after a round */
 		for (n = 0, left = U32_MAX; !n;) {
 			n = mqbus_inflight_take(&g.w, &holders[1], out + 1, 9, 0, 1, &left);
 			CHECK(n || left);
 		}
-		CHECK(n == 1 && out[1].partition == lane && out[1].offset == 1);
+		CHECK(n == 1 && out[1].partition == source && out[1].offset == 1);
 		CHECK(!settle(0, out[0].lease, MQBUS_ACK) && !settle(1, out[1].lease, MQBUS_ACK));
 	}
 	end();
@@ -288,17 +288,17 @@ static void test_untake(void)
 }
 
 /* Which partition comes next, when each record fails once: at once, or with a wait */
-static void check_fair(u32 lanes, u32 max, u32 fail, u64 wait)
+static void check_fair(u32 sources, u32 max, u32 fail, u64 wait)
 {
 	struct group_options o = usual;
-	u64 got[GROUP_LANES] = {};
+	u64 got[GROUP_SOURCES] = {};
 	u32 round, n, i;
 
-	o.lanes = lanes;
+	o.sources = sources;
 	group_make(&g, &o);
 	CHECK(!mqbus_inflight_sit(&g.w, &holders[0]));
 	for (round = 0; round < 120; round++) {
-		for (i = 0; i < lanes; i++)
+		for (i = 0; i < sources; i++)
 			while (g.rings[i].tail.offset < got[i] + 40)
 				CHECK(group_publish(&g, i, SMALL, 0));
 		n = take(0, max);
@@ -314,21 +314,21 @@ static void check_fair(u32 lanes, u32 max, u32 fail, u64 wait)
 		now.mono += wait;
 		tick(99);
 	}
-	for (i = 0; i < lanes; i++)
-		CHECK(got[i] * lanes * (fail + 1) >= 120 - 2 * lanes * (fail + 1));
+	for (i = 0; i < sources; i++)
+		CHECK(got[i] * sources * (fail + 1) >= 120 - 2 * sources * (fail + 1));
 	group_free(&g);
 }
 
 static void test_fair(void)
 {
-	u32 lanes, max, fail;
+	u32 sources, max, fail;
 
 	test_begin("partitions take turns, whatever fails");
-	for (lanes = 1; lanes <= GROUP_LANES; lanes++)
+	for (sources = 1; sources <= GROUP_SOURCES; sources++)
 		for (max = 1; max < 5; max++)
 			for (fail = 0; fail < 4; fail++) {
-				check_fair(lanes, max, fail, 0);
-				check_fair(lanes, max, fail, 3);
+				check_fair(sources, max, fail, 0);
+				check_fair(sources, max, fail, 3);
 			}
 	test_end();
 }
@@ -367,7 +367,7 @@ static void test_stuck(void)
 	u64 lease;
 	u32 i;
 
-	o.lanes = 2;
+	o.sources = 2;
 	o.max_held = 2;
 	begin("keys: a partition waits for a place, and goes on", &o);
 	publish(0, 3, 1);
@@ -403,7 +403,7 @@ static void test_unstuck(void)
 	struct mqbus_mark at;
 	u64 i;
 
-	o.lanes = 2;
+	o.sources = 2;
 	o.max_held = 1;
 	begin("keys: a partition that was put elsewhere waits no more", &o);
 	publish(0, 2, 1);

@@ -143,8 +143,8 @@ backoff: the least above the most | backoff.c | s/u64 wait = min(b->min, b->max)
 backoff: jitter makes it longer | backoff.c | s/return wait - div/return wait + div/
 backoff: no jitter | backoff.c | s/ \* b->jitter, 100)/ * 0, 100)/
 backoff: 64 bits are not enough | backoff.c | s/mul_u64_u32_div(wait, b->factor, 100)/wait * 1000 * b->factor \/ 100000/
-the floor is what was taken | source.c | s/if (!mqbus_list_empty(&lane->order)) {/if (0) {/
-the floor stays | source.c | s/^\tif (!first || f->moved == lane/\tif (1 || f->moved == lane/
+the floor is what was taken | source.c | s/if (!mqbus_list_empty(&source->order)) {/if (0) {/
+the floor stays | source.c | s/^\tif (!first || f->moved == source/\tif (1 || f->moved == source/
 nobody hears of a floor | source.c | s/^\tf->freed = true;//
 a lease is not counted in the retry ring | inflight.c | /^void mqbus_inflight_unlease/,/^}/s/f->nr--;/;/
 what was held back counts on | inflight.c | /^void mqbus_inflight_unhold/,/^}/s/f->held--;//
@@ -156,9 +156,9 @@ attempts count from 0 | inflight.c | s/.attempt = e->failures + 1/.attempt = e->
 a redelivery is the first | inflight.c | s/e->flags = e->first ? MQBUS_ENTRY_AGAIN : 0;/e->flags = 0;/
 keys are not looked at | inflight.c | s/head = keyed ? mqbus_keys_find(f->keys, rec) : MQBUS_NONE;/head = MQBUS_NONE;/
 one more is held back | inflight.c | s/if (head != MQBUS_NONE \&\& f->held == f->max_held) {/if (head != MQBUS_NONE \&\& f->held == f->max_held + 1) {/
-nobody knows that a partition is stuck | inflight.c | s/lane->stuck = f->unheld;//
+nobody knows that a partition is stuck | inflight.c | s/source->stuck = f->unheld;//
 a partition stays stuck | settle.c | s/^\t\tf->unheld++;.*//
-a partition stays stuck where it was put | inflight.c | s/lane->stuck = 0;//
+a partition stays stuck where it was put | inflight.c | s/source->stuck = 0;//
 what is stuck is counted with 32 bits | inflight.h | s/^\tu64 unheld;/\tu32 unheld;/;s/^\tu64 stuck;/\tu32 stuck;/
 what is held back is no step | inflight.c | s/for (; \*steps; --\*steps) {/for (; *steps;) {/
 a new record before one that came back | inflight.c | s/^\ti = ready_pop(f, MQBUS_PLACE_RETRY);/\ti = MQBUS_NONE;/
@@ -168,14 +168,14 @@ always the same partition first | inflight.c | s/if (fresh && ++f->next/if (0 \&
 what came back ends a turn | inflight.c | s/if (fresh && ++f->next/if (n \&\& ++f->next/
 ready does not look at what is in flight | inflight.c | /^bool mqbus_inflight_ready/,/^}/s/if (f->nr >= f->conf.max_inflight)/if (0)/
 ready does not look at what was held back | inflight.c | /^bool mqbus_inflight_ready/,/^}/s/!mqbus_list_empty(&f->ready\[MQBUS_PLACE_HELD\]))/0)/
-ready in vain | inflight.c | s/lane->stuck != f->unheld;/1;/
+ready in vain | inflight.c | s/source->stuck != f->unheld;/1;/
 untake of another's lease | inflight.c | s/ || e->seat != holder->seat ||/ ||/
 untake of an old lease | inflight.c | s/^\t    e->lease != lease >> 32)/\t    0)/
 untake puts it last | inflight.c | /^void mqbus_inflight_untake/,/^}/s/mqbus_list_push/mqbus_list_add/
 untake remembers | inflight.c | /^void mqbus_inflight_untake/,/^}/s/^\t\te->first = 0;/\t\t;/
 untake counts as delivered | inflight.c | s/f->stats.delivered--;//
 a settled record keeps its bytes | settle.c | s/f->retry_live -= mqbus_inflight_record(f, i)->size;//
-a settled record is pending | settle.c | s/f->lanes\[e->partition\].pending--;//
+a settled record is pending | settle.c | s/f->sources\[e->partition\].pending--;//
 the next of a key is forgotten | settle.c | s/if (next != MQBUS_NONE)/if (0)/
 a wait begins at 0 | settle.c | s/mqbus_heap_add(&f->table, i, now->mono + wait);/mqbus_heap_add(\&f->table, i, wait);/
 what waits stays where it is | settle.c | s/^\tmqbus_list_add(&f->table, &f->stay, MQBUS_LIST, i);/\treturn;/
@@ -199,18 +199,18 @@ leave at once | settle.c | s/while (max-- && holder->nr) {/while (holder->nr) {/
 a tick too late | settle.c | s/while (mqbus_inflight_due(f) <= now->mono)/while (mqbus_inflight_due(f) < now->mono)/
 a tick without a bound | settle.c | s/if (!max-- || .*/if (0)/
 a tick copies what it likes | settle.c | s/!max-- || mqbus_inflight_over(f))/!max--)/
-forget leaves the retry ring | forget.c | s/^\tf->walk = f->lanes\[f->nr_lanes\].order.first;//
+forget leaves the retry ring | forget.c | s/^\tf->walk = f->sources\[f->nr_sources\].order.first;//
 forget empties the retry ring | forget.c | s/if (e->partition >= first && e->partition <= last)/if (1)/
 forget leaves what was ready | forget.c | s/mqbus_list_del(&f->table, &f->ready\[e->place\], MQBUS_LIST, i);/;/
 what is leased is moved | retry.c | s/if (e->state == MQBUS_ENTRY_LEASED || !hole) {/if (!hole) {/
 a moved record keeps its place in the order | retry.c | /^static void retry_turn/,/^}/s/mqbus_list_add/mqbus_list_push/
-nothing is moved | retry.c | s/while (retry_hole(f, lane) < bytes) {/if (retry_hole(f, lane) < bytes)\n\t\treturn FULL;\n\twhile (0) {/
-one move only | retry.c | s/if (lane->end >= f->retry_lap) {/if (f->copied \&\& lane->end >= f->retry_lap - 2 * lane->ring->size) {/
-no margin in the retry ring | retry.c | s/f->retry_live + bytes + f->margin > lane/f->retry_live + bytes > lane/
-the margin is not counted | retry.c | s/f->retry_live + bytes + f->margin > lane->ring->size)/0)/
+nothing is moved | retry.c | s/while (retry_hole(f, source) < bytes) {/if (retry_hole(f, source) < bytes)\n\t\treturn FULL;\n\twhile (0) {/
+one move only | retry.c | s/if (source->end >= f->retry_lap) {/if (f->copied \&\& source->end >= f->retry_lap - 2 * source->ring->size) {/
+no margin in the retry ring | retry.c | s/f->retry_live + bytes + f->margin > source/f->retry_live + bytes > source/
+the margin is not counted | retry.c | s/f->retry_live + bytes + f->margin > source->ring->size)/0)/
 one more in the retry ring | retry.c | s/f->retrying >= f->max_retry || //
 in flight in the retry ring | retry.c | s/^\tf->nr--;//
-the old place is not given back | retry.c | s/^\tmqbus_lane_del(f, mqbus_inflight_lane(f, e), i);/\tmqbus_list_del(\&f->table, \&mqbus_inflight_lane(f, e)->order, MQBUS_ORDER, i);/
+the old place is not given back | retry.c | s/^\tmqbus_source_del(f, mqbus_inflight_source(f, e), i);/\tmqbus_list_del(\&f->table, \&mqbus_inflight_source(f, e)->order, MQBUS_ORDER, i);/
 untake below what was committed | cursor.c | s/if (to.offset < c->done.offset)/if (0)/
 untake loses what is before others | cursor.c | s/if (to.offset < c->given.offset)/if (c->given.pos == range->end)/
 untake counts what comes again as new | cursor.c | s/^\t\tc->behind_end = apart.*/\t\t;/
@@ -314,8 +314,8 @@ forget without a bound | forget.c | /^bool mqbus_inflight_forget(/,/^}/s/if (mqb
 forget looks at all of the retry ring | forget.c | /^bool mqbus_inflight_forget_retry/,/^}/s/if (mqbus_inflight_over(f))/if (0)/
 forget counts only what it forgets | forget.c | /^bool mqbus_inflight_forget_retry/,/^}/s/^\t\tf->steps--;/\t\tf->steps -= e->partition >= first \&\& e->partition <= last;/
 the walk stays on what went | source.c | s/if (f->walk == i)/if (0)/
-what is leased stops the others | retry.c | s/^\t\tretry_turn(f, lane);/\t\tif (mqbus_inflight_entry(f, lane->order.first)->state == MQBUS_ENTRY_LEASED)\n\t\t\treturn FULL;\n&/
-the search ends after a lap | retry.c | s/f->retry_lap = lane->end + 2 \* lane->ring->size;/f->retry_lap = lane->end + lane->ring->size \/ 2;/
+what is leased stops the others | retry.c | s/^\t\tretry_turn(f, source);/\t\tif (mqbus_inflight_entry(f, source->order.first)->state == MQBUS_ENTRY_LEASED)\n\t\t\treturn FULL;\n&/
+the search ends after a lap | retry.c | s/f->retry_lap = source->end + 2 \* source->ring->size;/f->retry_lap = source->end + source->ring->size \/ 2;/
 a search in vain is never begun again | retry.c | /^void mqbus_retry_changed/,/^}/s/f->retry_vain = U32_MAX;/f->retry_vain = f->retry_vain ?: U32_MAX;/
 a search in vain is begun again and again | retry.c | s/^\t\t\tf->retry_vain = bytes;//
 a search copies what it likes | retry.c | /^static enum retry_room retry_search/,/^}/{s/^\t\tif (mqbus_inflight_over(f))/\t\tif (0)/}
@@ -328,18 +328,18 @@ only the first dead letter is postponed | retry.c | s/^\t\troom = retry_add(f, f
 dead letters take the room of what waits | retry.c | /^bool mqbus_inflight_postpone/,/^}/s/if (!mqbus_list_empty(&f->stay))/if (0)/
 something comes to the retry ring while it is walked | retry.c | s/if (f->walk != MQBUS_NONE)/if (0)/
 what waited and is due stays in its list | settle.c | /^bool mqbus_inflight_tick/,/^}/s/if (e->place != MQBUS_PLACE_RETRY)/if (0)/
-who failed is not counted | settle.c | s/lane->aside += entry_aside(e);//
-a settled record is aside | settle.c | s/f->lanes\[e->partition\].aside -= entry_aside(e);//
+who failed is not counted | settle.c | s/source->aside += entry_aside(e);//
+a settled record is aside | settle.c | s/f->sources\[e->partition\].aside -= entry_aside(e);//
 the next letter is one that went | settle.c | /^void mqbus_inflight_undead/,/^}/s/f->letter = next;/;/
 postponing goes on from one that went | settle.c | /^void mqbus_inflight_undead/,/^}/s/f->stow = next;/;/
 a letter is tried again at once | settle.c | s/f->letter = mqbus_inflight_entry(f, i)->list.next;/;/
 letters are never tried again | settle.c | s/f->letter = f->dead.first;/;/
 a seat is given twice | inflight.c | s/f->sitting\[word\] |= 1ULL << seat % 64;//
 a seat is not given back | inflight.c | s/f->sitting\[holder->seat \/ 64\] &= .*//
-an empty partition is no step | inflight.c | /^static u32 lanes_next/,/^}/s/^\t\t--\*steps;//
-a partition is left out | inflight.c | /^static u32 lanes_next/,/^}/s/while (\*left && \*steps) {/while (*left > 1 \&\& *steps) {/
-ready looks at all partitions | inflight.c | s/for (; lanes && steps; steps--)/for (; lanes; steps--)/
-ready looks at some partitions | inflight.c | s/^\t\*left = lanes;/\t*left = 0;/
+an empty partition is no step | inflight.c | /^static u32 sources_next/,/^}/s/^\t\t--\*steps;//
+a partition is left out | inflight.c | /^static u32 sources_next/,/^}/s/while (\*left && \*steps) {/while (*left > 1 \&\& *steps) {/
+ready looks at all partitions | inflight.c | s/for (; sources && steps; steps--)/for (; sources; steps--)/
+ready looks at some partitions | inflight.c | s/^\t\*left = sources;/\t*left = 0;/
 EOF
 }
 

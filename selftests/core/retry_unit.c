@@ -60,7 +60,7 @@ static void test_dead(void)
 		mqbus_inflight_buried(&g.w, i);
 	}
 	CHECK(g.w.stats.buried == 4 && !g.w.nr_dead && !g.w.retrying && !g.w.table.used);
-	CHECK(!g.w.retry_live && mqbus_list_empty(&g.lane[1].order));
+	CHECK(!g.w.retry_live && mqbus_list_empty(&g.source[1].order));
 
 	/* Without a topic for them they are dropped */
 	g.w.conf.dlq = false;
@@ -82,7 +82,7 @@ static void test_retry_full(void)
 	CHECK(g.w.retry_live == 3072 && !retry_one(520, SECOND));
 	/* Whoever needs less is no more than the next one */
 	CHECK(!retry_one(512, SECOND) && !retry_one(64, SECOND) && g.w.retrying == 6);
-	CHECK(g.w.nr == 3 && g.lane[0].aside == 9);
+	CHECK(g.w.nr == 3 && g.source[0].aside == 9);
 	group_scribble(&g);
 	now.mono += SECOND;
 	CHECK(!tick(99) && take(0, 99) == 9 && mqbus_list_empty(&g.w.stay));
@@ -90,7 +90,7 @@ static void test_retry_full(void)
 		CHECK(out[i].offset == 6 + i && out[i].ring == 0);
 	for (; i < 9; i++)
 		CHECK(out[i].ring == MQBUS_RETRY && out[i].offset == i - 3);
-	CHECK(g.w.nr == 9 && g.lane[0].aside == 6);
+	CHECK(g.w.nr == 9 && g.source[0].aside == 6);
 	CHECK(mqbus_inflight_settle_held(&g.w, &holders[0], MQBUS_ACK, 99, &now) == 9);
 
 	g.w.max_retry = 1;
@@ -167,11 +167,11 @@ static void test_retry_vain(void)
 	}
 	/* It would fit, were it not for those in between; two laps tell */
 	CHECK(g.w.retry_live == 8 * 72 && !retry_one(512, SECOND));
-	at = g.lane[1].end;
+	at = g.source[1].end;
 	CHECK(at >= 2 * o.retry_size && at <= 5 * o.retry_size);
 	for (i = 0; i < 9; i++)
 		CHECK(!group_unlock(&g, false));
-	CHECK(g.lane[1].end == at && !mqbus_list_empty(&g.w.stay));
+	CHECK(g.source[1].end == at && !mqbus_list_empty(&g.w.stay));
 	for (i = 0; i < 8; i++)
 		CHECK(group_whole(mqbus_inflight_record(&g.w, (u32)leases[i]), 0, 2 * i, 72, 0));
 	CHECK(!settle_delay(1, leases[3], MQBUS_RELEASE, SECOND));

@@ -21,7 +21,7 @@ static struct mqbus_now now;
 static bool more;
 
 static const struct group_options usual = {
-	.lanes = 1,
+	.sources = 1,
 	.size = 16384,
 	.retry_size = 16384,
 	.max_inflight = 64,
@@ -54,10 +54,10 @@ static inline void end(void)
 	test_end();
 }
 
-static inline void publish(u32 lane, u32 n, u32 key)
+static inline void publish(u32 source, u32 n, u32 key)
 {
 	while (n--)
-		CHECK(group_publish(&g, lane, SMALL + 8, key));
+		CHECK(group_publish(&g, source, SMALL + 8, key));
 }
 
 static inline u32 take(u32 holder, u32 max)
@@ -119,13 +119,13 @@ static inline struct mqbus_entry *entry(u64 lease)
 }
 
 /* Of a partition; of the retry ring where its first record lies, or where the next goes */
-static inline u64 floor_of(u32 lane)
+static inline u64 floor_of(u32 source)
 {
 	mqbus_inflight_flush(&g.w);
-	if (lane < g.lanes)
-		return mqbus_cursor_floor(&g.cursors[lane]);
-	return mqbus_list_empty(&g.lane[lane].order) ?
-	       g.lane[lane].end : mqbus_inflight_entry(&g.w, g.lane[lane].order.first)->pos;
+	if (source < g.sources)
+		return mqbus_cursor_floor(&g.cursors[source]);
+	return mqbus_list_empty(&g.source[source].order) ?
+	       g.source[source].end : mqbus_inflight_entry(&g.w, g.source[source].order.first)->pos;
 }
 
 /* Whether one record more, of that size, goes to the retry ring when it fails */
