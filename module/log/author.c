@@ -2,8 +2,8 @@
 /**
  * DOC: Who is the author
  *
- * Each producer is the holder of a sender, which gives its records their numbers: one
- * of its own, or the one that a name stands for. Records are stored under the sender's
+ * Each producer is the holder of an author, which gives its records their numbers: one
+ * of its own, or the one that a name stands for. Records are stored under the author's
  * lock, inside the ring's, and by nobody but the holder. Opening a name makes another
  * endpoint the holder under the same lock; whatever the former one was doing - waiting
  * for space, or for a page that never comes - it stores nothing any more.
@@ -23,16 +23,16 @@
 #include "log/topic.h"
 
 /**
- * mqbus_sender_init() - make a sender
- * @sender: to fill; zeroed
+ * mqbus_author_init() - make an author
+ * @author: to fill; zeroed
  * @ns: in which namespace
  * @holder: who may store under it
  */
-void mqbus_sender_init(struct mqbus_sender *sender, struct mqbus_ns *ns, const void *holder)
+void mqbus_author_init(struct mqbus_author *author, struct mqbus_ns *ns, const void *holder)
 {
-	spin_lock_init(&sender->lock);
-	sender->id = atomic64_inc_return(&ns->producers);
-	sender->holder = holder;
+	spin_lock_init(&author->lock);
+	author->id = atomic64_inc_return(&ns->producers);
+	author->holder = holder;
 }
 
 static void name_release(struct kref *ref)
@@ -51,10 +51,10 @@ static void name_forget(struct mqbus_topic *topic, struct mqbus_named *name)
 }
 
 /**
- * mqbus_sender_forget_all() - the end of a topic
+ * mqbus_author_forget_all() - the end of a topic
  * @topic: a topic that nobody can reach any more
  */
-void mqbus_sender_forget_all(struct mqbus_topic *topic)
+void mqbus_author_forget_all(struct mqbus_topic *topic)
 {
 	struct mqbus_named *name, *next;
 
@@ -78,7 +78,7 @@ static struct mqbus_named *name_oldest(struct mqbus_topic *topic)
 	struct mqbus_named *name;
 
 	list_for_each_entry(name, &topic->names, node)
-		if (!name->sender.holder)
+		if (!name->author.holder)
 			return name;
 	return NULL;
 }
@@ -107,7 +107,7 @@ static struct mqbus_named *name_new(struct mqbus_topic *topic, struct mqbus_ns *
 	}
 	if (old)
 		name_forget(topic, old);
-	mqbus_sender_init(&name->sender, ns, NULL);
+	mqbus_author_init(&name->author, ns, NULL);
 	kref_init(&name->ref);
 	name->uid = who->cred->fsuid;
 	strscpy(name->name, text, sizeof(name->name));
@@ -117,7 +117,7 @@ static struct mqbus_named *name_new(struct mqbus_topic *topic, struct mqbus_ns *
 }
 
 /**
- * mqbus_sender_open() - make an endpoint the holder of a name
+ * mqbus_author_open() - make an endpoint the holder of a name
  * @topic: the topic
  * @ns: its namespace
  * @who: on whose behalf
@@ -126,14 +126,14 @@ static struct mqbus_named *name_new(struct mqbus_topic *topic, struct mqbus_ns *
  *
  * Who held it stores nothing any more on return, and is woken to learn so.
  *
- * Return: the sender, for mqbus_sender_close(), or -EPERM, -EMFILE, -ENOMEM, -EDQUOT,
+ * Return: the author, for mqbus_author_close(), or -EPERM, -EMFILE, -ENOMEM, -EDQUOT,
  * -ENOSPC.
  */
-struct mqbus_sender *mqbus_sender_open(struct mqbus_topic *topic, struct mqbus_ns *ns,
+struct mqbus_author *mqbus_author_open(struct mqbus_topic *topic, struct mqbus_ns *ns,
 				       const struct mqbus_who *who, const void *holder,
 				       struct mqbus_produce *args)
 {
-	struct mqbus_sender *sender;
+	struct mqbus_author *author;
 	struct mqbus_named *name;
 	const void *old;
 
@@ -149,38 +149,38 @@ struct mqbus_sender *mqbus_sender_open(struct mqbus_topic *topic, struct mqbus_n
 	}
 
 	kref_get(&name->ref);
-	sender = &name->sender;
-	spin_lock(&sender->lock);
-	old = sender->holder;
-	WRITE_ONCE(sender->holder, holder);
+	author = &name->author;
+	spin_lock(&author->lock);
+	old = author->holder;
+	WRITE_ONCE(author->holder, holder);
 	/* 0 is of those without a name, also after a very long time */
-	sender->epoch = sender->epoch + 1 ?: 1;
-	args->epoch = sender->epoch;
-	args->last_seq = sender->seq;
-	spin_unlock(&sender->lock);
+	author->epoch = author->epoch + 1 ?: 1;
+	args->epoch = author->epoch;
+	args->last_seq = author->seq;
+	spin_unlock(&author->lock);
 	if (old)
 		mqbus_refusal_fenced(old);
 	mutex_unlock(&topic->lock);
-	return sender;
+	return author;
 }
 
 /**
- * mqbus_sender_close() - an endpoint that has or had a name goes
+ * mqbus_author_close() - an endpoint that has or had a name goes
  * @topic: the topic
- * @sender: what mqbus_sender_open() gave
+ * @author: what mqbus_author_open() gave
  * @holder: the endpoint
  */
-void mqbus_sender_close(struct mqbus_topic *topic, struct mqbus_sender *sender,
+void mqbus_author_close(struct mqbus_topic *topic, struct mqbus_author *author,
 			const void *holder)
 {
-	struct mqbus_named *name = container_of(sender, struct mqbus_named, sender);
+	struct mqbus_named *name = container_of(author, struct mqbus_named, author);
 
 	mutex_lock(&topic->lock);
 	/* Its own close cannot be overtaken: holders change under this lock */
-	if (!mqbus_sender_fenced(sender, holder)) {
-		spin_lock(&sender->lock);
-		WRITE_ONCE(sender->holder, NULL);
-		spin_unlock(&sender->lock);
+	if (!mqbus_author_fenced(author, holder)) {
+		spin_lock(&author->lock);
+		WRITE_ONCE(author->holder, NULL);
+		spin_unlock(&author->lock);
 		list_move_tail(&name->node, &topic->names);
 	}
 	mutex_unlock(&topic->lock);

@@ -16,18 +16,18 @@
 static int producer_name(struct mqbus_producer *producer, struct mqbus_ns *ns,
 			 const struct mqbus_who *who, struct mqbus_produce *args)
 {
-	struct mqbus_sender *sender = &producer->own;
+	struct mqbus_author *author = &producer->own;
 
 	args->epoch = 0;
 	args->last_seq = 0;
 	if (args->name[0])
-		sender = mqbus_sender_open(producer->topic, ns, who, producer, args);
+		author = mqbus_author_open(producer->topic, ns, who, producer, args);
 	else
-		mqbus_sender_init(sender, ns, producer);
-	if (IS_ERR(sender))
-		return PTR_ERR(sender);
-	producer->sender = sender;
-	args->producer = sender->id;
+		mqbus_author_init(author, ns, producer);
+	if (IS_ERR(author))
+		return PTR_ERR(author);
+	producer->author = author;
+	args->producer = author->id;
 	return 0;
 }
 
@@ -101,8 +101,8 @@ void mqbus_producer_close(struct mqbus_producer *producer)
 {
 	struct mqbus_topic *topic = producer->topic;
 
-	if (producer->sender && producer->sender != &producer->own)
-		mqbus_sender_close(topic, producer->sender, producer);
+	if (producer->author && producer->author != &producer->own)
+		mqbus_author_close(topic, producer->author, producer);
 	mqbus_refusal_end(producer);
 	if (producer->tenant)
 		mqbus_limit_leave(topic, producer->tenant);
@@ -115,7 +115,7 @@ void mqbus_producer_close(struct mqbus_producer *producer)
 
 /**
  * mqbus_producer_check() - whether a producer may store records now
- * @producer: the producer; its sender's lock is held
+ * @producer: the producer; its author's lock is held
  * @seq: sequence number of the first; 0: any
  * @count: how many, at least 1
  * @duplicates: filled with how many of them, from the first on, were stored before
@@ -125,21 +125,21 @@ void mqbus_producer_close(struct mqbus_producer *producer)
 int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 count,
 			 u32 *duplicates)
 {
-	const struct mqbus_sender *sender = producer->sender;
+	const struct mqbus_author *author = producer->author;
 
-	lockdep_assert_held(&sender->lock);
+	lockdep_assert_held(&author->lock);
 
 	*duplicates = 0;
 	if (mqbus_topic_dead(producer->topic))
 		return -EIDRM;
-	if (mqbus_sender_fenced(sender, producer))
+	if (mqbus_author_fenced(author, producer))
 		return -ENOLINK;
-	if (seq && !sender->epoch)
+	if (seq && !author->epoch)
 		return -EINVAL;
-	if (seq && (seq - 1 > sender->seq || seq > U64_MAX - count))
+	if (seq && (seq - 1 > author->seq || seq > U64_MAX - count))
 		return -EPROTO;
 	if (seq)
-		*duplicates = min_t(u64, count, sender->seq - (seq - 1));
+		*duplicates = min_t(u64, count, author->seq - (seq - 1));
 	if (*duplicates < count && !producer->tenant &&
 	    READ_ONCE(producer->topic->limit.by_user))
 		return -EUSERS;

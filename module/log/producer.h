@@ -23,7 +23,7 @@ struct mqbus_who;
 /**
  * struct mqbus_producer - an endpoint bound to a topic for writing
  * @topic: the topic, with a reference
- * @sender: the author of its records: its own, or that of its name, with a reference
+ * @author: the author of its records: its own, or that of its name, with a reference
  * @own: without a name
  * @uid: who opened it
  * @tenant: the same in the topic; NULL: there were too many
@@ -38,8 +38,8 @@ struct mqbus_who;
 struct mqbus_producer {
 	/* constant after binding */
 	struct mqbus_topic *topic;
-	struct mqbus_sender *sender;
-	struct mqbus_sender own;
+	struct mqbus_author *author;
+	struct mqbus_author own;
 	kuid_t uid;
 	struct mqbus_tenant *tenant;
 	struct mqbus_refused *refused;
@@ -125,7 +125,7 @@ static inline void mqbus_producer_used(const struct mqbus_producer *producer,
 
 /**
  * mqbus_producer_sign() - take the record in the slot, as a producer's next
- * @producer: the producer; its sender's lock is held, and mqbus_producer_check() was 0
+ * @producer: the producer; its author's lock is held, and mqbus_producer_check() was 0
  * @ring: the ring, whose lock is held
  * @rec: the record in the slot; size, lengths, schema and parts are there
  * @bytes: its size
@@ -136,16 +136,16 @@ static __always_inline void mqbus_producer_sign(struct mqbus_producer *producer,
 						struct mqbus_ring *ring,
 						struct mqbus_record *rec, u32 bytes)
 {
-	struct mqbus_sender *sender = producer->sender;
+	struct mqbus_author *author = producer->author;
 
-	lockdep_assert_held(&sender->lock);
+	lockdep_assert_held(&author->lock);
 
 	rec->flags = 0;
 	rec->offset = ring->tail.offset;
 	rec->time = ring->last_time;
-	rec->producer = sender->id;
-	rec->seq = ++sender->seq;
-	rec->epoch = sender->epoch;
+	rec->producer = author->id;
+	rec->seq = ++author->seq;
+	rec->epoch = author->epoch;
 	rec->__owner = ring->used ? mqbus_producer_owner(producer) : 0;
 	if (trace_publish_enabled())
 		trace_publish(producer->topic, ring->page->partition, rec);

@@ -236,7 +236,7 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 	u32 done;
 
 	spin_lock(&ring->lock);
-	spin_lock(&producer->sender->lock);
+	spin_lock(&producer->author->lock);
 	refusal->why = mqbus_producer_check(producer, seq, n, &done);
 	if (refusal->why || done) {
 		*place = (struct mqbus_place) { .partition = MQBUS_ANY, .offset = ~0ULL };
@@ -270,7 +270,7 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 		refusal->why = why;
 	pagefault_enable();
 unlock:
-	spin_unlock(&producer->sender->lock);
+	spin_unlock(&producer->author->lock);
 	spin_unlock(&ring->lock);
 	return done;
 }

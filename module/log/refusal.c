@@ -313,7 +313,7 @@ void mqbus_refusal_fenced(const struct mqbus_producer *producer)
 bool mqbus_refusal_over(const struct mqbus_producer *producer, enum mqbus_why why)
 {
 	return mqbus_topic_dead(producer->topic) ||
-	       mqbus_sender_fenced(producer->sender, producer) ||
+	       mqbus_author_fenced(producer->author, producer) ||
 	       !mqbus_topic_blocks(producer->topic, why);
 }
 
@@ -478,7 +478,7 @@ __poll_t mqbus_producer_poll(struct mqbus_producer *producer, struct file *file,
 	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of wq_has_sleeper() */
 	if (mqbus_topic_dead(topic))
 		return EPOLLHUP | EPOLLOUT | EPOLLWRNORM;
-	if (mqbus_sender_fenced(producer->sender, producer))
+	if (mqbus_author_fenced(producer->author, producer))
 		return EPOLLERR | EPOLLOUT | EPOLLWRNORM;
 	if (READ_ONCE(r->any)) {
 		spin_lock(&r->lock);

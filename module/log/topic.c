@@ -110,7 +110,7 @@ static void topic_release(struct kref *ref)
 	 * The last endpoint is gone and the groups went when the topic was deleted, so
 	 * no writer looks at the list under RCU, and no user has the rings mapped.
 	 */
-	mqbus_sender_forget_all(topic);
+	mqbus_author_forget_all(topic);
 	mqbus_waits_free(topic);
 	mqbus_limit_free(&topic->limit);
 	for (i = 0; i < topic->nr_parts; i++)

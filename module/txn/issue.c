@@ -4,11 +4,11 @@
  *
  * The last step: all or nothing. The locks are taken
  *
- *   groups, by address -> rings, by address -> senders, by address
+ *   groups, by address -> rings, by address -> authors, by address
  *
  * which nobody else does in another order, so there is no circle of tasks that wait for
  * each other, whatever topics are named. They are not more than %MQBUS_ACTS_MAX of groups
- * and senders together and %MQBUS_TRANSACT_PARTITIONS of rings. What may have changed
+ * and authors together and %MQBUS_TRANSACT_PARTITIONS of rings. What may have changed
  * since it was asked is looked at again; nothing goes, is settled or stored before nothing
  * refuses any more. Then room is made, leases and commits are settled, records are copied in
  * and get their offsets and numbers, and the tails move.
@@ -55,16 +55,16 @@ static void issue_lock(struct mqbus_transaction *t)
 		lock_one(&t->groups[i]->lock, t);
 	for (i = 0; i < t->nr_places; i++)
 		lock_one(&t->rings[i]->lock, t);
-	for (i = 0; i < t->nr_senders; i++)
-		lock_one(&t->senders[i]->lock, t);
+	for (i = 0; i < t->nr_authors; i++)
+		lock_one(&t->authors[i]->lock, t);
 }
 
 static void issue_unlock(struct mqbus_transaction *t)
 {
 	u32 i;
 
-	for (i = t->nr_senders; i--;)
-		unlock_one(&t->senders[i]->lock);
+	for (i = t->nr_authors; i--;)
+		unlock_one(&t->authors[i]->lock);
 	for (i = t->nr_places; i--;)
 		unlock_one(&t->rings[i]->lock);
 	for (i = t->nr_groups; i--;)

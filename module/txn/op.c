@@ -323,12 +323,12 @@ static void transact_order(struct mqbus_transaction *t)
 
 	for (a = 0; a < t->nr_acts; a++) {
 		if (t->acts[a].producer)
-			t->senders[t->nr_senders++] = t->acts[a].producer->sender;
+			t->authors[t->nr_authors++] = t->acts[a].producer->author;
 		else
 			t->groups[t->nr_groups++] = t->acts[a].member->group;
 	}
 	sort_addresses(t->rings, t->nr_places);
-	t->nr_senders = sort_addresses(t->senders, t->nr_senders);
+	t->nr_authors = sort_addresses(t->authors, t->nr_authors);
 	t->nr_groups = sort_addresses(t->groups, t->nr_groups);
 }
 

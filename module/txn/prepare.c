@@ -90,7 +90,7 @@ int mqbus_act_check_member(struct mqbus_transaction *t, u32 a)
 /**
  * mqbus_act_check_author() - whether a producer may store its records
  * @t: the transaction
- * @a: index of an act of a producer, whose sender's lock is held
+ * @a: index of an act of a producer, whose author's lock is held
  * @skip: filled with how many of them were stored before
  *
  * Return: 0 or a negative errno as of &struct mqbus_transact.
@@ -142,13 +142,13 @@ static int act_ask_member(struct mqbus_transaction *t, u32 a)
 static int act_ask_author(struct mqbus_transaction *t, u32 a)
 {
 	struct mqbus_transact_act *act = &t->acts[a];
-	struct mqbus_sender *sender = act->producer->sender;
+	struct mqbus_author *author = act->producer->author;
 	u32 i;
 	int err;
 
-	spin_lock(&sender->lock);
+	spin_lock(&author->lock);
 	err = mqbus_act_check_author(t, a, &act->skip);
-	spin_unlock(&sender->lock);
+	spin_unlock(&author->lock);
 	act->bytes = 0;
 	for (i = act->skip; !err && i < act->user.count; i++) {
 		const struct mqbus_piece *piece = &act->elements[i].piece;

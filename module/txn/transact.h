@@ -14,7 +14,7 @@ struct mqbus_group;
 struct mqbus_member;
 struct mqbus_ns;
 struct mqbus_producer;
-struct mqbus_sender;
+struct mqbus_author;
 struct mqbus_topic;
 
 /**
@@ -125,7 +125,7 @@ struct mqbus_obstacle {
  * @nr_elements: how many elements they have
  * @nr_places: how many partitions are published to
  * @nr_groups: how many groups settle something
- * @nr_senders: how many authors publish
+ * @nr_authors: how many authors publish
  * @turn: its turn, if it waits
  * @tickets: its places in lines
  * @elements: of all acts, one behind the other
@@ -134,7 +134,7 @@ struct mqbus_obstacle {
  * @places: what is published to, in the order in which elements name it
  * @rings: of the places, by address
  * @groups: what settles, by address
- * @senders: who publishes, by address
+ * @authors: who publishes, by address
  */
 struct mqbus_transaction {
 	struct mqbus_ns *ns;
@@ -146,7 +146,7 @@ struct mqbus_transaction {
 	u32 nr_elements;
 	u32 nr_places;
 	u32 nr_groups;
-	u32 nr_senders;
+	u32 nr_authors;
 	struct mqbus_turn turn;
 	struct mqbus_ticket tickets[MQBUS_TRANSACT_LINES];
 	union mqbus_element *elements;
@@ -155,7 +155,7 @@ struct mqbus_transaction {
 	struct mqbus_transact_place places[MQBUS_TRANSACT_PARTITIONS];
 	struct mqbus_ring *rings[MQBUS_TRANSACT_PARTITIONS];
 	struct mqbus_group *groups[MQBUS_ACTS_MAX];
-	struct mqbus_sender *senders[MQBUS_ACTS_MAX];
+	struct mqbus_author *authors[MQBUS_ACTS_MAX];
 };
 
 int mqbus_transact(struct mqbus_ns *ns,
