@@ -94,7 +94,7 @@ void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_crea
 		WRITE_ONCE(topic->full, args->full);
 	if (fields & MQBUS_TOPIC_SET_MODE)
 		WRITE_ONCE(topic->mode, args->mode);
-	mqbus_limit_set(&topic->limit, args, fields);
+	mqbus_quota_set(&topic->quota, args, fields);
 }
 
 /**

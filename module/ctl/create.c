@@ -85,7 +85,7 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (!err)
 		err = mqbus_topic_alloc(topic);
 	if (!err && args->share)
-		err = mqbus_limit_count(topic, ns, who);
+		err = mqbus_quota_count(topic, ns, who);
 	if (!err) {
 		mutex_lock(&ns->lock);
 		err = topic_publish(ns, topic);

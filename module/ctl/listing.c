@@ -93,18 +93,18 @@ static int listing_counts(struct sk_buff *skb, struct mqbus_topic *topic)
 
 static int listing_limits(struct sk_buff *skb, struct mqbus_topic *topic)
 {
-	struct mqbus_limit *limit = &topic->limit;
-	struct mqbus_rate rates[MQBUS_LIMIT_RATES];
+	struct mqbus_quota *limit = &topic->quota;
+	struct mqbus_rate rates[MQBUS_QUOTA_RATES];
 
 	spin_lock(&limit->lock);
 	memcpy(rates, limit->rates, sizeof(rates));
 	spin_unlock(&limit->lock);
 	if (put_u64(skb, MQBUS_A_TOPIC_RETENTION_SIZE, READ_ONCE(topic->retention_size)) ||
-	    put_u64(skb, MQBUS_A_TOPIC_RATE, rates[MQBUS_LIMIT_RECORDS].each) ||
-	    put_u64(skb, MQBUS_A_TOPIC_RATE_BYTES, rates[MQBUS_LIMIT_BYTES].each) ||
-	    put_u64(skb, MQBUS_A_TOPIC_USER_RATE, rates[MQBUS_LIMIT_USER_RECORDS].each) ||
-	    put_u64(skb, MQBUS_A_TOPIC_USER_RATE_BYTES, rates[MQBUS_LIMIT_USER_BYTES].each) ||
-	    put_u64(skb, MQBUS_A_TOPIC_BURST, rates[MQBUS_LIMIT_RECORDS].burst) ||
+	    put_u64(skb, MQBUS_A_TOPIC_RATE, rates[MQBUS_QUOTA_RECORDS].each) ||
+	    put_u64(skb, MQBUS_A_TOPIC_RATE_BYTES, rates[MQBUS_QUOTA_BYTES].each) ||
+	    put_u64(skb, MQBUS_A_TOPIC_USER_RATE, rates[MQBUS_QUOTA_USER_RECORDS].each) ||
+	    put_u64(skb, MQBUS_A_TOPIC_USER_RATE_BYTES, rates[MQBUS_QUOTA_USER_BYTES].each) ||
+	    put_u64(skb, MQBUS_A_TOPIC_BURST, rates[MQBUS_QUOTA_RECORDS].burst) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_SHARE, READ_ONCE(limit->share)) ||
 	    nla_put_u32(skb, MQBUS_A_TOPIC_OVER, READ_ONCE(limit->over)))
 		return -EMSGSIZE;

@@ -52,7 +52,7 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 		return -ENOENT;
 	err = topic_may(topic, who, args, &uid, &gid);
 	if (!err && args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
-		err = mqbus_limit_count(topic, ns, who);
+		err = mqbus_quota_count(topic, ns, who);
 	if (err)
 		return err;
 	WRITE_ONCE(topic->uid, uid);

@@ -209,7 +209,7 @@ static bool line_room(const struct mqbus_ring *ring, u64 floor, u64 bytes)
 static bool line_share(const struct mqbus_topic *topic, const struct mqbus_ring *ring, u64 floor,
 		       const struct mqbus_ticket *t)
 {
-	u64 most = mqbus_limit_most(&topic->limit, ring->size);
+	u64 most = mqbus_quota_most(&topic->quota, ring->size);
 
 	return !most || !ring->used || !ring->used[t->owner] ||
 	       ring->used[t->owner] + t->bytes <= most ||

@@ -42,7 +42,7 @@ static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 	producer->msgs = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (!producer->msgs)
 		return -ENOMEM;
-	tenant = mqbus_limit_enter(producer->topic, who->cred->fsuid);
+	tenant = mqbus_quota_enter(producer->topic, who->cred->fsuid);
 	if (tenant == ERR_PTR(-ENOMEM))
 		return -ENOMEM;
 	/* Too many matters only if there is a limit for each of them: when it publishes */
@@ -105,7 +105,7 @@ void mqbus_producer_close(struct mqbus_producer *producer)
 		mqbus_author_close(topic, producer->author, producer);
 	mqbus_refusal_end(producer);
 	if (producer->tenant)
-		mqbus_limit_leave(topic, producer->tenant);
+		mqbus_quota_leave(topic, producer->tenant);
 	free_page((unsigned long)producer->msgs);
 	kvfree(producer->draft);
 	atomic_dec(&topic->producers);
@@ -141,7 +141,7 @@ int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 cou
 	if (seq)
 		*duplicates = min_t(u64, count, author->seq - (seq - 1));
 	if (*duplicates < count && !producer->tenant &&
-	    READ_ONCE(producer->topic->limit.by_user))
+	    READ_ONCE(producer->topic->quota.by_user))
 		return -EUSERS;
 	return 0;
 }

@@ -68,12 +68,12 @@ int mqbus_producer_room(const struct mqbus_producer *producer, u32 partition, u3
  * @records: how many
  * @bytes: what they take together
  *
- * Return: as mqbus_limit_due().
+ * Return: as mqbus_quota_due().
  */
 static inline u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records,
 				     u32 bytes)
 {
-	return mqbus_limit_due(&producer->topic->limit, producer->tenant, records, bytes);
+	return mqbus_quota_due(&producer->topic->quota, producer->tenant, records, bytes);
 }
 
 /**
@@ -85,7 +85,7 @@ static inline u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 
 static inline void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records,
 					u32 bytes)
 {
-	mqbus_limit_spend(&producer->topic->limit, producer->tenant, records, bytes);
+	mqbus_quota_spend(&producer->topic->quota, producer->tenant, records, bytes);
 }
 
 /**

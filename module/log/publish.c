@@ -229,7 +229,7 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 	const struct mqbus_msg *m = &src->msgs[first];
 	u32 partition = m->partition;
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	bool rated = READ_ONCE(topic->limit.rated);
+	bool rated = READ_ONCE(topic->quota.rated);
 	u64 seq = src->seq ? src->seq + first : 0;
 	bool whole, limited;
 	int why = 0;
@@ -247,7 +247,7 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 	mqbus_topic_begin(topic, partition, n + PUBLISH_EXPIRE);
 	place->partition = partition;
 	place->offset = ring->tail.offset;
-	limited = rated || READ_ONCE(topic->limit.share) || topic->parts[partition]->line.busy;
+	limited = rated || READ_ONCE(topic->quota.share) || topic->parts[partition]->line.busy;
 	/*
 	 * All at once if possible: one look at the old records instead of many. But none
 	 * that somebody needs goes for records that a rate refuses then.

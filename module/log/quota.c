@@ -20,111 +20,111 @@
 #include "log/topic.h"
 
 /**
- * mqbus_limit_init() - begin without limits
- * @limit: zeroed
+ * mqbus_quota_init() - begin without limits
+ * @quota: zeroed
  */
-void mqbus_limit_init(struct mqbus_limit *limit)
+void mqbus_quota_init(struct mqbus_quota *quota)
 {
-	spin_lock_init(&limit->lock);
-	INIT_LIST_HEAD(&limit->tenants);
+	spin_lock_init(&quota->lock);
+	INIT_LIST_HEAD(&quota->tenants);
 	/* That of nobody */
-	__set_bit(0, limit->indices);
+	__set_bit(0, quota->indices);
 }
 
-static void tenant_free(struct mqbus_limit *limit, struct mqbus_tenant *tenant)
+static void tenant_free(struct mqbus_quota *quota, struct mqbus_tenant *tenant)
 {
 	list_del(&tenant->node);
-	__clear_bit(tenant->index, limit->indices);
+	__clear_bit(tenant->index, quota->indices);
 	kfree(tenant);
 }
 
 /**
- * mqbus_limit_free() - undo mqbus_limit_init()
- * @limit: nobody uses it any more
+ * mqbus_quota_free() - undo mqbus_quota_init()
+ * @quota: nobody uses it any more
  */
-void mqbus_limit_free(struct mqbus_limit *limit)
+void mqbus_quota_free(struct mqbus_quota *quota)
 {
 	struct mqbus_tenant *tenant, *next;
 
-	list_for_each_entry_safe(tenant, next, &limit->tenants, node)
-		tenant_free(limit, tenant);
-	mqbus_uncharge(&limit->charge);
+	list_for_each_entry_safe(tenant, next, &quota->tenants, node)
+		tenant_free(quota, tenant);
+	mqbus_uncharge(&quota->charge);
 }
 
 static const struct {
 	u32 field;
 	size_t at;
-} limit_rates[MQBUS_LIMIT_RATES] = {
-	[MQBUS_LIMIT_RECORDS] = {
+} quota_rates[MQBUS_QUOTA_RATES] = {
+	[MQBUS_QUOTA_RECORDS] = {
 		MQBUS_TOPIC_SET_RATE,
 		offsetof(struct mqbus_topic_create, rate),
 	},
-	[MQBUS_LIMIT_BYTES] = {
+	[MQBUS_QUOTA_BYTES] = {
 		MQBUS_TOPIC_SET_RATE_BYTES,
 		offsetof(struct mqbus_topic_create, rate_bytes),
 	},
-	[MQBUS_LIMIT_USER_RECORDS] = {
+	[MQBUS_QUOTA_USER_RECORDS] = {
 		MQBUS_TOPIC_SET_USER_RATE,
 		offsetof(struct mqbus_topic_create, user_rate),
 	},
-	[MQBUS_LIMIT_USER_BYTES] = {
+	[MQBUS_QUOTA_USER_BYTES] = {
 		MQBUS_TOPIC_SET_USER_RATE_BYTES,
 		offsetof(struct mqbus_topic_create, user_rate_bytes),
 	},
 };
 
 /* A rate that is changed begins with a full bucket: an old debt is of another rate. */
-static void limit_set_rate(struct mqbus_limit *limit, unsigned int i,
+static void quota_set_rate(struct mqbus_quota *quota, unsigned int i,
 			   const struct mqbus_topic_create *args, u32 fields)
 {
-	struct mqbus_rate *rate = &limit->rates[i];
+	struct mqbus_rate *rate = &quota->rates[i];
 	struct mqbus_tenant *tenant;
 
-	lockdep_assert_held(&limit->lock);
+	lockdep_assert_held(&quota->lock);
 
-	if (!(fields & (limit_rates[i].field | MQBUS_TOPIC_SET_BURST)))
+	if (!(fields & (quota_rates[i].field | MQBUS_TOPIC_SET_BURST)))
 		return;
-	if (fields & limit_rates[i].field)
-		rate->each = *(const u64 *)((const void *)args + limit_rates[i].at);
+	if (fields & quota_rates[i].field)
+		rate->each = *(const u64 *)((const void *)args + quota_rates[i].at);
 	if (fields & MQBUS_TOPIC_SET_BURST)
 		rate->burst = args->burst ?: NSEC_PER_SEC;
-	if (i < MQBUS_LIMIT_OWN) {
-		limit->buckets[i] = (struct mqbus_bucket) {};
+	if (i < MQBUS_QUOTA_OWN) {
+		quota->buckets[i] = (struct mqbus_bucket) {};
 		return;
 	}
-	list_for_each_entry(tenant, &limit->tenants, node)
-		tenant->buckets[i - MQBUS_LIMIT_OWN] = (struct mqbus_bucket) {};
+	list_for_each_entry(tenant, &quota->tenants, node)
+		tenant->buckets[i - MQBUS_QUOTA_OWN] = (struct mqbus_bucket) {};
 }
 
 /**
- * mqbus_limit_set() - change limits
- * @limit: the limits; the topic's lock is held if others can see it
+ * mqbus_quota_set() - change limits
+ * @quota: the limits; the topic's lock is held if others can see it
  * @args: the new ones, checked
  * @fields: which
  */
-void mqbus_limit_set(struct mqbus_limit *limit, const struct mqbus_topic_create *args,
+void mqbus_quota_set(struct mqbus_quota *quota, const struct mqbus_topic_create *args,
 		     u32 fields)
 {
 	bool user = false, rated = false;
 	unsigned int i;
 
-	spin_lock(&limit->lock);
-	for (i = 0; i < MQBUS_LIMIT_RATES; i++) {
-		limit_set_rate(limit, i, args, fields);
-		rated |= !!limit->rates[i].each;
-		user |= i >= MQBUS_LIMIT_OWN && limit->rates[i].each;
+	spin_lock(&quota->lock);
+	for (i = 0; i < MQBUS_QUOTA_RATES; i++) {
+		quota_set_rate(quota, i, args, fields);
+		rated |= !!quota->rates[i].each;
+		user |= i >= MQBUS_QUOTA_OWN && quota->rates[i].each;
 	}
-	spin_unlock(&limit->lock);
+	spin_unlock(&quota->lock);
 
 	if (fields & MQBUS_TOPIC_SET_SHARE)
-		WRITE_ONCE(limit->share, args->share);
+		WRITE_ONCE(quota->share, args->share);
 	if (fields & MQBUS_TOPIC_SET_OVER)
-		WRITE_ONCE(limit->over, args->over);
-	WRITE_ONCE(limit->rated, rated);
-	WRITE_ONCE(limit->by_user, user || limit->share);
+		WRITE_ONCE(quota->over, args->over);
+	WRITE_ONCE(quota->rated, rated);
+	WRITE_ONCE(quota->by_user, user || quota->share);
 }
 
-static void limit_free_counts(u64 **used, u32 n)
+static void quota_free_counts(u64 **used, u32 n)
 {
 	while (n)
 		kfree(used[--n]);
@@ -132,7 +132,7 @@ static void limit_free_counts(u64 **used, u32 n)
 }
 
 /* For each ring of a topic what it needs to count. Return: an array, or NULL. */
-static u64 **limit_alloc_counts(u32 n)
+static u64 **quota_alloc_counts(u32 n)
 {
 	u64 **used = kvcalloc(n, sizeof(*used), GFP_KERNEL_ACCOUNT);
 	u32 i;
@@ -140,7 +140,7 @@ static u64 **limit_alloc_counts(u32 n)
 	for (i = 0; used && i < n; i++) {
 		used[i] = kcalloc(MQBUS_RING_OWNERS, sizeof(u64), GFP_KERNEL_ACCOUNT);
 		if (!used[i]) {
-			limit_free_counts(used, i);
+			quota_free_counts(used, i);
 			return NULL;
 		}
 	}
@@ -148,33 +148,33 @@ static u64 **limit_alloc_counts(u32 n)
 }
 
 /**
- * mqbus_limit_count() - let a topic's rings count what each owner takes
+ * mqbus_quota_count() - let a topic's rings count what each owner takes
  * @topic: the topic; its lock is held if others can see it
  * @ns: its namespace
  * @who: who pays
  *
  * They go on with it until the topic goes, whether there still is a share or not. All
- * begin or none does: a ring that counts remembers owners, which limit_reclaim() must see.
+ * begin or none does: a ring that counts remembers owners, which quota_reclaim() must see.
  *
  * Return: 0 or a negative errno.
  */
-int mqbus_limit_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
+int mqbus_quota_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
 		      const struct mqbus_who *who)
 {
 	u64 each = array_size(MQBUS_RING_OWNERS, sizeof(u64)), **used;
-	struct mqbus_limit *limit = &topic->limit;
+	struct mqbus_quota *quota = &topic->quota;
 	u32 i;
 	int err;
 
-	if (limit->counts)
+	if (quota->counts)
 		return 0;
-	used = limit_alloc_counts(topic->nr_parts);
+	used = quota_alloc_counts(topic->nr_parts);
 	if (!used)
 		return -ENOMEM;
-	err = mqbus_charge(&limit->charge, ns, who->cred->fsuid, each * topic->nr_parts,
+	err = mqbus_charge(&quota->charge, ns, who->cred->fsuid, each * topic->nr_parts,
 			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
 	if (err) {
-		limit_free_counts(used, topic->nr_parts);
+		quota_free_counts(used, topic->nr_parts);
 		return err;
 	}
 	for (i = 0; i < topic->nr_parts; i++) {
@@ -185,21 +185,21 @@ int mqbus_limit_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
 		spin_unlock(&ring->lock);
 	}
 	kvfree(used);
-	limit->counts = true;
+	quota->counts = true;
 	return 0;
 }
 
 /* Let go of tenants that nothing remembers. */
-static void limit_reclaim(struct mqbus_topic *topic)
+static void quota_reclaim(struct mqbus_topic *topic)
 {
-	struct mqbus_limit *limit = &topic->limit;
+	struct mqbus_quota *quota = &topic->quota;
 	DECLARE_BITMAP(busy, MQBUS_RING_OWNERS) = {};
 	struct mqbus_tenant *tenant, *next;
 	u64 now = ktime_get_ns();
 	unsigned int i;
 	u32 part;
 
-	for (part = 0; limit->counts && part < topic->nr_parts; part++) {
+	for (part = 0; quota->counts && part < topic->nr_parts; part++) {
 		struct mqbus_ring *ring = &topic->parts[part]->ring;
 
 		spin_lock(&ring->lock);
@@ -209,27 +209,27 @@ static void limit_reclaim(struct mqbus_topic *topic)
 		spin_unlock(&ring->lock);
 		cond_resched();
 	}
-	spin_lock(&limit->lock);
-	list_for_each_entry_safe(tenant, next, &limit->tenants, node) {
+	spin_lock(&quota->lock);
+	list_for_each_entry_safe(tenant, next, &quota->tenants, node) {
 		for (i = 0; i < ARRAY_SIZE(tenant->buckets); i++)
 			if (tenant->buckets[i].full > now)
 				__set_bit(tenant->index, busy);
 		if (!tenant->producers && !test_bit(tenant->index, busy))
-			tenant_free(limit, tenant);
+			tenant_free(quota, tenant);
 	}
-	spin_unlock(&limit->lock);
+	spin_unlock(&quota->lock);
 }
 
 /**
- * mqbus_limit_enter() - a uid opens a producer
+ * mqbus_quota_enter() - a uid opens a producer
  * @topic: the topic
  * @uid: who
  *
  * Return: the tenant, -EUSERS if there are too many, or -ENOMEM.
  */
-struct mqbus_tenant *mqbus_limit_enter(struct mqbus_topic *topic, kuid_t uid)
+struct mqbus_tenant *mqbus_quota_enter(struct mqbus_topic *topic, kuid_t uid)
 {
-	struct mqbus_limit *limit = &topic->limit;
+	struct mqbus_quota *quota = &topic->quota;
 	struct mqbus_tenant *tenant, *fresh;
 	unsigned long index;
 
@@ -237,13 +237,13 @@ struct mqbus_tenant *mqbus_limit_enter(struct mqbus_topic *topic, kuid_t uid)
 	if (!fresh)
 		return ERR_PTR(-ENOMEM);
 	mutex_lock(&topic->lock);
-	list_for_each_entry(tenant, &limit->tenants, node)
+	list_for_each_entry(tenant, &quota->tenants, node)
 		if (uid_eq(tenant->uid, uid))
 			goto found;
 
-	if (bitmap_full(limit->indices, MQBUS_RING_OWNERS))
-		limit_reclaim(topic);
-	index = find_first_zero_bit(limit->indices, MQBUS_RING_OWNERS);
+	if (bitmap_full(quota->indices, MQBUS_RING_OWNERS))
+		quota_reclaim(topic);
+	index = find_first_zero_bit(quota->indices, MQBUS_RING_OWNERS);
 	if (index == MQBUS_RING_OWNERS) {
 		tenant = ERR_PTR(-EUSERS);
 		goto unlock;
@@ -252,8 +252,8 @@ struct mqbus_tenant *mqbus_limit_enter(struct mqbus_topic *topic, kuid_t uid)
 	fresh = NULL;
 	tenant->uid = uid;
 	tenant->index = index;
-	__set_bit(index, limit->indices);
-	list_add(&tenant->node, &limit->tenants);
+	__set_bit(index, quota->indices);
+	list_add(&tenant->node, &quota->tenants);
 found:
 	tenant->producers++;
 unlock:
@@ -263,113 +263,113 @@ unlock:
 }
 
 /**
- * mqbus_limit_leave() - a producer is closed
+ * mqbus_quota_leave() - a producer is closed
  * @topic: the topic
- * @tenant: what mqbus_limit_enter() gave
+ * @tenant: what mqbus_quota_enter() gave
  */
-void mqbus_limit_leave(struct mqbus_topic *topic, struct mqbus_tenant *tenant)
+void mqbus_quota_leave(struct mqbus_topic *topic, struct mqbus_tenant *tenant)
 {
 	mutex_lock(&topic->lock);
 	tenant->producers--;
 	mutex_unlock(&topic->lock);
 }
 
-static struct mqbus_bucket *limit_bucket(struct mqbus_limit *limit,
+static struct mqbus_bucket *quota_bucket(struct mqbus_quota *quota,
 					 struct mqbus_tenant *tenant, unsigned int i)
 {
-	return i < MQBUS_LIMIT_OWN ? &limit->buckets[i] : &tenant->buckets[i - MQBUS_LIMIT_OWN];
+	return i < MQBUS_QUOTA_OWN ? &quota->buckets[i] : &tenant->buckets[i - MQBUS_QUOTA_OWN];
 }
 
-static bool limit_of_bytes(unsigned int i)
+static bool quota_of_bytes(unsigned int i)
 {
-	return i == MQBUS_LIMIT_BYTES || i == MQBUS_LIMIT_USER_BYTES;
+	return i == MQBUS_QUOTA_BYTES || i == MQBUS_QUOTA_USER_BYTES;
 }
 
 /**
- * mqbus_limit_due() - when the rates let records go
- * @limit: the limits
+ * mqbus_quota_due() - when the rates let records go
+ * @quota: the limits
  * @tenant: whose they are; NULL only while there are no rates for each uid
  * @records: how many
  * @bytes: what they take together
  *
  * Return: ns of CLOCK_MONOTONIC; a past time, or 0: at once.
  */
-u64 mqbus_limit_due(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+u64 mqbus_quota_due(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,
 		    u32 bytes)
 {
 	unsigned int i;
 	u64 due = 0;
 
-	if (!READ_ONCE(limit->rated))
+	if (!READ_ONCE(quota->rated))
 		return 0;
-	spin_lock(&limit->lock);
-	for (i = 0; i < MQBUS_LIMIT_RATES; i++)
-		if (limit->rates[i].each && (i < MQBUS_LIMIT_OWN || tenant))
-			due = max(due, mqbus_rate_due(&limit->rates[i],
-						      limit_bucket(limit, tenant, i),
-						      limit_of_bytes(i) ? bytes : records));
-	spin_unlock(&limit->lock);
+	spin_lock(&quota->lock);
+	for (i = 0; i < MQBUS_QUOTA_RATES; i++)
+		if (quota->rates[i].each && (i < MQBUS_QUOTA_OWN || tenant))
+			due = max(due, mqbus_rate_due(&quota->rates[i],
+						      quota_bucket(quota, tenant, i),
+						      quota_of_bytes(i) ? bytes : records));
+	spin_unlock(&quota->lock);
 	return due;
 }
 
 /**
- * mqbus_limit_due_after() - as mqbus_limit_due(), if others go now
- * @limit: the limits
- * @tenant: as mqbus_limit_due()
+ * mqbus_quota_due_after() - as mqbus_quota_due(), if others go now
+ * @quota: the limits
+ * @tenant: as mqbus_quota_due()
  * @records: how many
  * @bytes: what they take together
  * @ahead_records: how many of others
  * @ahead_bytes: what these take together
  * @now: ns of CLOCK_MONOTONIC
  *
- * Return: as mqbus_limit_due().
+ * Return: as mqbus_quota_due().
  */
-u64 mqbus_limit_due_after(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+u64 mqbus_quota_due_after(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,
 			  u32 bytes, u64 ahead_records, u64 ahead_bytes, u64 now)
 {
 	struct mqbus_bucket bucket;
 	unsigned int i;
 	u64 due = 0;
 
-	if (!READ_ONCE(limit->rated))
+	if (!READ_ONCE(quota->rated))
 		return 0;
-	spin_lock(&limit->lock);
-	for (i = 0; i < MQBUS_LIMIT_RATES; i++) {
-		if (!limit->rates[i].each || (i >= MQBUS_LIMIT_OWN && !tenant))
+	spin_lock(&quota->lock);
+	for (i = 0; i < MQBUS_QUOTA_RATES; i++) {
+		if (!quota->rates[i].each || (i >= MQBUS_QUOTA_OWN && !tenant))
 			continue;
-		bucket = *limit_bucket(limit, tenant, i);
+		bucket = *quota_bucket(quota, tenant, i);
 		if (ahead_records)
-			mqbus_rate_spend(&limit->rates[i], &bucket,
-					 limit_of_bytes(i) ? ahead_bytes : ahead_records, now);
-		due = max(due, mqbus_rate_due(&limit->rates[i], &bucket,
-					      limit_of_bytes(i) ? bytes : records));
+			mqbus_rate_spend(&quota->rates[i], &bucket,
+					 quota_of_bytes(i) ? ahead_bytes : ahead_records, now);
+		due = max(due, mqbus_rate_due(&quota->rates[i], &bucket,
+					      quota_of_bytes(i) ? bytes : records));
 	}
-	spin_unlock(&limit->lock);
+	spin_unlock(&quota->lock);
 	return due;
 }
 
 /**
- * mqbus_limit_spend() - pay for records that go
- * @limit: the limits
- * @tenant: as mqbus_limit_due()
+ * mqbus_quota_spend() - pay for records that go
+ * @quota: the limits
+ * @tenant: as mqbus_quota_due()
  * @records: how many
  * @bytes: what they take together
  *
- * If others were faster since mqbus_limit_due() it is a debt.
+ * If others were faster since mqbus_quota_due() it is a debt.
  */
-void mqbus_limit_spend(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+void mqbus_quota_spend(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,
 		       u32 bytes)
 {
 	unsigned int i;
 	u64 now;
 
-	if (!READ_ONCE(limit->rated))
+	if (!READ_ONCE(quota->rated))
 		return;
-	spin_lock(&limit->lock);
+	spin_lock(&quota->lock);
 	now = ktime_get_ns();
-	for (i = 0; i < MQBUS_LIMIT_RATES; i++)
-		if (limit->rates[i].each && (i < MQBUS_LIMIT_OWN || tenant))
-			mqbus_rate_spend(&limit->rates[i], limit_bucket(limit, tenant, i),
-					 limit_of_bytes(i) ? bytes : records, now);
-	spin_unlock(&limit->lock);
+	for (i = 0; i < MQBUS_QUOTA_RATES; i++)
+		if (quota->rates[i].each && (i < MQBUS_QUOTA_OWN || tenant))
+			mqbus_rate_spend(&quota->rates[i], quota_bucket(quota, tenant, i),
+					 quota_of_bytes(i) ? bytes : records, now);
+	spin_unlock(&quota->lock);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef _MQBUS_LIMIT_H
-#define _MQBUS_LIMIT_H
+#ifndef _MQBUS_QUOTA_H
+#define _MQBUS_QUOTA_H
 
 #include <linux/bitmap.h>
 #include <linux/list.h>
@@ -16,15 +16,15 @@ struct mqbus_topic;
 struct mqbus_who;
 
 /* The first two are of all producers together, the others of one uid's */
-enum mqbus_limit_rate {
-	MQBUS_LIMIT_RECORDS,
-	MQBUS_LIMIT_BYTES,
-	MQBUS_LIMIT_USER_RECORDS,
-	MQBUS_LIMIT_USER_BYTES,
-	MQBUS_LIMIT_RATES,
+enum mqbus_quota_rate {
+	MQBUS_QUOTA_RECORDS,
+	MQBUS_QUOTA_BYTES,
+	MQBUS_QUOTA_USER_RECORDS,
+	MQBUS_QUOTA_USER_BYTES,
+	MQBUS_QUOTA_RATES,
 };
 
-#define MQBUS_LIMIT_OWN		MQBUS_LIMIT_USER_RECORDS
+#define MQBUS_QUOTA_OWN		MQBUS_QUOTA_USER_RECORDS
 
 /**
  * struct mqbus_tenant - a uid that publishes to a topic
@@ -42,11 +42,11 @@ struct mqbus_tenant {
 	unsigned int producers;
 
 	/* under the limits' lock */
-	struct mqbus_bucket buckets[MQBUS_LIMIT_RATES - MQBUS_LIMIT_OWN];
+	struct mqbus_bucket buckets[MQBUS_QUOTA_RATES - MQBUS_QUOTA_OWN];
 };
 
 /**
- * struct mqbus_limit - what producers of a topic may take
+ * struct mqbus_quota - what producers of a topic may take
  * @share: percent of a ring that one uid may take; 0: all
  * @over: an &enum mqbus_over
  * @rated: whether there is any rate
@@ -59,7 +59,7 @@ struct mqbus_tenant {
  * @charge: for what rings need to count, once there was a share
  * @counts: whether they do
  */
-struct mqbus_limit {
+struct mqbus_quota {
 	/* marked, without a lock; stored under the topic's */
 	u32 share;
 	u32 over;
@@ -67,8 +67,8 @@ struct mqbus_limit {
 	bool by_user;
 
 	spinlock_t lock;	/* guards rates and buckets */
-	struct mqbus_rate rates[MQBUS_LIMIT_RATES];
-	struct mqbus_bucket buckets[MQBUS_LIMIT_OWN];
+	struct mqbus_rate rates[MQBUS_QUOTA_RATES];
+	struct mqbus_bucket buckets[MQBUS_QUOTA_OWN];
 
 	/* under the topic's lock */
 	struct list_head tenants;
@@ -77,31 +77,31 @@ struct mqbus_limit {
 	bool counts;
 };
 
-void mqbus_limit_init(struct mqbus_limit *limit);
-void mqbus_limit_free(struct mqbus_limit *limit);
-void mqbus_limit_set(struct mqbus_limit *limit, const struct mqbus_topic_create *args,
+void mqbus_quota_init(struct mqbus_quota *quota);
+void mqbus_quota_free(struct mqbus_quota *quota);
+void mqbus_quota_set(struct mqbus_quota *quota, const struct mqbus_topic_create *args,
 		     u32 fields);
-int mqbus_limit_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
+int mqbus_quota_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
 		      const struct mqbus_who *who);
-struct mqbus_tenant *mqbus_limit_enter(struct mqbus_topic *topic, kuid_t uid);
-void mqbus_limit_leave(struct mqbus_topic *topic, struct mqbus_tenant *tenant);
-u64 mqbus_limit_due(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+struct mqbus_tenant *mqbus_quota_enter(struct mqbus_topic *topic, kuid_t uid);
+void mqbus_quota_leave(struct mqbus_topic *topic, struct mqbus_tenant *tenant);
+u64 mqbus_quota_due(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,
 		    u32 bytes);
-u64 mqbus_limit_due_after(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+u64 mqbus_quota_due_after(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,
 			  u32 bytes, u64 ahead_records, u64 ahead_bytes, u64 now);
-void mqbus_limit_spend(struct mqbus_limit *limit, struct mqbus_tenant *tenant, u32 records,
+void mqbus_quota_spend(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,
 		       u32 bytes);
 
 /**
- * mqbus_limit_most() - bytes that one uid may take
- * @limit: the limits
+ * mqbus_quota_most() - bytes that one uid may take
+ * @quota: the limits
  * @size: bytes of the ring
  *
  * Return: bytes; 0: there is no limit.
  */
-static inline u64 mqbus_limit_most(const struct mqbus_limit *limit, u64 size)
+static inline u64 mqbus_quota_most(const struct mqbus_quota *quota, u64 size)
 {
-	return div_u64(size * READ_ONCE(limit->share), 100);
+	return div_u64(size * READ_ONCE(quota->share), 100);
 }
 
-#endif /* _MQBUS_LIMIT_H */
+#endif /* _MQBUS_QUOTA_H */

@@ -77,7 +77,7 @@ static u64 late_call(struct mqbus_waits *waits, struct late_wake *wake)
 	lockdep_assert_held(&waits->lock);
 
 	for (steps = 0; steps < LATE_STEP && (r = late_first(waits)) && r->due <= now; steps++) {
-		due = mqbus_limit_due_after(&r->producer->topic->limit, r->producer->tenant,
+		due = mqbus_quota_due_after(&r->producer->topic->quota, r->producer->tenant,
 					    r->what.records, r->what.bytes, wake->records,
 					    wake->bytes, now);
 		if (due > now) {

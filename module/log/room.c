@@ -59,7 +59,7 @@ static void topic_gone(struct mqbus_topic *topic, u32 partition, u64 head, u64 e
 /* Bytes that a tenant may have in a ring; 0: it is not asked. */
 static u64 topic_most(const struct mqbus_topic *topic, const struct mqbus_ring *ring, u32 owner)
 {
-	return owner && ring->used ? mqbus_limit_most(&topic->limit, ring->size) : 0;
+	return owner && ring->used ? mqbus_quota_most(&topic->quota, ring->size) : 0;
 }
 
 /**

@@ -112,7 +112,7 @@ static void topic_release(struct kref *ref)
 	 */
 	mqbus_author_forget_all(topic);
 	mqbus_waits_free(topic);
-	mqbus_limit_free(&topic->limit);
+	mqbus_quota_free(&topic->quota);
 	for (i = 0; i < topic->nr_parts; i++)
 		mqbus_part_free(topic->parts[i]);
 	mqbus_uncharge(&topic->charge);
@@ -147,7 +147,7 @@ struct mqbus_topic *mqbus_topic_new(const struct mqbus_topic_create *args)
 	INIT_LIST_HEAD(&topic->readers);
 	INIT_LIST_HEAD(&topic->names);
 	INIT_LIST_HEAD(&topic->feeders);
-	mqbus_limit_init(&topic->limit);
+	mqbus_quota_init(&topic->quota);
 	init_waitqueue_head(&topic->writers);
 	strscpy(topic->name, args->name, sizeof(topic->name));
 	topic->per_cpu = !args->partitions;

@@ -81,7 +81,7 @@ struct mqbus_topic_counts {
  * @names: of producers, under @lock; those that nobody holds in the order in which they
  *	were closed
  * @nr_names: how many
- * @limit: rates and shares
+ * @quota: rates and shares
  * @feeders: queue groups whose dead letters come here, under the namespace's dlq_links
  * @nr_feeders: how many there are, or were when it was deleted; likewise
  * @dlq_most: bytes of the parts of the largest record that may come so, without our
@@ -123,7 +123,7 @@ struct mqbus_topic {
 	unsigned int nr_readers;
 	struct list_head names;
 	unsigned int nr_names;
-	struct mqbus_limit limit;
+	struct mqbus_quota quota;
 
 	struct list_head feeders;
 	u32 nr_feeders;
@@ -217,7 +217,7 @@ static inline bool mqbus_topic_evicts(const struct mqbus_topic *topic)
 static inline bool mqbus_topic_blocks(const struct mqbus_topic *topic, enum mqbus_why why)
 {
 	return why == MQBUS_WHY_FULL ? READ_ONCE(topic->full) == MQBUS_FULL_BLOCK :
-				       READ_ONCE(topic->limit.over) == MQBUS_OVER_BLOCK;
+				       READ_ONCE(topic->quota.over) == MQBUS_OVER_BLOCK;
 }
 
 #endif /* _MQBUS_TOPIC_H */

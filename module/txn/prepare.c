@@ -194,7 +194,7 @@ static int act_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacl
 {
 	struct mqbus_transact_act *act = &t->acts[a];
 	u32 owner = mqbus_producer_owner(act->producer), own[MQBUS_TRANSACT_PARTITIONS] = {};
-	bool shared = owner && READ_ONCE(act->producer->topic->limit.share);
+	bool shared = owner && READ_ONCE(act->producer->topic->quota.share);
 	struct mqbus_refusal refusal = { .records = 1 };
 	u32 i;
 
