@@ -14,21 +14,21 @@
 #include "base/caller.h"
 
 /**
- * mqbus_who_capable() - whether somebody has a capability over the namespace
- * @who: somebody
+ * mqbus_caller_capable() - whether somebody has a capability over the namespace
+ * @caller: somebody
  * @cap: CAP_*
  *
  * Return: true if so. CAP_SYS_RESOURCE is asked of the machine, not of the
  * namespace: limits protect the machine.
  */
-bool mqbus_who_capable(const struct mqbus_who *who, int cap)
+bool mqbus_caller_capable(const struct mqbus_caller *caller, int cap)
 {
 	struct user_namespace *over = cap == CAP_SYS_RESOURCE ? &init_user_ns :
-								who->net->user_ns;
+								caller->net->user_ns;
 
-	if (who->file)
-		return file_ns_capable(who->file, over, cap);
-	return netlink_ns_capable(who->skb, over, cap);
+	if (caller->file)
+		return file_ns_capable(caller->file, over, cap);
+	return netlink_ns_capable(caller->skb, over, cap);
 }
 
 /* in_egroup_p() for credentials that are not the caller's */
@@ -62,8 +62,8 @@ static bool mode_allows(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
 }
 
 /**
- * mqbus_who_may() - check a mode as a file's
- * @who: somebody
+ * mqbus_caller_may() - check a mode as a file's
+ * @caller: somebody
  * @uid: owner of the object
  * @gid: its group
  * @mode: its rw bits for owner, group and others
@@ -72,32 +72,32 @@ static bool mode_allows(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
  * Return: whether all that is wanted is allowed, by the mode or by
  * CAP_DAC_OVERRIDE.
  */
-bool mqbus_who_may(const struct mqbus_who *who, kuid_t uid, kgid_t gid,
+bool mqbus_caller_may(const struct mqbus_caller *caller, kuid_t uid, kgid_t gid,
 		   umode_t mode, unsigned int want)
 {
 	const struct mqbus_right right = {
-		.groups = who->cred->group_info, .uid = who->cred->fsuid, .gid = who->cred->fsgid,
+		.groups = caller->cred->group_info, .uid = caller->cred->fsuid, .gid = caller->cred->fsgid,
 	};
 
 	return mode_allows(&right, uid, gid, mode, want) ||
-	       mqbus_who_capable(who, CAP_DAC_OVERRIDE);
+	       mqbus_caller_capable(caller, CAP_DAC_OVERRIDE);
 }
 
 /**
  * mqbus_right_get() - keep what somebody may do
  * @right: filled
- * @who: somebody
+ * @caller: somebody
  *
  * A file's rights are those of its opener, for as long as it is open; so are these, for
  * longer.
  */
-void mqbus_right_get(struct mqbus_right *right, const struct mqbus_who *who)
+void mqbus_right_get(struct mqbus_right *right, const struct mqbus_caller *caller)
 {
 	*right = (struct mqbus_right) {
-		.groups = get_group_info(who->cred->group_info),
-		.uid = who->cred->fsuid,
-		.gid = who->cred->fsgid,
-		.override = mqbus_who_capable(who, CAP_DAC_OVERRIDE),
+		.groups = get_group_info(caller->cred->group_info),
+		.uid = caller->cred->fsuid,
+		.gid = caller->cred->fsgid,
+		.override = mqbus_caller_capable(caller, CAP_DAC_OVERRIDE),
 	};
 }
 
@@ -113,7 +113,7 @@ void mqbus_right_put(struct mqbus_right *right)
 }
 
 /**
- * mqbus_right_may() - as mqbus_who_may(), of somebody who is not there any more
+ * mqbus_right_may() - as mqbus_caller_may(), of somebody who is not there any more
  * @right: what he might do
  * @uid: owner of the object
  * @gid: its group
@@ -130,16 +130,16 @@ bool mqbus_right_may(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
 }
 
 /**
- * mqbus_who_owns() - whether somebody may do what an owner may
- * @who: somebody
+ * mqbus_caller_owns() - whether somebody may do what an owner may
+ * @caller: somebody
  * @uid: the owner
  *
  * Return: true for the owner and with CAP_DAC_OVERRIDE.
  */
-bool mqbus_who_owns(const struct mqbus_who *who, kuid_t uid)
+bool mqbus_caller_owns(const struct mqbus_caller *caller, kuid_t uid)
 {
-	return uid_eq(who->cred->fsuid, uid) ||
-	       mqbus_who_capable(who, CAP_DAC_OVERRIDE);
+	return uid_eq(caller->cred->fsuid, uid) ||
+	       mqbus_caller_capable(caller, CAP_DAC_OVERRIDE);
 }
 
 /**

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef _MQBUS_WHO_H
-#define _MQBUS_WHO_H
+#ifndef _MQBUS_CALLER_H
+#define _MQBUS_CALLER_H
 
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -13,13 +13,13 @@ struct sk_buff;
 #define MQBUS_MAY_WRITE	2
 
 /**
- * struct mqbus_who - on whose behalf something is done
+ * struct mqbus_caller - on whose behalf something is done
  * @cred: who opened the file or the socket, valid as long as that is
  * @net: in which network namespace
  * @file: the endpoint's file, or NULL
  * @skb: the netlink request, or NULL
  */
-struct mqbus_who {
+struct mqbus_caller {
 	const struct cred *cred;
 	struct net *net;
 	struct file *file;
@@ -42,14 +42,14 @@ struct mqbus_right {
 	bool override;
 };
 
-bool mqbus_who_capable(const struct mqbus_who *who, int cap);
-bool mqbus_who_may(const struct mqbus_who *who, kuid_t uid, kgid_t gid,
+bool mqbus_caller_capable(const struct mqbus_caller *caller, int cap);
+bool mqbus_caller_may(const struct mqbus_caller *caller, kuid_t uid, kgid_t gid,
 		   umode_t mode, unsigned int want);
-void mqbus_right_get(struct mqbus_right *right, const struct mqbus_who *who);
+void mqbus_right_get(struct mqbus_right *right, const struct mqbus_caller *caller);
 void mqbus_right_put(struct mqbus_right *right);
 bool mqbus_right_may(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
 		     umode_t mode, unsigned int want);
-bool mqbus_who_owns(const struct mqbus_who *who, kuid_t uid);
+bool mqbus_caller_owns(const struct mqbus_caller *caller, kuid_t uid);
 int mqbus_name_check(const char *name);
 
-#endif /* _MQBUS_WHO_H */
+#endif /* _MQBUS_CALLER_H */

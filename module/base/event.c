@@ -78,7 +78,7 @@ static int event_put_u64(struct sk_buff *skb, int attr, u64 value)
 	return nla_put_u64_64bit(skb, attr, value, MQBUS_A_EVENT_PAD);
 }
 
-static int event_put_who(struct sk_buff *skb, const struct mqbus_event *e)
+static int event_put_caller(struct sk_buff *skb, const struct mqbus_event *e)
 {
 	struct user_namespace *ns = e->ns->net->user_ns;
 
@@ -102,7 +102,7 @@ static int event_put(struct sk_buff *skb, const struct mqbus_event *e)
 	if (nla_put_u32(skb, MQBUS_A_EVENT_KIND, e->kind) ||
 	    event_put_u64(skb, MQBUS_A_EVENT_TIME, ktime_get_real_ns()) ||
 	    nla_put_string(skb, MQBUS_A_EVENT_TOPIC, e->topic.name) ||
-	    event_put_who(skb, e))
+	    event_put_caller(skb, e))
 		return -EMSGSIZE;
 	if ((has & HAS_PARTITION && nla_put_u32(skb, MQBUS_A_EVENT_PARTITION, e->partition)) ||
 	    (has & HAS_OFFSET && event_put_u64(skb, MQBUS_A_EVENT_OFFSET, e->offset)) ||

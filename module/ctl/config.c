@@ -99,7 +99,7 @@ void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_crea
 
 /**
  * mqbus_config_owner() - whose a topic is to be
- * @who: who says so
+ * @caller: who says so
  * @args: what he asks for
  * @fields: which of it counts
  * @uid: changed if that is so
@@ -107,14 +107,14 @@ void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_crea
  *
  * Return: 0 or -EINVAL.
  */
-int mqbus_config_owner(const struct mqbus_who *who, const struct mqbus_topic_create *args,
+int mqbus_config_owner(const struct mqbus_caller *caller, const struct mqbus_topic_create *args,
 		       u32 fields, kuid_t *uid, kgid_t *gid)
 {
 	if (fields & MQBUS_TOPIC_SET_UID)
-		*uid = args->uid == MQBUS_ANY ? who->cred->fsuid :
-						make_kuid(who->cred->user_ns, args->uid);
+		*uid = args->uid == MQBUS_ANY ? caller->cred->fsuid :
+						make_kuid(caller->cred->user_ns, args->uid);
 	if (fields & MQBUS_TOPIC_SET_GID)
-		*gid = args->gid == MQBUS_ANY ? who->cred->fsgid :
-						make_kgid(who->cred->user_ns, args->gid);
+		*gid = args->gid == MQBUS_ANY ? caller->cred->fsgid :
+						make_kgid(caller->cred->user_ns, args->gid);
 	return uid_valid(*uid) && gid_valid(*gid) ? 0 : -EINVAL;
 }

@@ -7,11 +7,11 @@
 #include <linux/mqbus.h>
 
 struct mqbus_topic;
-struct mqbus_who;
+struct mqbus_caller;
 
 int mqbus_config_check(const struct mqbus_topic_create *args, u64 *bytes);
 int mqbus_config_check_fields(const struct mqbus_topic_create *args, u32 fields);
-int mqbus_config_owner(const struct mqbus_who *who, const struct mqbus_topic_create *args,
+int mqbus_config_owner(const struct mqbus_caller *caller, const struct mqbus_topic_create *args,
 		       u32 fields, kuid_t *uid, kgid_t *gid);
 void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_create *args,
 			u32 fields);

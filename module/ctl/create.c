@@ -19,16 +19,16 @@
 #include "log/topic.h"
 
 /* Give a new topic its options and its owner. Return: 0, -EINVAL, -EPERM. */
-static int topic_configure(struct mqbus_topic *topic, const struct mqbus_who *who,
+static int topic_configure(struct mqbus_topic *topic, const struct mqbus_caller *caller,
 			   const struct mqbus_topic_create *args)
 {
-	int err = mqbus_config_owner(who, args, __MQBUS_TOPIC_SET_ALL, &topic->uid, &topic->gid);
+	int err = mqbus_config_owner(caller, args, __MQBUS_TOPIC_SET_ALL, &topic->uid, &topic->gid);
 
 	if (err)
 		return err;
-	if ((!uid_eq(topic->uid, who->cred->fsuid) ||
-	     !gid_eq(topic->gid, who->cred->fsgid)) &&
-	    !mqbus_who_capable(who, CAP_CHOWN))
+	if ((!uid_eq(topic->uid, caller->cred->fsuid) ||
+	     !gid_eq(topic->gid, caller->cred->fsgid)) &&
+	    !mqbus_caller_capable(caller, CAP_CHOWN))
 		return -EPERM;
 	mqbus_config_apply(topic, args, __MQBUS_TOPIC_SET_ALL);
 	return 0;
@@ -48,12 +48,12 @@ static int topic_publish(struct mqbus_ns *ns, struct mqbus_topic *topic)
 /**
  * mqbus_topic_create() - make a topic, or change one
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @args: what the user asks for
  *
  * Return: 0 or a negative errno as of &struct mqbus_topic_create.
  */
-int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const struct mqbus_topic_create *args)
 {
 	struct mqbus_topic *topic;
@@ -62,7 +62,7 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	int err;
 
 	if (args->flags & MQBUS_TOPIC_F_SET)
-		return mqbus_topic_set(ns, who, args);
+		return mqbus_topic_set(ns, caller, args);
 	err = mqbus_config_check(args, &bytes);
 	if (err)
 		return err;
@@ -77,15 +77,15 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	topic = mqbus_topic_new(args);
 	if (!topic)
 		return -ENOMEM;
-	err = topic_configure(topic, who, args);
+	err = topic_configure(topic, caller, args);
 	/* Whoever makes it pays, also if it is to belong to somebody else */
 	if (!err)
-		err = mqbus_charge(&topic->charge, ns, who->cred->fsuid, bytes,
-				   mqbus_who_capable(who, CAP_SYS_RESOURCE));
+		err = mqbus_charge(&topic->charge, ns, caller->cred->fsuid, bytes,
+				   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
 	if (!err)
 		err = mqbus_topic_alloc(topic);
 	if (!err && args->share)
-		err = mqbus_quota_count(topic, ns, who);
+		err = mqbus_quota_count(topic, ns, caller);
 	if (!err) {
 		mutex_lock(&ns->lock);
 		err = topic_publish(ns, topic);
@@ -96,7 +96,7 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	return err;
 }
 
-static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who *who,
+static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 				     struct mqbus_topic *topic,
 				     const struct mqbus_group_ops *ops,
 				     const struct mqbus_group_create *args)
@@ -113,8 +113,8 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 		return ERR_PTR(-ENOMEM);
 	if (ops->bytes)
 		bytes += ops->bytes(args, topic);
-	err = mqbus_charge(&group->charge, ns, who->cred->fsuid, bytes,
-			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
+	err = mqbus_charge(&group->charge, ns, caller->cred->fsuid, bytes,
+			   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
 	if (err) {
 		kvfree(group);
 		return ERR_PTR(err);
@@ -127,8 +127,8 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_who
 	group->ops = ops;
 	group->topic = topic;
 	strscpy(group->name, args->group, sizeof(group->name));
-	group->uid = who->cred->fsuid;
-	group->gid = who->cred->fsgid;
+	group->uid = caller->cred->fsuid;
+	group->gid = caller->cred->fsgid;
 	group->mode = args->mode;
 	for (i = 0; i < topic->nr_parts; i++)
 		mqbus_cursor_init(&group->slots[i].cursor);
@@ -226,12 +226,12 @@ static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 /**
  * mqbus_group_create() - make a group
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @args: what the user asks for
  *
  * Return: 0 or a negative errno as of &struct mqbus_group_create.
  */
-int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const struct mqbus_group_create *args)
 {
 	struct mqbus_topic *topic, *dlq = NULL;
@@ -244,19 +244,19 @@ int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (args->mode & ~0666 || !mqbus_whence_valid(args->whence, args->value))
 		return -EINVAL;
 	err = mqbus_name_check(args->group) ?:
-	      mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &topic);
+	      mqbus_topic_open(ns, caller, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
 		return err;
 	type = array_index_nospec(args->type, ARRAY_SIZE(mqbus_group_types));
 	err = mqbus_group_types[type]->check(args, topic);
 	if (!err && args->queue.dlq[0])
-		err = mqbus_topic_open(ns, who, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
+		err = mqbus_topic_open(ns, caller, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
 	if (err)
 		goto put_topic;
-	group = group_new(ns, who, topic, mqbus_group_types[type], args);
+	group = group_new(ns, caller, topic, mqbus_group_types[type], args);
 	if (!IS_ERR(group)) {
 		if (dlq)
-			mqbus_right_get(&group->queue->dlq_right, who);
+			mqbus_right_get(&group->queue->dlq_right, caller);
 		err = group_publish(ns, group, args, dlq);
 		if (err)
 			mqbus_group_put(group);

@@ -63,12 +63,12 @@ static void group_end_unlock(struct mqbus_group *group)
 /**
  * mqbus_group_delete() - delete a group and what it holds back
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @args: which
  *
  * Return: 0 or a negative errno as of &struct mqbus_group_delete.
  */
-int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const struct mqbus_group_delete *args)
 {
 	struct mqbus_topic *topic;
@@ -77,7 +77,7 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 
 	if (args->__reserved)
 		return -EINVAL;
-	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	err = mqbus_group_lock_owned(ns, caller, args->topic, args->group, &topic, &group);
 	if (err)
 		return err;
 	/* Joining takes the topic's lock, so who is not in now will not be */
@@ -124,12 +124,12 @@ static void topic_bury(struct mqbus_ns *ns, struct mqbus_topic *topic)
 /**
  * mqbus_topic_delete() - take a topic's name away and wake all that use it
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @name: a checked name
  *
  * Return: 0, -ENOENT, -EPERM.
  */
-int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const char *name)
 {
 	struct mqbus_topic *topic;
@@ -139,7 +139,7 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_who *who,
 	topic = mqbus_topic_lookup(ns, name);
 	if (!topic)
 		err = -ENOENT;
-	else if (!mqbus_who_owns(who, mqbus_topic_uid(topic)))
+	else if (!mqbus_caller_owns(caller, mqbus_topic_uid(topic)))
 		err = -EPERM;
 	else
 		WRITE_ONCE(topic->dead, true);

@@ -17,29 +17,29 @@
 /**
  * mqbus_listing_topic_visible() - whether somebody may see a topic
  * @topic: the topic
- * @who: who asks
+ * @caller: who asks
  *
  * Return: true for its owner and for who may subscribe to it.
  */
-bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct mqbus_who *who)
+bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct mqbus_caller *caller)
 {
-	return uid_eq(who->cred->fsuid, mqbus_topic_uid(topic)) ||
-	       mqbus_who_may(who, mqbus_topic_uid(topic), mqbus_topic_gid(topic),
+	return uid_eq(caller->cred->fsuid, mqbus_topic_uid(topic)) ||
+	       mqbus_caller_may(caller, mqbus_topic_uid(topic), mqbus_topic_gid(topic),
 			     READ_ONCE(topic->mode), MQBUS_MAY_READ);
 }
 
 /**
  * mqbus_listing_group_visible() - whether somebody may see a group
  * @group: the group, of a topic that may be seen
- * @who: who asks
+ * @caller: who asks
  *
  * Return: true for its owner, the topic's, and who may read it.
  */
-bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_who *who)
+bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_caller *caller)
 {
-	return uid_eq(who->cred->fsuid, group->uid) ||
-	       uid_eq(who->cred->fsuid, mqbus_topic_uid(group->topic)) ||
-	       mqbus_who_may(who, group->uid, group->gid, group->mode, MQBUS_MAY_READ);
+	return uid_eq(caller->cred->fsuid, group->uid) ||
+	       uid_eq(caller->cred->fsuid, mqbus_topic_uid(group->topic)) ||
+	       mqbus_caller_may(caller, group->uid, group->gid, group->mode, MQBUS_MAY_READ);
 }
 
 /**
@@ -115,16 +115,16 @@ static int listing_limits(struct sk_buff *skb, struct mqbus_topic *topic)
  * mqbus_listing_topic() - describe a topic
  * @skb: message to put it into
  * @topic: the topic
- * @who: for whom
+ * @caller: for whom
  *
  * Return: 0, or -EMSGSIZE if there is no room.
  */
 int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
-			const struct mqbus_who *who)
+			const struct mqbus_caller *caller)
 {
 	u64 records = 0, published = 0, used = 0, bytes = 0, evicted = 0;
-	uid_t uid = from_kuid_munged(who->cred->user_ns, mqbus_topic_uid(topic));
-	gid_t gid = from_kgid_munged(who->cred->user_ns, mqbus_topic_gid(topic));
+	uid_t uid = from_kuid_munged(caller->cred->user_ns, mqbus_topic_uid(topic));
+	gid_t gid = from_kgid_munged(caller->cred->user_ns, mqbus_topic_gid(topic));
 	u32 i;
 
 	for (i = 0; i < topic->nr_parts; i++) {

@@ -8,7 +8,7 @@
 
 struct mqbus_group;
 struct mqbus_topic;
-struct mqbus_who;
+struct mqbus_caller;
 struct sk_buff;
 
 /**
@@ -26,14 +26,14 @@ struct mqbus_part_state {
 };
 
 struct mqbus_part_state mqbus_listing_part(struct mqbus_topic *topic, u32 partition);
-bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct mqbus_who *who);
-bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_who *who);
+bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct mqbus_caller *caller);
+bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_caller *caller);
 int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
-			const struct mqbus_who *who);
+			const struct mqbus_caller *caller);
 int mqbus_listing_partition(struct sk_buff *skb, struct mqbus_topic *topic, u32 i);
 int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
-			const struct mqbus_who *who);
+			const struct mqbus_caller *caller);
 int mqbus_listing_member(struct sk_buff *skb, struct mqbus_group *group, u32 *at,
-			 const struct mqbus_who *who, bool cut);
+			 const struct mqbus_caller *caller, bool cut);
 
 #endif /* _MQBUS_LISTING_H */

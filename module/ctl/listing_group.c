@@ -284,14 +284,14 @@ static int listing_stream(struct sk_buff *skb, const struct mqbus_stream *stream
 
 /* What is the same in all partitions. */
 static int listing_whole(struct sk_buff *skb, struct mqbus_group *group,
-			 const struct mqbus_who *who)
+			 const struct mqbus_caller *caller)
 {
 	u32 type = group->queue ? MQBUS_GROUP_QUEUE : MQBUS_GROUP_STREAM;
 	struct group_state state;
 
 	group_state(group, &state);
 	if (nla_put_u32(skb, MQBUS_A_GROUP_UID,
-			from_kuid_munged(who->cred->user_ns, group->uid)) ||
+			from_kuid_munged(caller->cred->user_ns, group->uid)) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_MODE, group->mode) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_TYPE, type) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_MEMBERS, state.members) ||
@@ -342,17 +342,17 @@ static int listing_progress(struct sk_buff *skb, struct mqbus_group *group, u32 
  * @skb: message to put it into
  * @group: the group
  * @i: number of the partition, or MQBUS_ANY: none
- * @who: for whom, or NULL: only the progress
+ * @caller: for whom, or NULL: only the progress
  *
  * Return: 0, or -EMSGSIZE if there is no room.
  */
 int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
-			const struct mqbus_who *who)
+			const struct mqbus_caller *caller)
 {
 	if (nla_put_string(skb, MQBUS_A_GROUP_TOPIC, group->topic->name) ||
 	    nla_put_string(skb, MQBUS_A_GROUP_NAME, group->name))
 		return -EMSGSIZE;
 	if (i != MQBUS_ANY && listing_progress(skb, group, i))
 		return -EMSGSIZE;
-	return who ? listing_whole(skb, group, who) : 0;
+	return caller ? listing_whole(skb, group, caller) : 0;
 }

@@ -129,13 +129,13 @@ static bool member_state(struct mqbus_group *group, u32 *at, struct member_state
  * @skb: message to put it into
  * @group: its group
  * @at: look from this seat on; filled with the seat of the one that is described
- * @who: for whom
+ * @caller: for whom
  * @cut: rather leave out some of its partitions than have no room
  *
  * Return: 1 if there was one, 0 if there are no more, or -EMSGSIZE if there is no room.
  */
 int mqbus_listing_member(struct sk_buff *skb, struct mqbus_group *group, u32 *at,
-			 const struct mqbus_who *who, bool cut)
+			 const struct mqbus_caller *caller, bool cut)
 {
 	struct member_state s;
 
@@ -149,7 +149,7 @@ int mqbus_listing_member(struct sk_buff *skb, struct mqbus_group *group, u32 *at
 	if ((s.pid && nla_put_u32(skb, MQBUS_A_MEMBER_PID, s.pid)) ||
 	    (s.comm[0] && (nla_put_string(skb, MQBUS_A_MEMBER_COMM, s.comm) ||
 			   nla_put_u32(skb, MQBUS_A_MEMBER_UID,
-				       from_kuid_munged(who->cred->user_ns, s.uid)))))
+				       from_kuid_munged(caller->cred->user_ns, s.uid)))))
 		return -EMSGSIZE;
 	if (group->queue)
 		return nla_put_u32(skb, MQBUS_A_MEMBER_LEASES, s.leases) ?:

@@ -25,9 +25,9 @@
 #define NETLINK_MEMBER	(MQBUS_PARTITIONS_MAX * nla_total_size(sizeof(u32)) + 1024)
 
 /* Rights of netlink requests are those of the caller, and of the socket's opener. */
-static struct mqbus_who request_who(struct sk_buff *request)
+static struct mqbus_caller request_caller(struct sk_buff *request)
 {
-	return (struct mqbus_who) {
+	return (struct mqbus_caller) {
 		.cred = current_cred(),
 		.net = sock_net(NETLINK_CB(request).sk),
 		.skb = request,
@@ -37,14 +37,14 @@ static struct mqbus_who request_who(struct sk_buff *request)
 /**
  * struct request - a request for one thing
  * @info: its attributes
- * @who: who asks
+ * @caller: who asks
  * @topic: the topic that it names, with a reference
  * @group: the group that it names, with a reference, or NULL
  * @part: the partition that it names
  */
 struct request {
 	struct genl_info *info;
-	struct mqbus_who who;
+	struct mqbus_caller caller;
 	struct mqbus_topic *topic;
 	struct mqbus_group *group;
 	u32 part;
@@ -56,9 +56,9 @@ static int request_topic(struct request *req, int attr)
 
 	if (GENL_REQ_ATTR_CHECK(info, attr))
 		return -EINVAL;
-	req->topic = mqbus_topic_find(mqbus_ns_get(req->who.net),
+	req->topic = mqbus_topic_find(mqbus_ns_get(req->caller.net),
 				      nla_data(info->attrs[attr]));
-	if (req->topic && mqbus_listing_topic_visible(req->topic, &req->who))
+	if (req->topic && mqbus_listing_topic_visible(req->topic, &req->caller))
 		return 0;
 	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attr],
 			    "there is no such topic, or it may not be read");
@@ -72,7 +72,7 @@ static int request_group(struct request *req, int attr)
 	if (GENL_REQ_ATTR_CHECK(info, attr))
 		return -EINVAL;
 	req->group = mqbus_group_find(req->topic, nla_data(info->attrs[attr]));
-	if (req->group && mqbus_listing_group_visible(req->group, &req->who))
+	if (req->group && mqbus_listing_group_visible(req->group, &req->caller))
 		return 0;
 	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attr],
 			    "the topic has no such group, or it may not be read");
@@ -97,7 +97,7 @@ static int request_partition(struct request *req, int attr)
 
 static int fill_topic(struct sk_buff *skb, struct request *req)
 {
-	return mqbus_listing_topic(skb, req->topic, &req->who);
+	return mqbus_listing_topic(skb, req->topic, &req->caller);
 }
 
 static int fill_partition(struct sk_buff *skb, struct request *req)
@@ -107,7 +107,7 @@ static int fill_partition(struct sk_buff *skb, struct request *req)
 
 static int fill_group(struct sk_buff *skb, struct request *req)
 {
-	return mqbus_listing_group(skb, req->group, req->part, &req->who);
+	return mqbus_listing_group(skb, req->group, req->part, &req->caller);
 }
 
 /* Answer a request, unless it failed already, and let go of what it names. */
@@ -141,7 +141,7 @@ put:
 
 static int topic_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct request req = { .info = info, .who = request_who(skb) };
+	struct request req = { .info = info, .caller = request_caller(skb) };
 
 	return request_reply(&req, MQBUS_CMD_TOPIC_GET,
 			     request_topic(&req, MQBUS_A_TOPIC_NAME), fill_topic);
@@ -149,7 +149,7 @@ static int topic_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 static int partition_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct request req = { .info = info, .who = request_who(skb) };
+	struct request req = { .info = info, .caller = request_caller(skb) };
 
 	return request_reply(&req, MQBUS_CMD_PARTITION_GET,
 			     request_topic(&req, MQBUS_A_PARTITION_TOPIC) ?:
@@ -159,7 +159,7 @@ static int partition_get_doit(struct sk_buff *skb, struct genl_info *info)
 
 static int group_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct request req = { .info = info, .who = request_who(skb) };
+	struct request req = { .info = info, .caller = request_caller(skb) };
 
 	return request_reply(&req, MQBUS_CMD_GROUP_GET,
 			     request_topic(&req, MQBUS_A_GROUP_TOPIC) ?:
@@ -189,7 +189,7 @@ struct dump {
  * struct dump_call - one call of a dump
  * @skb: message under construction
  * @cb: the dump
- * @who: who asks
+ * @caller: who asks
  * @cmd: what the messages are
  * @topic: only of this topic, or NULL
  * @name: only this group, or NULL
@@ -198,7 +198,7 @@ struct dump {
 struct dump_call {
 	struct sk_buff *skb;
 	struct netlink_callback *cb;
-	struct mqbus_who who;
+	struct mqbus_caller caller;
 	u8 cmd;
 	const char *topic;
 	const char *name;
@@ -246,7 +246,7 @@ static int dump_one_topic(struct dump_call *call, struct mqbus_topic *topic,
 
 	if (!msg)
 		return -EMSGSIZE;
-	return dump_end(call, msg, mqbus_listing_topic(call->skb, topic, &call->who));
+	return dump_end(call, msg, mqbus_listing_topic(call->skb, topic, &call->caller));
 }
 
 static bool dump_wants(const struct dump_call *call, u32 part)
@@ -292,7 +292,7 @@ static int dump_group(struct dump_call *call, struct mqbus_group *group, struct 
 		if (!msg)
 			return -EMSGSIZE;
 		err = at->part ? mqbus_listing_group(call->skb, group, at->part - 1, NULL) :
-				 mqbus_listing_group(call->skb, group, MQBUS_ANY, &call->who);
+				 mqbus_listing_group(call->skb, group, MQBUS_ANY, &call->caller);
 		dump_end(call, msg, err);
 	}
 	return err;
@@ -309,7 +309,7 @@ static int dump_members(struct dump_call *call, struct mqbus_group *group, struc
 
 		if (!msg)
 			return -EMSGSIZE;
-		ret = mqbus_listing_member(call->skb, group, &seat, &call->who, alone);
+		ret = mqbus_listing_member(call->skb, group, &seat, &call->caller, alone);
 		dump_end(call, msg, ret == 1 ? 0 : -ENOENT);
 		if (ret == 1)
 			at->part = seat + 1;
@@ -332,7 +332,7 @@ static struct mqbus_group *dump_next_group(struct dump_call *call, struct mqbus_
 		group = list_entry(&topic->readers, struct mqbus_group, reader.node);
 	list_for_each_entry_continue(group, &topic->readers, reader.node) {
 		if (group->number < at->group || group->number >= at->end ||
-		    !mqbus_listing_group_visible(group, &call->who) ||
+		    !mqbus_listing_group_visible(group, &call->caller) ||
 		    (call->name && strcmp(call->name, group->name)))
 			continue;
 		kref_get(&group->ref);
@@ -380,7 +380,7 @@ static struct mqbus_topic *dump_next_of(struct dump_call *call, struct mqbus_ns 
 	call->cb->seq = atomic_read(&ns->seq);
 	hlist_for_each_entry(topic, &ns->topics[at->bucket], node) {
 		if (topic->number >= at->topic || mqbus_topic_dead(topic) ||
-		    !mqbus_listing_topic_visible(topic, &call->who) ||
+		    !mqbus_listing_topic_visible(topic, &call->caller) ||
 		    (call->topic && strcmp(call->topic, topic->name)))
 			continue;
 		kref_get(&topic->ref);
@@ -418,7 +418,7 @@ static int dump_topics(struct dump_call *call,
 		       int (*one)(struct dump_call *call, struct mqbus_topic *topic,
 				  struct dump *at))
 {
-	struct mqbus_ns *ns = mqbus_ns_get(call->who.net);
+	struct mqbus_ns *ns = mqbus_ns_get(call->caller.net);
 	struct dump *at = dump_of(call->cb);
 	struct mqbus_topic *topic;
 	int err = 0;
@@ -442,7 +442,7 @@ static struct dump_call dump_call(struct sk_buff *skb, struct netlink_callback *
 	return (struct dump_call) {
 		.skb = skb,
 		.cb = cb,
-		.who = request_who(cb->skb),
+		.caller = request_caller(cb->skb),
 		.cmd = cmd,
 		.part = MQBUS_ANY,
 	};

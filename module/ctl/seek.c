@@ -160,7 +160,7 @@ static int group_seek_locked(struct mqbus_group *group,
 /**
  * mqbus_group_seek() - move a group
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @args: where to; the number of partitions is written back
  *
  * A bad address of the results is found before anything moves. No lock is held
@@ -168,7 +168,7 @@ static int group_seek_locked(struct mqbus_group *group,
  *
  * Return: 0 or a negative errno as of &struct mqbus_group_seek.
  */
-int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		     struct mqbus_group_seek *args)
 {
 	void __user *results = u64_to_user_ptr(args->results);
@@ -193,7 +193,7 @@ int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (room && clear_user(results, (size_t)room * args->result_size))
 		goto free;
 
-	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	err = mqbus_group_lock_owned(ns, caller, args->topic, args->group, &topic, &group);
 	if (err)
 		goto free;
 	err = group_seek_locked(group, args, res, room);

@@ -14,23 +14,23 @@
 #include "log/topic.h"
 
 /* Whether somebody may change the topic like that, and whose it is then. */
-static int topic_may(const struct mqbus_topic *topic, const struct mqbus_who *who,
+static int topic_may(const struct mqbus_topic *topic, const struct mqbus_caller *caller,
 		     const struct mqbus_topic_create *args, kuid_t *uid, kgid_t *gid)
 {
 	int err;
 
-	if (!mqbus_who_owns(who, *uid))
+	if (!mqbus_caller_owns(caller, *uid))
 		return -EPERM;
 	if (args->fields & MQBUS_TOPIC_SET_FULL && args->full != READ_ONCE(topic->full) &&
 	    (args->full == MQBUS_FULL_EVICT || mqbus_topic_evicts(topic)))
 		return -EOPNOTSUPP;
 	if (args->fields & MQBUS_TOPIC_SET_SHARE && args->share && mqbus_topic_evicts(topic))
 		return -EOPNOTSUPP;
-	err = mqbus_config_owner(who, args, args->fields, uid, gid);
+	err = mqbus_config_owner(caller, args, args->fields, uid, gid);
 	if (err)
 		return err;
 	if ((!uid_eq(*uid, mqbus_topic_uid(topic)) || !gid_eq(*gid, mqbus_topic_gid(topic))) &&
-	    !mqbus_who_capable(who, CAP_CHOWN))
+	    !mqbus_caller_capable(caller, CAP_CHOWN))
 		return -EPERM;
 	return 0;
 }
@@ -40,7 +40,7 @@ static int topic_may(const struct mqbus_topic *topic, const struct mqbus_who *wh
  * asked under the lock. The namespace's is not taken: nobody waits for a topic's lock with it.
  */
 static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
-			    const struct mqbus_who *who, const struct mqbus_topic_create *args)
+			    const struct mqbus_caller *caller, const struct mqbus_topic_create *args)
 {
 	kuid_t uid = topic->uid;
 	kgid_t gid = topic->gid;
@@ -50,9 +50,9 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 
 	if (mqbus_topic_dead(topic))
 		return -ENOENT;
-	err = topic_may(topic, who, args, &uid, &gid);
+	err = topic_may(topic, caller, args, &uid, &gid);
 	if (!err && args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
-		err = mqbus_quota_count(topic, ns, who);
+		err = mqbus_quota_count(topic, ns, caller);
 	if (err)
 		return err;
 	WRITE_ONCE(topic->uid, uid);
@@ -65,12 +65,12 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 /**
  * mqbus_topic_set() - change a topic
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @args: which, and how
  *
  * Return: 0 or a negative errno as of &struct mqbus_topic_create.
  */
-int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		    const struct mqbus_topic_create *args)
 {
 	struct mqbus_topic *topic;
@@ -89,7 +89,7 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 
 	err = mutex_lock_killable(&topic->lock);
 	if (!err) {
-		err = topic_set_locked(ns, topic, who, args);
+		err = topic_set_locked(ns, topic, caller, args);
 		mutex_unlock(&topic->lock);
 	}
 	/* Dead letters may be allowed in now */
@@ -105,7 +105,7 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_who *who,
  * As the name says, with @dlq, which is replaced by what is to be put; the caller has a
  * reference of its own besides.
  */
-static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
+static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 			    const struct mqbus_group_set *args, struct mqbus_topic **dlq)
 {
 	struct mqbus_topic *topic;
@@ -113,7 +113,7 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 	struct mqbus_topic *linked = *dlq;
 	int err;
 
-	err = mqbus_group_lock_owned(ns, who, args->topic, args->group, &topic, &group);
+	err = mqbus_group_lock_owned(ns, caller, args->topic, args->group, &topic, &group);
 	if (err)
 		return err;
 	if (args->fields & ~group->ops->fields)
@@ -127,7 +127,7 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (!err && group->dead)
 		err = -ENOENT;
 	if (!err)
-		err = group->ops->set(group, who, args, dlq);
+		err = group->ops->set(group, caller, args, dlq);
 	if (!err && args->fields & MQBUS_GROUP_SET_PAUSED)
 		group->ops->hold(group, &group->paused, args->paused);
 	if (!err && args->fields & MQBUS_GROUP_SET_LAG_LIMIT)
@@ -143,12 +143,12 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_who *who,
 /**
  * mqbus_group_set() - change options of a group
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @args: which, and how
  *
  * Return: 0 or a negative errno as of &struct mqbus_group_set.
  */
-int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		    const struct mqbus_group_set *args)
 {
 	bool connect = args->fields & MQBUS_GROUP_SET_DLQ;
@@ -162,7 +162,7 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 	    (args->fields & MQBUS_GROUP_SET_PAUSED && args->paused > 1))
 		return -EINVAL;
 	if (connect && args->queue.dlq[0])
-		err = mqbus_topic_open(ns, who, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
+		err = mqbus_topic_open(ns, caller, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
 	if (err)
 		return err;
 	new = dlq;
@@ -171,7 +171,7 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_who *who,
 	if (connect)
 		err = mutex_lock_killable(&ns->dlq_lock);
 	if (!err) {
-		err = group_set_locked(ns, who, args, &dlq);
+		err = group_set_locked(ns, caller, args, &dlq);
 		if (connect)
 			mutex_unlock(&ns->dlq_lock);
 	}

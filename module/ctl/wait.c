@@ -196,7 +196,7 @@ static void awaited_all(struct awaited *a)
 	}
 }
 
-static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqbus_who *who,
+static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqbus_caller *caller,
 			const struct mqbus_wait *args)
 {
 	int err;
@@ -205,9 +205,9 @@ static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqb
 	if (err)
 		return err;
 	/* Whoever publishes may know when it is done, without reading anything */
-	err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_WRITE, &a->topic);
+	err = mqbus_topic_open(ns, caller, args->topic, MQBUS_MAY_WRITE, &a->topic);
 	if (err == -EACCES)
-		err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &a->topic);
+		err = mqbus_topic_open(ns, caller, args->topic, MQBUS_MAY_READ, &a->topic);
 	if (err) {
 		a->topic = NULL;
 		return err;
@@ -215,7 +215,7 @@ static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqb
 	a->group = mqbus_group_find(a->topic, args->group);
 	if (!a->group)
 		return -ENOENT;
-	if (!mqbus_who_may(who, a->group->uid, a->group->gid, a->group->mode, MQBUS_MAY_READ))
+	if (!mqbus_caller_may(caller, a->group->uid, a->group->gid, a->group->mode, MQBUS_MAY_READ))
 		return -EACCES;
 	a->ends = kvcalloc(a->topic->nr_parts, sizeof(*a->ends), GFP_KERNEL_ACCOUNT);
 	return a->ends ? 0 : -ENOMEM;
@@ -224,13 +224,13 @@ static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqb
 /**
  * mqbus_group_wait() - wait until a group has settled records
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @args: which group and which records
  * @nonblock: do not wait
  *
  * Return: 0 or a negative errno as of &struct mqbus_wait.
  */
-int mqbus_group_wait(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_group_wait(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		     const struct mqbus_wait *args, bool nonblock)
 {
 	struct awaited a = {};
@@ -244,7 +244,7 @@ int mqbus_group_wait(struct mqbus_ns *ns, const struct mqbus_who *who,
 			    0;
 	if (err)
 		return err;
-	err = awaited_open(&a, ns, who, args);
+	err = awaited_open(&a, ns, caller, args);
 	if (!err && args->count)
 		err = awaited_places(&a, args);
 	else if (!err)

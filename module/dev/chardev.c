@@ -22,9 +22,9 @@ static int chardev_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	mutex_init(&ep->lock);
 	/* The file holds its credentials; we hold the namespace, and so its topics */
-	ep->who.cred = file->f_cred;
-	ep->who.file = file;
-	ep->who.net = get_net(current->nsproxy->net_ns);
+	ep->caller.cred = file->f_cred;
+	ep->caller.file = file;
+	ep->caller.net = get_net(current->nsproxy->net_ns);
 	file->private_data = ep;
 	return nonseekable_open(inode, file);
 }
@@ -36,7 +36,7 @@ static int chardev_open(struct inode *inode, struct file *file)
 static int chardev_release(struct inode *inode, struct file *file)
 {
 	struct mqbus_endpoint *ep = file->private_data;
-	struct net *net = ep->who.net;
+	struct net *net = ep->caller.net;
 
 	if (ep->producer)
 		mqbus_producer_close(ep->producer);

@@ -11,7 +11,7 @@
 
 /**
  * struct mqbus_endpoint - an open file of the device
- * @who: on whose behalf it acts: who opened it; holds its namespace
+ * @caller: on whose behalf it acts: who opened it; holds its namespace
  * @lock: binding
  * @producer: if it is one; changes once, and only while there is no member
  * @member: if it is one; likewise
@@ -20,7 +20,7 @@
  * after a call that failed it is what it was.
  */
 struct mqbus_endpoint {
-	struct mqbus_who who;
+	struct mqbus_caller caller;
 	struct mutex lock;	/* binding */
 	struct mqbus_producer *producer;
 	struct mqbus_member *member;

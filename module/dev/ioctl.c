@@ -70,7 +70,7 @@ static int do_info(struct mqbus_call *call)
 
 static int do_topic_create(struct mqbus_call *call)
 {
-	return mqbus_topic_create(call->ns, &call->ep->who, &call->args.topic_create);
+	return mqbus_topic_create(call->ns, &call->ep->caller, &call->args.topic_create);
 }
 
 static int do_topic_delete(struct mqbus_call *call)
@@ -80,22 +80,22 @@ static int do_topic_delete(struct mqbus_call *call)
 	if (del->__reserved)
 		return -EINVAL;
 	return mqbus_name_check(del->name) ?:
-	       mqbus_topic_delete(call->ns, &call->ep->who, del->name);
+	       mqbus_topic_delete(call->ns, &call->ep->caller, del->name);
 }
 
 static int do_group_create(struct mqbus_call *call)
 {
-	return mqbus_group_create(call->ns, &call->ep->who, &call->args.group_create);
+	return mqbus_group_create(call->ns, &call->ep->caller, &call->args.group_create);
 }
 
 static int do_group_delete(struct mqbus_call *call)
 {
-	return mqbus_group_delete(call->ns, &call->ep->who, &call->args.group_delete);
+	return mqbus_group_delete(call->ns, &call->ep->caller, &call->args.group_delete);
 }
 
 static int do_group_seek(struct mqbus_call *call)
 {
-	return mqbus_group_seek(call->ns, &call->ep->who, &call->args.group_seek);
+	return mqbus_group_seek(call->ns, &call->ep->caller, &call->args.group_seek);
 }
 
 static bool endpoint_bound(const struct mqbus_endpoint *ep)
@@ -111,7 +111,7 @@ static int do_produce(struct mqbus_call *call)
 
 	mutex_lock(&ep->lock);
 	if (!endpoint_bound(ep))
-		producer = mqbus_producer_open(call->ns, &ep->who, &call->args.produce);
+		producer = mqbus_producer_open(call->ns, &ep->caller, &call->args.produce);
 	if (!IS_ERR(producer))
 		/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_producer() */
 		smp_store_release(&ep->producer, producer);
@@ -126,7 +126,7 @@ static int do_join(struct mqbus_call *call)
 
 	mutex_lock(&ep->lock);
 	if (!endpoint_bound(ep))
-		member = mqbus_member_join(call->ns, &ep->who, &call->args.join);
+		member = mqbus_member_join(call->ns, &ep->caller, &call->args.join);
 	if (!IS_ERR(member))
 		/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_member() */
 		smp_store_release(&ep->member, member);
@@ -144,7 +144,7 @@ static int do_publish(struct mqbus_call *call)
 
 static int do_group_set(struct mqbus_call *call)
 {
-	return mqbus_group_set(call->ns, &call->ep->who, &call->args.group_set);
+	return mqbus_group_set(call->ns, &call->ep->caller, &call->args.group_set);
 }
 
 /* An endpoint as a member of a group of that type, or NULL. */
@@ -182,7 +182,7 @@ static bool endpoint_of(struct file *file, struct mqbus_ns *ns,
 	const struct mqbus_endpoint *ep = file->private_data;
 
 	/* Only then it is a file of ours */
-	if (file->f_op->unlocked_ioctl != mqbus_ioctl || mqbus_ns_get(ep->who.net) != ns)
+	if (file->f_op->unlocked_ioctl != mqbus_ioctl || mqbus_ns_get(ep->caller.net) != ns)
 		return false;
 	*producer = mqbus_endpoint_producer(ep);
 	*member = mqbus_endpoint_member(ep);
@@ -196,7 +196,7 @@ static int do_transact(struct mqbus_call *call)
 
 static int do_wait(struct mqbus_call *call)
 {
-	return mqbus_group_wait(call->ns, &call->ep->who, &call->args.wait, call->nonblock);
+	return mqbus_group_wait(call->ns, &call->ep->caller, &call->args.wait, call->nonblock);
 }
 
 static int do_geometry(struct mqbus_call *call)
@@ -325,7 +325,7 @@ long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct mqbus_endpoint *ep = file->private_data;
 	struct mqbus_call call = {
 		.ep = ep,
-		.ns = mqbus_ns_get(ep->who.net),
+		.ns = mqbus_ns_get(ep->caller.net),
 		.nonblock = file->f_flags & O_NONBLOCK,
 	};
 	void __user *user = (void __user *)arg;

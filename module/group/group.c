@@ -69,7 +69,7 @@ struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name
 /**
  * mqbus_group_lock_owned() - find a group that somebody owns
  * @ns: in which namespace
- * @who: who
+ * @caller: who
  * @topic_name: of which topic
  * @group_name: which
  * @topic: filled with the topic, for mqbus_group_unlock(); its lock is held
@@ -77,7 +77,7 @@ struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name
  *
  * Return: 0, -ENOENT, -EPERM, -EINTR, or as mqbus_name_check().
  */
-int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 			   const char *topic_name, const char *group_name,
 			   struct mqbus_topic **topic, struct mqbus_group **group)
 {
@@ -95,8 +95,8 @@ int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_who *who,
 	*group = mqbus_group_lookup(*topic, group_name);
 	if (!*group)
 		err = -ENOENT;
-	else if (!mqbus_who_owns(who, (*group)->uid) &&
-		 !uid_eq(who->cred->fsuid, mqbus_topic_uid(*topic)))
+	else if (!mqbus_caller_owns(caller, (*group)->uid) &&
+		 !uid_eq(caller->cred->fsuid, mqbus_topic_uid(*topic)))
 		err = -EPERM;
 	if (!err)
 		return 0;

@@ -23,7 +23,7 @@ struct mqbus_group_queue;
 struct mqbus_member;
 struct mqbus_ns;
 struct mqbus_topic;
-struct mqbus_who;
+struct mqbus_caller;
 
 /**
  * struct mqbus_group_ops - what groups of one type do their own way
@@ -61,7 +61,7 @@ struct mqbus_group_ops {
 	struct mqbus_topic *(*end)(struct mqbus_group *group);
 	void (*hangup)(struct mqbus_group *group);
 	void (*wake)(struct mqbus_reader *reader, const struct mqbus_stored *stored);
-	int (*set)(struct mqbus_group *group, const struct mqbus_who *who,
+	int (*set)(struct mqbus_group *group, const struct mqbus_caller *caller,
 		   const struct mqbus_group_set *args, struct mqbus_topic **dlq);
 	void (*hold)(struct mqbus_group *group, bool *what, bool value);
 	void (*fence)(struct mqbus_group *group);
@@ -137,7 +137,7 @@ struct mqbus_group {
 	struct mqbus_slot slots[];
 };
 
-int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_who *who,
+int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 			   const char *topic_name, const char *group_name,
 			   struct mqbus_topic **topic, struct mqbus_group **group);
 void mqbus_group_unlock(struct mqbus_topic *topic);

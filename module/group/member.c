@@ -16,13 +16,13 @@
 /**
  * mqbus_member_join() - become a member
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @args: which group
  *
  * Return: the member, for mqbus_member_close(), or a negative errno as of
  * &struct mqbus_join.
  */
-struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_who *who,
+struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 				       const struct mqbus_join *args)
 {
 	struct mqbus_member *member;
@@ -34,7 +34,7 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_w
 		return ERR_PTR(-EINVAL);
 	err = mqbus_name_check(args->group) ?:
 	      (args->member[0] ? mqbus_name_check(args->member) : 0) ?:
-	      mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_READ, &topic);
+	      mqbus_topic_open(ns, caller, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
 		return ERR_PTR(err);
 	err = -ENOENT;
@@ -42,7 +42,7 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_w
 	if (!group)
 		goto put_topic;
 	err = -EACCES;
-	if (!mqbus_who_may(who, group->uid, group->gid, group->mode, MQBUS_MAY_WRITE))
+	if (!mqbus_caller_may(caller, group->uid, group->gid, group->mode, MQBUS_MAY_WRITE))
 		goto put_group;
 	err = -ENOMEM;
 	member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
@@ -55,9 +55,9 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_w
 	member->group = group;
 	member->pid = get_pid(task_tgid(current));
 	get_task_comm(member->comm, current);
-	member->uid = who->cred->fsuid;
+	member->uid = caller->cred->fsuid;
 	member->holder.pid = task_tgid_vnr(current);
-	member->holder.uid = from_kuid_munged(ns->net->user_ns, who->cred->fsuid);
+	member->holder.uid = from_kuid_munged(ns->net->user_ns, caller->cred->fsuid);
 	err = mqbus_group_enter(group, member, args->member);
 	if (!err)
 		return member;

@@ -21,7 +21,7 @@ struct mqbus_group;
 struct mqbus_ns;
 struct mqbus_seat;
 struct mqbus_topic;
-struct mqbus_who;
+struct mqbus_caller;
 struct pid;
 
 /**
@@ -64,7 +64,7 @@ struct mqbus_member {
 	struct rcu_head rcu;
 };
 
-struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_who *who,
+struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 				       const struct mqbus_join *args);
 void mqbus_member_close(struct mqbus_member *member);
 void mqbus_member_report(const struct mqbus_member *member, enum mqbus_event_kind kind,

@@ -296,14 +296,14 @@ struct mqbus_topic *mqbus_queue_end(struct mqbus_group *group)
 /**
  * mqbus_queue_set() - change options
  * @group: the group; its topic's lock is held
- * @who: under whose rights dead letters go where they are to go
+ * @caller: under whose rights dead letters go where they are to go
  * @args: the new values, and which of them
  * @dlq: the new topic of dead letters, if that is one of them; on success the old
  *	one, whose reference is the caller's then
  *
  * Return: 0 or a negative errno as of &struct mqbus_group_set.
  */
-int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
+int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_caller *caller,
 		    const struct mqbus_group_set *args, struct mqbus_topic **dlq)
 {
 	struct mqbus_group_queue *q = group->queue;
@@ -331,7 +331,7 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
 		return err;
 	mqbus_right_put(&q->dlq_right);
 	if (args->queue.dlq[0])
-		mqbus_right_get(&q->dlq_right, who);
+		mqbus_right_get(&q->dlq_right, caller);
 	return 0;
 }
 

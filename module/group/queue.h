@@ -16,7 +16,7 @@ struct mqbus_ns;
 struct mqbus_part;
 struct mqbus_stored;
 struct mqbus_topic;
-struct mqbus_who;
+struct mqbus_caller;
 
 /**
  * struct mqbus_group_queue - what makes a group a queue group
@@ -92,7 +92,7 @@ u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_
 int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create *args);
 void mqbus_queue_free(struct mqbus_group *group);
 struct mqbus_topic *mqbus_queue_end(struct mqbus_group *group);
-int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_who *who,
+int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_caller *caller,
 		    const struct mqbus_group_set *args, struct mqbus_topic **dlq);
 void mqbus_queue_hold(struct mqbus_group *group, bool *what, bool value);
 int mqbus_queue_enter(struct mqbus_group *group, struct mqbus_member *member, const char *id);

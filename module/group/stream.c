@@ -109,13 +109,13 @@ void mqbus_stream_free(struct mqbus_group *group)
 /**
  * mqbus_stream_set() - change options
  * @group: a stream group
- * @who: who does it
+ * @caller: who does it
  * @args: the new values, and which of them
  * @dlq: there are no dead letters
  *
  * Return: 0 or a negative errno as of &struct mqbus_group_set.
  */
-int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_who *who,
+int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_caller *caller,
 		     const struct mqbus_group_set *args, struct mqbus_topic **dlq)
 {
 	const struct mqbus_stream *o = &args->stream;

@@ -8,14 +8,14 @@
 struct mqbus_group;
 struct mqbus_member;
 struct mqbus_topic;
-struct mqbus_who;
+struct mqbus_caller;
 
 /* As of struct mqbus_group_ops */
 int mqbus_stream_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic);
 int mqbus_stream_init(struct mqbus_group *group, const struct mqbus_group_create *args);
 void mqbus_stream_free(struct mqbus_group *group);
 struct mqbus_topic *mqbus_stream_end(struct mqbus_group *group);
-int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_who *who,
+int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_caller *caller,
 		     const struct mqbus_group_set *args, struct mqbus_topic **dlq);
 void mqbus_stream_hold(struct mqbus_group *group, bool *what, bool value);
 void mqbus_stream_fence(struct mqbus_group *group);

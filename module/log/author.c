@@ -84,7 +84,7 @@ static struct mqbus_named *name_oldest(struct mqbus_topic *topic)
 }
 
 static struct mqbus_named *name_new(struct mqbus_topic *topic, struct mqbus_ns *ns,
-				    const struct mqbus_who *who, const char *text)
+				    const struct mqbus_caller *caller, const char *text)
 {
 	struct mqbus_named *name, *old = NULL;
 	int err;
@@ -99,8 +99,8 @@ static struct mqbus_named *name_new(struct mqbus_topic *topic, struct mqbus_ns *
 	name = kzalloc(sizeof(*name), GFP_KERNEL_ACCOUNT);
 	if (!name)
 		return ERR_PTR(-ENOMEM);
-	err = mqbus_charge(&name->charge, ns, who->cred->fsuid, sizeof(*name),
-			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
+	err = mqbus_charge(&name->charge, ns, caller->cred->fsuid, sizeof(*name),
+			   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
 	if (err) {
 		kfree(name);
 		return ERR_PTR(err);
@@ -109,7 +109,7 @@ static struct mqbus_named *name_new(struct mqbus_topic *topic, struct mqbus_ns *
 		name_forget(topic, old);
 	mqbus_author_init(&name->author, ns, NULL);
 	kref_init(&name->ref);
-	name->uid = who->cred->fsuid;
+	name->uid = caller->cred->fsuid;
 	strscpy(name->name, text, sizeof(name->name));
 	list_add_tail(&name->node, &topic->names);
 	topic->nr_names++;
@@ -120,7 +120,7 @@ static struct mqbus_named *name_new(struct mqbus_topic *topic, struct mqbus_ns *
  * mqbus_author_open() - make an endpoint the holder of a name
  * @topic: the topic
  * @ns: its namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @holder: the endpoint
  * @args: the name, checked; epoch and last sequence number are written back
  *
@@ -130,7 +130,7 @@ static struct mqbus_named *name_new(struct mqbus_topic *topic, struct mqbus_ns *
  * -ENOSPC.
  */
 struct mqbus_author *mqbus_author_open(struct mqbus_topic *topic, struct mqbus_ns *ns,
-				       const struct mqbus_who *who, const void *holder,
+				       const struct mqbus_caller *caller, const void *holder,
 				       struct mqbus_produce *args)
 {
 	struct mqbus_author *author;
@@ -140,8 +140,8 @@ struct mqbus_author *mqbus_author_open(struct mqbus_topic *topic, struct mqbus_n
 	mutex_lock(&topic->lock);
 	name = name_find(topic, args->name);
 	if (!name)
-		name = name_new(topic, ns, who, args->name);
-	else if (!mqbus_who_owns(who, name->uid))
+		name = name_new(topic, ns, caller, args->name);
+	else if (!mqbus_caller_owns(caller, name->uid))
 		name = ERR_PTR(-EPERM);
 	if (IS_ERR(name)) {
 		mutex_unlock(&topic->lock);

@@ -12,7 +12,7 @@
 
 struct mqbus_ns;
 struct mqbus_topic;
-struct mqbus_who;
+struct mqbus_caller;
 
 /**
  * struct mqbus_author - the author of records
@@ -52,7 +52,7 @@ struct mqbus_named {
 void mqbus_author_init(struct mqbus_author *author, struct mqbus_ns *ns,
 		       const void *holder);
 struct mqbus_author *mqbus_author_open(struct mqbus_topic *topic, struct mqbus_ns *ns,
-				       const struct mqbus_who *who, const void *holder,
+				       const struct mqbus_caller *caller, const void *holder,
 				       struct mqbus_produce *args);
 void mqbus_author_close(struct mqbus_topic *topic, struct mqbus_author *author,
 			const void *holder);

@@ -73,8 +73,8 @@ void mqbus_pollers_wake(const struct mqbus_pollers *wake)
 	u32 i;
 
 	for (i = 0; i < wake->nr; i++) {
-		WRITE_ONCE(wake->who[i]->seen, ktime_get_ns());
-		wake_up_interruptible_poll(&wake->who[i]->pollers, EPOLLOUT | EPOLLWRNORM);
+		WRITE_ONCE(wake->refused[i]->seen, ktime_get_ns());
+		wake_up_interruptible_poll(&wake->refused[i]->pollers, EPOLLOUT | EPOLLWRNORM);
 	}
 }
 
@@ -249,7 +249,7 @@ static void ticket_call(struct mqbus_line *line, struct mqbus_ticket *t, u64 now
 	WRITE_ONCE(t->state, MQBUS_TICKET_CALLED);
 	/* It does not go before it had the lock */
 	if (refused)
-		wake->who[wake->nr++] = refused;
+		wake->refused[wake->nr++] = refused;
 	else
 		wake_up_process(t->task);
 }
@@ -557,7 +557,7 @@ static bool line_recheck_some(struct mqbus_line *line, const struct mqbus_produc
 			wake_up_process(t->task);
 		} else {
 			ticket_out(line, t);
-			wake->who[wake->nr++] = mqbus_refused_of(t);
+			wake->refused[wake->nr++] = mqbus_refused_of(t);
 		}
 	}
 	return true;

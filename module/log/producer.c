@@ -14,14 +14,14 @@
 
 /* As whom it writes. Return: 0 or a negative errno. */
 static int producer_name(struct mqbus_producer *producer, struct mqbus_ns *ns,
-			 const struct mqbus_who *who, struct mqbus_produce *args)
+			 const struct mqbus_caller *caller, struct mqbus_produce *args)
 {
 	struct mqbus_author *author = &producer->own;
 
 	args->epoch = 0;
 	args->last_seq = 0;
 	if (args->name[0])
-		author = mqbus_author_open(producer->topic, ns, who, producer, args);
+		author = mqbus_author_open(producer->topic, ns, caller, producer, args);
 	else
 		mqbus_author_init(author, ns, producer);
 	if (IS_ERR(author))
@@ -33,7 +33,7 @@ static int producer_name(struct mqbus_producer *producer, struct mqbus_ns *ns,
 
 /* What can fail, in an order that mqbus_producer_close() undoes from anywhere. */
 static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
-			 const struct mqbus_who *who, struct mqbus_produce *args)
+			 const struct mqbus_caller *caller, struct mqbus_produce *args)
 {
 	struct mqbus_tenant *tenant;
 
@@ -42,25 +42,25 @@ static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 	producer->msgs = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (!producer->msgs)
 		return -ENOMEM;
-	tenant = mqbus_quota_enter(producer->topic, who->cred->fsuid);
+	tenant = mqbus_quota_enter(producer->topic, caller->cred->fsuid);
 	if (tenant == ERR_PTR(-ENOMEM))
 		return -ENOMEM;
 	/* Too many matters only if there is a limit for each of them: when it publishes */
 	producer->tenant = IS_ERR(tenant) ? NULL : tenant;
 	/* Last, as it fences somebody */
-	return producer_name(producer, ns, who, args);
+	return producer_name(producer, ns, caller, args);
 }
 
 /**
  * mqbus_producer_open() - bind for publishing
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @args: which topic, and what name; id, epoch and last sequence number are written back
  *
  * Return: the producer, for mqbus_producer_close(), or a negative errno as of
  * &struct mqbus_produce.
  */
-struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_who *who,
+struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 					   struct mqbus_produce *args)
 {
 	struct mqbus_producer *producer;
@@ -72,7 +72,7 @@ struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqb
 		return ERR_PTR(-EINVAL);
 	err = args->name[0] ? mqbus_name_check(args->name) : 0;
 	if (!err)
-		err = mqbus_topic_open(ns, who, args->topic, MQBUS_MAY_WRITE, &topic);
+		err = mqbus_topic_open(ns, caller, args->topic, MQBUS_MAY_WRITE, &topic);
 	if (err)
 		return ERR_PTR(err);
 	producer = kzalloc(sizeof(*producer), GFP_KERNEL_ACCOUNT);
@@ -82,10 +82,10 @@ struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqb
 	}
 
 	mutex_init(&producer->lock);
-	producer->uid = who->cred->fsuid;
+	producer->uid = caller->cred->fsuid;
 	producer->topic = topic;
 	atomic_inc(&topic->producers);
-	err = producer_bind(producer, ns, who, args);
+	err = producer_bind(producer, ns, caller, args);
 	if (err) {
 		mqbus_producer_close(producer);
 		return ERR_PTR(err);

@@ -18,7 +18,7 @@
 struct mqbus_ns;
 struct mqbus_record;
 struct mqbus_topic;
-struct mqbus_who;
+struct mqbus_caller;
 
 /**
  * struct mqbus_producer - an endpoint bound to a topic for writing
@@ -52,7 +52,7 @@ struct mqbus_producer {
 	struct mqbus_stored stored;
 };
 
-struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_who *who,
+struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 					   struct mqbus_produce *args);
 void mqbus_producer_close(struct mqbus_producer *producer);
 

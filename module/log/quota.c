@@ -151,7 +151,7 @@ static u64 **quota_alloc_counts(u32 n)
  * mqbus_quota_count() - let a topic's rings count what each owner takes
  * @topic: the topic; its lock is held if others can see it
  * @ns: its namespace
- * @who: who pays
+ * @caller: who pays
  *
  * They go on with it until the topic goes, whether there still is a share or not. All
  * begin or none does: a ring that counts remembers owners, which quota_reclaim() must see.
@@ -159,7 +159,7 @@ static u64 **quota_alloc_counts(u32 n)
  * Return: 0 or a negative errno.
  */
 int mqbus_quota_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
-		      const struct mqbus_who *who)
+		      const struct mqbus_caller *caller)
 {
 	u64 each = array_size(MQBUS_RING_OWNERS, sizeof(u64)), **used;
 	struct mqbus_quota *quota = &topic->quota;
@@ -171,8 +171,8 @@ int mqbus_quota_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
 	used = quota_alloc_counts(topic->nr_parts);
 	if (!used)
 		return -ENOMEM;
-	err = mqbus_charge(&quota->charge, ns, who->cred->fsuid, each * topic->nr_parts,
-			   mqbus_who_capable(who, CAP_SYS_RESOURCE));
+	err = mqbus_charge(&quota->charge, ns, caller->cred->fsuid, each * topic->nr_parts,
+			   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
 	if (err) {
 		quota_free_counts(used, topic->nr_parts);
 		return err;

@@ -13,7 +13,7 @@
 
 struct mqbus_ns;
 struct mqbus_topic;
-struct mqbus_who;
+struct mqbus_caller;
 
 /* The first two are of all producers together, the others of one uid's */
 enum mqbus_quota_rate {
@@ -82,7 +82,7 @@ void mqbus_quota_free(struct mqbus_quota *quota);
 void mqbus_quota_set(struct mqbus_quota *quota, const struct mqbus_topic_create *args,
 		     u32 fields);
 int mqbus_quota_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
-		      const struct mqbus_who *who);
+		      const struct mqbus_caller *caller);
 struct mqbus_tenant *mqbus_quota_enter(struct mqbus_topic *topic, kuid_t uid);
 void mqbus_quota_leave(struct mqbus_topic *topic, struct mqbus_tenant *tenant);
 u64 mqbus_quota_due(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,

@@ -85,7 +85,7 @@ static u64 late_call(struct mqbus_waits *waits, struct late_wake *wake)
 			continue;
 		}
 		late_out(waits, r);
-		wake->pollers.who[wake->pollers.nr++] = r;
+		wake->pollers.refused[wake->pollers.nr++] = r;
 		wake->records += r->what.records;
 		wake->bytes += r->what.bytes;
 	}
@@ -158,7 +158,7 @@ static void late_recheck(struct mqbus_waits *waits)
 		spin_lock(&waits->lock);
 		while (wake.nr < LATE_STEP && (r = late_first(waits))) {
 			late_out(waits, r);
-			wake.who[wake.nr++] = r;
+			wake.refused[wake.nr++] = r;
 		}
 		spin_unlock(&waits->lock);
 		mqbus_pollers_wake(&wake);

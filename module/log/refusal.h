@@ -68,11 +68,11 @@ struct mqbus_refused {
 
 /**
  * struct mqbus_pollers - who is to be woken when a lock was let go of
- * @who: endpoints that are polled; they stay as long as the RCU read lock is held
+ * @caller: endpoints that are polled; they stay as long as the RCU read lock is held
  * @nr: how many
  */
 struct mqbus_pollers {
-	struct mqbus_refused *who[MQBUS_POLLERS];
+	struct mqbus_refused *refused[MQBUS_POLLERS];
 	u32 nr;
 };
 

@@ -246,14 +246,14 @@ struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name)
 /**
  * mqbus_topic_open() - a topic that somebody may use
  * @ns: in which namespace
- * @who: on whose behalf
+ * @caller: on whose behalf
  * @name: as it came from the user
  * @want: MQBUS_MAY_*
  * @topic: filled with the topic and a reference for the caller
  *
  * Return: 0, -ENOENT, -EACCES, or as mqbus_name_check().
  */
-int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const char *name,
+int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_caller *caller, const char *name,
 		     unsigned int want, struct mqbus_topic **topic)
 {
 	int err = mqbus_name_check(name);
@@ -263,7 +263,7 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const cha
 	*topic = mqbus_topic_find(ns, name);
 	if (!*topic)
 		return -ENOENT;
-	if (mqbus_who_may(who, mqbus_topic_uid(*topic), mqbus_topic_gid(*topic),
+	if (mqbus_caller_may(caller, mqbus_topic_uid(*topic), mqbus_topic_gid(*topic),
 			  READ_ONCE((*topic)->mode), want))
 		return 0;
 	mqbus_topic_put(*topic);

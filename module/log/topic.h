@@ -17,7 +17,7 @@
 
 struct mqbus_event;
 struct mqbus_ns;
-struct mqbus_who;
+struct mqbus_caller;
 
 /**
  * struct mqbus_part - a partition
@@ -144,7 +144,7 @@ struct mqbus_topic *mqbus_topic_new(const struct mqbus_topic_create *args);
 int mqbus_topic_alloc(struct mqbus_topic *topic);
 int mqbus_topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic);
 void mqbus_topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic);
-int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_who *who, const char *name,
+int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_caller *caller, const char *name,
 		     unsigned int want, struct mqbus_topic **topic);
 u32 mqbus_topic_hash(const char *name);
 struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name);
