@@ -68,7 +68,7 @@ struct mqbus_refused {
 
 /**
  * struct mqbus_pollers - who is to be woken when a lock was let go of
- * @caller: endpoints that are polled; they stay as long as the RCU read lock is held
+ * @refused: endpoints that are polled; they stay as long as the RCU read lock is held
  * @nr: how many
  */
 struct mqbus_pollers {

@@ -90,16 +90,16 @@ static bool issue_room(const struct mqbus_transaction *t)
 		if (place->bytes && mqbus_ring_ask(place->ring, place->bytes, place->ring->floor))
 			return false;
 	}
-	for (a = 0; a < t->nr_acts; a++) {
-		const struct mqbus_transact_act *act = &t->acts[a];
+	for (a = 0; a < t->nr_ops; a++) {
+		const struct mqbus_op *op = &t->ops[a];
 
-		for (i = act->skip; act->producer && i < act->user.count; i++) {
-			const struct mqbus_piece *piece = &act->elements[i].piece;
+		for (i = op->skip; op->producer && i < op->user.count; i++) {
+			const struct mqbus_piece *piece = &op->elements[i].piece;
 			const struct mqbus_transact_place *place = &t->places[piece->place];
 
 			if (piece->share &&
 			    !mqbus_topic_ask_share(place->topic, place->partition, piece->share,
-						   mqbus_producer_owner(act->producer)))
+						   mqbus_producer_owner(op->producer)))
 				return false;
 		}
 	}
@@ -112,19 +112,19 @@ static int issue_check(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
 	u32 a, skip;
 	int err;
 
-	for (a = 0; a < t->nr_acts; a++) {
-		err = t->acts[a].member ? mqbus_act_check_member(t, a) : 0;
+	for (a = 0; a < t->nr_ops; a++) {
+		err = t->ops[a].member ? mqbus_op_check_member(t, a) : 0;
 		if (err)
 			return err;
 	}
-	for (a = 0; a < t->nr_acts; a++) {
-		if (!t->acts[a].producer)
+	for (a = 0; a < t->nr_ops; a++) {
+		if (!t->ops[a].producer)
 			continue;
-		err = mqbus_act_check_author(t, a, &skip);
+		err = mqbus_op_check_author(t, a, &skip);
 		/* Somebody else has stored some of them */
-		if (!err && skip != t->acts[a].skip)
+		if (!err && skip != t->ops[a].skip)
 			err = issue_again(wait);
-		err = err ?: mqbus_act_check_rate(t, a, wait);
+		err = err ?: mqbus_op_check_rate(t, a, wait);
 		if (err)
 			return err;
 	}
@@ -146,39 +146,39 @@ static void issue_make(struct mqbus_transaction *t, const struct mqbus_now *now)
 	}
 }
 
-static void act_publish(struct mqbus_transaction *t, struct mqbus_transact_act *act)
+static void op_publish(struct mqbus_transaction *t, struct mqbus_op *op)
 {
 	struct mqbus_transact_place *last = NULL;
 	u32 i;
 
-	for (i = act->skip; i < act->user.count; i++) {
-		union mqbus_element *e = &act->elements[i];
+	for (i = op->skip; i < op->user.count; i++) {
+		union mqbus_element *e = &op->elements[i];
 		struct mqbus_transact_place *place = &t->places[e->piece.place];
 		struct mqbus_ring *ring = place->ring;
 		u64 offset = ring->tail.offset;
 
 		if (place != last)
-			mqbus_producer_used(act->producer, ring);
+			mqbus_producer_used(op->producer, ring);
 		last = place;
 		memcpy(mqbus_ring_slot(ring), t->records + e->piece.at, e->piece.bytes);
 		place->stored = true;
-		mqbus_producer_sign(act->producer, ring, mqbus_ring_slot(ring), e->piece.bytes);
+		mqbus_producer_sign(op->producer, ring, mqbus_ring_slot(ring), e->piece.bytes);
 		/* Its record is not needed any more, and the user wants to know */
 		e->mark.partition = place->partition;
 		e->mark.at.offset = offset;
 	}
-	if (act->bytes)
-		mqbus_producer_spend(act->producer, act->user.count - act->skip, act->bytes);
+	if (op->bytes)
+		mqbus_producer_spend(op->producer, op->user.count - op->skip, op->bytes);
 }
 
-static void act_settle(struct mqbus_transact_act *act, struct mqbus_now *now)
+static void op_settle(struct mqbus_op *op, struct mqbus_now *now)
 {
-	struct mqbus_member *member = act->member;
+	struct mqbus_member *member = op->member;
 	struct mqbus_group_queue *q = member->group->queue;
 	u32 i;
 
-	for (i = 0; i < act->user.count; i++) {
-		const union mqbus_element *e = &act->elements[i];
+	for (i = 0; i < op->user.count; i++) {
+		const union mqbus_element *e = &op->elements[i];
 
 		if (q)
 			WARN_ON_ONCE(mqbus_inflight_settle(&q->inflight, &member->holder,
@@ -197,11 +197,11 @@ static void issue_apply(struct mqbus_transaction *t)
 	u32 a, i;
 
 	issue_make(t, &now);
-	for (a = 0; a < t->nr_acts; a++) {
-		if (t->acts[a].producer)
-			act_publish(t, &t->acts[a]);
+	for (a = 0; a < t->nr_ops; a++) {
+		if (t->ops[a].producer)
+			op_publish(t, &t->ops[a]);
 		else
-			act_settle(&t->acts[a], &now);
+			op_settle(&t->ops[a], &now);
 	}
 	/* All begins, then all tails, then all ends: that is what ORD_TOGETHER needs */
 	for (i = 0; i < t->nr_places; i++)

@@ -44,7 +44,7 @@ static size_t element_first(u32 kind)
 					  element_known(kind);
 }
 
-static int act_check(const struct mqbus_act *user)
+static int op_check(const struct mqbus_act *user)
 {
 	bool publish = user->kind == MQBUS_ACT_PUBLISH;
 
@@ -60,44 +60,44 @@ static int act_check(const struct mqbus_act *user)
 }
 
 /* Find the endpoint of an act. */
-static int act_open(struct mqbus_transaction *t, u32 a)
+static int op_open(struct mqbus_transaction *t, u32 a)
 {
-	struct mqbus_transact_act *act = &t->acts[a];
+	struct mqbus_op *op = &t->ops[a];
 	bool queue;
 	u32 i;
 
-	act->file = fget(act->user.fd);
-	if (!act->file || !t->bound(act->file, t->ns, &act->producer, &act->member))
+	op->file = fget(op->user.fd);
+	if (!op->file || !t->bound(op->file, t->ns, &op->producer, &op->member))
 		return -EBADF;
 	for (i = 0; i < a; i++)
-		if (t->acts[i].file == act->file)
+		if (t->ops[i].file == op->file)
 			return -EINVAL;
-	if (act->producer)
-		return act->user.kind == MQBUS_ACT_PUBLISH ? 0 : -EBADFD;
-	if (!act->member)
+	if (op->producer)
+		return op->user.kind == MQBUS_ACT_PUBLISH ? 0 : -EBADFD;
+	if (!op->member)
 		return -EBADFD;
-	queue = act->member->group->ops->type == MQBUS_GROUP_QUEUE;
-	return act->user.kind == (queue ? MQBUS_ACT_SETTLE : MQBUS_ACT_COMMIT) ? 0 : -EBADFD;
+	queue = op->member->group->ops->type == MQBUS_GROUP_QUEUE;
+	return op->user.kind == (queue ? MQBUS_ACT_SETTLE : MQBUS_ACT_COMMIT) ? 0 : -EBADFD;
 }
 
-static int acts_open(struct mqbus_transaction *t)
+static int ops_open(struct mqbus_transaction *t)
 {
 	const struct mqbus_transact *args = t->args;
 	u32 a, one, total = 0;
 	int err;
 
 	for (a = 0; a < args->count; a++) {
-		struct mqbus_act *user = &t->acts[a].user;
+		struct mqbus_act *user = &t->ops[a].user;
 
 		one = 1;
 		err = mqbus_elements_read(user, sizeof(*user),
 					  args->acts + (u64)a * args->act_size,
 					  args->act_size, &one);
 		if (!err)
-			err = act_check(user);
-		t->nr_acts = a + 1;
+			err = op_check(user);
+		t->nr_ops = a + 1;
 		if (!err)
-			err = act_open(t, a);
+			err = op_open(t, a);
 		if (!err && total + user->count > MQBUS_TRANSACT_MAX)
 			err = -ERANGE;
 		if (err)
@@ -107,9 +107,9 @@ static int acts_open(struct mqbus_transaction *t)
 	t->elements = kvcalloc(total, sizeof(*t->elements), GFP_KERNEL_ACCOUNT);
 	if (!t->elements)
 		return -ENOMEM;
-	for (a = 0; a < t->nr_acts; a++) {
-		t->acts[a].elements = t->elements + t->nr_elements;
-		t->nr_elements += t->acts[a].user.count;
+	for (a = 0; a < t->nr_ops; a++) {
+		t->ops[a].elements = t->elements + t->nr_elements;
+		t->nr_elements += t->ops[a].user.count;
 	}
 	return 0;
 }
@@ -135,10 +135,10 @@ static int transact_place(struct mqbus_transaction *t, struct mqbus_topic *topic
 }
 
 /* Check a record's description and settle where it goes. @size: of all so far. */
-static int publish_check(struct mqbus_transaction *t, struct mqbus_transact_act *act,
+static int publish_check(struct mqbus_transaction *t, struct mqbus_op *op,
 			 union mqbus_element *e, u32 turn, u32 *size)
 {
-	struct mqbus_topic *topic = act->producer->topic;
+	struct mqbus_topic *topic = op->producer->topic;
 	struct mqbus_msg *m = &e->msg;
 	int err, place;
 	u32 bytes;
@@ -154,7 +154,7 @@ static int publish_check(struct mqbus_transaction *t, struct mqbus_transact_act 
 	*size += bytes;
 	if (*size > MQBUS_TRANSACT_BYTES || t->places[place].bytes > topic->ring_size / 2)
 		return -EMSGSIZE;
-	/* From here on it is our index, which act_copy() needs */
+	/* From here on it is our index, which op_copy() needs */
 	m->partition = place;
 	return 0;
 }
@@ -185,23 +185,23 @@ static int commit_check(struct mqbus_member *member, union mqbus_element *e,
 }
 
 /* Check an element that was read, and find what it is about. */
-static int element_check(struct mqbus_transaction *t, struct mqbus_transact_act *act,
+static int element_check(struct mqbus_transaction *t, struct mqbus_op *op,
 			 union mqbus_element *e, u32 turn, unsigned long *seen, u32 *size)
 {
-	switch (act->user.kind) {
+	switch (op->user.kind) {
 	case MQBUS_ACT_PUBLISH:
-		return publish_check(t, act, e, turn, size);
+		return publish_check(t, op, e, turn, size);
 	case MQBUS_ACT_COMMIT:
-		return commit_check(act->member, e, seen);
+		return commit_check(op->member, e, seen);
 	default:
 		return settle_check(&e->settle);
 	}
 }
 
 /* Read some elements of an act, from its @at on. @n: how many; those that were read. */
-static int elements_read(const struct mqbus_transact_act *act, u32 at, u32 *n)
+static int elements_read(const struct mqbus_op *op, u32 at, u32 *n)
 {
-	const struct mqbus_act *user = &act->user;
+	const struct mqbus_act *user = &op->user;
 	size_t known = element_known(user->kind);
 	union {
 		struct mqbus_msg msgs[ACT_CHUNK];
@@ -214,23 +214,23 @@ static int elements_read(const struct mqbus_transact_act *act, u32 at, u32 *n)
 	err = mqbus_elements_read(&chunk, known, user->elements + (u64)at * user->size,
 				  user->size, n);
 	for (i = 0; i < *n; i++)
-		memcpy(&act->elements[at + i], (void *)&chunk + i * known, known);
+		memcpy(&op->elements[at + i], (void *)&chunk + i * known, known);
 	return err;
 }
 
-static int act_read(struct mqbus_transaction *t, u32 a, unsigned long *seen, u32 *size)
+static int op_read(struct mqbus_transaction *t, u32 a, unsigned long *seen, u32 *size)
 {
-	struct mqbus_transact_act *act = &t->acts[a];
+	struct mqbus_op *op = &t->ops[a];
 	u32 turn = 0, at, n, i;
 	int bad, err = 0;
 
-	if (act->producer)
-		turn = atomic_inc_return(&act->producer->turn);
-	for (at = 0; at < act->user.count; at += n) {
-		n = min_t(u32, act->user.count - at, ACT_CHUNK);
-		bad = elements_read(act, at, &n);
+	if (op->producer)
+		turn = atomic_inc_return(&op->producer->turn);
+	for (at = 0; at < op->user.count; at += n) {
+		n = min_t(u32, op->user.count - at, ACT_CHUNK);
+		bad = elements_read(op, at, &n);
 		for (i = 0; i < n; i++) {
-			err = element_check(t, act, &act->elements[at + i], turn, seen, size);
+			err = element_check(t, op, &op->elements[at + i], turn, seen, size);
 			if (err)
 				return mqbus_transact_failed(t, a, at + i, err);
 		}
@@ -244,37 +244,37 @@ static int act_read(struct mqbus_transaction *t, u32 a, unsigned long *seen, u32
 }
 
 /* Read all elements. @size: filled with the bytes that the records will take. */
-static int acts_read(struct mqbus_transaction *t, u32 *size)
+static int ops_read(struct mqbus_transaction *t, u32 *size)
 {
 	unsigned long *seen = NULL;
 	int err = 0;
 	u32 a;
 
 	*size = 0;
-	for (a = 0; !err && a < t->nr_acts; a++) {
-		if (t->acts[a].user.kind == MQBUS_ACT_COMMIT) {
-			seen = bitmap_zalloc(t->acts[a].member->topic->nr_parts,
+	for (a = 0; !err && a < t->nr_ops; a++) {
+		if (t->ops[a].user.kind == MQBUS_ACT_COMMIT) {
+			seen = bitmap_zalloc(t->ops[a].member->topic->nr_parts,
 					     GFP_KERNEL_ACCOUNT);
 			if (!seen)
 				return -ENOMEM;
 		}
-		err = act_read(t, a, seen, size);
+		err = op_read(t, a, seen, size);
 		bitmap_free(seen);
 		seen = NULL;
 	}
 	return err;
 }
 
-static int act_copy(struct mqbus_transaction *t, u32 a, u32 *at)
+static int op_copy(struct mqbus_transaction *t, u32 a, u32 *at)
 {
-	struct mqbus_transact_act *act = &t->acts[a];
+	struct mqbus_op *op = &t->ops[a];
 	u32 i;
 	int err;
 
 	/* No address is used before it is known for sure that it is a user's */
 	barrier_nospec();
-	for (i = 0; i < act->user.count; i++) {
-		union mqbus_element *e = &act->elements[i];
+	for (i = 0; i < op->user.count; i++) {
+		union mqbus_element *e = &op->elements[i];
 		struct mqbus_record *rec = t->records + *at;
 		u32 place = e->msg.partition;
 
@@ -290,8 +290,8 @@ static int act_copy(struct mqbus_transaction *t, u32 a, u32 *at)
 		cond_resched();
 	}
 	/* If the answer cannot be written, nothing must happen */
-	if (act->user.places && clear_user(u64_to_user_ptr(act->user.places),
-					   (u64)act->user.count * act->user.place_size))
+	if (op->user.places && clear_user(u64_to_user_ptr(op->user.places),
+					   (u64)op->user.count * op->user.place_size))
 		return mqbus_transact_failed(t, a, MQBUS_ANY, -EFAULT);
 	return 0;
 }
@@ -321,11 +321,11 @@ static void transact_order(struct mqbus_transaction *t)
 {
 	u32 a;
 
-	for (a = 0; a < t->nr_acts; a++) {
-		if (t->acts[a].producer)
-			t->authors[t->nr_authors++] = t->acts[a].producer->author;
+	for (a = 0; a < t->nr_ops; a++) {
+		if (t->ops[a].producer)
+			t->authors[t->nr_authors++] = t->ops[a].producer->author;
 		else
-			t->groups[t->nr_groups++] = t->acts[a].member->group;
+			t->groups[t->nr_groups++] = t->ops[a].member->group;
 	}
 	sort_addresses(t->rings, t->nr_places);
 	t->nr_authors = sort_addresses(t->authors, t->nr_authors);
@@ -333,18 +333,18 @@ static void transact_order(struct mqbus_transaction *t)
 }
 
 /**
- * mqbus_acts_read() - take in all that the user says
- * @t: the transaction, with its namespace and arguments; for mqbus_acts_put() also after
+ * mqbus_ops_read() - take in all that the user says
+ * @t: the transaction, with its namespace and arguments; for mqbus_ops_put() also after
  *	an error
  *
  * Return: 0 or a negative errno as of &struct mqbus_transact.
  */
-int mqbus_acts_read(struct mqbus_transaction *t)
+int mqbus_ops_read(struct mqbus_transaction *t)
 {
 	u32 size, at = 0, a;
 	int err;
 
-	err = acts_open(t) ?: acts_read(t, &size);
+	err = ops_open(t) ?: ops_read(t, &size);
 	if (err)
 		return err;
 	if (size) {
@@ -352,8 +352,8 @@ int mqbus_acts_read(struct mqbus_transaction *t)
 		if (!t->records)
 			return -ENOMEM;
 	}
-	for (a = 0; a < t->nr_acts; a++) {
-		err = t->acts[a].producer ? act_copy(t, a, &at) : 0;
+	for (a = 0; a < t->nr_ops; a++) {
+		err = t->ops[a].producer ? op_copy(t, a, &at) : 0;
 		if (err)
 			return err;
 	}
@@ -362,16 +362,16 @@ int mqbus_acts_read(struct mqbus_transaction *t)
 }
 
 /**
- * mqbus_acts_put() - undo mqbus_acts_read()
+ * mqbus_ops_put() - undo mqbus_ops_read()
  * @t: the transaction
  */
-void mqbus_acts_put(struct mqbus_transaction *t)
+void mqbus_ops_put(struct mqbus_transaction *t)
 {
 	u32 a;
 
-	for (a = 0; a < t->nr_acts; a++)
-		if (t->acts[a].file)
-			fput(t->acts[a].file);
+	for (a = 0; a < t->nr_ops; a++)
+		if (t->ops[a].file)
+			fput(t->ops[a].file);
 	kvfree(t->records);
 	kvfree(t->elements);
 }

@@ -26,42 +26,42 @@
 #define TRANSACT_EXPIRE	16
 
 /* Records of a producer cannot be stored now. Return: why. */
-static int act_refuse(struct mqbus_transact_act *act, struct mqbus_obstacle *wait,
+static int op_refuse(struct mqbus_op *op, struct mqbus_obstacle *wait,
 		      const struct mqbus_refusal *refusal)
 {
-	wait->producer = act->producer;
+	wait->producer = op->producer;
 	wait->refusal = *refusal;
 	return refusal->why;
 }
 
 /* Whether an act's leases can be settled, each once. */
-static int act_check_leases(struct mqbus_transaction *t, u32 a)
+static int op_check_leases(struct mqbus_transaction *t, u32 a)
 {
-	struct mqbus_transact_act *act = &t->acts[a];
-	struct mqbus_inflight *f = &act->member->group->queue->inflight;
+	struct mqbus_op *op = &t->ops[a];
+	struct mqbus_inflight *f = &op->member->group->queue->inflight;
 	int err = 0;
 	u32 i, n;
 
-	for (n = 0; n < act->user.count; n++) {
-		err = mqbus_inflight_name(f, &act->member->holder, act->elements[n].settle.lease);
+	for (n = 0; n < op->user.count; n++) {
+		err = mqbus_inflight_name(f, &op->member->holder, op->elements[n].settle.lease);
 		if (err)
 			break;
 	}
 	for (i = 0; i < n; i++)
-		mqbus_inflight_unname(f, act->elements[i].settle.lease);
+		mqbus_inflight_unname(f, op->elements[i].settle.lease);
 	return err ? mqbus_transact_failed(t, a, n, err) : 0;
 }
 
-static int act_check_commits(struct mqbus_transaction *t, u32 a)
+static int op_check_commits(struct mqbus_transaction *t, u32 a)
 {
-	struct mqbus_transact_act *act = &t->acts[a];
+	struct mqbus_op *op = &t->ops[a];
 	int err;
 	u32 i;
 
-	for (i = 0; i < act->user.count; i++) {
-		const struct mqbus_commit_mark *mark = &act->elements[i].mark;
+	for (i = 0; i < op->user.count; i++) {
+		const struct mqbus_commit_mark *mark = &op->elements[i].mark;
 
-		err = mqbus_member_check_commit(act->member, mark->partition, mark->generation,
+		err = mqbus_member_check_commit(op->member, mark->partition, mark->generation,
 						&mark->at);
 		if (err)
 			return mqbus_transact_failed(t, a, i, err);
@@ -70,109 +70,109 @@ static int act_check_commits(struct mqbus_transaction *t, u32 a)
 }
 
 /**
- * mqbus_act_check_member() - whether what a member settles can be settled
+ * mqbus_op_check_member() - whether what a member settles can be settled
  * @t: the transaction
  * @a: index of an act of a member, whose group's lock is held
  *
  * Return: 0 or a negative errno as of &struct mqbus_transact.
  */
-int mqbus_act_check_member(struct mqbus_transaction *t, u32 a)
+int mqbus_op_check_member(struct mqbus_transaction *t, u32 a)
 {
-	struct mqbus_group *group = t->acts[a].member->group;
+	struct mqbus_group *group = t->ops[a].member->group;
 
 	lockdep_assert_held(&group->lock);
 
 	if (group->dead)
 		return mqbus_transact_failed(t, a, MQBUS_ANY, -EIDRM);
-	return group->queue ? act_check_leases(t, a) : act_check_commits(t, a);
+	return group->queue ? op_check_leases(t, a) : op_check_commits(t, a);
 }
 
 /**
- * mqbus_act_check_author() - whether a producer may store its records
+ * mqbus_op_check_author() - whether a producer may store its records
  * @t: the transaction
  * @a: index of an act of a producer, whose author's lock is held
  * @skip: filled with how many of them were stored before
  *
  * Return: 0 or a negative errno as of &struct mqbus_transact.
  */
-int mqbus_act_check_author(struct mqbus_transaction *t, u32 a, u32 *skip)
+int mqbus_op_check_author(struct mqbus_transaction *t, u32 a, u32 *skip)
 {
-	struct mqbus_transact_act *act = &t->acts[a];
-	int err = mqbus_producer_check(act->producer, act->user.seq, act->user.count, skip);
+	struct mqbus_op *op = &t->ops[a];
+	int err = mqbus_producer_check(op->producer, op->user.seq, op->user.count, skip);
 
 	return err ? mqbus_transact_failed(t, a, MQBUS_ANY, err) : 0;
 }
 
 /**
- * mqbus_act_check_rate() - whether the rates let a producer's records go
+ * mqbus_op_check_rate() - whether the rates let a producer's records go
  * @t: the transaction
  * @a: index of an act of a producer
  * @wait: filled if they do not
  *
  * Return: 0 or -EXFULL.
  */
-int mqbus_act_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait)
+int mqbus_op_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait)
 {
-	struct mqbus_transact_act *act = &t->acts[a];
-	u32 records = act->user.count - act->skip;
+	struct mqbus_op *op = &t->ops[a];
+	u32 records = op->user.count - op->skip;
 	struct mqbus_refusal refusal = {
-		.why = -EXFULL, .rate = true, .records = records, .bytes = act->bytes,
+		.why = -EXFULL, .rate = true, .records = records, .bytes = op->bytes,
 	};
 
 	if (!records)
 		return 0;
-	if (mqbus_producer_due(act->producer, records, act->bytes) <= ktime_get_ns())
+	if (mqbus_producer_due(op->producer, records, op->bytes) <= ktime_get_ns())
 		return 0;
-	refusal.partition = t->places[act->elements[act->skip].piece.place].partition;
-	return mqbus_transact_failed(t, a, MQBUS_ANY, act_refuse(act, wait, &refusal));
+	refusal.partition = t->places[op->elements[op->skip].piece.place].partition;
+	return mqbus_transact_failed(t, a, MQBUS_ANY, op_refuse(op, wait, &refusal));
 }
 
-static int act_ask_member(struct mqbus_transaction *t, u32 a)
+static int op_ask_member(struct mqbus_transaction *t, u32 a)
 {
-	struct mqbus_group *group = t->acts[a].member->group;
+	struct mqbus_group *group = t->ops[a].member->group;
 	int err;
 
 	spin_lock(&group->lock);
-	err = mqbus_act_check_member(t, a);
+	err = mqbus_op_check_member(t, a);
 	spin_unlock(&group->lock);
 	return err;
 }
 
 /* Which records are to be stored, and where. */
-static int act_ask_author(struct mqbus_transaction *t, u32 a)
+static int op_ask_author(struct mqbus_transaction *t, u32 a)
 {
-	struct mqbus_transact_act *act = &t->acts[a];
-	struct mqbus_author *author = act->producer->author;
+	struct mqbus_op *op = &t->ops[a];
+	struct mqbus_author *author = op->producer->author;
 	u32 i;
 	int err;
 
 	spin_lock(&author->lock);
-	err = mqbus_act_check_author(t, a, &act->skip);
+	err = mqbus_op_check_author(t, a, &op->skip);
 	spin_unlock(&author->lock);
-	act->bytes = 0;
-	for (i = act->skip; !err && i < act->user.count; i++) {
-		const struct mqbus_piece *piece = &act->elements[i].piece;
+	op->bytes = 0;
+	for (i = op->skip; !err && i < op->user.count; i++) {
+		const struct mqbus_piece *piece = &op->elements[i].piece;
 
 		t->places[piece->place].bytes += piece->bytes;
-		act->bytes += piece->bytes;
+		op->bytes += piece->bytes;
 	}
 	return err;
 }
 
 /* What the acts before one store in each place, of the same owner. */
-static void act_own(struct mqbus_transaction *t, u32 a, u32 *own)
+static void op_own(struct mqbus_transaction *t, u32 a, u32 *own)
 {
-	const struct mqbus_producer *producer = t->acts[a].producer;
+	const struct mqbus_producer *producer = t->ops[a].producer;
 	u32 owner = mqbus_producer_owner(producer), b, i;
 
 	for (b = 0; b < a; b++) {
-		const struct mqbus_transact_act *act = &t->acts[b];
+		const struct mqbus_op *op = &t->ops[b];
 
-		if (!act->producer || act->producer->topic != producer->topic ||
-		    mqbus_producer_owner(act->producer) != owner)
+		if (!op->producer || op->producer->topic != producer->topic ||
+		    mqbus_producer_owner(op->producer) != owner)
 			continue;
-		for (i = act->skip; i < act->user.count; i++)
-			own[act->elements[i].piece.place] += act->elements[i].piece.bytes;
+		for (i = op->skip; i < op->user.count; i++)
+			own[op->elements[i].piece.place] += op->elements[i].piece.bytes;
 	}
 }
 
@@ -190,25 +190,25 @@ static int place_share(struct mqbus_transact_place *place, u32 bytes, u32 owner)
 }
 
 /* Whether there is or can be made room for an act's records. */
-static int act_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait)
+static int op_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait)
 {
-	struct mqbus_transact_act *act = &t->acts[a];
-	u32 owner = mqbus_producer_owner(act->producer), own[MQBUS_TRANSACT_PARTITIONS] = {};
-	bool shared = owner && READ_ONCE(act->producer->topic->quota.share);
+	struct mqbus_op *op = &t->ops[a];
+	u32 owner = mqbus_producer_owner(op->producer), own[MQBUS_TRANSACT_PARTITIONS] = {};
+	bool shared = owner && READ_ONCE(op->producer->topic->quota.share);
 	struct mqbus_refusal refusal = { .records = 1 };
 	u32 i;
 
 	if (shared)
-		act_own(t, a, own);
-	for (i = act->skip; i < act->user.count; i++) {
-		struct mqbus_piece *piece = &act->elements[i].piece;
+		op_own(t, a, own);
+	for (i = op->skip; i < op->user.count; i++) {
+		struct mqbus_piece *piece = &op->elements[i].piece;
 		struct mqbus_transact_place *place = &t->places[piece->place];
 
 		place->asked += piece->bytes;
 		own[piece->place] += piece->bytes;
 		refusal.bytes = place->bytes;
 		if (place->full)
-			refusal.why = mqbus_producer_room(act->producer, place->partition,
+			refusal.why = mqbus_producer_room(op->producer, place->partition,
 							  place->asked);
 		piece->share = shared ? own[piece->place] : 0;
 		if (!refusal.why && shared) {
@@ -219,7 +219,7 @@ static int act_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacl
 			continue;
 		wait->again = refusal.why == -EAGAIN;
 		refusal.partition = place->partition;
-		return mqbus_transact_failed(t, a, i, act_refuse(act, wait, &refusal));
+		return mqbus_transact_failed(t, a, i, op_refuse(op, wait, &refusal));
 	}
 	return 0;
 }
@@ -263,19 +263,19 @@ int mqbus_transact_prepare(struct mqbus_transaction *t, struct mqbus_obstacle *w
 		t->places[i].bytes = 0;
 		t->places[i].asked = 0;
 	}
-	for (a = 0; !err && a < t->nr_acts; a++)
-		if (t->acts[a].member)
-			err = act_ask_member(t, a);
-	for (a = 0; !err && a < t->nr_acts; a++)
-		if (t->acts[a].producer)
-			err = act_ask_author(t, a);
+	for (a = 0; !err && a < t->nr_ops; a++)
+		if (t->ops[a].member)
+			err = op_ask_member(t, a);
+	for (a = 0; !err && a < t->nr_ops; a++)
+		if (t->ops[a].producer)
+			err = op_ask_author(t, a);
 	for (i = 0; !err && i < t->nr_places; i++) {
 		place = &t->places[i];
 		place->full = place->bytes && place_full(place);
 		cond_resched();
 	}
-	for (a = 0; !err && a < t->nr_acts; a++)
-		if (t->acts[a].producer)
-			err = act_ask_room(t, a, wait) ?: mqbus_act_check_rate(t, a, wait);
+	for (a = 0; !err && a < t->nr_ops; a++)
+		if (t->ops[a].producer)
+			err = op_ask_room(t, a, wait) ?: mqbus_op_check_rate(t, a, wait);
 	return err;
 }

@@ -52,11 +52,11 @@ static void transact_wake(struct mqbus_transaction *t)
 		mqbus_stored_add(&stored, topic, place->partition);
 	}
 	mqbus_readers_wake(topic, &stored);
-	for (a = 0; a < t->nr_acts; a++) {
-		struct mqbus_member *member = t->acts[a].member;
+	for (a = 0; a < t->nr_ops; a++) {
+		struct mqbus_member *member = t->ops[a].member;
 
 		if (!member) {
-			mqbus_producer_stored(t->acts[a].producer);
+			mqbus_producer_stored(t->ops[a].producer);
 			continue;
 		}
 		member->group->ops->settled(member);
@@ -89,20 +89,20 @@ static int transact_wait(struct mqbus_transaction *t, const struct mqbus_obstacl
 }
 
 /* Tell where the records are. It was tried before that the memory can be written. */
-static void act_tell(const struct mqbus_transact_act *act)
+static void op_tell(const struct mqbus_op *op)
 {
 	u32 i;
 
-	for (i = 0; i < act->user.count; i++) {
-		const struct mqbus_commit_mark *mark = &act->elements[i].mark;
+	for (i = 0; i < op->user.count; i++) {
+		const struct mqbus_commit_mark *mark = &op->elements[i].mark;
 		struct mqbus_place place = { .partition = MQBUS_ANY, .offset = U64_MAX };
 
-		if (i >= act->skip) {
+		if (i >= op->skip) {
 			place.partition = mark->partition;
 			place.offset = mark->at.offset;
 		}
-		if (mqbus_elements_write(act->user.places + (u64)i * act->user.place_size,
-					 act->user.place_size, &place, sizeof(place), 1))
+		if (mqbus_elements_write(op->user.places + (u64)i * op->user.place_size,
+					 op->user.place_size, &place, sizeof(place), 1))
 			return;
 	}
 }
@@ -113,10 +113,10 @@ static void transact_tell(struct mqbus_transaction *t)
 
 	t->args->failed_act = 0;
 	t->args->failed_element = 0;
-	for (a = 0; a < t->nr_acts; a++) {
-		t->args->duplicates += t->acts[a].skip;
-		if (t->acts[a].user.places)
-			act_tell(&t->acts[a]);
+	for (a = 0; a < t->nr_ops; a++) {
+		t->args->duplicates += t->ops[a].skip;
+		if (t->ops[a].user.places)
+			op_tell(&t->ops[a]);
 	}
 }
 
@@ -125,7 +125,7 @@ static int transact_run(struct mqbus_transaction *t, ktime_t deadline)
 	struct mqbus_obstacle wait;
 	int err;
 
-	err = mqbus_acts_read(t);
+	err = mqbus_ops_read(t);
 	while (!err) {
 		err = transact_try(t, &wait);
 		if (!err) {
@@ -178,7 +178,7 @@ int mqbus_transact(struct mqbus_ns *ns,
 	t->turn.max = MQBUS_TRANSACT_LINES;
 	err = transact_run(t, mqbus_deadline(args->timeout, nonblock));
 	mqbus_turn_end(&t->turn);
-	mqbus_acts_put(t);
+	mqbus_ops_put(t);
 	kfree(t);
 	return err;
 }

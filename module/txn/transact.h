@@ -60,7 +60,7 @@ union mqbus_element {
 };
 
 /**
- * struct mqbus_transact_act - an act of a transaction
+ * struct mqbus_op - an act of a transaction
  * @user: as the user gave it
  * @file: its endpoint's file, with a reference
  * @producer: PUBLISH: who
@@ -69,7 +69,7 @@ union mqbus_element {
  * @skip: PUBLISH: the first ones that were stored before
  * @bytes: PUBLISH: of the others, as they will lie in rings
  */
-struct mqbus_transact_act {
+struct mqbus_op {
 	struct mqbus_act user;
 	struct file *file;
 	struct mqbus_producer *producer;
@@ -121,7 +121,7 @@ struct mqbus_obstacle {
  *	that stays so as long as the file
  * @dep_map: tells lockdep that several locks of a kind are taken in one order
  * @args: the user's; is told which element failed
- * @nr_acts: how many acts
+ * @nr_ops: how many acts
  * @nr_elements: how many elements they have
  * @nr_places: how many partitions are published to
  * @nr_groups: how many groups settle something
@@ -130,7 +130,7 @@ struct mqbus_obstacle {
  * @tickets: its places in lines
  * @elements: of all acts, one behind the other
  * @records: the buffer
- * @acts: the acts
+ * @ops: the acts
  * @places: what is published to, in the order in which elements name it
  * @rings: of the places, by address
  * @groups: what settles, by address
@@ -142,7 +142,7 @@ struct mqbus_transaction {
 		      struct mqbus_producer **producer, struct mqbus_member **member);
 	struct lockdep_map dep_map;
 	struct mqbus_transact *args;
-	u32 nr_acts;
+	u32 nr_ops;
 	u32 nr_elements;
 	u32 nr_places;
 	u32 nr_groups;
@@ -151,7 +151,7 @@ struct mqbus_transaction {
 	struct mqbus_ticket tickets[MQBUS_TRANSACT_LINES];
 	union mqbus_element *elements;
 	void *records;
-	struct mqbus_transact_act acts[MQBUS_ACTS_MAX];
+	struct mqbus_op ops[MQBUS_ACTS_MAX];
 	struct mqbus_transact_place places[MQBUS_TRANSACT_PARTITIONS];
 	struct mqbus_ring *rings[MQBUS_TRANSACT_PARTITIONS];
 	struct mqbus_group *groups[MQBUS_ACTS_MAX];
@@ -165,13 +165,13 @@ int mqbus_transact(struct mqbus_ns *ns,
 		   struct mqbus_transact *args, bool nonblock);
 
 /* op.c */
-int mqbus_acts_read(struct mqbus_transaction *t);
-void mqbus_acts_put(struct mqbus_transaction *t);
+int mqbus_ops_read(struct mqbus_transaction *t);
+void mqbus_ops_put(struct mqbus_transaction *t);
 
 /* prepare.c */
-int mqbus_act_check_member(struct mqbus_transaction *t, u32 a);
-int mqbus_act_check_author(struct mqbus_transaction *t, u32 a, u32 *skip);
-int mqbus_act_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait);
+int mqbus_op_check_member(struct mqbus_transaction *t, u32 a);
+int mqbus_op_check_author(struct mqbus_transaction *t, u32 a, u32 *skip);
+int mqbus_op_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait);
 int mqbus_transact_prepare(struct mqbus_transaction *t, struct mqbus_obstacle *wait);
 
 /* issue.c */
@@ -180,16 +180,16 @@ int mqbus_transact_issue(struct mqbus_transaction *t, struct mqbus_obstacle *wai
 /**
  * mqbus_transact_failed() - say which element stands in the way
  * @t: the transaction
- * @act: index of an act
+ * @op: index of an act
  * @element: index of the element in it, or %MQBUS_ANY
  * @err: why
  *
  * Return: @err.
  */
-static inline int mqbus_transact_failed(struct mqbus_transaction *t, u32 act, u32 element,
+static inline int mqbus_transact_failed(struct mqbus_transaction *t, u32 op, u32 element,
 					int err)
 {
-	t->args->failed_act = act;
+	t->args->failed_act = op;
 	t->args->failed_element = element;
 	return err;
 }
