@@ -251,7 +251,7 @@ static int dlq_append_or_wait(struct mqbus_group_queue *q, u32 i, u32 partition,
 }
 
 /* A dead letter was moved; its entry is still there. */
-static void dlq_tell(struct mqbus_group_queue *q, u32 i)
+static void dlq_report(struct mqbus_group_queue *q, u32 i)
 {
 	const struct mqbus_entry *e = mqbus_inflight_entry(&q->inflight, i);
 	u64 offset = mqbus_inflight_record(&q->inflight, i)->offset;
@@ -275,7 +275,7 @@ static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i, struct mqbus_stored 
 	if (!test_bit(slot, q->dlq_full))
 		ret = dlq_append_or_wait(q, i, partition, stored);
 	if (ret > 0) {
-		dlq_tell(q, i);
+		dlq_report(q, i);
 		mqbus_inflight_buried(&q->inflight, i);
 		return ret;
 	}

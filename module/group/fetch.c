@@ -78,7 +78,7 @@ static void member_turn(struct mqbus_member *member, struct mqbus_slot *slot)
 }
 
 /* Records of a partition were handed out, perhaps behind some that are lost. */
-static void member_tell(struct mqbus_member *member, u32 partition, u64 offset, u64 count,
+static void member_report_lost(struct mqbus_member *member, u32 partition, u64 offset, u64 count,
 			u64 lost)
 {
 	if (count)
@@ -107,7 +107,7 @@ static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, 
 		if (!mqbus_slot_take(slot, member_ring(member, p), holds, r))
 			continue;
 		r->partition = p;
-		member_tell(member, p, r->begin_offset, r->end_offset - r->begin_offset,
+		member_report_lost(member, p, r->begin_offset, r->end_offset - r->begin_offset,
 			    slot->cursor.lost - lost);
 		if (++n == max) {
 			member_turn(member, slot);
@@ -252,7 +252,7 @@ static int member_take_one(struct mqbus_member *member, struct taken *t)
 		t->partition = p;
 		t->generation = slot->generation;
 		t->end = slot->cursor.given;
-		member_tell(member, p, t->at.offset, 1, slot->cursor.lost - lost);
+		member_report_lost(member, p, t->at.offset, 1, slot->cursor.lost - lost);
 		member_turn(member, slot);
 		ret = 1;
 		break;

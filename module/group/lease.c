@@ -188,7 +188,7 @@ static u32 settle_chunk(struct mqbus_member *member, struct mqbus_settle *settle
 	return done;
 }
 
-static int settle_report(const struct mqbus_lease *args, u32 at,
+static int settle_results(const struct mqbus_lease *args, u32 at,
 			 const struct mqbus_settle *settles, u32 n)
 {
 	u32 i;
@@ -220,7 +220,7 @@ static int settle_listed(struct mqbus_member *member, struct mqbus_lease *args, 
 					  args->settle_size, &n);
 		if (n) {
 			args->settled += settle_chunk(member, settles, n, first);
-			err = settle_report(args, at, settles, n);
+			err = settle_results(args, at, settles, n);
 			bad = bad ?: err;
 		}
 		cond_resched();

@@ -178,7 +178,7 @@ struct mqbus_topic *mqbus_stream_end(struct mqbus_group *group)
  * Who was fenced, of the seats from *@at on; under one hold of the lock a few, as each is a
  * message that is put together. Return: whether there may be more.
  */
-static bool stream_tell_fences(struct mqbus_group *group, u32 *at)
+static bool stream_report_fences(struct mqbus_group *group, u32 *at)
 {
 	struct mqbus_assign *a = &group->assign;
 	u32 told = 0;
@@ -199,7 +199,7 @@ static bool stream_tell_fences(struct mqbus_group *group, u32 *at)
 }
 
 /* How the assignment has changed since it was last told. */
-static void stream_tell(struct mqbus_group *group)
+static void stream_report(struct mqbus_group *group)
 {
 	struct mqbus_assign *a = &group->assign;
 	u32 moved, at = 0;
@@ -208,7 +208,7 @@ static void stream_tell(struct mqbus_group *group)
 	spin_lock(&group->lock);
 	fences = a->fences;
 	a->fences = 0;
-	while (fences && stream_tell_fences(group, &at)) {
+	while (fences && stream_report_fences(group, &at)) {
 		spin_unlock(&group->lock);
 		spin_lock(&group->lock);
 	}
@@ -233,7 +233,7 @@ void mqbus_stream_wake(struct mqbus_group *group)
 	/* Who takes the note is behind the change, and wakes for all */
 	if (!READ_ONCE(group->assign.changed) || !xchg(&group->assign.changed, false))
 		return;
-	stream_tell(group);
+	stream_report(group);
 	mqbus_wake_noted(group);
 }
 
@@ -348,7 +348,7 @@ static u64 stream_held(const struct mqbus_seat *seat)
 	return held;
 }
 
-static void stream_tell_leave(const struct mqbus_group *group, const struct mqbus_member *member)
+static void stream_report_leave(const struct mqbus_group *group, const struct mqbus_member *member)
 {
 	u64 held;
 
@@ -376,7 +376,7 @@ void mqbus_stream_leave(struct mqbus_group *group, struct mqbus_member *member)
 	if (seat) {
 		bool keep = *seat->id && group->stream.grace && !group->dead;
 
-		stream_tell_leave(group, member);
+		stream_report_leave(group, member);
 		WRITE_ONCE(group->nr_members, group->nr_members - 1);
 		gone = mqbus_assign_stand(&group->assign, seat,
 					  keep ? now + group->stream.grace : 0, now);

@@ -40,7 +40,7 @@ static const char * const whys[] = {
 	[MQBUS_WHY_SHARE] = "share",
 };
 
-static void blocked_tell(const struct blocked *b)
+static void blocked_report(const struct blocked *b)
 {
 	char comm[TASK_COMM_LEN];
 
@@ -104,7 +104,7 @@ static int blocked_sleep(struct blocked *b, ktime_t end)
 	err = blocked_until(b, min(end, tell));
 	if (err != -ETIMEDOUT || end <= tell)
 		return err;
-	blocked_tell(b);
+	blocked_report(b);
 	return blocked_until(b, end);
 }
 

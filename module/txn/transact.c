@@ -89,7 +89,7 @@ static int transact_wait(struct mqbus_transaction *t, const struct mqbus_obstacl
 }
 
 /* Tell where the records are. It was tried before that the memory can be written. */
-static void op_tell(const struct mqbus_op *op)
+static void op_report(const struct mqbus_op *op)
 {
 	u32 i;
 
@@ -107,7 +107,7 @@ static void op_tell(const struct mqbus_op *op)
 	}
 }
 
-static void transact_tell(struct mqbus_transaction *t)
+static void transact_report(struct mqbus_transaction *t)
 {
 	u32 a;
 
@@ -116,7 +116,7 @@ static void transact_tell(struct mqbus_transaction *t)
 	for (a = 0; a < t->nr_ops; a++) {
 		t->args->duplicates += t->ops[a].skip;
 		if (t->ops[a].user.places)
-			op_tell(&t->ops[a]);
+			op_report(&t->ops[a]);
 	}
 }
 
@@ -129,7 +129,7 @@ static int transact_run(struct mqbus_transaction *t, ktime_t deadline)
 	while (!err) {
 		err = transact_try(t, &wait);
 		if (!err) {
-			transact_tell(t);
+			transact_report(t);
 			return 0;
 		}
 		err = transact_wait(t, &wait, err, deadline);
