@@ -5,7 +5,7 @@
 #include "backoff.h"
 
 /* More failures than any limit: from there on the wait stays as it is */
-#define BACKOFF_STEPS	MQBUS_LIMIT_MAX
+#define BACKOFF_STEPS	MQBUS_ATTEMPTS_MAX
 
 /**
  * mqbus_backoff_wait() - the wait after a failure

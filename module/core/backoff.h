@@ -5,7 +5,7 @@
 #include "sys.h"
 
 /**
- * struct mqbus_backoff - how long a failed record waits; as &struct mqbus_queue has it
+ * struct mqbus_backoff - how long a failed record waits; as &struct mqbus_queue_options has it
  * @min: ns after the first failure
  * @max: ns at the most
  * @factor: for each further one, in hundredths

@@ -81,7 +81,7 @@ struct mqbus_source {
  * struct mqbus_inflight_conf - options that may change
  * @max_inflight: at most so many in flight
  * @credit: and of one member; not 0
- * @limit: failures that make a record a dead letter; 0: none does
+ * @max_attempts: failures that make a record a dead letter; 0: none does
  * @lease: ns; 0: none
  * @backoff: after a failure
  * @dlq: there is a place for dead letters
@@ -90,7 +90,7 @@ struct mqbus_source {
 struct mqbus_inflight_conf {
 	u32 max_inflight;
 	u32 credit;
-	u32 limit;
+	u32 max_attempts;
 	u64 lease;
 	struct mqbus_backoff backoff;
 	bool dlq;

@@ -142,7 +142,7 @@ static void inflight_fail(struct mqbus_inflight *f, u32 i, const struct mqbus_ho
 	}
 	if (e->failures < U16_MAX)
 		e->failures++;
-	if (f->conf.limit && e->failures >= f->conf.limit) {
+	if (f->conf.max_attempts && e->failures >= f->conf.max_attempts) {
 		inflight_bury(f, i, holder, now);
 		return;
 	}

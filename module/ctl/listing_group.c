@@ -18,16 +18,16 @@
  * struct group_state - a group at one moment
  * @members: number of members
  * @generation: of the assignment
- * @lag_limit: of lag, over all partitions
+ * @lag_threshold: of lag, over all partitions
  * @paused: nothing is handed out
  * @stream: options of a stream group
  */
 struct group_state {
 	u32 members;
 	u32 generation;
-	u64 lag_limit;
+	u64 lag_threshold;
 	bool paused;
-	struct mqbus_stream stream;
+	struct mqbus_stream_options stream;
 };
 
 /**
@@ -96,7 +96,7 @@ static void group_state(struct mqbus_group *group, struct group_state *state)
 	spin_lock(&group->lock);
 	state->members = group->nr_members;
 	state->generation = group->assign.generation;
-	state->lag_limit = group->lag.limit;
+	state->lag_threshold = group->lag.threshold;
 	state->paused = group->paused;
 	state->stream = group->stream;
 	spin_unlock(&group->lock);
@@ -134,7 +134,7 @@ static void progress_state(struct mqbus_group *group, u32 partition,
  *	is none
  */
 struct queue_state {
-	struct mqbus_queue options;
+	struct mqbus_queue_options options;
 	struct mqbus_inflight_conf conf;
 	struct mqbus_inflight_stats stats;
 	u32 inflight;
@@ -213,7 +213,7 @@ static int listing_queue_options(struct sk_buff *skb, const struct mqbus_group_q
 	if (nla_put_u32(skb, MQBUS_A_QUEUE_FLAGS, s->options.flags) ||
 	    nla_put_u32(skb, MQBUS_A_QUEUE_MAX_INFLIGHT, conf->max_inflight) ||
 	    nla_put_u32(skb, MQBUS_A_QUEUE_CREDIT, s->options.credit) ||
-	    nla_put_u32(skb, MQBUS_A_QUEUE_LIMIT, conf->limit ?: MQBUS_ANY) ||
+	    nla_put_u32(skb, MQBUS_A_QUEUE_MAX_ATTEMPTS, conf->max_attempts ?: MQBUS_ANY) ||
 	    put_u64(skb, MQBUS_A_QUEUE_LEASE, conf->lease) ||
 	    put_u64(skb, MQBUS_A_QUEUE_BACKOFF_MIN, conf->backoff.min) ||
 	    put_u64(skb, MQBUS_A_QUEUE_BACKOFF_MAX, conf->backoff.max) ||
@@ -272,7 +272,7 @@ static int listing_queue(struct sk_buff *skb, struct mqbus_group *group)
 	return 0;
 }
 
-static int listing_stream(struct sk_buff *skb, const struct mqbus_stream *stream)
+static int listing_stream(struct sk_buff *skb, const struct mqbus_stream_options *stream)
 {
 	if (nla_put_u64_64bit(skb, MQBUS_A_GROUP_REBALANCE_TIMEOUT,
 			      stream->rebalance_timeout ?: MQBUS_REBALANCE_DEFAULT,
@@ -297,7 +297,7 @@ static int listing_whole(struct sk_buff *skb, struct mqbus_group *group,
 	    nla_put_u32(skb, MQBUS_A_GROUP_MEMBERS, state.members) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_GENERATION, state.generation) ||
 	    (state.paused && nla_put_flag(skb, MQBUS_A_GROUP_PAUSED)) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG_LIMIT, state.lag_limit,
+	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG_THRESHOLD, state.lag_threshold,
 			      MQBUS_A_GROUP_PAD))
 		return -EMSGSIZE;
 	return group->queue ? listing_queue(skb, group) : listing_stream(skb, &state.stream);

@@ -130,8 +130,8 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_caller *call
 		err = group->ops->set(group, caller, args, dlq);
 	if (!err && args->fields & MQBUS_GROUP_SET_PAUSED)
 		group->ops->hold(group, &group->paused, args->paused);
-	if (!err && args->fields & MQBUS_GROUP_SET_LAG_LIMIT)
-		mqbus_lag_set(group, args->lag_limit);
+	if (!err && args->fields & MQBUS_GROUP_SET_LAG_THRESHOLD)
+		mqbus_lag_set(group, args->lag_threshold);
 	mqbus_group_put(group);
 	mutex_unlock(&topic->lock);
 	if (!err && linked)

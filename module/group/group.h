@@ -132,7 +132,7 @@ struct mqbus_group {
 	struct mqbus_assign assign;
 	u32 told;
 	struct mqbus_lag lag;
-	struct mqbus_stream stream;
+	struct mqbus_stream_options stream;
 	struct mqbus_timer timer;
 	struct mqbus_slot slots[];
 };

@@ -52,9 +52,9 @@ static u64 lag_total(const struct mqbus_group *group)
 }
 
 /* So that it is not told again and again: 80 percent */
-static u64 lag_below(u64 limit)
+static u64 lag_below(u64 threshold)
 {
-	return limit - div_u64(limit, 5);
+	return threshold - div_u64(threshold, 5);
 }
 
 static void lag_look(struct mqbus_group *group)
@@ -68,12 +68,12 @@ static void lag_look(struct mqbus_group *group)
 		return;
 	}
 	total = lag_total(group);
-	if (lag->above ? total >= lag_below(lag->limit) : total <= lag->limit)
+	if (lag->above ? total >= lag_below(lag->threshold) : total <= lag->threshold)
 		return;
 	lag->above = !lag->above;
 	mqbus_group_report(group, &(struct mqbus_event) {
 		.kind = lag->above ? MQBUS_EVENT_KIND_LAG_ABOVE : MQBUS_EVENT_KIND_LAG_BELOW,
-		.lag = total, .limit = lag->limit,
+		.lag = total, .limit = lag->threshold,
 	});
 }
 
@@ -84,7 +84,7 @@ static void lag_run(struct work_struct *work)
 	bool again;
 
 	spin_lock(&group->lock);
-	again = group->lag.limit && !group->dead;
+	again = group->lag.threshold && !group->dead;
 	if (again)
 		lag_look(group);
 	spin_unlock(&group->lock);
@@ -93,7 +93,7 @@ static void lag_run(struct work_struct *work)
 }
 
 /**
- * mqbus_lag_init() - begin without a limit
+ * mqbus_lag_init() - begin without a threshold
  * @group: a group that nobody sees yet
  */
 void mqbus_lag_init(struct mqbus_group *group)
@@ -102,17 +102,17 @@ void mqbus_lag_init(struct mqbus_group *group)
 }
 
 /**
- * mqbus_lag_set() - set the limit
+ * mqbus_lag_set() - set the threshold
  * @group: a group that was not deleted; its topic's lock is held
- * @limit: records; 0: none
+ * @threshold: records; 0: none
  */
-void mqbus_lag_set(struct mqbus_group *group, u64 limit)
+void mqbus_lag_set(struct mqbus_group *group, u64 threshold)
 {
 	spin_lock(&group->lock);
-	group->lag.limit = limit;
+	group->lag.threshold = threshold;
 	group->lag.above = false;
 	spin_unlock(&group->lock);
-	if (limit)
+	if (threshold)
 		mod_delayed_work(system_unbound_wq, &group->lag.work, 0);
 }
 

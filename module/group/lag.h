@@ -10,18 +10,18 @@ struct mqbus_mark;
 
 /**
  * struct mqbus_lag - tells when a group is far behind
- * @work: looks, once a second while there is a limit
- * @limit: records, over all partitions; 0: none
- * @above: it was told that the lag is above @limit
+ * @work: looks, once a second while there is a threshold
+ * @threshold: records, over all partitions; 0: none
+ * @above: it was told that the lag is above @threshold
  */
 struct mqbus_lag {
 	struct delayed_work work;
-	u64 limit;	/* this and the next are guarded by the group's lock */
+	u64 threshold;	/* this and the next are guarded by the group's lock */
 	bool above;
 };
 
 void mqbus_lag_init(struct mqbus_group *group);
-void mqbus_lag_set(struct mqbus_group *group, u64 limit);
+void mqbus_lag_set(struct mqbus_group *group, u64 threshold);
 void mqbus_lag_end(struct mqbus_group *group);
 u64 mqbus_lag_records(const struct mqbus_group *group, u32 partition, u64 head, u64 end);
 

@@ -13,7 +13,7 @@
 #define QUEUE_FACTOR_DEFAULT	200
 #define QUEUE_FACTOR_MAX	10000
 
-static u32 queue_max_inflight(const struct mqbus_queue *o)
+static u32 queue_max_inflight(const struct mqbus_queue_options *o)
 {
 	return o->max_inflight ?: MQBUS_INFLIGHT_DEFAULT;
 }
@@ -25,7 +25,7 @@ static u32 queue_max_inflight(const struct mqbus_queue *o)
  *
  * Return: bytes.
  */
-u64 mqbus_queue_retry_size(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+u64 mqbus_queue_retry_size(const struct mqbus_queue_options *o, const struct mqbus_topic *topic)
 {
 	return o->retry_size ?: max_t(u64, QUEUE_RETRY_MIN,
 				      roundup_pow_of_two(4 * topic->max_record));
@@ -38,7 +38,7 @@ u64 mqbus_queue_retry_size(const struct mqbus_queue *o, const struct mqbus_topic
  *
  * Return: entries of its table.
  */
-u32 mqbus_queue_entries(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+u32 mqbus_queue_entries(const struct mqbus_queue_options *o, const struct mqbus_topic *topic)
 {
 	u32 shares = o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE ? 2 : 1;
 
@@ -46,7 +46,7 @@ u32 mqbus_queue_entries(const struct mqbus_queue *o, const struct mqbus_topic *t
 	       mqbus_queue_retry_size(o, topic) / MQBUS_RETRY_RECORD;
 }
 
-static int queue_check_backoff(const struct mqbus_queue *o)
+static int queue_check_backoff(const struct mqbus_queue_options *o)
 {
 	if (o->backoff_min > o->backoff_max || o->backoff_max > MQBUS_DELAY_MAX ||
 	    (o->backoff_factor && o->backoff_factor < 100) ||
@@ -62,15 +62,15 @@ static int queue_check_backoff(const struct mqbus_queue *o)
  *
  * Return: 0 or a negative errno as of &struct mqbus_group_create.
  */
-int mqbus_queue_options_check(const struct mqbus_queue *o, const struct mqbus_topic *topic)
+int mqbus_queue_options_check(const struct mqbus_queue_options *o, const struct mqbus_topic *topic)
 {
 	if (o->flags & ~__MQBUS_QUEUE_F_ALL || mqbus_topic_evicts(topic))
 		return -EOPNOTSUPP;
 	if (o->__reserved || (o->retry_size && !is_power_of_2(o->retry_size)) ||
-	    (!o->dlq[0] && o->limit && o->limit != MQBUS_ANY))
+	    (!o->dlq[0] && o->max_attempts && o->max_attempts != MQBUS_ANY))
 		return -EINVAL;
 	if (o->max_inflight > MQBUS_INFLIGHT_MAX || o->credit > MQBUS_INFLIGHT_MAX ||
-	    (o->limit > MQBUS_LIMIT_MAX && o->limit != MQBUS_ANY) ||
+	    (o->max_attempts > MQBUS_ATTEMPTS_MAX && o->max_attempts != MQBUS_ANY) ||
 	    o->lease > MQBUS_DELAY_MAX || o->retry_size > MQBUS_RETRY_MAX ||
 	    (o->retry_size && o->retry_size < max_t(u64, MQBUS_RING_MIN, PAGE_SIZE)))
 		return -ERANGE;
@@ -103,7 +103,7 @@ int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_
  */
 u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
 {
-	const struct mqbus_queue *o = &args->queue;
+	const struct mqbus_queue_options *o = &args->queue;
 	u32 nr = mqbus_queue_entries(o, topic);
 	u64 bytes = sizeof(struct mqbus_group_queue) + sizeof(struct mqbus_part) +
 		    PAGE_SIZE + mqbus_queue_retry_size(o, topic) +
@@ -122,14 +122,14 @@ u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_
  */
 void mqbus_queue_configure(struct mqbus_group_queue *q)
 {
-	const struct mqbus_queue *o = &q->options;
-	u32 limit = o->limit ?: (o->dlq[0] ? MQBUS_LIMIT_DEFAULT : MQBUS_ANY);
+	const struct mqbus_queue_options *o = &q->options;
+	u32 max_attempts = o->max_attempts ?: (o->dlq[0] ? MQBUS_ATTEMPTS_DEFAULT : MQBUS_ANY);
 
 	WRITE_ONCE(q->jitters, o->backoff_jitter);
 	q->inflight.conf = (struct mqbus_inflight_conf) {
 		.max_inflight = queue_max_inflight(o),
 		.credit = o->credit ?: U32_MAX,
-		.limit = limit == MQBUS_ANY ? 0 : limit,
+		.max_attempts = max_attempts == MQBUS_ANY ? 0 : max_attempts,
 		.lease = o->lease,
 		.backoff = {
 			.min = o->backoff_min,
@@ -148,15 +148,15 @@ void mqbus_queue_configure(struct mqbus_group_queue *q)
  * @from: the new values
  * @fields: which of them count
  */
-void mqbus_queue_merge(struct mqbus_queue *to, const struct mqbus_queue *from,
+void mqbus_queue_merge(struct mqbus_queue_options *to, const struct mqbus_queue_options *from,
 		       u32 fields)
 {
 	if (fields & MQBUS_GROUP_SET_MAX_INFLIGHT)
 		to->max_inflight = from->max_inflight;
 	if (fields & MQBUS_GROUP_SET_CREDIT)
 		to->credit = from->credit;
-	if (fields & MQBUS_GROUP_SET_LIMIT)
-		to->limit = from->limit;
+	if (fields & MQBUS_GROUP_SET_MAX_ATTEMPTS)
+		to->max_attempts = from->max_attempts;
 	if (fields & MQBUS_GROUP_SET_LEASE)
 		to->lease = from->lease;
 	if (fields & MQBUS_GROUP_SET_BACKOFF) {

@@ -177,7 +177,7 @@ static void queue_run(struct work_struct *work)
 	}
 }
 
-static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue *o)
+static int queue_alloc(struct mqbus_group_queue *q, const struct mqbus_queue_options *o)
 {
 	struct mqbus_topic *topic = q->group->topic;
 	u32 nr = mqbus_queue_entries(o, topic), buckets = rounddown_pow_of_two(nr);
@@ -226,7 +226,7 @@ static void queue_sources(struct mqbus_group_queue *q)
  */
 int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create *args)
 {
-	const struct mqbus_queue *o = &args->queue;
+	const struct mqbus_queue_options *o = &args->queue;
 	struct mqbus_topic *topic = group->topic;
 	struct mqbus_group_queue *q;
 	struct mqbus_inflight *f;
@@ -308,7 +308,7 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_caller *caller
 {
 	struct mqbus_group_queue *q = group->queue;
 	u32 fields = args->fields;
-	struct mqbus_queue merged;
+	struct mqbus_queue_options merged;
 	int err;
 
 	spin_lock(&q->group->lock);

@@ -58,7 +58,7 @@ struct mqbus_group_queue {
 
 	/* guarded by the group's lock */
 	struct mqbus_inflight inflight;
-	struct mqbus_queue options;
+	struct mqbus_queue_options options;
 	u64 seq;
 	struct mqbus_topic *dlq;
 	struct mqbus_right dlq_right;
@@ -80,11 +80,11 @@ struct mqbus_group_queue {
 #define MQBUS_RETRY_RECORD	256
 
 /* options.c */
-u64 mqbus_queue_retry_size(const struct mqbus_queue *o, const struct mqbus_topic *topic);
-u32 mqbus_queue_entries(const struct mqbus_queue *o, const struct mqbus_topic *topic);
-int mqbus_queue_options_check(const struct mqbus_queue *o, const struct mqbus_topic *topic);
+u64 mqbus_queue_retry_size(const struct mqbus_queue_options *o, const struct mqbus_topic *topic);
+u32 mqbus_queue_entries(const struct mqbus_queue_options *o, const struct mqbus_topic *topic);
+int mqbus_queue_options_check(const struct mqbus_queue_options *o, const struct mqbus_topic *topic);
 void mqbus_queue_configure(struct mqbus_group_queue *q);
-void mqbus_queue_merge(struct mqbus_queue *to, const struct mqbus_queue *from, u32 fields);
+void mqbus_queue_merge(struct mqbus_queue_options *to, const struct mqbus_queue_options *from, u32 fields);
 
 /* As of struct mqbus_group_ops */
 int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic);

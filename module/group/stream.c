@@ -24,7 +24,7 @@
 /* Fenced members that are told of under one hold of the lock */
 #define STREAM_TELL	16
 
-static int stream_check(const struct mqbus_stream *o)
+static int stream_check(const struct mqbus_stream_options *o)
 {
 	if (o->__reserved)
 		return -EINVAL;
@@ -118,9 +118,9 @@ void mqbus_stream_free(struct mqbus_group *group)
 int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_caller *caller,
 		     const struct mqbus_group_set *args, struct mqbus_topic **dlq)
 {
-	const struct mqbus_stream *o = &args->stream;
+	const struct mqbus_stream_options *o = &args->stream;
 	u32 fields = args->fields;
-	struct mqbus_stream merged;
+	struct mqbus_stream_options merged;
 	int err;
 
 	spin_lock(&group->lock);

@@ -183,7 +183,7 @@ static void test_backoff(void)
 
 	/* It grows with every failure that a limit may allow, and then stays */
 	b = (struct mqbus_backoff) { .min = 100000, .max = MQBUS_DELAY_MAX, .factor = 101 };
-	for (i = 1; i < MQBUS_LIMIT_MAX; i++)
+	for (i = 1; i < MQBUS_ATTEMPTS_MAX; i++)
 		CHECK(mqbus_backoff_wait(&b, i, 0) < mqbus_backoff_wait(&b, i + 1, 0));
 	CHECK(mqbus_backoff_wait(&b, i, 0) == mqbus_backoff_wait(&b, i + 1, 0));
 

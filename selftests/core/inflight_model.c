@@ -531,7 +531,7 @@ static void model_fail(struct sim *s, struct rec *r, enum mqbus_reason reason, u
 		return;
 	}
 	r->failures++;
-	if (conf->limit && r->failures >= conf->limit)
+	if (conf->max_attempts && r->failures >= conf->max_attempts)
 		model_bury(s, r, reason);
 	else if (reason == MQBUS_REASON_DIED)
 		model_wait(s, r, 0);
@@ -997,7 +997,7 @@ static void op_conf(struct sim *s)
 		conf->credit = 1 + rng_below(&s->rng, rng_once(&s->rng, 2) ? 4 : CREDIT);
 		break;
 	case 2:
-		conf->limit = rng_once(&s->rng, 2) ? 0 : 1 + rng_below(&s->rng, 5);
+		conf->max_attempts = rng_once(&s->rng, 2) ? 0 : 1 + rng_below(&s->rng, 5);
 		break;
 	case 3:
 		conf->lease = rng_once(&s->rng, 4) ? 0 : 10 + rng_below(&s->rng, 200);
@@ -1169,7 +1169,7 @@ static void drain(struct sim *s)
 
 	conf->max_inflight = s->o.max_inflight;
 	conf->credit = CREDIT;
-	conf->limit = 0;
+	conf->max_attempts = 0;
 	s->full = false;
 	s->patience = ~0U;
 	for (i = 0; i < GROUP_SEATS; i++)

@@ -170,7 +170,7 @@ static void test_expired_reused(void)
 	o.max_held = 1;
 	begin("settle: a lease that ran out stays so", &o);
 	g.w.conf.lease = 100;
-	g.w.conf.limit = 1;
+	g.w.conf.max_attempts = 1;
 	publish(0, 3, 1);
 	CHECK(take_one(0) == 0);
 	lease = out[0].lease;

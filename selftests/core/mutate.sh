@@ -181,7 +181,7 @@ a wait begins at 0 | settle.c | s/mqbus_heap_add(&f->table, i, now->mono + wait)
 what waits stays where it is | settle.c | s/^\tmqbus_list_add(&f->table, &f->stay, MQBUS_LIST, i);/\treturn;/
 once is twice | settle.c | s/^\tif (f->once) {/\tif (0) {/
 once released is twice | settle.c | s/^\t\tif (f->once)$/\t\tif (0)/
-a failure too many | settle.c | s/e->failures >= f->conf.limit/e->failures > f->conf.limit/
+a failure too many | settle.c | s/e->failures >= f->conf.max_attempts/e->failures > f->conf.max_attempts/
 a death waits | settle.c | s/if (reason == MQBUS_REASON_DIED)/if (0)/
 all wait alike | settle.c | s/now->chance = now->chance \*.*//
 nobody had it last | settle.c | s/e->pid = holder->pid;//

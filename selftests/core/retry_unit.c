@@ -20,7 +20,7 @@ static void test_dead(void)
 	u32 i, k;
 
 	begin("dead letters: why, who, when", &usual);
-	g.w.conf.limit = 2;
+	g.w.conf.max_attempts = 2;
 	g.w.conf.dlq = true;
 	publish(0, 5, 0);
 	CHECK(take(0, 4) == 4);
@@ -245,7 +245,7 @@ static void test_dead_many(void)
 	o.max_retry = 1024;
 	begin("dead letters: all that find no room leave the partition", &o);
 	g.w.conf.dlq = true;
-	g.w.conf.limit = 1;
+	g.w.conf.max_attempts = 1;
 	publish(0, 1500, 0);
 	CHECK(take(0, 1024) == 1024);
 	while (mqbus_inflight_leave(&g.w, &holders[0], MQBUS_INFLIGHT_STEP, &now))

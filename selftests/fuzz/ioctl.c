@@ -33,7 +33,7 @@ static const struct field topic_delete[] = {
 
 #define QUEUE(type)							\
 	F(type, queue.flags, K_QUEUE_FLAGS), F(type, queue.max_inflight, K_INFLIGHT),	\
-	F(type, queue.credit, K_CREDIT), F(type, queue.limit, K_LIMIT),	\
+	F(type, queue.credit, K_CREDIT), F(type, queue.max_attempts, K_LIMIT),	\
 	F(type, queue.lease, K_LEASE_TIME), F(type, queue.backoff_min, K_BACKOFF),	\
 	F(type, queue.backoff_max, K_BACKOFF), F(type, queue.backoff_factor, K_FACTOR),	\
 	F(type, queue.backoff_jitter, K_JITTER), F(type, queue.retry_size, K_RETRY_SIZE),	\
@@ -53,7 +53,7 @@ static const struct field group_set[] = {
 	F(group_set, flags, K_ZERO), F(group_set, fields, K_GROUP_FIELDS),
 	F(group_set, topic, K_TOPIC), F(group_set, group, K_GROUP), QUEUE(group_set),
 	STREAM(group_set), F(group_set, paused, K_PAUSED), F(group_set, __reserved, K_ZERO),
-	F(group_set, lag_limit, K_LAG_LIMIT),
+	F(group_set, lag_threshold, K_LAG_THRESHOLD),
 };
 
 static const struct field group_delete[] = {

@@ -82,7 +82,7 @@ static int chain_link(struct flow *f, unsigned int from)
 {
 	struct mqbus_group_create g = {
 		.type = MQBUS_GROUP_QUEUE, .mode = 0600, .group = "g",
-		.queue = { .max_inflight = 1, .limit = 1, .retry_size = 65536 },
+		.queue = { .max_inflight = 1, .max_attempts = 1, .retry_size = 65536 },
 	};
 
 	snprintf(g.topic, sizeof(g.topic), "t%u", from);
@@ -181,7 +181,7 @@ void flow_make(struct flow *f)
 		if (f->dlq)
 			strcpy(g.queue.dlq, "t1");
 		f->limit = f->dlq ? 1 + rng_below(rng, 3) : 0;
-		g.queue.limit = f->dlq ? f->limit : MQBUS_ANY;
+		g.queue.max_attempts = f->dlq ? f->limit : MQBUS_ANY;
 		CHECK(!call(f, f->ctl, MQBUS_IOC_GROUP_CREATE, &g));
 		f->queue = flow_member(f, "t0", "g1");
 	}

@@ -255,7 +255,7 @@ TEST_F_TIMEOUT(queue, crowd_with_keys_and_dead_letters, 120)
 	struct mq_reader dead;
 	unsigned int n = 0;
 
-	begin_dlq(self, .limit = 2, .max_inflight = 50, .retry_size = 1 << 17,
+	begin_dlq(self, .max_attempts = 2, .max_inflight = 50, .retry_size = 1 << 17,
 		  .flags = MQBUS_QUEUE_F_KEY_EXCLUSIVE);
 	c = run_crowd(self->topic, c);
 	EXPECT_EQ(0, c.error);
@@ -287,9 +287,9 @@ static void *keep_changing(void *arg)
 
 		c->error = c->error ?:
 			mq_set(c->ctl, c->topic, "g", MQBUS_GROUP_SET_MAX_INFLIGHT |
-			       MQBUS_GROUP_SET_CREDIT | MQBUS_GROUP_SET_LIMIT, NULL,
+			       MQBUS_GROUP_SET_CREDIT | MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL,
 			       .max_inflight = 1 + dice % 50, .credit = dice / 50 % 20,
-			       .limit = 1 + dice / 1000 % 5) ?:
+			       .max_attempts = 1 + dice / 1000 % 5) ?:
 			mq_set(c->ctl, c->topic, "g", MQBUS_GROUP_SET_LEASE |
 			       MQBUS_GROUP_SET_BACKOFF, NULL, .lease = dice % 2 * HOUR,
 			       .backoff_min = dice % 200 * 1000, .backoff_max = MQ_MS,
@@ -308,7 +308,7 @@ TEST_F_TIMEOUT(queue, changed_under_load, 120)
 	mq_name(changer.dlq[0], "other");
 	mq_set_name(changer.dlq[1], self->dlq);
 	ASSERT_EQ(0, mq_create(self->ctl, changer.dlq[0], .size = 1 << 20));
-	begin_dlq(self, .limit = 2, .max_inflight = 50);
+	begin_dlq(self, .max_attempts = 2, .max_inflight = 50);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_changing, &changer));
 	c = run_crowd(self->topic, c);
 	__atomic_store_n(&changer.stop, true, __ATOMIC_RELAXED);

@@ -25,13 +25,13 @@ TEST_F(queue, tried_exactly_limit_times)
 	__u64 tries, due, n = 0;
 	unsigned int i;
 
-	begin_dlq(self, .limit = 1, .backoff_min = 5 * MQ_MS, .backoff_max = 10 * MQ_MS);
+	begin_dlq(self, .max_attempts = 1, .backoff_min = 5 * MQ_MS, .backoff_max = 10 * MQ_MS);
 	ASSERT_EQ(0, mq_reader_open(&dead, self->dlq, "dead"));
 	for (i = 0; i < 4; i++) {
 		__u64 poison = n++, first;
 
-		ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LIMIT, NULL,
-				    .limit = limits[i]));
+		ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL,
+				    .max_attempts = limits[i]));
 		put_numbers(self->fd, poison, poison + 1);
 		due = 0;
 		first = mq_clock(CLOCK_REALTIME);
@@ -145,8 +145,8 @@ TEST_F(queue, headers)
 		EXPECT_EQ(getpid(), header_number(rec, "mqbus.pid"));
 		EXPECT_STREQ("0", header(rec, "mqbus.uid"));
 		/* Two failures are the limit from now on */
-		ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LIMIT, NULL,
-				    .limit = 2));
+		ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL,
+				    .max_attempts = 2));
 		ASSERT_EQ(1, mq_publish(self->fd, &msg, 1, NULL, 0, NULL));
 	}
 	EXPECT_EQ(3, FIGURE(self, DEAD_LETTERED));
@@ -235,7 +235,7 @@ TEST_F(queue, no_room_for_dead_letters)
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .max_record = 64));
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 4096, .max_record = 1900));
-	begin_dlq(self, .limit = 1, .max_inflight = 32, .retry_size = 8192);
+	begin_dlq(self, .max_attempts = 1, .max_inflight = 32, .retry_size = 8192);
 	put_numbers(self->fd, 0, 40);
 	ASSERT_EQ(32, take(w->fd, l, 32, 0));
 	for (i = 0; i < 32; i++)
@@ -288,7 +288,7 @@ TEST_F(queue, deleted_and_replaced)
 	int i;
 
 	mq_name(other, "other");
-	begin_dlq(self, .limit = 1);
+	begin_dlq(self, .max_attempts = 1);
 	put_numbers(self->fd, 0, 4);
 	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
 	for (i = 0; i < 2; i++) {
@@ -302,7 +302,7 @@ TEST_F(queue, deleted_and_replaced)
 
 	/* They have to go somewhere */
 	EXPECT_EQ(-EBUSY, mq_set(self->ctl, self->topic, "g",
-				 MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_LIMIT, NULL));
+				 MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL));
 	ASSERT_EQ(0, mq_create(self->ctl, other, .size = 1 << 20));
 	ASSERT_EQ(0, mq_group(self->ctl, other, "dead"));
 	ASSERT_EQ(0, mq_reader_open(&dead, other, "dead"));
@@ -342,7 +342,7 @@ TEST_F(queue, deleted_and_made_again)
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
 	used = mq_used(self->ctl);
-	begin_dlq(self, .limit = 1);
+	begin_dlq(self, .max_attempts = 1);
 	put_numbers(self->fd, 0, 4);
 	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
 	/* Nobody holds what was deleted: a MiB is gone */
@@ -417,7 +417,7 @@ TEST_F(queue, made_and_not_meant)
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
 	for (i = 0; i < ORPHANS; i++) {
 		snprintf(group, sizeof(group), "g%u", i);
-		ASSERT_EQ(0, mq_queue(self->ctl, self->topic, group, self->dlq, .limit = 1));
+		ASSERT_EQ(0, mq_queue(self->ctl, self->topic, group, self->dlq, .max_attempts = 1));
 	}
 	ASSERT_EQ(0, mq_delete(self->ctl, self->dlq));
 	mq_sleep(200 * MQ_MS);
@@ -460,7 +460,7 @@ TEST_F(queue, made_again_by_a_stranger)
 		if (mq_become(61005, 61006))
 			_exit(1);
 		ctl = mq_open(0);
-		_exit(mq_queue(ctl, self->topic, "g", self->dlq, .limit = 1) ? 2 : 0);
+		_exit(mq_queue(ctl, self->topic, "g", self->dlq, .max_attempts = 1) ? 2 : 0);
 	}
 	ASSERT_EQ(0, mq_wait(pid));
 	EXPECT_EQ(0, mq_delete(root, self->dlq));
@@ -482,7 +482,7 @@ TEST_F(queue, circle_by_name)
 	struct worker *w = self->worker;
 	struct mqbus_leased l;
 
-	begin_dlq(self, .limit = 1);
+	begin_dlq(self, .max_attempts = 1);
 	put_numbers(self->fd, 0, 1);
 	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
 	ASSERT_EQ(0, take_one(w, &l, 0));
@@ -539,7 +539,7 @@ TEST_F(queue, one_full_partition)
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 2, .max_record = 64));
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 4096, .partitions = 2,
 			       .max_record = 1900));
-	begin_dlq(self, .limit = 1, .max_inflight = 64);
+	begin_dlq(self, .max_attempts = 1, .max_inflight = 64);
 	/* Many to the first one, which has room for a dozen, then some to the other */
 	for (i = 0; i < 60; i++)
 		ASSERT_EQ(1, mq_put_in(self->fd, 0, &i, 8));
@@ -599,11 +599,11 @@ TEST_F(queue, who_had_it_last)
 	pid_t pid;
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .mode = 0666));
-	begin_dlq(self, .limit = 2);
+	begin_dlq(self, .max_attempts = 2);
 	EXPECT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", MQBUS_GROUP_DELETE_F_FORCE));
 	{
 		struct mqbus_group_create args = {
-			.type = MQBUS_GROUP_QUEUE, .mode = 0666, .queue.limit = 2,
+			.type = MQBUS_GROUP_QUEUE, .mode = 0666, .queue.max_attempts = 2,
 		};
 
 		mq_set_name(args.topic, self->topic);

@@ -233,7 +233,7 @@ TEST_F(queue, dead_letter_by_death)
 	pid_t pid = 0;
 	int i;
 
-	begin_dlq(self, .limit = 3);
+	begin_dlq(self, .max_attempts = 3);
 	ASSERT_EQ(0, mq_reader_open(&dead, self->dlq, "dead"));
 	put_numbers(self->fd, 0, 2);
 	for (i = 0; i < 3; i++) {

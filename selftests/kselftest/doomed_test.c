@@ -109,7 +109,7 @@ static int doom(FIXTURE_DATA(queue) *self, unsigned int round)
 	if (round % 4 == 3)
 		err = mq_group(self->ctl, self->topic, "doomed");
 	else
-		err = mq_queue(self->ctl, self->topic, "doomed", self->dlq, .limit = 2,
+		err = mq_queue(self->ctl, self->topic, "doomed", self->dlq, .max_attempts = 2,
 			       .retry_size = 4096, .max_inflight = 16, .backoff_min = MQ_MS / 4,
 			       .backoff_max = MQ_MS, .lease = MQ_MS, .flags = flags[round % 4]);
 	mq_sleep(round % 5 * MQ_MS);

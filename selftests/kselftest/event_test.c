@@ -240,7 +240,7 @@ TEST_F(event, workers)
 	ASSERT_EQ(0, mq_create(self->ctl, dlq, .size = 1 << 20));
 	EXPECT_EQ(KIND(TOPIC_MADE), next_event(self->sock, &e, 0));
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
-	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", dlq, .limit = 1));
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", dlq, .max_attempts = 1));
 	expect(self->sock, &e, TOPIC_MADE);
 	expect(self->sock, &e, GROUP_MADE);
 	fd = mq_producer(self->topic, 0);
@@ -319,10 +319,10 @@ TEST_F(event, lost)
 	close(fd);
 }
 
-static int set_lag_limit(int ctl, const char *topic, __u64 limit)
+static int set_lag_threshold(int ctl, const char *topic, __u64 limit)
 {
 	struct mqbus_group_set args = {
-		.fields = MQBUS_GROUP_SET_LAG_LIMIT, .lag_limit = limit,
+		.fields = MQBUS_GROUP_SET_LAG_THRESHOLD, .lag_threshold = limit,
 	};
 
 	mq_set_name(args.topic, topic);
@@ -344,7 +344,7 @@ TEST_F(event, lag)
 	member = mq_member(self->topic, "g", 0);
 	expect(self->sock, &e, MEMBER_JOINED);
 	expect(self->sock, &e, REBALANCED);
-	ASSERT_EQ(0, set_lag_limit(self->ctl, self->topic, 10));
+	ASSERT_EQ(0, set_lag_threshold(self->ctl, self->topic, 10));
 	put_numbers(fd, 0, 11);
 	ASSERT_EQ(1, mq_fetch(member, &range, 1, 0, 0));
 	for (i = 0; i < 2; i++) {
@@ -353,7 +353,7 @@ TEST_F(event, lag)
 		EXPECT_EQ(10, NUMBER(LIMIT));
 		/* A limit that is set again begins anew, so the next look tells */
 		if (!i)
-			ASSERT_EQ(0, set_lag_limit(self->ctl, self->topic, 10));
+			ASSERT_EQ(0, set_lag_threshold(self->ctl, self->topic, 10));
 	}
 	/* 8 is not below 80 percent of 10; 7 is, and only that is told */
 	ASSERT_EQ(0, mq_commit(member, 0, 3));
@@ -361,7 +361,7 @@ TEST_F(event, lag)
 	ASSERT_EQ(0, mq_commit(member, 0, 4));
 	expect(self->sock, &e, LAG_BELOW);
 	EXPECT_EQ(7, NUMBER(LAG));
-	ASSERT_EQ(0, set_lag_limit(self->ctl, self->topic, 0));
+	ASSERT_EQ(0, set_lag_threshold(self->ctl, self->topic, 0));
 	put_numbers(fd, 11, 50);
 	mq_sleep(1500 * MQ_MS);
 	expect_silence(self->sock);

@@ -12,10 +12,10 @@
 static void make_busy(struct __test_metadata *_metadata, FIXTURE_DATA(queue) *self,
 		      struct mqbus_leased *l)
 {
-	begin_dlq(self, .max_inflight = 20, .limit = 1);
+	begin_dlq(self, .max_inflight = 20, .max_attempts = 1);
 	join(self, 1);
-	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LIMIT, NULL,
-			    .limit = 5));
+	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL,
+			    .max_attempts = 5));
 	put_numbers(self->fd, 0, 20);
 	ASSERT_EQ(4, take(self->worker[0].fd, l, 4, 0));
 	ASSERT_EQ(4, take_timed(self->worker[1].fd, &l[4], 4, MQ_MS, 0));

@@ -90,7 +90,7 @@ FIXTURE_TEARDOWN(queue)
 }
 
 static int mq_queue_args(int fd, const char *topic, const char *group, const char *dlq,
-			 const struct mqbus_queue *queue)
+			 const struct mqbus_queue_options *queue)
 {
 	struct mqbus_group_create args = {
 		.type = MQBUS_GROUP_QUEUE, .mode = 0600, .queue = *queue,
@@ -103,12 +103,12 @@ static int mq_queue_args(int fd, const char *topic, const char *group, const cha
 	return mq_ioctl(fd, MQBUS_IOC_GROUP_CREATE, &args);
 }
 
-/* mq_queue(fd, topic, group, dlq, .limit = 3, ...) */
+/* mq_queue(fd, topic, group, dlq, .max_attempts = 3, ...) */
 #define mq_queue(fd, topic, group, dlq, ...)					\
-	mq_queue_args(fd, topic, group, dlq, &(struct mqbus_queue){ __VA_ARGS__ })
+	mq_queue_args(fd, topic, group, dlq, &(struct mqbus_queue_options){ __VA_ARGS__ })
 
 static int mq_set_args(int fd, const char *topic, const char *group, __u32 fields,
-		       const char *dlq, const struct mqbus_queue *queue)
+		       const char *dlq, const struct mqbus_queue_options *queue)
 {
 	struct mqbus_group_set args = { .fields = fields, .queue = *queue };
 
@@ -121,10 +121,10 @@ static int mq_set_args(int fd, const char *topic, const char *group, __u32 field
 
 /* mq_set(fd, topic, group, fields, dlq, .credit = 3, ...) */
 #define mq_set(fd, topic, group, fields, dlq, ...)				\
-	mq_set_args(fd, topic, group, fields, dlq, &(struct mqbus_queue){ __VA_ARGS__ })
+	mq_set_args(fd, topic, group, fields, dlq, &(struct mqbus_queue_options){ __VA_ARGS__ })
 
 /*
- * begin(self, .limit = 3, ...): a topic, its group "g", a producer and a worker.
+ * begin(self, .max_attempts = 3, ...): a topic, its group "g", a producer and a worker.
  * begin_dlq(): with a topic for dead letters, of which a group "dead" reads.
  * A test that needs another topic makes it before.
  */

@@ -23,7 +23,7 @@ TEST_F(queue, all_options)
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20));
 	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq,
 			      .flags = MQBUS_QUEUE_F_KEY_EXCLUSIVE, .max_inflight = 100,
-			      .credit = 7, .limit = 1000, .lease = HOUR, .backoff_min = MQ_SEC,
+			      .credit = 7, .max_attempts = 1000, .lease = HOUR, .backoff_min = MQ_SEC,
 			      .backoff_max = HOUR, .backoff_factor = 150, .backoff_jitter = 100,
 			      .retry_size = 1 << 20));
 	ASSERT_EQ(0, figures_get(self->topic, "g", &f));
@@ -32,7 +32,7 @@ TEST_F(queue, all_options)
 	EXPECT_EQ(MQBUS_QUEUE_F_KEY_EXCLUSIVE, f.number[MQBUS_A_QUEUE_FLAGS]);
 	EXPECT_EQ(100, f.number[MQBUS_A_QUEUE_MAX_INFLIGHT]);
 	EXPECT_EQ(7, f.number[MQBUS_A_QUEUE_CREDIT]);
-	EXPECT_EQ(1000, f.number[MQBUS_A_QUEUE_LIMIT]);
+	EXPECT_EQ(1000, f.number[MQBUS_A_QUEUE_MAX_ATTEMPTS]);
 	EXPECT_EQ(HOUR, f.number[MQBUS_A_QUEUE_LEASE]);
 	EXPECT_EQ(MQ_SEC, f.number[MQBUS_A_QUEUE_BACKOFF_MIN]);
 	EXPECT_EQ(HOUR, f.number[MQBUS_A_QUEUE_BACKOFF_MAX]);
@@ -58,7 +58,7 @@ TEST_F(queue, defaults)
 	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_FLAGS]);
 	EXPECT_EQ(MQBUS_INFLIGHT_DEFAULT, f.number[MQBUS_A_QUEUE_MAX_INFLIGHT]);
 	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_CREDIT]);
-	EXPECT_EQ(MQBUS_LIMIT_DEFAULT, f.number[MQBUS_A_QUEUE_LIMIT]);
+	EXPECT_EQ(MQBUS_ATTEMPTS_DEFAULT, f.number[MQBUS_A_QUEUE_MAX_ATTEMPTS]);
 	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_LEASE]);
 	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_BACKOFF_MIN]);
 	EXPECT_EQ(200, f.number[MQBUS_A_QUEUE_BACKOFF_FACTOR]);
@@ -74,7 +74,7 @@ TEST_F(queue, defaults)
 	/* Without a topic of dead letters there is no limit */
 	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "h", NULL));
 	ASSERT_EQ(0, figures_get(self->topic, "h", &f));
-	EXPECT_EQ(MQBUS_ANY, f.number[MQBUS_A_QUEUE_LIMIT]);
+	EXPECT_EQ(MQBUS_ANY, f.number[MQBUS_A_QUEUE_MAX_ATTEMPTS]);
 	EXPECT_FALSE(f.has[MQBUS_A_QUEUE_DLQ]);
 	/* And a stream group has nothing of all this */
 	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "s"));
@@ -87,7 +87,7 @@ TEST_F(queue, limits_of_options)
 {
 	static const struct {
 		const char *what;
-		struct mqbus_queue q;
+		struct mqbus_queue_options q;
 		bool no_dlq;
 		int want;
 	} t[] = {
@@ -98,13 +98,13 @@ TEST_F(queue, limits_of_options)
 		{ "too many in flight", { .max_inflight = MQBUS_INFLIGHT_MAX + 1 }, false,
 		  -ERANGE },
 		{ "all in flight", { .max_inflight = ~0U }, false, -ERANGE },
-		{ "the largest limit", { .limit = MQBUS_LIMIT_MAX }, false, 0 },
-		{ "too large a limit", { .limit = MQBUS_LIMIT_MAX + 1 }, false, -ERANGE },
-		{ "a limit next to none", { .limit = MQBUS_ANY - 1 }, false, -ERANGE },
-		{ "no limit", { .limit = MQBUS_ANY }, false, 0 },
-		{ "no limit, no dlq", { .limit = MQBUS_ANY }, true, 0 },
-		{ "limit, no dlq", { .limit = 1 }, true, -EINVAL },
-		{ "limit 1000, no dlq", { .limit = MQBUS_LIMIT_MAX }, true, -EINVAL },
+		{ "the largest limit", { .max_attempts = MQBUS_ATTEMPTS_MAX }, false, 0 },
+		{ "too large a limit", { .max_attempts = MQBUS_ATTEMPTS_MAX + 1 }, false, -ERANGE },
+		{ "a limit next to none", { .max_attempts = MQBUS_ANY - 1 }, false, -ERANGE },
+		{ "no limit", { .max_attempts = MQBUS_ANY }, false, 0 },
+		{ "no limit, no dlq", { .max_attempts = MQBUS_ANY }, true, 0 },
+		{ "limit, no dlq", { .max_attempts = 1 }, true, -EINVAL },
+		{ "limit 1000, no dlq", { .max_attempts = MQBUS_ATTEMPTS_MAX }, true, -EINVAL },
 		{ "the longest lease", { .lease = MQBUS_DELAY_MAX }, false, 0 },
 		{ "too long a lease", { .lease = MQBUS_DELAY_MAX + 1 }, false, -ERANGE },
 		{ "an endless lease", { .lease = ~0ULL }, false, -ERANGE },
@@ -222,7 +222,7 @@ TEST_F(queue, topics_without_queues)
 
 TEST_F(queue, topic_of_dead_letters)
 {
-	struct mqbus_queue q = {};
+	struct mqbus_queue_options q = {};
 	char small[MQBUS_NAME_SIZE];
 	__u64 used;
 
@@ -336,7 +336,7 @@ TEST_F(queue, set_each)
 		{ MQBUS_GROUP_SET_MAX_INFLIGHT, MQBUS_A_QUEUE_MAX_INFLIGHT,
 		  MQBUS_A_QUEUE_MAX_INFLIGHT },
 		{ MQBUS_GROUP_SET_CREDIT, MQBUS_A_QUEUE_CREDIT, MQBUS_A_QUEUE_CREDIT },
-		{ MQBUS_GROUP_SET_LIMIT, MQBUS_A_QUEUE_LIMIT, MQBUS_A_QUEUE_LIMIT },
+		{ MQBUS_GROUP_SET_MAX_ATTEMPTS, MQBUS_A_QUEUE_MAX_ATTEMPTS, MQBUS_A_QUEUE_MAX_ATTEMPTS },
 		{ MQBUS_GROUP_SET_LEASE, MQBUS_A_QUEUE_LEASE, MQBUS_A_QUEUE_LEASE },
 		{ MQBUS_GROUP_SET_BACKOFF, MQBUS_A_QUEUE_BACKOFF_MIN,
 		  MQBUS_A_QUEUE_BACKOFF_JITTER },
@@ -353,7 +353,7 @@ TEST_F(queue, set_each)
 	for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
 		ASSERT_EQ(0, figures_get(self->topic, "g", &before));
 		EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", t[i].field, "no such topic",
-				    .flags = ~0U, .max_inflight = 40, .credit = 30, .limit = 20,
+				    .flags = ~0U, .max_inflight = 40, .credit = 30, .max_attempts = 20,
 				    .lease = HOUR, .backoff_min = 2 * MQ_MS,
 				    .backoff_max = 2 * MQ_SEC, .backoff_factor = 300,
 				    .backoff_jitter = 17, .retry_size = 12345));
@@ -366,7 +366,7 @@ TEST_F(queue, set_each)
 	}
 	EXPECT_EQ(40, after.number[MQBUS_A_QUEUE_MAX_INFLIGHT]);
 	EXPECT_EQ(30, after.number[MQBUS_A_QUEUE_CREDIT]);
-	EXPECT_EQ(20, after.number[MQBUS_A_QUEUE_LIMIT]);
+	EXPECT_EQ(20, after.number[MQBUS_A_QUEUE_MAX_ATTEMPTS]);
 	EXPECT_EQ(HOUR, after.number[MQBUS_A_QUEUE_LEASE]);
 	EXPECT_EQ(2 * MQ_MS, after.number[MQBUS_A_QUEUE_BACKOFF_MIN]);
 	EXPECT_EQ(2 * MQ_SEC, after.number[MQBUS_A_QUEUE_BACKOFF_MAX]);
@@ -381,13 +381,13 @@ TEST_F(queue, set_each)
 	ASSERT_EQ(0, figures_get(self->topic, "g", &after));
 	EXPECT_STREQ(other, after.dlq);
 	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g",
-			    MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_LIMIT, NULL));
+			    MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL));
 	ASSERT_EQ(0, figures_get(self->topic, "g", &after));
 	EXPECT_FALSE(after.has[MQBUS_A_QUEUE_DLQ]);
-	EXPECT_EQ(-EINVAL, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LIMIT, NULL,
-				  .limit = 3));
+	EXPECT_EQ(-EINVAL, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL,
+				  .max_attempts = 3));
 	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g",
-			    MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_LIMIT, other, .limit = 3));
+			    MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_MAX_ATTEMPTS, other, .max_attempts = 3));
 	EXPECT_EQ(0, mq_delete(self->ctl, other));
 }
 
@@ -413,8 +413,8 @@ TEST_F(queue, set_refused)
 
 	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_INFLIGHT, NULL,
 				  .max_inflight = 51));
-	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LIMIT, NULL,
-				  .limit = MQBUS_LIMIT_MAX + 1));
+	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL,
+				  .max_attempts = MQBUS_ATTEMPTS_MAX + 1));
 	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LEASE, NULL,
 				  .lease = MQBUS_DELAY_MAX + 1));
 	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_BACKOFF, NULL,
@@ -428,8 +428,8 @@ TEST_F(queue, set_refused)
 				  MQBUS_GROUP_SET_CREDIT | MQBUS_GROUP_SET_DLQ, "nosuch",
 				  .credit = 9));
 	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g",
-				  MQBUS_GROUP_SET_MAX_INFLIGHT | MQBUS_GROUP_SET_LIMIT, NULL,
-				  .max_inflight = 40, .limit = MQBUS_LIMIT_MAX + 1));
+				  MQBUS_GROUP_SET_MAX_INFLIGHT | MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL,
+				  .max_inflight = 40, .max_attempts = MQBUS_ATTEMPTS_MAX + 1));
 	ASSERT_EQ(0, figures_get(self->topic, "g", &after));
 	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
 }

@@ -76,7 +76,7 @@ TEST_F(queue, release_is_none)
 	__u64 begun;
 	int i;
 
-	begin_dlq(self, .limit = 1, .backoff_min = 600 * MQ_SEC, .backoff_max = 600 * MQ_SEC);
+	begin_dlq(self, .max_attempts = 1, .backoff_min = 600 * MQ_SEC, .backoff_max = 600 * MQ_SEC);
 	join(self, 1);
 	put_numbers(self->fd, 0, 2);
 	for (i = 0; i < 5; i++) {
@@ -346,7 +346,7 @@ TEST_F(queue, lease_that_ran_out_for_good)
 	struct mqbus_leased l;
 	__u64 end = mq_patience();
 
-	begin_dlq(self, .limit = 1, .lease = BRIEF);
+	begin_dlq(self, .max_attempts = 1, .lease = BRIEF);
 	put_numbers(self->fd, 0, 1);
 	ASSERT_EQ(0, take_one(w, &l, 0));
 	while (!FIGURE(self, DEAD_LETTERED) && mq_clock(CLOCK_MONOTONIC) < end)

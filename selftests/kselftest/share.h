@@ -8,7 +8,7 @@
 #include "mqbus_test.h"
 
 static inline int mq_stream_args(int fd, const char *topic, const char *group,
-				 const struct mqbus_stream *stream)
+				 const struct mqbus_stream_options *stream)
 {
 	struct mqbus_group_create args = { .mode = 0600, .stream = *stream };
 
@@ -19,7 +19,7 @@ static inline int mq_stream_args(int fd, const char *topic, const char *group,
 
 /* mq_stream(fd, topic, group, .grace = MQ_SEC, ...) */
 #define mq_stream(fd, topic, group, ...)					\
-	mq_stream_args(fd, topic, group, &(struct mqbus_stream){ __VA_ARGS__ })
+	mq_stream_args(fd, topic, group, &(struct mqbus_stream_options){ __VA_ARGS__ })
 
 /* A new endpoint that joined with an id, or a negative errno */
 static inline int mq_member_as(const char *topic, const char *group, const char *id, int flags)

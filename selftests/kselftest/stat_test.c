@@ -309,7 +309,7 @@ TEST_F(queue, settled)
 	__u64 n = 0;
 
 #define WANT(name)	(want[MQBUS_A_QUEUE_##name])
-	begin_dlq(self, .limit = MQBUS_ANY, .max_inflight = 64);
+	begin_dlq(self, .max_attempts = MQBUS_ANY, .max_inflight = 64);
 	for (turn = 0; turn < 400; turn++) {
 		int got;
 
@@ -439,7 +439,7 @@ TEST_F(queue, times)
 	ASSERT_EQ(0, stats(self->topic, "g", &s));
 	EXPECT_EQ(0, GROUP(LAG_TIME));
 	EXPECT_EQ(0, FIGURE(self, OLDEST_INFLIGHT));
-	EXPECT_EQ(0, GROUP(LAG_LIMIT));
+	EXPECT_EQ(0, GROUP(LAG_THRESHOLD));
 	stored = mq_clock(CLOCK_REALTIME);
 	put_numbers(self->fd, 0, 1);
 	mq_sleep(2 * MQ_MS);

@@ -12,7 +12,7 @@ TEST_F(queue, paused)
 	pid_t pid[2];
 	int i;
 
-	begin_dlq(self, .limit = 2, .backoff_min = MQ_MS, .backoff_max = MQ_MS);
+	begin_dlq(self, .max_attempts = 2, .backoff_min = MQ_MS, .backoff_max = MQ_MS);
 	join(self, 1);
 	put_numbers(self->fd, 0, 6);
 	ASSERT_EQ(4, take(w[0].fd, l, 4, 0));

@@ -69,7 +69,7 @@ TEST_F(queue, traced)
 	ASSERT_EQ(0, trace_write("events/mqbus/enable", "1"));
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
-	begin_dlq(self, .limit = 2);
+	begin_dlq(self, .max_attempts = 2);
 	put_numbers(self->fd, 0, 5);
 	ASSERT_EQ(4, take(self->worker[0].fd, l, 4, 0));
 	ASSERT_EQ(0, ack(&self->worker[0], &l[0]));

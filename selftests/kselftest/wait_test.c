@@ -468,7 +468,7 @@ TEST_F(queue, dead_letters)
 	int fd, member;
 	pid_t pid;
 
-	begin_dlq(self, .limit = 1);
+	begin_dlq(self, .max_attempts = 1);
 	put_numbers(self->fd, 0, 2);
 	ASSERT_EQ(2, take(w->fd, l, 2, 0));
 	EXPECT_EQ(0, nack(w, &l[0]));

@@ -11,7 +11,7 @@ static int put(struct scene *s)
 }
 
 /* Two members; the second one has leased @b_has of @records */
-static int make(struct scene *s, const struct mqbus_queue *options, int records, int b_has)
+static int make(struct scene *s, const struct mqbus_queue_options *options, int records, int b_has)
 {
 	MUST(!mq_create(s->ctl, s->topic, .size = 4096, .max_record = 512));
 	MUST(!mq_queue_args(s->ctl, s->topic, "g", NULL, options));
@@ -27,7 +27,7 @@ static int make(struct scene *s, const struct mqbus_queue *options, int records,
 
 static int set_empty(struct scene *s)
 {
-	return make(s, &(struct mqbus_queue){}, 0, 0);
+	return make(s, &(struct mqbus_queue_options){}, 0, 0);
 }
 
 static int act_write(struct scene *s)
@@ -48,12 +48,12 @@ static int act_transact_publish(struct scene *s)
 /* The other one has the only record */
 static int set_taken(struct scene *s)
 {
-	return make(s, &(struct mqbus_queue){}, 1, 1);
+	return make(s, &(struct mqbus_queue_options){}, 1, 1);
 }
 
 static int set_taken_shortly(struct scene *s)
 {
-	return make(s, &(struct mqbus_queue){ .lease = 10 * MQ_MS }, 1, 1);
+	return make(s, &(struct mqbus_queue_options){ .lease = 10 * MQ_MS }, 1, 1);
 }
 
 static int act_nack(struct scene *s)
@@ -118,7 +118,7 @@ static int act_nothing(struct scene *s)
 /* We have all that we may have, and there is more */
 static int set_no_credit(struct scene *s)
 {
-	int line = make(s, &(struct mqbus_queue){ .credit = 1 }, 2, 0);
+	int line = make(s, &(struct mqbus_queue_options){ .credit = 1 }, 2, 0);
 
 	if (line)
 		return line;
@@ -141,7 +141,7 @@ static int act_credit(struct scene *s)
 /* The group has all that it may have in flight, and there is more */
 static int set_inflight(struct scene *s)
 {
-	int line = make(s, &(struct mqbus_queue){ .max_inflight = 4 }, 2, 1);
+	int line = make(s, &(struct mqbus_queue_options){ .max_inflight = 4 }, 2, 1);
 
 	if (line)
 		return line;
@@ -181,7 +181,7 @@ static int act_inflight(struct scene *s)
 /* The other one has a record of the key that all the others have too */
 static int set_key(struct scene *s)
 {
-	int line = make(s, &(struct mqbus_queue){ .flags = MQBUS_QUEUE_F_KEY_EXCLUSIVE,
+	int line = make(s, &(struct mqbus_queue_options){ .flags = MQBUS_QUEUE_F_KEY_EXCLUSIVE,
 						  .max_inflight = 2 }, 0, 0), i;
 
 	if (line)
@@ -226,7 +226,7 @@ static int act_seek(struct scene *s)
 
 static int set_paused(struct scene *s)
 {
-	int line = make(s, &(struct mqbus_queue){}, 1, 0);
+	int line = make(s, &(struct mqbus_queue_options){}, 1, 0);
 
 	if (line)
 		return line;

@@ -5,7 +5,7 @@
 #include "wake.h"
 
 /* A topic of @parts partitions with a group "g", and a producer */
-static int make(struct scene *s, __u32 parts, const struct mqbus_stream *options)
+static int make(struct scene *s, __u32 parts, const struct mqbus_stream_options *options)
 {
 	MUST(!mq_create(s->ctl, s->topic, .size = 4096, .partitions = parts));
 	MUST(!mq_stream_args(s->ctl, s->topic, "g", options));
@@ -29,7 +29,7 @@ static int join(struct scene *s, int *fd, const char *id)
 
 static int set_alone(struct scene *s)
 {
-	return make(s, 2, &(struct mqbus_stream){}) ?: join(s, &s->a, "a");
+	return make(s, 2, &(struct mqbus_stream_options){}) ?: join(s, &s->a, "a");
 }
 
 static int act_publish_one(struct scene *s)
@@ -71,7 +71,7 @@ static int set_dead_letters(struct scene *s)
 	if (line)
 		return line;
 	MUST(!mq_create(s->ctl, s->other, .size = 4096, .max_record = 512));
-	MUST(!mq_queue(s->ctl, s->other, "q", s->topic, .limit = 1));
+	MUST(!mq_queue(s->ctl, s->other, "q", s->topic, .max_attempts = 1));
 	close(s->fd);
 	s->fd = mq_producer(s->other, 0);
 	MUST(mq_put(s->fd, "12345678", 8, 0) == 1);
@@ -87,19 +87,19 @@ static int act_nack(struct scene *s)
 }
 
 /* Another one has the only partition, and has not looked at its record */
-static int set_standby(struct scene *s, const struct mqbus_stream *options)
+static int set_standby(struct scene *s, const struct mqbus_stream_options *options)
 {
 	return make(s, 1, options) ?: join(s, &s->b, "b") ?: join(s, &s->a, "a") ?: put(s, 0);
 }
 
 static int set_standby_plain(struct scene *s)
 {
-	return set_standby(s, &(struct mqbus_stream){});
+	return set_standby(s, &(struct mqbus_stream_options){});
 }
 
 static int set_standby_grace(struct scene *s)
 {
-	return set_standby(s, &(struct mqbus_stream){ .grace = 10 * MQ_MS });
+	return set_standby(s, &(struct mqbus_stream_options){ .grace = 10 * MQ_MS });
 }
 
 static int act_other_leaves(struct scene *s)
@@ -112,7 +112,7 @@ static int act_other_leaves(struct scene *s)
 /*
  * Another one works on both partitions, of which one is wanted back for us; there is more in it.
  */
-static int set_wanted(struct scene *s, const struct mqbus_stream *options)
+static int set_wanted(struct scene *s, const struct mqbus_stream_options *options)
 {
 	int line = make(s, 2, options) ?: join(s, &s->b, "b") ?: put(s, 0) ?: put(s, 1);
 
@@ -124,12 +124,12 @@ static int set_wanted(struct scene *s, const struct mqbus_stream *options)
 
 static int set_wanted_plain(struct scene *s)
 {
-	return set_wanted(s, &(struct mqbus_stream){});
+	return set_wanted(s, &(struct mqbus_stream_options){});
 }
 
 static int set_wanted_soon(struct scene *s)
 {
-	return set_wanted(s, &(struct mqbus_stream){ .rebalance_timeout = 10 * MQ_MS });
+	return set_wanted(s, &(struct mqbus_stream_options){ .rebalance_timeout = 10 * MQ_MS });
 }
 
 static int act_other_commits(struct scene *s)
@@ -173,7 +173,7 @@ static int act_nothing(struct scene *s)
 }
 
 /* We work on both partitions */
-static int set_working(struct scene *s, const struct mqbus_stream *options)
+static int set_working(struct scene *s, const struct mqbus_stream_options *options)
 {
 	int line = make(s, 2, options) ?: join(s, &s->a, "a") ?: put(s, 0) ?: put(s, 1);
 
@@ -185,7 +185,7 @@ static int set_working(struct scene *s, const struct mqbus_stream *options)
 
 static int set_working_plain(struct scene *s)
 {
-	return set_working(s, &(struct mqbus_stream){});
+	return set_working(s, &(struct mqbus_stream_options){});
 }
 
 static int act_other_joins(struct scene *s)
@@ -194,7 +194,7 @@ static int act_other_joins(struct scene *s)
 }
 
 /* And know that one of them is wanted back */
-static int set_told(struct scene *s, const struct mqbus_stream *options)
+static int set_told(struct scene *s, const struct mqbus_stream_options *options)
 {
 	int line = set_working(s, options) ?: act_other_joins(s);
 
@@ -207,7 +207,7 @@ static int set_told(struct scene *s, const struct mqbus_stream *options)
 /* Soon its time is over; not before it was told, however slow this is */
 static int set_told_soon(struct scene *s)
 {
-	struct mqbus_stream options = { .rebalance_timeout = 10 * MQ_MS };
+	struct mqbus_stream_options options = { .rebalance_timeout = 10 * MQ_MS };
 	int line;
 
 	while ((line = set_told(s, &options)) && options.rebalance_timeout < MQ_SEC) {
@@ -223,7 +223,7 @@ static int set_told_soon(struct scene *s)
 /* And there is more in it, which is not for us, as long as the other one is there */
 static int set_told_more(struct scene *s)
 {
-	return set_told(s, &(struct mqbus_stream){}) ?: put(s, s->r[0].partition);
+	return set_told(s, &(struct mqbus_stream_options){}) ?: put(s, s->r[0].partition);
 }
 
 static int act_same_id(struct scene *s)

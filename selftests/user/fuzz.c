@@ -137,7 +137,7 @@ static void fuzz_format(const char *s, size_t len)
 static void fuzz_options(char *s)
 {
 	struct place_spec place;
-	struct mqbus_queue queue;
+	struct mqbus_queue_options queue;
 	__u32 u32, u32b;
 	__s64 s64;
 	__u64 u64;

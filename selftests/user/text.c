@@ -81,7 +81,7 @@ static void test_backoffs(void)
 		"", ":", "1:", "2s:1s", "1:2:", "1:2:0", "1:2:x", "1:2:3:", "1:2:3:%", "1:2:3:4:5",
 		"-1", "1:2:3:4%%", "1:2:99999999999", "1:2:3:00000000000000000000000000000000001",
 	};
-	struct mqbus_queue queue;
+	struct mqbus_queue_options queue;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++)

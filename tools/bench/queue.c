@@ -54,7 +54,7 @@ static int results_setup(const struct bench *b)
 
 static int queue_setup(struct bench *b)
 {
-	struct mqbus_queue queue = { .max_inflight = 2 * b->consumers * b->batch };
+	struct mqbus_queue_options queue = { .max_inflight = 2 * b->consumers * b->batch };
 	int ret;
 
 	if (queue.max_inflight < MQBUS_INFLIGHT_DEFAULT)

@@ -154,7 +154,7 @@ static int window_run(struct bench *b, struct window *w, struct bench_settle *re
 static int window_open(struct bench *b, struct window *w)
 {
 	/* From the oldest to the newest there may be twice as many as are held */
-	struct mqbus_queue queue = { .max_inflight = 2 * b->inflight };
+	struct mqbus_queue_options queue = { .max_inflight = 2 * b->inflight };
 	char *data = calloc(1, b->size);
 	__u32 i;
 	int ret;

@@ -242,7 +242,7 @@ int parse_share(const char *s, __u32 *out)
 	return 0;
 }
 
-int parse_backoff(const char *s, struct mqbus_queue *queue)
+int parse_backoff(const char *s, struct mqbus_queue_options *queue)
 {
 	__u64 min, max = 30 * NS_PER_SEC;
 	__u32 factor = 200, jitter = 0;

@@ -33,7 +33,7 @@ int parse_share(const char *s, __u32 *out);
 /* The next power of two, unless it is one. */
 int parse_round_up(__u64 *size);
 /* MIN[:MAX[:FACTOR[:JITTER%]]] into the backoff of a queue. */
-int parse_backoff(const char *s, struct mqbus_queue *queue);
+int parse_backoff(const char *s, struct mqbus_queue_options *queue);
 #define BACKOFF_EXPECTED \
 	"MIN[:MAX[:FACTOR[:JITTER%]]] such as 100ms:30s:2:20%, MAX not less than MIN"
 

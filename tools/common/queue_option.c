@@ -25,16 +25,16 @@ static int take_number(const char *option, __u32 *out)
 	return STATUS_OK;
 }
 
-static int take_limit(struct mqbus_queue *queue)
+static int take_limit(struct mqbus_queue_options *queue)
 {
 	if (!strcmp(optarg, "none"))
-		queue->limit = MQBUS_ANY;
-	else if (parse_u32(optarg, MQBUS_ANY - 1, &queue->limit) || !queue->limit)
+		queue->max_attempts = MQBUS_ANY;
+	else if (parse_u32(optarg, MQBUS_ANY - 1, &queue->max_attempts) || !queue->max_attempts)
 		return cmd_bad_value("--limit", optarg, "1 or more failures, or none");
 	return STATUS_OK;
 }
 
-static int take_dlq(struct mqbus_queue *queue)
+static int take_dlq(struct mqbus_queue_options *queue)
 {
 	const char *name = strcmp(optarg, "none") ? optarg : "";
 
@@ -46,7 +46,7 @@ static int take_dlq(struct mqbus_queue *queue)
 	return STATUS_OK;
 }
 
-static int take_retry_size(struct mqbus_queue *queue)
+static int take_retry_size(struct mqbus_queue_options *queue)
 {
 	__u64 size;
 
@@ -62,12 +62,12 @@ static int take_option(void *into, int key)
 		[OPT_MAX_INFLIGHT - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_MAX_INFLIGHT,
 		[OPT_CREDIT - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_CREDIT,
 		[OPT_LEASE - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_LEASE,
-		[OPT_LIMIT - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_LIMIT,
+		[OPT_LIMIT - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_MAX_ATTEMPTS,
 		[OPT_BACKOFF - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_BACKOFF,
 		[OPT_DLQ - OPT_MAX_INFLIGHT] = MQBUS_GROUP_SET_DLQ,
 	};
 	struct queue_options *options = into;
-	struct mqbus_queue *queue = &options->queue;
+	struct mqbus_queue_options *queue = &options->queue;
 
 	if (key < OPT_AT_MOST_ONCE)
 		options->fields |= fields[key - OPT_MAX_INFLIGHT];
@@ -138,7 +138,7 @@ const struct option_table queue_option_fixed = {
 static int report_range(const struct error_subject *s, const struct queue_options *options,
 			__u32 made)
 {
-	const struct mqbus_queue *q = &options->queue;
+	const struct mqbus_queue_options *q = &options->queue;
 	__u32 factor = q->backoff_factor ? q->backoff_factor : 200;
 
 	if (q->max_inflight > MQBUS_INFLIGHT_MAX)
@@ -147,9 +147,9 @@ static int report_range(const struct error_subject *s, const struct queue_option
 	if (q->credit > MQBUS_INFLIGHT_MAX)
 		return error_say(s, "a member may hold up to %u records, not %u (--credit)",
 				 MQBUS_INFLIGHT_MAX, q->credit);
-	if (q->limit > MQBUS_LIMIT_MAX && q->limit != MQBUS_ANY)
+	if (q->max_attempts > MQBUS_ATTEMPTS_MAX && q->max_attempts != MQBUS_ANY)
 		return error_say(s, "a limit is 1 to %u failures or none, not %u (--limit)",
-				 MQBUS_LIMIT_MAX, q->limit);
+				 MQBUS_ATTEMPTS_MAX, q->max_attempts);
 	if (q->lease > MQBUS_DELAY_MAX)
 		return error_say(s, "a lease lasts up to 30 days (--lease)");
 	if (q->backoff_min > MQBUS_DELAY_MAX || q->backoff_max > MQBUS_DELAY_MAX)
@@ -173,16 +173,16 @@ static int report_range(const struct error_subject *s, const struct queue_option
 static int report_error(struct error_subject *s, const struct queue_options *options, int err,
 			bool made)
 {
-	const struct mqbus_queue *q = &options->queue;
+	const struct mqbus_queue_options *q = &options->queue;
 
 	s->dlq = *q->dlq ? q->dlq : NULL;
 	s->bytes = q->max_inflight ? q->max_inflight : MQBUS_INFLIGHT_DEFAULT;
 	if (err == -ERANGE)
 		return report_range(s, options, made);
-	if (err == -EINVAL && q->limit && q->limit != MQBUS_ANY && !s->dlq)
+	if (err == -EINVAL && q->max_attempts && q->max_attempts != MQBUS_ANY && !s->dlq)
 		return error_say(s,
 				 "after %u failures there would be nowhere for a record to go: name a topic of dead letters (--dlq), or no limit (--limit none)",
-				 q->limit);
+				 q->max_attempts);
 	if (err == -EMSGSIZE && !s->dlq)
 		return error_say(s,
 				 "two of the largest records would not fit into the retry ring (--retry-size; topic show: max record)");
@@ -221,7 +221,7 @@ int queue_option_letters(const char *topic, const char *group)
 		.topic = topic,
 		.group = group,
 	};
-	struct mqbus_queue queue = { .limit = MQBUS_ANY };
+	struct mqbus_queue_options queue = { .max_attempts = MQBUS_ANY };
 	struct mqbus_admin_topic found;
 	__u64 room;
 	int ret;

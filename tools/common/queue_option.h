@@ -22,7 +22,7 @@
  * @fixed: whether an option was given that only a new group can have
  */
 struct queue_options {
-	struct mqbus_queue queue;
+	struct mqbus_queue_options queue;
 	__u32 fields;
 	bool fixed;
 };

@@ -122,7 +122,7 @@ static json_t *group_json(const struct mqbus_admin_group *g, __u64 lag, __u64 lo
 			  "lag", (json_int_t)lag,
 			  "lost", (json_int_t)lost,
 			  "paused", (int)g->paused,
-			  "lag_limit", (json_int_t)g->lag_limit);
+			  "lag_limit", (json_int_t)g->lag_threshold);
 	if (g->type == MQBUS_GROUP_QUEUE)
 		json_object_set_new(group, "queue", report_queue_json(&g->queue));
 	else
@@ -369,8 +369,8 @@ int report_group(const struct mqbus_admin_group *partitions, size_t n, bool json
 	output_field("generation", "%u", g->generation);
 	if (g->paused)
 		output_field("paused", "yes");
-	if (g->lag_limit)
-		output_field("lag limit", "%llu", g->lag_limit);
+	if (g->lag_threshold)
+		output_field("lag limit", "%llu", g->lag_threshold);
 	if (g->type == MQBUS_GROUP_QUEUE)
 		report_queue(&g->queue);
 	else

@@ -14,10 +14,10 @@ static void print_options(const struct mqbus_admin_queue *q)
 		output_field("keys", "one record of a key at a time");
 	output_field("lease", "%s",
 		     q->lease ? output_duration(a, q->lease) : "as long as the member lives");
-	if (q->limit == MQBUS_ANY)
+	if (q->max_attempts == MQBUS_ANY)
 		output_field("limit", "none");
 	else
-		output_field("limit", "%u failures", q->limit);
+		output_field("limit", "%u failures", q->max_attempts);
 	if (q->backoff_min)
 		output_field("backoff", "%s to %s, times %g, less up to %u%%",
 			     output_duration(a, q->backoff_min), output_duration(b, q->backoff_max),
@@ -61,7 +61,7 @@ void report_queue(const struct mqbus_admin_queue *q)
 
 static json_t *options_json(const struct mqbus_admin_queue *q)
 {
-	json_t *limit = q->limit == MQBUS_ANY ? json_null() : json_integer(q->limit);
+	json_t *limit = q->max_attempts == MQBUS_ANY ? json_null() : json_integer(q->max_attempts);
 	json_t *dlq = *q->dlq ? json_string(q->dlq) : json_null();
 
 	return json_pack("{s:b s:b s:I s:I s:o s:I s:I s:I s:f s:I s:I s:o s:I}",

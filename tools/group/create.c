@@ -20,25 +20,25 @@ enum { OPT_MODE = OPTION_LONG, OPT_REBALANCE_TIMEOUT, OPT_GRACE, OPT_LAG_LIMIT }
  * @stream: options of a stream group
  * @fields: bits of MQBUS_GROUP_SET_*: which of them were given
  * @queue: options of a queue group
- * @lag_limit: of either type
- * @limited: whether @lag_limit was given
+ * @lag_threshold: of either type
+ * @limited: whether @lag_threshold was given
  */
 struct group_options {
 	__u32 type;
 	bool typed;
 	struct place_spec place;
 	__u32 mode;
-	struct mqbus_stream stream;
+	struct mqbus_stream_options stream;
 	__u32 fields;
 	struct queue_options queue;
-	__u64 lag_limit;
+	__u64 lag_threshold;
 	bool limited;
 };
 
 static int take_option(void *into, int key)
 {
 	struct group_options *options = into;
-	struct mqbus_stream *stream = &options->stream;
+	struct mqbus_stream_options *stream = &options->stream;
 	__u64 v = MQBUS_WAIT_FOREVER;
 
 	switch (key) {
@@ -70,7 +70,7 @@ static int take_option(void *into, int key)
 		options->fields |= MQBUS_GROUP_SET_GRACE;
 		break;
 	case OPT_LAG_LIMIT:
-		if (parse_number(optarg, ~0ULL, &options->lag_limit))
+		if (parse_number(optarg, ~0ULL, &options->lag_threshold))
 			return cmd_bad_value("--lag-limit", optarg, "a number of records");
 		options->limited = true;
 		break;
@@ -140,7 +140,7 @@ static int limit_set(const struct error_subject *subject, const struct group_opt
 
 	if (!group->limited)
 		return STATUS_OK;
-	ret = mqbus_group_lag_limit(subject->topic, subject->group, group->lag_limit);
+	ret = mqbus_group_lag_threshold(subject->topic, subject->group, group->lag_threshold);
 	return ret ? error_report(subject, ret) : STATUS_OK;
 }
 

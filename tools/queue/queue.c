@@ -96,7 +96,7 @@ static int make_topic(struct work_queue *w)
 static int make_group(struct work_queue *w)
 {
 	struct error_subject subject = { .topic = w->topic, .group = w->group };
-	const struct mqbus_queue *queue = &w->options.queue;
+	const struct mqbus_queue_options *queue = &w->options.queue;
 	int ret;
 
 	ret = queue_option_create(&subject, MQBUS_WHENCE_EARLIEST, 0, w->of_topic.config.mode,
@@ -107,11 +107,11 @@ static int make_group(struct work_queue *w)
 	       queue->max_inflight ? queue->max_inflight : MQBUS_INFLIGHT_DEFAULT);
 	if (!*queue->dlq)
 		printf(", no dead letters\n");
-	else if (queue->limit == MQBUS_ANY)
+	else if (queue->max_attempts == MQBUS_ANY)
 		printf(", dead letters only when rejected\n");
 	else
 		printf(", dead letters after %u failures\n",
-		       queue->limit ? queue->limit : MQBUS_LIMIT_DEFAULT);
+		       queue->max_attempts ? queue->max_attempts : MQBUS_ATTEMPTS_DEFAULT);
 	return STATUS_OK;
 }
 

@@ -42,7 +42,7 @@ static const struct figure group_figures[] = {
 	{ "lag_records", "Records published and not settled.", GROUP(lag) },
 	{ "lag", "Time since the oldest record that is not settled was stored.",
 	  .ns = true, GROUP(lag_time) },
-	{ "lag_limit_records", "Lag above which an event tells; 0 is none.", GROUP(lag_limit) },
+	{ "lag_limit_records", "Lag above which an event tells; 0 is none.", GROUP(lag_threshold) },
 	{ "settled_records", "Records settled of all ever published; a seek moves it.",
 	  GROUP(settled) },
 	{ "held_records", "Records handed out and not settled.", GROUP(held) },

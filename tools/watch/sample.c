@@ -33,7 +33,7 @@ static void group_begin(struct sample_group *sum, const struct mqbus_admin_group
 	sum->type = g->type;
 	sum->members = g->members;
 	sum->paused = g->paused;
-	sum->lag_limit = g->lag_limit;
+	sum->lag_threshold = g->lag_threshold;
 	sum->queue = g->queue;
 	sum->held = g->queue.inflight;
 	sum->delivered = g->queue.delivered;

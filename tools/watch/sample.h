@@ -17,7 +17,7 @@
  * @paused: it hands out nothing
  * @lag: records published and not settled
  * @lag_time: ns since the oldest of them was stored
- * @lag_limit: lag above which an event tells, or 0
+ * @lag_threshold: lag above which an event tells, or 0
  * @settled: records that are settled, or went, of all that were ever published
  * @held: records that were handed out and are not settled
  * @delivered: records handed out, each time counted
@@ -34,7 +34,7 @@ struct sample_group {
 	__u32 paused;
 	__u64 lag;
 	__u64 lag_time;
-	__u64 lag_limit;
+	__u64 lag_threshold;
 	__u64 settled;
 	__u64 held;
 	__u64 delivered;

@@ -124,8 +124,8 @@
 /* Bytes of a retry ring */
 #define MQBUS_RETRY_MAX		(64ULL << 20)
 /* Failures after which a record is a dead letter */
-#define MQBUS_LIMIT_MAX		1000
-#define MQBUS_LIMIT_DEFAULT	5
+#define MQBUS_ATTEMPTS_MAX		1000
+#define MQBUS_ATTEMPTS_DEFAULT	5
 /* ns: longest lease, delay and backoff (30 days) */
 #define MQBUS_DELAY_MAX		(30ULL * 24 * 3600 * 1000000000)
 /* Leases and settlements in one %MQBUS_IOC_LEASE */
@@ -444,11 +444,11 @@ enum mqbus_group_type {
 };
 
 /**
- * struct mqbus_queue - how a queue group works
+ * struct mqbus_queue_options - how a queue group works
  * @flags: bits of MQBUS_QUEUE_F_*
  * @max_inflight: records that may be in flight at a time; 0: 1024
  * @credit: of these, how many one member may hold; 0: no limit of its own
- * @limit: failures after which a record is a dead letter; 0: 5; MQBUS_ANY:
+ * @max_attempts: failures after which a record is a dead letter; 0: 5; MQBUS_ANY:
  *	never. Without @dlq it must be 0 or MQBUS_ANY: there a record is tried for
  *	ever, since nothing else could be done without losing it.
  * @lease: ns that a member has for a record; 0: as long as its file is open
@@ -478,7 +478,7 @@ enum mqbus_group_type {
  * its turn. A record that a member has leased there does not stop others from coming and
  * going, however long it is leased; only that they do not fit across it.
  *
- * **Dead letters.** After @limit failures, or when it is rejected, a record is
+ * **Dead letters.** After @max_attempts failures, or when it is rejected, a record is
  * appended to @dlq and settled in one step. Its key, routing key, value, schema and
  * headers stay; headers that begin with %MQBUS_DLQ_PREFIX are replaced by:
  *
@@ -512,11 +512,11 @@ enum mqbus_group_type {
  *
  * Topics of %MQBUS_FULL_EVICT have no queue groups: what is leased must stay.
  */
-struct mqbus_queue {
+struct mqbus_queue_options {
 	__u32 flags;
 	__u32 max_inflight;
 	__u32 credit;
-	__u32 limit;
+	__u32 max_attempts;
 	__u64 lease;
 	__u64 backoff_min;
 	__u64 backoff_max;
@@ -544,7 +544,7 @@ struct mqbus_queue {
 #define __MQBUS_QUEUE_F_ALL	(MQBUS_QUEUE_F_AT_MOST_ONCE | MQBUS_QUEUE_F_KEY_EXCLUSIVE)
 
 /**
- * struct mqbus_stream - how a stream group shares out its partitions
+ * struct mqbus_stream_options - how a stream group shares out its partitions
  * @rebalance_timeout: ns that a member has to let go of a partition which is to go to
  *	another one, before it is fenced; 0: 60 s; %MQBUS_WAIT_FOREVER: it is never
  * @grace: ns for which the partitions of a member that joined with an id are kept
@@ -553,7 +553,7 @@ struct mqbus_queue {
  *
  * At most %MQBUS_DELAY_MAX each (ERANGE). See &struct mqbus_join for what they do.
  */
-struct mqbus_stream {
+struct mqbus_stream_options {
 	__u64 rebalance_timeout;
 	__u64 grace;
 	__u64 __reserved;
@@ -588,8 +588,8 @@ struct mqbus_group_create {
 	__u64 value;
 	char topic[MQBUS_NAME_SIZE];
 	char group[MQBUS_NAME_SIZE];
-	struct mqbus_queue queue;
-	struct mqbus_stream stream;
+	struct mqbus_queue_options queue;
+	struct mqbus_stream_options stream;
 };
 
 /**
@@ -603,7 +603,7 @@ struct mqbus_group_create {
  * @paused: 1: the group hands out nothing: its members wait as if there were no
  *	records, but settle, commit and leave as always, and it holds its space; 0: it does
  * @__reserved: must be 0
- * @lag_limit: records of lag, over all partitions, above which an event tells, and again
+ * @lag_threshold: records of lag, over all partitions, above which an event tells, and again
  *	when the lag is below 80 percent of it; it is looked at once a second; 0: none
  *
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. Holds for
@@ -618,16 +618,16 @@ struct mqbus_group_set {
 	__u32 fields;
 	char topic[MQBUS_NAME_SIZE];
 	char group[MQBUS_NAME_SIZE];
-	struct mqbus_queue queue;
-	struct mqbus_stream stream;
+	struct mqbus_queue_options queue;
+	struct mqbus_stream_options stream;
 	__u32 paused;
 	__u32 __reserved;
-	__u64 lag_limit;
+	__u64 lag_threshold;
 };
 
 #define MQBUS_GROUP_SET_MAX_INFLIGHT	(1U << 0)
 #define MQBUS_GROUP_SET_CREDIT		(1U << 1)
-#define MQBUS_GROUP_SET_LIMIT		(1U << 2)
+#define MQBUS_GROUP_SET_MAX_ATTEMPTS		(1U << 2)
 #define MQBUS_GROUP_SET_LEASE		(1U << 3)
 /* All four of the backoff */
 #define MQBUS_GROUP_SET_BACKOFF		(1U << 4)
@@ -636,7 +636,7 @@ struct mqbus_group_set {
 #define MQBUS_GROUP_SET_GRACE		(1U << 7)
 /* Of any group */
 #define MQBUS_GROUP_SET_PAUSED		(1U << 8)
-#define MQBUS_GROUP_SET_LAG_LIMIT	(1U << 9)
+#define MQBUS_GROUP_SET_LAG_THRESHOLD	(1U << 9)
 #define __MQBUS_GROUP_SET_ALL		((1U << 10) - 1)
 
 /**

@@ -16,7 +16,7 @@ static void decode_queue(struct nlattr *nest, struct mqbus_admin_queue *q)
 	q->flags = mqbus_attr_u32(tb[MQBUS_A_QUEUE_FLAGS]);
 	q->max_inflight = mqbus_attr_u32(tb[MQBUS_A_QUEUE_MAX_INFLIGHT]);
 	q->credit = mqbus_attr_u32(tb[MQBUS_A_QUEUE_CREDIT]);
-	q->limit = mqbus_attr_u32(tb[MQBUS_A_QUEUE_LIMIT]);
+	q->max_attempts = mqbus_attr_u32(tb[MQBUS_A_QUEUE_MAX_ATTEMPTS]);
 	q->lease = mqbus_attr_u64(tb[MQBUS_A_QUEUE_LEASE]);
 	q->backoff_min = mqbus_attr_u64(tb[MQBUS_A_QUEUE_BACKOFF_MIN]);
 	q->backoff_max = mqbus_attr_u64(tb[MQBUS_A_QUEUE_BACKOFF_MAX]);
@@ -60,7 +60,7 @@ static void decode_whole(struct nlattr **tb, struct mqbus_admin_group *g)
 	g->paused = !!tb[MQBUS_A_GROUP_PAUSED];
 	g->rebalance_timeout = mqbus_attr_u64(tb[MQBUS_A_GROUP_REBALANCE_TIMEOUT]);
 	g->grace = mqbus_attr_u64(tb[MQBUS_A_GROUP_GRACE]);
-	g->lag_limit = mqbus_attr_u64(tb[MQBUS_A_GROUP_LAG_LIMIT]);
+	g->lag_threshold = mqbus_attr_u64(tb[MQBUS_A_GROUP_LAG_THRESHOLD]);
 	decode_queue(tb[MQBUS_A_GROUP_QUEUE], &g->queue);
 }
 

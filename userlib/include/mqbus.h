@@ -101,27 +101,27 @@ int mqbus_group_create(const char *topic, const char *group,
 /* The same with options; @stream as in <linux/mqbus.h>, NULL for the kernel's defaults. */
 int mqbus_stream_create(const char *topic, const char *group,
 			enum mqbus_whence whence, uint64_t value, uint32_t mode,
-			const struct mqbus_stream *stream);
+			const struct mqbus_stream_options *stream);
 /*
  * A queue group, whose members are workers; @queue as in <linux/mqbus.h>, NULL for
  * the kernel's defaults.
  */
 int mqbus_queue_create(const char *topic, const char *group,
 		       enum mqbus_whence whence, uint64_t value, uint32_t mode,
-		       const struct mqbus_queue *queue);
+		       const struct mqbus_queue_options *queue);
 /* Change what @fields (bits of MQBUS_GROUP_SET_*) say of a queue group. */
 int mqbus_queue_set(const char *topic, const char *group, uint32_t fields,
-		    const struct mqbus_queue *queue);
+		    const struct mqbus_queue_options *queue);
 /* The same of a stream group. */
 int mqbus_stream_set(const char *topic, const char *group, uint32_t fields,
-		     const struct mqbus_stream *stream);
+		     const struct mqbus_stream_options *stream);
 /*
  * A group that is paused hands out nothing; its members wait as if there were no
  * records, but settle and commit as always.
  */
 int mqbus_group_pause(const char *topic, const char *group, int paused);
 /* Records of lag above which an event tells; 0: none. */
-int mqbus_group_lag_limit(const char *topic, const char *group, uint64_t records);
+int mqbus_group_lag_threshold(const char *topic, const char *group, uint64_t records);
 /* @force: also when it has members, who then get -EIDRM. */
 int mqbus_group_delete(const char *topic, const char *group, int force);
 /*

@@ -79,7 +79,7 @@ struct mqbus_admin_queue {
 	__u32 flags;			/* MQBUS_QUEUE_F_* */
 	__u32 max_inflight;
 	__u32 credit;
-	__u32 limit;			/* MQBUS_ANY is none */
+	__u32 max_attempts;			/* MQBUS_ANY is none */
 	__u64 lease;			/* ns; 0 is as long as the member lives */
 	__u64 backoff_min;		/* ns */
 	__u64 backoff_max;
@@ -134,7 +134,7 @@ struct mqbus_admin_group {
 	__u64 lag_time;			/* ns since the oldest record of the lag was stored */
 	__u64 delivered;		/* of a stream group; see the queue for the others */
 	__u64 redelivered;
-	__u64 lag_limit;		/* of all partitions, above it there is an event; 0: none */
+	__u64 lag_threshold;		/* of all partitions, above it there is an event; 0: none */
 	struct mqbus_admin_queue queue;	/* zero for a stream group */
 };
 

@@ -19,7 +19,7 @@ int mqbus_group_create(const char *topic, const char *group,
 
 int mqbus_stream_create(const char *topic, const char *group,
 			enum mqbus_whence whence, uint64_t value, uint32_t mode,
-			const struct mqbus_stream *stream)
+			const struct mqbus_stream_options *stream)
 {
 	struct mqbus_group_create arg = {
 		.type = MQBUS_GROUP_STREAM,
@@ -35,7 +35,7 @@ int mqbus_stream_create(const char *topic, const char *group,
 
 int mqbus_queue_create(const char *topic, const char *group,
 		       enum mqbus_whence whence, uint64_t value, uint32_t mode,
-		       const struct mqbus_queue *queue)
+		       const struct mqbus_queue_options *queue)
 {
 	struct mqbus_group_create arg = {
 		.type = MQBUS_GROUP_QUEUE,
@@ -60,7 +60,7 @@ static int group_set(const char *topic, const char *group, struct mqbus_group_se
 }
 
 int mqbus_queue_set(const char *topic, const char *group, uint32_t fields,
-		    const struct mqbus_queue *queue)
+		    const struct mqbus_queue_options *queue)
 {
 	struct mqbus_group_set arg = { .fields = fields, .queue = *queue };
 
@@ -68,7 +68,7 @@ int mqbus_queue_set(const char *topic, const char *group, uint32_t fields,
 }
 
 int mqbus_stream_set(const char *topic, const char *group, uint32_t fields,
-		     const struct mqbus_stream *stream)
+		     const struct mqbus_stream_options *stream)
 {
 	struct mqbus_group_set arg = { .fields = fields, .stream = *stream };
 
@@ -85,11 +85,11 @@ int mqbus_group_pause(const char *topic, const char *group, int paused)
 	return group_set(topic, group, &arg);
 }
 
-int mqbus_group_lag_limit(const char *topic, const char *group, uint64_t records)
+int mqbus_group_lag_threshold(const char *topic, const char *group, uint64_t records)
 {
 	struct mqbus_group_set arg = {
-		.fields = MQBUS_GROUP_SET_LAG_LIMIT,
-		.lag_limit = records,
+		.fields = MQBUS_GROUP_SET_LAG_THRESHOLD,
+		.lag_threshold = records,
 	};
 
 	return group_set(topic, group, &arg);
