@@ -73,10 +73,11 @@ static bool mode_allows(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
  * CAP_DAC_OVERRIDE.
  */
 bool mqbus_caller_may(const struct mqbus_caller *caller, kuid_t uid, kgid_t gid,
-		   umode_t mode, unsigned int want)
+		      umode_t mode, unsigned int want)
 {
 	const struct mqbus_right right = {
-		.groups = caller->cred->group_info, .uid = caller->cred->fsuid, .gid = caller->cred->fsgid,
+		.groups = caller->cred->group_info,
+		.uid = caller->cred->fsuid, .gid = caller->cred->fsgid,
 	};
 
 	return mode_allows(&right, uid, gid, mode, want) ||

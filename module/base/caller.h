@@ -44,7 +44,7 @@ struct mqbus_right {
 
 bool mqbus_caller_capable(const struct mqbus_caller *caller, int cap);
 bool mqbus_caller_may(const struct mqbus_caller *caller, kuid_t uid, kgid_t gid,
-		   umode_t mode, unsigned int want);
+		      umode_t mode, unsigned int want);
 void mqbus_right_get(struct mqbus_right *right, const struct mqbus_caller *caller);
 void mqbus_right_put(struct mqbus_right *right);
 bool mqbus_right_may(const struct mqbus_right *right, kuid_t uid, kgid_t gid,

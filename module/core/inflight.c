@@ -302,7 +302,7 @@ static u32 inflight_next(struct mqbus_inflight *f, u32 *steps, u32 *left, bool *
  * Return: how many.
  */
 u32 mqbus_inflight_take(struct mqbus_inflight *f, struct mqbus_holder *holder,
-		      struct mqbus_leased *out, u32 max, u64 end, u64 real, u32 *left)
+			struct mqbus_leased *out, u32 max, u64 end, u64 real, u32 *left)
 {
 	u32 steps = MQBUS_INFLIGHT_STEP, n, i;
 	bool fresh = false;
@@ -340,7 +340,7 @@ static bool source_ready(const struct mqbus_inflight *f, u32 partition)
  * back records, or see that what was settled is not what a partition waits for.
  */
 bool mqbus_inflight_ready(const struct mqbus_inflight *f, const struct mqbus_holder *holder,
-			u32 *left)
+			  u32 *left)
 {
 	u32 sources = min(*left, f->nr_sources), steps = MQBUS_INFLIGHT_STEP;
 

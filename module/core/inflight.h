@@ -247,21 +247,21 @@ void mqbus_inflight_place(struct mqbus_inflight *f, u32 partition);
 int mqbus_inflight_sit(struct mqbus_inflight *f, struct mqbus_holder *holder);
 void mqbus_inflight_stand(struct mqbus_inflight *f, struct mqbus_holder *holder);
 bool mqbus_inflight_ready(const struct mqbus_inflight *f, const struct mqbus_holder *holder,
-			u32 *left);
+			  u32 *left);
 u32 mqbus_inflight_take(struct mqbus_inflight *f, struct mqbus_holder *holder,
-		      struct mqbus_leased *out, u32 max, u64 end, u64 real, u32 *left);
+			struct mqbus_leased *out, u32 max, u64 end, u64 real, u32 *left);
 void mqbus_inflight_untake(struct mqbus_inflight *f, struct mqbus_holder *holder, u64 lease);
 int mqbus_inflight_find(const struct mqbus_inflight *f, const struct mqbus_holder *holder,
-		      u64 lease, u32 *i);
+			u64 lease, u32 *i);
 int mqbus_inflight_name(struct mqbus_inflight *f, const struct mqbus_holder *holder, u64 lease);
 void mqbus_inflight_unname(struct mqbus_inflight *f, u64 lease);
 int mqbus_inflight_settle(struct mqbus_inflight *f, struct mqbus_holder *holder,
-			const struct mqbus_settle *settle, struct mqbus_now *now);
+			  const struct mqbus_settle *settle, struct mqbus_now *now);
 u32 mqbus_inflight_settle_held(struct mqbus_inflight *f, struct mqbus_holder *holder,
-			     enum mqbus_settlement what, u32 max,
-			     struct mqbus_now *now);
+			       enum mqbus_settlement what, u32 max,
+			       struct mqbus_now *now);
 bool mqbus_inflight_leave(struct mqbus_inflight *f, struct mqbus_holder *holder, u32 max,
-			struct mqbus_now *now);
+			  struct mqbus_now *now);
 bool mqbus_inflight_tick(struct mqbus_inflight *f, u32 max, struct mqbus_now *now);
 void mqbus_inflight_buried(struct mqbus_inflight *f, u32 i);
 void mqbus_inflight_unburied(struct mqbus_inflight *f, u32 i);
@@ -269,7 +269,7 @@ void mqbus_inflight_rebury(struct mqbus_inflight *f);
 bool mqbus_inflight_stow(struct mqbus_inflight *f);
 bool mqbus_inflight_postpone(struct mqbus_inflight *f);
 bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retry_walk *walk,
-			     const u64 *ends);
+			       const u64 *ends);
 bool mqbus_inflight_forget(struct mqbus_inflight *f, u32 partition);
 void mqbus_inflight_forget_begin(struct mqbus_inflight *f);
 bool mqbus_inflight_forget_retry(struct mqbus_inflight *f, u32 first, u32 last);
@@ -307,7 +307,7 @@ static inline struct mqbus_entry *mqbus_inflight_entry(const struct mqbus_inflig
  * Return: that of a partition, or of the retry ring.
  */
 static inline struct mqbus_source *mqbus_inflight_source(const struct mqbus_inflight *f,
-						   const struct mqbus_entry *e)
+							 const struct mqbus_entry *e)
 {
 	return &f->sources[e->place == MQBUS_PLACE_RETRY ? f->nr_sources : e->partition];
 }

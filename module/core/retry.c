@@ -103,7 +103,8 @@ static void retry_turn(struct mqbus_inflight *f, struct mqbus_source *source)
 	mqbus_list_add(&f->table, &source->order, MQBUS_ORDER, i);
 }
 
-static enum retry_room retry_search(struct mqbus_inflight *f, struct mqbus_source *source, u32 bytes)
+static enum retry_room retry_search(struct mqbus_inflight *f, struct mqbus_source *source,
+				    u32 bytes)
 {
 	/* While records are forgotten all stay where they are */
 	if (f->walk != MQBUS_NONE)
@@ -218,7 +219,7 @@ bool mqbus_inflight_postpone(struct mqbus_inflight *f)
  * Return: whether it is to be called again.
  */
 bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retry_walk *walk,
-			     const u64 *ends)
+			       const u64 *ends)
 {
 	const struct mqbus_source *retry = &f->sources[f->nr_sources];
 	u32 i = retry->order.first, steps;

@@ -38,7 +38,8 @@ static bool entry_aside(const struct mqbus_entry *e)
 }
 
 /* What is to become of an entry that was leased, or has waited: it stands aside, or not. */
-static void entry_turn(struct mqbus_inflight *f, struct mqbus_entry *e, enum mqbus_entry_state state)
+static void entry_turn(struct mqbus_inflight *f, struct mqbus_entry *e,
+		       enum mqbus_entry_state state)
 {
 	struct mqbus_source *source = &f->sources[e->partition];
 
@@ -109,7 +110,7 @@ static void inflight_discard(struct mqbus_inflight *f, u32 i)
 }
 
 static void inflight_bury(struct mqbus_inflight *f, u32 i, const struct mqbus_holder *holder,
-			struct mqbus_now *now)
+			  struct mqbus_now *now)
 {
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
@@ -131,7 +132,7 @@ static void inflight_bury(struct mqbus_inflight *f, u32 i, const struct mqbus_ho
 
 /* @wait: ns until the next attempt; 0: as the backoff says, which a death ignores */
 static void inflight_fail(struct mqbus_inflight *f, u32 i, const struct mqbus_holder *holder,
-			enum mqbus_reason reason, u64 wait, struct mqbus_now *now)
+			  enum mqbus_reason reason, u64 wait, struct mqbus_now *now)
 {
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
@@ -166,7 +167,7 @@ static void inflight_fail(struct mqbus_inflight *f, u32 i, const struct mqbus_ho
  * Return: 0 if @holder has it, else a negative errno as of &struct mqbus_settle.
  */
 int mqbus_inflight_find(const struct mqbus_inflight *f, const struct mqbus_holder *holder,
-		      u64 lease, u32 *i)
+			u64 lease, u32 *i)
 {
 	struct mqbus_entry *e;
 	s32 ago;
@@ -279,7 +280,7 @@ static void lease_settle(struct mqbus_inflight *f, u32 i, struct mqbus_holder *h
  * Return: 0 or a negative errno as of &struct mqbus_settle.
  */
 int mqbus_inflight_settle(struct mqbus_inflight *f, struct mqbus_holder *holder,
-			const struct mqbus_settle *settle, struct mqbus_now *now)
+			  const struct mqbus_settle *settle, struct mqbus_now *now)
 {
 	u32 i;
 	int err = settle_check(settle) ?: mqbus_inflight_find(f, holder, settle->lease, &i);
@@ -304,8 +305,8 @@ int mqbus_inflight_settle(struct mqbus_inflight *f, struct mqbus_holder *holder,
  * Return: how many.
  */
 u32 mqbus_inflight_settle_held(struct mqbus_inflight *f, struct mqbus_holder *holder,
-			     enum mqbus_settlement what, u32 max,
-			     struct mqbus_now *now)
+			       enum mqbus_settlement what, u32 max,
+			       struct mqbus_now *now)
 {
 	u32 n;
 
@@ -326,7 +327,7 @@ u32 mqbus_inflight_settle_held(struct mqbus_inflight *f, struct mqbus_holder *ho
  * Return: whether it holds more.
  */
 bool mqbus_inflight_leave(struct mqbus_inflight *f, struct mqbus_holder *holder, u32 max,
-			struct mqbus_now *now)
+			  struct mqbus_now *now)
 {
 	while (max-- && holder->nr) {
 		u32 i = holder->leases.first;

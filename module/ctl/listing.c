@@ -25,7 +25,7 @@ bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct m
 {
 	return uid_eq(caller->cred->fsuid, mqbus_topic_uid(topic)) ||
 	       mqbus_caller_may(caller, mqbus_topic_uid(topic), mqbus_topic_gid(topic),
-			     READ_ONCE(topic->mode), MQBUS_MAY_READ);
+				READ_ONCE(topic->mode), MQBUS_MAY_READ);
 }
 
 /**

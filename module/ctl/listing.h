@@ -26,8 +26,10 @@ struct mqbus_part_state {
 };
 
 struct mqbus_part_state mqbus_listing_part(struct mqbus_topic *topic, u32 partition);
-bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct mqbus_caller *caller);
-bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_caller *caller);
+bool mqbus_listing_topic_visible(const struct mqbus_topic *topic,
+				 const struct mqbus_caller *caller);
+bool mqbus_listing_group_visible(const struct mqbus_group *group,
+				 const struct mqbus_caller *caller);
 int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 			const struct mqbus_caller *caller);
 int mqbus_listing_partition(struct sk_buff *skb, struct mqbus_topic *topic, u32 i);

@@ -40,7 +40,8 @@ static int topic_may(const struct mqbus_topic *topic, const struct mqbus_caller 
  * asked under the lock. The namespace's is not taken: nobody waits for a topic's lock with it.
  */
 static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
-			    const struct mqbus_caller *caller, const struct mqbus_topic_create *args)
+			    const struct mqbus_caller *caller,
+			    const struct mqbus_topic_create *args)
 {
 	kuid_t uid = topic->uid;
 	kgid_t gid = topic->gid;

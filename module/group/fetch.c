@@ -79,7 +79,7 @@ static void member_turn(struct mqbus_member *member, struct mqbus_slot *slot)
 
 /* Records of a partition were handed out, perhaps behind some that are lost. */
 static void member_report_lost(struct mqbus_member *member, u32 partition, u64 offset, u64 count,
-			u64 lost)
+			       u64 lost)
 {
 	if (count)
 		trace_deliver(member->group, pid_nr(member->pid), partition, offset, count, 0);
@@ -108,7 +108,7 @@ static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, 
 			continue;
 		r->partition = p;
 		member_report_lost(member, p, r->begin_offset, r->end_offset - r->begin_offset,
-			    slot->cursor.lost - lost);
+				   slot->cursor.lost - lost);
 		if (++n == max) {
 			member_turn(member, slot);
 			break;

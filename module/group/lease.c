@@ -189,7 +189,7 @@ static u32 settle_chunk(struct mqbus_member *member, struct mqbus_settle *settle
 }
 
 static int settle_results(const struct mqbus_lease *args, u32 at,
-			 const struct mqbus_settle *settles, u32 n)
+			  const struct mqbus_settle *settles, u32 n)
 {
 	u32 i;
 
@@ -244,7 +244,7 @@ static void settle_held(struct mqbus_member *member, struct mqbus_lease *args)
 		spin_lock(&q->group->lock);
 		if (!member->group->dead)
 			n = mqbus_inflight_settle_held(&q->inflight, &member->holder, what,
-						     MQBUS_INFLIGHT_STEP, &now);
+						       MQBUS_INFLIGHT_STEP, &now);
 		mqbus_queue_proceed(q);
 		args->settled += n;
 		cond_resched();

@@ -408,7 +408,8 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 	do {
 		/* Of a deleted group nothing holds the records where they were */
 		more = !group->dead &&
-		       mqbus_inflight_leave(&q->inflight, &member->holder, MQBUS_INFLIGHT_STEP, &now);
+		       mqbus_inflight_leave(&q->inflight, &member->holder, MQBUS_INFLIGHT_STEP,
+					    &now);
 		if (!more)
 			mqbus_inflight_stand(&q->inflight, &member->holder);
 		mqbus_queue_proceed(q);

@@ -84,7 +84,8 @@ u64 mqbus_queue_retry_size(const struct mqbus_queue_options *o, const struct mqb
 u32 mqbus_queue_entries(const struct mqbus_queue_options *o, const struct mqbus_topic *topic);
 int mqbus_queue_options_check(const struct mqbus_queue_options *o, const struct mqbus_topic *topic);
 void mqbus_queue_configure(struct mqbus_group_queue *q);
-void mqbus_queue_merge(struct mqbus_queue_options *to, const struct mqbus_queue_options *from, u32 fields);
+void mqbus_queue_merge(struct mqbus_queue_options *to, const struct mqbus_queue_options *from,
+		       u32 fields);
 
 /* As of struct mqbus_group_ops */
 int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic);

@@ -264,7 +264,7 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_caller *caller, con
 	if (!*topic)
 		return -ENOENT;
 	if (mqbus_caller_may(caller, mqbus_topic_uid(*topic), mqbus_topic_gid(*topic),
-			  READ_ONCE((*topic)->mode), want))
+			     READ_ONCE((*topic)->mode), want))
 		return 0;
 	mqbus_topic_put(*topic);
 	return -EACCES;

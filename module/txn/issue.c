@@ -182,7 +182,7 @@ static void op_settle(struct mqbus_op *op, struct mqbus_now *now)
 
 		if (q)
 			WARN_ON_ONCE(mqbus_inflight_settle(&q->inflight, &member->holder,
-							 &e->settle, now));
+							   &e->settle, now));
 		else
 			mqbus_member_commit_at(member, e->mark.partition, &e->mark.at);
 	}

@@ -291,7 +291,7 @@ static int op_copy(struct mqbus_transaction *t, u32 a, u32 *at)
 	}
 	/* If the answer cannot be written, nothing must happen */
 	if (op->user.places && clear_user(u64_to_user_ptr(op->user.places),
-					   (u64)op->user.count * op->user.place_size))
+					  (u64)op->user.count * op->user.place_size))
 		return mqbus_transact_failed(t, a, MQBUS_ANY, -EFAULT);
 	return 0;
 }

@@ -27,7 +27,7 @@
 
 /* Records of a producer cannot be stored now. Return: why. */
 static int op_refuse(struct mqbus_op *op, struct mqbus_obstacle *wait,
-		      const struct mqbus_refusal *refusal)
+		     const struct mqbus_refusal *refusal)
 {
 	wait->producer = op->producer;
 	wait->refusal = *refusal;

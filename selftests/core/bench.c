@@ -138,7 +138,8 @@ static void bench_lease(u32 nr, bool shuffled, u64 lease, u32 keys)
 				u64 end = lease ? now.mono + lease + k : 0;
 				u32 left = U32_MAX;
 
-				CHECK(mqbus_inflight_take(&g.w, &holder, &out[k], 1, end, 1, &left));
+				CHECK(mqbus_inflight_take(&g.w, &holder, &out[k], 1, end, 1,
+							  &left));
 			}
 			sum_ns += now_ns() - begin;
 			for (k = nr; shuffled && k > 1; k--) {

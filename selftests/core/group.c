@@ -122,7 +122,8 @@ static void scribble_retry(struct group *g)
 	u64 at = source->end, lap = source->ring->size, bytes = 0;
 	u32 i;
 
-	for (i = source->order.first; i != MQBUS_NONE; i = mqbus_inflight_entry(&g->w, i)->order.next) {
+	for (i = source->order.first; i != MQBUS_NONE;
+	     i = mqbus_inflight_entry(&g->w, i)->order.next) {
 		u64 pos = mqbus_inflight_entry(&g->w, i)->pos + lap;
 		u32 size = mqbus_inflight_record(&g->w, i)->size;
 

@@ -212,7 +212,8 @@ static void check_entry(struct sim *s, u32 i)
 		s->met[r->state == LEASED ? PASSED : MOVED]++;
 		r->pos = e->pos;
 	}
-	CHECK(group_whole(mqbus_inflight_record(&s->g.w, i), r->source, r->offset, r->size, r->key));
+	CHECK(group_whole(mqbus_inflight_record(&s->g.w, i), r->source, r->offset, r->size,
+			  r->key));
 	if (r->state == LEASED)
 		CHECK(e->seat == r->holder && e->lease == r->lease >> 32);
 	if (r->state == DEAD)
@@ -1180,7 +1181,7 @@ static void drain(struct sim *s)
 			u32 n = s->leases[i].n;
 
 			CHECK(mqbus_inflight_settle_held(&s->g.w, &s->holders[i], MQBUS_ACK, ~0U,
-						       &s->now) == n);
+							 &s->now) == n);
 			while (s->leases[i].n)
 				model_settle(s, s->leases[i].recs[0], MQBUS_ACK, 0, 0);
 		}

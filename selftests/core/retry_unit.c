@@ -130,8 +130,8 @@ static void check_leased(u32 nr, u32 size, u32 bytes)
 		CHECK(!settle(0, out[0].lease, MQBUS_ACK));
 		for (i = 0; i < nr; i++) {
 			CHECK(!((entry(leases[i])->pos - pos[i]) % o.retry_size));
-			CHECK(group_whole(mqbus_inflight_record(&g.w, (u32)leases[i]), 0, 2 * i, size,
-					  0));
+			CHECK(group_whole(mqbus_inflight_record(&g.w, (u32)leases[i]), 0, 2 * i,
+					  size, 0));
 		}
 	}
 	CHECK(g.w.retry_live == nr * size && g.cursors[0].floor == g.cursors[0].given.pos);

@@ -66,7 +66,7 @@ static inline u32 take(u32 holder, u32 max)
 	u32 left = U32_MAX, n;
 
 	n = mqbus_inflight_take(&g.w, &holders[holder], out, max, lease ? now.mono + lease : 0,
-			      now.real, &left);
+				now.real, &left);
 	more = left;
 	group_unlock(&g, false);
 	return n;

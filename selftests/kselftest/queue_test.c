@@ -23,8 +23,9 @@ TEST_F(queue, all_options)
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20));
 	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq,
 			      .flags = MQBUS_QUEUE_F_KEY_EXCLUSIVE, .max_inflight = 100,
-			      .credit = 7, .max_attempts = 1000, .lease = HOUR, .backoff_min = MQ_SEC,
-			      .backoff_max = HOUR, .backoff_factor = 150, .backoff_jitter = 100,
+			      .credit = 7, .max_attempts = 1000, .lease = HOUR,
+			      .backoff_min = MQ_SEC, .backoff_max = HOUR,
+			      .backoff_factor = 150, .backoff_jitter = 100,
 			      .retry_size = 1 << 20));
 	ASSERT_EQ(0, figures_get(self->topic, "g", &f));
 	EXPECT_EQ(MQBUS_GROUP_QUEUE, f.group[MQBUS_A_GROUP_TYPE]);
@@ -336,7 +337,8 @@ TEST_F(queue, set_each)
 		{ MQBUS_GROUP_SET_MAX_INFLIGHT, MQBUS_A_QUEUE_MAX_INFLIGHT,
 		  MQBUS_A_QUEUE_MAX_INFLIGHT },
 		{ MQBUS_GROUP_SET_CREDIT, MQBUS_A_QUEUE_CREDIT, MQBUS_A_QUEUE_CREDIT },
-		{ MQBUS_GROUP_SET_MAX_ATTEMPTS, MQBUS_A_QUEUE_MAX_ATTEMPTS, MQBUS_A_QUEUE_MAX_ATTEMPTS },
+		{ MQBUS_GROUP_SET_MAX_ATTEMPTS, MQBUS_A_QUEUE_MAX_ATTEMPTS,
+		  MQBUS_A_QUEUE_MAX_ATTEMPTS },
 		{ MQBUS_GROUP_SET_LEASE, MQBUS_A_QUEUE_LEASE, MQBUS_A_QUEUE_LEASE },
 		{ MQBUS_GROUP_SET_BACKOFF, MQBUS_A_QUEUE_BACKOFF_MIN,
 		  MQBUS_A_QUEUE_BACKOFF_JITTER },
@@ -353,8 +355,8 @@ TEST_F(queue, set_each)
 	for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
 		ASSERT_EQ(0, figures_get(self->topic, "g", &before));
 		EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", t[i].field, "no such topic",
-				    .flags = ~0U, .max_inflight = 40, .credit = 30, .max_attempts = 20,
-				    .lease = HOUR, .backoff_min = 2 * MQ_MS,
+				    .flags = ~0U, .max_inflight = 40, .credit = 30,
+				    .max_attempts = 20, .lease = HOUR, .backoff_min = 2 * MQ_MS,
 				    .backoff_max = 2 * MQ_SEC, .backoff_factor = 300,
 				    .backoff_jitter = 17, .retry_size = 12345));
 		ASSERT_EQ(0, figures_get(self->topic, "g", &after));
@@ -387,7 +389,8 @@ TEST_F(queue, set_each)
 	EXPECT_EQ(-EINVAL, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL,
 				  .max_attempts = 3));
 	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g",
-			    MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_MAX_ATTEMPTS, other, .max_attempts = 3));
+			    MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_MAX_ATTEMPTS, other,
+			    .max_attempts = 3));
 	EXPECT_EQ(0, mq_delete(self->ctl, other));
 }
 

@@ -76,7 +76,8 @@ TEST_F(queue, release_is_none)
 	__u64 begun;
 	int i;
 
-	begin_dlq(self, .max_attempts = 1, .backoff_min = 600 * MQ_SEC, .backoff_max = 600 * MQ_SEC);
+	begin_dlq(self, .max_attempts = 1, .backoff_min = 600 * MQ_SEC,
+		  .backoff_max = 600 * MQ_SEC);
 	join(self, 1);
 	put_numbers(self->fd, 0, 2);
 	for (i = 0; i < 5; i++) {
