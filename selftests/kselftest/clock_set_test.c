@@ -8,8 +8,6 @@
 
 #include "fetch.h"
 
-#define HOUR	(3600 * MQ_SEC)
-
 __attribute__((constructor)) static void may_set_clock(void)
 {
 	struct timex by_nothing = { .modes = ADJ_SETOFFSET };
@@ -83,7 +81,7 @@ TEST_F(clock, times_do_not_go_back)
 
 	begin_clock(self);
 	put_numbers(self->bus.fd, 0, 5);
-	ASSERT_EQ(0, set_clock(self, -HOUR));
+	ASSERT_EQ(0, set_clock(self, -MQ_HOUR));
 	put_numbers(self->bus.fd, 5, 10);
 	EXPECT_GT(time_of(self, 4), mq_clock(CLOCK_REALTIME));
 	ASSERT_EQ(0, set_clock(self, 0));
@@ -108,7 +106,7 @@ TEST_F(clock, retention_and_a_clock_set_back)
 	begin_clock(self, .retention = 30 * MQ_MS);
 	put_numbers(self->bus.fd, 0, 5);
 	ASSERT_TRUE(settle(self));
-	ASSERT_EQ(0, set_clock(self, -HOUR));
+	ASSERT_EQ(0, set_clock(self, -MQ_HOUR));
 	mq_sleep(40 * MQ_MS);
 	/* By this clock they are of the future, so not too old */
 	put_numbers(self->bus.fd, 5, 6);
@@ -136,7 +134,7 @@ TEST_F(clock, retention_and_a_clock_set_ahead)
 	ASSERT_TRUE(settle(self));
 	put_numbers(self->bus.fd, 5, 8);
 	EXPECT_EQ(0, self->map.page->head_offset);
-	ASSERT_EQ(0, set_clock(self, HOUR));
+	ASSERT_EQ(0, set_clock(self, MQ_HOUR));
 	/* An hour has passed; what is not settled stays all the same */
 	put_numbers(self->bus.fd, 8, 9);
 	EXPECT_EQ(5, self->map.page->head_offset);
@@ -155,26 +153,26 @@ TEST_F(clock, retention_and_a_clock_set_ahead)
 TEST_F(clock, clock_that_was_never_set)
 {
 	ASSERT_EQ(0, set_clock(self, MQ_SEC - self->real_minus_mono));
-	ASSERT_GT(HOUR, mq_clock(CLOCK_REALTIME));
-	begin_clock(self, .retention = 24 * HOUR);
+	ASSERT_GT(MQ_HOUR, mq_clock(CLOCK_REALTIME));
+	begin_clock(self, .retention = 24 * MQ_HOUR);
 	put_numbers(self->bus.fd, 0, 5);
 	ASSERT_TRUE(settle(self));
 	put_numbers(self->bus.fd, 5, 6);
 	ASSERT_EQ(0, mq_group(self->bus.ctl, self->bus.topic, "late"));
 	EXPECT_EQ(0, self->map.page->head_offset);
-	EXPECT_GT(HOUR, time_of(self, 5));
+	EXPECT_GT(MQ_HOUR, time_of(self, 5));
 	/* Set at last: all of it is old at once */
 	ASSERT_EQ(0, mq_group_delete(self->bus.ctl, self->bus.topic, "late", 0));
 	ASSERT_EQ(0, set_clock(self, 0));
 	put_numbers(self->bus.fd, 6, 7);
 	EXPECT_EQ(5, self->map.page->head_offset);
-	EXPECT_LT(24 * HOUR, time_of(self, 6));
+	EXPECT_LT(24 * MQ_HOUR, time_of(self, 6));
 }
 
 /* Timeouts are of another clock */
 TEST_F(clock, timeouts)
 {
-	static const __s64 wrong[] = { -(__s64)HOUR, HOUR };
+	static const __s64 wrong[] = { -(__s64)MQ_HOUR, MQ_HOUR };
 	struct mqbus_range range;
 	unsigned int i;
 	pid_t pid;

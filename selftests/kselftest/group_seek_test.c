@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where a group begins and seeks to, and what read() settles.
+ * Where a group begins and seeks to.
  */
+#include "assign.h"
 #include "fetch.h"
 
 /* Where a seek with these arguments leads; -errno */
@@ -175,75 +176,83 @@ TEST_F(fetch, group_begins_where_it_is_told)
 	}
 }
 
-TEST_F(fetch, read_settles_the_previous)
+TEST_F(assign, forced_seek)
 {
-	struct mqbus_range range;
-	char small[4];
-	int fd;
+	struct mqbus_range r[MQBUS_FETCH_MAX], q[MQBUS_FETCH_MAX];
+	struct mqbus_seek_result res[PARTS];
+	int a, i;
+	pid_t pid;
 
-	begin(self);
-	put_numbers(self->fd, 0, 6);
-	fd = mq_member(self->topic, "g", O_NONBLOCK);
-	EXPECT_EQ(0, read_number(fd));
-	EXPECT_EQ(1, read_number(fd));
-	close(fd);
-	/* 0 is settled, 1 was not: nobody read on */
-	fd = mq_member(self->topic, "g", O_NONBLOCK);
-	EXPECT_EQ(1, read_number(fd));
-	EXPECT_EQ(-1, read(fd, small, sizeof(small)));
-	EXPECT_EQ(EMSGSIZE, errno);
-	EXPECT_EQ(-1, read(fd, NULL, 8));
-	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(-1, read(fd, mq_before_hole(1) - 4, 8));
-	EXPECT_EQ(EFAULT, errno);
-	/* It stays, and comes next */
-	EXPECT_EQ(2, read_number(fd));
-	EXPECT_EQ(3, read_number(fd));
-	/* Reading and fetching are one progress */
-	ASSERT_EQ(1, mq_fetch(fd, &range, 1, 0, 0));
-	EXPECT_EQ(4, range.begin_offset);
-	EXPECT_EQ(-EAGAIN, read_number(fd));
-	close(fd);
-	fd = mq_member(self->topic, "g", O_NONBLOCK);
-	EXPECT_EQ(4, read_number(fd));
-	EXPECT_EQ(5, read_number(fd));
-	/* Having nothing to give, it settles all the same */
-	EXPECT_EQ(-EAGAIN, read_number(fd));
-	close(fd);
-	fd = mq_member(self->topic, "g", O_NONBLOCK);
-	EXPECT_EQ(-EAGAIN, read_number(fd));
-	close(fd);
+	begin_stream(self);
+	for (i = 0; i < 5; i++)
+		put_all(self->fd);
+	a = member(self);
+	ASSERT_EQ(0xf, fetch_bits(a, 0, r));
+	ASSERT_EQ(0, mq_commit(a, 1, 3));
+	EXPECT_EQ(-EBUSY, mq_seek(self->ctl, self->topic, "g", 0, 1, 0, 0, NULL, 0));
+	/* A dry run forces nothing */
+	EXPECT_EQ(4, mq_seek(self->ctl, self->topic, "g", __MQBUS_GROUP_SEEK_F_ALL, MQBUS_ANY,
+			     MQBUS_WHENCE_LATEST, 0, NULL, 0));
+	EXPECT_EQ(0, mq_commit(a, 1, 4));
+	mq_fork(pid)
+		/* Woken, let in again, and given what is there now */
+		_exit(mq_fetch(a, q, 1, 0, MQBUS_WAIT_FOREVER) != 1 || q->begin_offset != 2);
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	ASSERT_EQ(4, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
+			     MQBUS_WHENCE_OFFSET, 2, res, PARTS));
+	EXPECT_EQ(4, res[1].old_offset);
+	EXPECT_EQ(2, res[1].new_offset);
+	EXPECT_EQ(0, mq_wait(pid));
+	/* What was fetched before cannot be committed after */
+	for (i = 0; i < PARTS; i++)
+		EXPECT_EQ(-ENOLINK, mq_commit_of(a, i, 5, r[i].generation));
+	ASSERT_EQ(0xe, fetch_bits(a, 0, q));
+	EXPECT_EQ(2, q[1].begin_offset);
+	EXPECT_EQ(-ENOLINK, mq_commit_of(a, 1, 5, r[1].generation));
+	EXPECT_EQ(0, mq_commit_of(a, 1, 5, q[1].generation));
+
+	/* Nobody sleeps in it: the next fetch lets it in, and tells if it was to commit */
+	ASSERT_EQ(4, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
+			     MQBUS_WHENCE_EARLIEST, 0, NULL, 0));
+	EXPECT_EQ(-ENOLINK, mq_commit(a, 1, 5));
+	EXPECT_EQ(-ENOLINK, mq_commit_fetched(a));
+	EXPECT_EQ(-ENOLINK, fetch_bits(a, MQBUS_FETCH_F_COMMIT, NULL));
+	EXPECT_EQ(0xf, fetch_bits(a, MQBUS_FETCH_F_COMMIT, q));
+	EXPECT_EQ(0, q[0].begin_offset);
+	/* Of one partition: all are fenced, but the others stay where they are */
+	ASSERT_EQ(0, mq_commit(a, 0, 3));
+	ASSERT_EQ(1, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, 2,
+			     MQBUS_WHENCE_LATEST, 0, NULL, 0));
+	ASSERT_EQ(0xb, fetch_bits(a, 0, q));
+	EXPECT_EQ(3, q[0].begin_offset);
+	close(a);
 }
 
-TEST_F(fetch, read_of_partitions)
+TEST_F(assign, shifted_seek)
 {
-	bool seen[30] = {};
-	struct iovec iov[2];
-	__u64 last[3] = {}, i, v;
-	__u32 half[2];
-	int fd;
+	static const struct {
+		__s64 by;
+		__u64 to;
+	} steps[] = {
+		{ 3, 3 }, { 4, 7 }, { -2, 5 }, { 0, 5 }, { -9, 0 }, { 9, 9 }, { 5, 10 },
+		{ INT64_MIN, 0 }, { INT64_MAX, 10 }, { INT64_MAX, 10 }, { -10, 0 },
+	};
+	struct mqbus_seek_result r;
+	unsigned int i;
+	int k;
 
-	begin(self, .partitions = 3, .size = 4096);
-	for (i = 0; i < 30; i++)
-		ASSERT_EQ(1, mq_put_in(self->fd, i % 3, &i, sizeof(i)));
-	fd = mq_member(self->topic, "g", O_NONBLOCK);
-	iov[0] = (struct iovec) { &half[0], 4 };
-	iov[1] = (struct iovec) { &half[1], 4 };
-	for (i = 0; i < 30; i++) {
-		ASSERT_EQ(8, readv(fd, iov, 2));
-		v = half[0];
-		EXPECT_EQ(0, half[1]);
-		ASSERT_GT(30, v);
-		EXPECT_FALSE(seen[v]);
-		seen[v] = true;
-		EXPECT_LE(last[v % 3], v);
-		last[v % 3] = v;
+	begin_stream(self);
+	for (k = 0; k < 10; k++)
+		put_all(self->fd);
+	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		EXPECT_EQ(1, mq_seek(self->ctl, self->topic, "g", 0, 1, MQBUS_WHENCE_SHIFT,
+				     steps[i].by, &r, 1));
+		EXPECT_EQ(steps[i].to, r.new_offset) TH_LOG("step %u", i);
 	}
-	EXPECT_EQ(-EAGAIN, read_number(fd));
-	close(fd);
-	fd = mq_member(self->topic, "g", O_NONBLOCK);
-	EXPECT_EQ(-EAGAIN, read_number(fd));
-	close(fd);
+	EXPECT_EQ(-EINVAL, mq_seek(self->ctl, self->topic, "g", 0, 1, MQBUS_WHENCE_SHIFT + 1, 0,
+				   &r, 1));
+	EXPECT_EQ(-EINVAL, mq_group_create(self->ctl, self->topic, "s", MQBUS_WHENCE_SHIFT, 0,
+					   0600));
 }
 
 TEST_HARNESS_MAIN

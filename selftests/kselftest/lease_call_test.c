@@ -1,22 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The call that settles and leases: what it does in which order, and its sizes,
- * addresses and states.
+ * The call that settles and leases: what it does in which order, its sizes and states.
  */
 #include "queue.h"
-
-/* Settle @n leases and ask for @room more. Returns the errno or 0; see @args. */
-static int both(int fd, struct mqbus_lease *args, struct mqbus_settle *s, __u32 n,
-		struct mqbus_leased *l, __u32 room)
-{
-	args->settles = (uintptr_t)s;
-	args->settle_size = sizeof(*s);
-	args->nr_settles = n;
-	args->leases = (uintptr_t)l;
-	args->lease_size = sizeof(*l);
-	args->nr_leases = room;
-	return mq_ioctl(fd, MQBUS_IOC_LEASE, args);
-}
 
 TEST_F(queue, settle_and_lease)
 {
@@ -185,123 +171,6 @@ TEST_F(queue, longer_elements)
 	EXPECT_EQ(0, mq_ioctl(w->fd, MQBUS_IOC_LEASE, &args));
 	EXPECT_EQ(2, args.settled);
 	EXPECT_EQ(EALREADY, s[1].s.error);
-}
-
-/* Memory that ends in the middle of the leases: what cannot be told was not tried */
-TEST_F(queue, leases_cannot_be_told)
-{
-	struct worker *w = self->worker;
-	char *hole = mq_before_hole(1);
-	struct mqbus_leased *l = (void *)hole, m[100];
-	struct mqbus_lease args = {};
-	int i, told;
-
-	begin(self, .backoff_min = 3600 * MQ_SEC, .backoff_max = 3600 * MQ_SEC);
-	put_numbers(self->fd, 0, 100);
-	/* None at all */
-	EXPECT_EQ(-EFAULT, take(w->fd, l, 6, 0));
-	EXPECT_EQ(-EFAULT, take(w->fd, (void *)(hole - 8), 6, 0));
-	EXPECT_EQ(-EFAULT, take(w->fd, NULL, 6, 0));
-	EXPECT_EQ(-EFAULT, take(w->fd, MQ_KERNEL_PTR, 6, 0));
-	EXPECT_EQ(0, FIGURE(self, LEASED));
-	EXPECT_EQ(0, FIGURE(self, DELIVERED));
-	/* Some of a hundred; at most as many as there is memory for */
-	l -= 70;
-	EXPECT_EQ(0, both(w->fd, &args, NULL, 0, l, 100));
-	told = args.nr_leases;
-	ASSERT_LT(0, told);
-	ASSERT_GE(70, told);
-	EXPECT_EQ(told, FIGURE(self, LEASED));
-	EXPECT_EQ(told, FIGURE(self, DELIVERED));
-	ASSERT_EQ(100 - told, take(w->fd, m, 100, 0));
-	for (i = 0; i < 100; i++) {
-		struct mqbus_leased *one = i < told ? &l[i] : &m[i - told];
-
-		EXPECT_EQ(i, leased_number(w, one));
-		EXPECT_EQ(1, one->attempt);
-		EXPECT_EQ(0, ack(w, one));
-	}
-	EXPECT_EQ(0, FIGURE(self, NACKED) + FIGURE(self, EXPIRED) + FIGURE(self, DIED));
-	EXPECT_EQ(0, FIGURE(self, REDELIVERED));
-	EXPECT_EQ(-EAGAIN, take(w->fd, m, 8, 0));
-}
-
-/* The structure itself cannot be written: then nothing is handed out */
-TEST_F(queue, call_cannot_be_answered)
-{
-	char *page = mmap(NULL, MQ_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
-	struct worker *w = self->worker;
-	struct mqbus_lease *args = (void *)page;
-	struct mqbus_leased l[4];
-
-	begin(self, .backoff_min = 3600 * MQ_SEC, .backoff_max = 3600 * MQ_SEC);
-	put_numbers(self->fd, 0, 4);
-	args->leases = (uintptr_t)l;
-	args->lease_size = sizeof(*l);
-	args->nr_leases = 4;
-	mprotect(page, MQ_PAGE, PROT_READ);
-	EXPECT_EQ(-EFAULT, mq_ioctl(w->fd, MQBUS_IOC_LEASE, args));
-	EXPECT_EQ(0, FIGURE(self, LEASED));
-	ASSERT_EQ(4, take(w->fd, l, 4, 0));
-	EXPECT_EQ(0, leased_number(w, &l[0]));
-	EXPECT_EQ(1, l[0].attempt);
-	munmap(page, MQ_PAGE);
-}
-
-TEST_F(queue, settlements_cannot_be_read)
-{
-	struct worker *w = self->worker;
-	char *hole = mq_before_hole(1);
-	struct mqbus_settle *s = (void *)hole;
-	struct mqbus_lease args = {};
-	struct mqbus_leased l[6];
-
-	begin(self);
-	put_numbers(self->fd, 0, 6);
-	ASSERT_EQ(6, take(w->fd, l, 6, 0));
-	EXPECT_EQ(-EFAULT, settle_many(w->fd, s, 2));
-	EXPECT_EQ(-EFAULT, settle_many(w->fd, NULL, 2));
-	EXPECT_EQ(-EFAULT, settle_many(w->fd, MQ_KERNEL_PTR, 2));
-	EXPECT_EQ(6, FIGURE(self, LEASED));
-	s -= 2;
-	s[0] = (struct mqbus_settle){ .lease = l[3].lease };
-	s[1] = (struct mqbus_settle){ .lease = l[5].lease };
-	EXPECT_EQ(0, both(w->fd, &args, s, 5, NULL, 0));
-	EXPECT_EQ(2, args.settled);
-	EXPECT_EQ(EFAULT, args.error);
-	EXPECT_EQ(-EALREADY, ack(w, &l[3]));
-	EXPECT_EQ(-EALREADY, ack(w, &l[5]));
-	EXPECT_EQ(4, FIGURE(self, LEASED));
-	/* And nothing is taken after that */
-	put_numbers(self->fd, 6, 7);
-	s[0] = (struct mqbus_settle){ .lease = l[0].lease };
-	s[1] = (struct mqbus_settle){ .lease = l[1].lease };
-	EXPECT_EQ(0, both(w->fd, &args, s, 5, l, 1));
-	EXPECT_EQ(2, args.settled);
-	EXPECT_EQ(0, args.nr_leases);
-	EXPECT_EQ(EFAULT, args.error);
-	EXPECT_EQ(2, FIGURE(self, LEASED));
-}
-
-/* Settlements in memory that cannot be written: fine unless there is an error to tell */
-TEST_F(queue, settlements_read_only)
-{
-	struct mqbus_settle *s = mmap(NULL, MQ_PAGE, PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct worker *w = self->worker;
-	struct mqbus_leased l[2];
-
-	begin(self);
-	put_numbers(self->fd, 0, 2);
-	ASSERT_EQ(2, take(w->fd, l, 2, 0));
-	s[0] = (struct mqbus_settle){ .lease = l[0].lease };
-	s[1] = (struct mqbus_settle){ .lease = l[1].lease };
-	mprotect(s, MQ_PAGE, PROT_READ);
-	EXPECT_EQ(2, settle_many(w->fd, s, 2));
-	EXPECT_GT(0, settle_many(w->fd, s, 2));
-	EXPECT_EQ(2, FIGURE(self, ACKED));
-	munmap(s, MQ_PAGE);
 }
 
 TEST_F(queue, states)

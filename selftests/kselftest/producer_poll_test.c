@@ -44,7 +44,7 @@ static int fill(FIXTURE_DATA(writable) *self, __u32 len)
 
 #define create(self, ...)	mq_create((self)->ctl, (self)->topic, ##__VA_ARGS__)
 #define set(self, _fields, ...)							\
-	create(self, .flags = MQBUS_TOPIC_F_SET, .fields = (_fields), ##__VA_ARGS__)
+	mq_topic_set((self)->ctl, (self)->topic, _fields, ##__VA_ARGS__)
 
 static int full(FIXTURE_DATA(writable) *self)
 {

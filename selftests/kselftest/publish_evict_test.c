@@ -42,9 +42,9 @@ TEST_F(publish, a_rate_refuses)
 	fill(_metadata, self);
 	for (i = 0; i < 3; i++)
 		msgs[i] = mq_msg(value, 100);
-	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .flags = MQBUS_TOPIC_F_SET,
-			       .fields = MQBUS_TOPIC_SET_RATE_BYTES | MQBUS_TOPIC_SET_BURST,
-			       .rate_bytes = 1, .burst = 1));
+	ASSERT_EQ(0, mq_topic_set(self->ctl, self->topic,
+				  MQBUS_TOPIC_SET_RATE_BYTES | MQBUS_TOPIC_SET_BURST,
+				  .rate_bytes = 1, .burst = 1));
 	/* More than the bucket goes when it is full; that is a debt for a quarter of an hour */
 	ASSERT_EQ(1, mq_put(self->fd, value, VALUE, 0));
 	ASSERT_EQ(1000, page(self)->head);

@@ -372,4 +372,49 @@ static unsigned long long header_number(const struct mqbus_record *rec, const ch
 	return *text && !*end ? value : ~0ULL - 1;
 }
 
+static bool group_exists(const char *topic, const char *group)
+{
+	struct figures f;
+
+	return figures_get(topic, group, &f) != -ENOENT;
+}
+
+/* Settle @n leases and ask for @room more. Returns the errno or 0; see @args. */
+static int both(int fd, struct mqbus_lease *args, struct mqbus_settle *s, __u32 n,
+		struct mqbus_leased *l, __u32 room)
+{
+	args->settles = (uintptr_t)s;
+	args->settle_size = sizeof(*s);
+	args->nr_settles = n;
+	args->leases = (uintptr_t)l;
+	args->lease_size = sizeof(*l);
+	args->nr_leases = room;
+	return mq_ioctl(fd, MQBUS_IOC_LEASE, args);
+}
+
+/* Everything that a group may be busy with: leases, timers, retries, dead letters */
+static void make_busy(struct __test_metadata *_metadata, FIXTURE_DATA(queue) *self,
+		      struct mqbus_leased *l)
+{
+	begin_dlq(self, .max_inflight = 20, .limit = 1);
+	join(self, 1);
+	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LIMIT, NULL,
+			    .limit = 5));
+	put_numbers(self->fd, 0, 20);
+	ASSERT_EQ(4, take(self->worker[0].fd, l, 4, 0));
+	ASSERT_EQ(4, take_timed(self->worker[1].fd, &l[4], 4, MQ_MS, 0));
+	EXPECT_EQ(0, settle(self->worker[0].fd, l[0].lease, MQBUS_NACK, 2 * MQ_MS));
+	EXPECT_EQ(0, settle(self->worker[0].fd, l[1].lease, MQBUS_NACK, MQ_HOUR));
+	EXPECT_EQ(0, settle(self->worker[0].fd, l[2].lease, MQBUS_RELEASE, MQ_HOUR));
+}
+
+/* Whether a figure of the group "g" comes to be a number by itself */
+#define COMES(self, name, number) ({						\
+	__u64 _end = mq_patience();						\
+										\
+	while (FIGURE(self, name) != (number) && mq_clock(CLOCK_MONOTONIC) < _end)	\
+		mq_sleep(MQ_MS);						\
+	FIGURE(self, name) == (number);						\
+})
+
 #endif /* _MQBUS_TEST_QUEUE_H */

@@ -4,8 +4,6 @@
  */
 #include "queue.h"
 
-#define HOUR	(3600 * MQ_SEC)
-
 #define atmost_queue(...)	.flags = MQBUS_QUEUE_F_AT_MOST_ONCE, ##__VA_ARGS__
 
 TEST_F(queue, never_twice)

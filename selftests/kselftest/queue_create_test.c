@@ -6,15 +6,6 @@
 #include "queue.h"
 #include "topic.h"
 
-#define HOUR	(3600 * MQ_SEC)
-
-static bool group_exists(const char *topic, const char *group)
-{
-	struct figures f;
-
-	return figures_get(topic, group, &f) != -ENOENT;
-}
-
 TEST_F(queue, all_options)
 {
 	struct figures f;
@@ -23,8 +14,8 @@ TEST_F(queue, all_options)
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20));
 	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq,
 			      .flags = MQBUS_QUEUE_F_KEY_EXCLUSIVE, .max_inflight = 100,
-			      .credit = 7, .limit = 1000, .lease = HOUR, .backoff_min = MQ_SEC,
-			      .backoff_max = HOUR, .backoff_factor = 150, .backoff_jitter = 100,
+			      .credit = 7, .limit = 1000, .lease = MQ_HOUR, .backoff_min = MQ_SEC,
+			      .backoff_max = MQ_HOUR, .backoff_factor = 150, .backoff_jitter = 100,
 			      .retry_size = 1 << 20));
 	ASSERT_EQ(0, figures_get(self->topic, "g", &f));
 	EXPECT_EQ(MQBUS_GROUP_QUEUE, f.group[MQBUS_A_GROUP_TYPE]);
@@ -33,9 +24,9 @@ TEST_F(queue, all_options)
 	EXPECT_EQ(100, f.number[MQBUS_A_QUEUE_MAX_INFLIGHT]);
 	EXPECT_EQ(7, f.number[MQBUS_A_QUEUE_CREDIT]);
 	EXPECT_EQ(1000, f.number[MQBUS_A_QUEUE_LIMIT]);
-	EXPECT_EQ(HOUR, f.number[MQBUS_A_QUEUE_LEASE]);
+	EXPECT_EQ(MQ_HOUR, f.number[MQBUS_A_QUEUE_LEASE]);
 	EXPECT_EQ(MQ_SEC, f.number[MQBUS_A_QUEUE_BACKOFF_MIN]);
-	EXPECT_EQ(HOUR, f.number[MQBUS_A_QUEUE_BACKOFF_MAX]);
+	EXPECT_EQ(MQ_HOUR, f.number[MQBUS_A_QUEUE_BACKOFF_MAX]);
 	EXPECT_EQ(150, f.number[MQBUS_A_QUEUE_BACKOFF_FACTOR]);
 	EXPECT_EQ(100, f.number[MQBUS_A_QUEUE_BACKOFF_JITTER]);
 	EXPECT_EQ(1 << 20, f.number[MQBUS_A_QUEUE_RETRY_SIZE]);
@@ -220,63 +211,6 @@ TEST_F(queue, topics_without_queues)
 	EXPECT_EQ(0, mq_queue(self->ctl, self->dlq, "g", NULL));
 }
 
-TEST_F(queue, topic_of_dead_letters)
-{
-	struct mqbus_queue q = {};
-	char small[MQBUS_NAME_SIZE];
-	__u64 used;
-
-	mq_name(small, "small");
-	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
-	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20));
-	ASSERT_EQ(0, mq_create(self->ctl, small, .size = 4096));
-	used = mq_used(self->ctl);
-	EXPECT_EQ(-ENOENT, mq_queue(self->ctl, self->topic, "g", "nosuch"));
-	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, self->topic, "g", self->topic));
-	EXPECT_EQ(-EILSEQ, mq_queue(self->ctl, self->topic, "g", "-x"));
-	EXPECT_EQ(-EILSEQ, mq_queue(self->ctl, self->topic, "g", "a/b"));
-	memset(q.dlq, 'x', sizeof(q.dlq));
-	EXPECT_EQ(-ENAMETOOLONG, mq_queue_args(self->ctl, self->topic, "g", NULL, &q));
-	/* The largest record would not fit */
-	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->topic, "g", small));
-	EXPECT_EQ(used, mq_used(self->ctl));
-	EXPECT_FALSE(group_exists(self->topic, "g"));
-	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
-	EXPECT_EQ(0, mq_delete(self->ctl, small));
-}
-
-TEST_F(queue, circles)
-{
-	char name[4][MQBUS_NAME_SIZE];
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		mq_name(name[i], "circle");
-		ASSERT_EQ(0, mq_create(self->ctl, name[i]));
-	}
-	ASSERT_EQ(0, mq_queue(self->ctl, name[0], "g", name[1]));
-	/* Of two */
-	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[1], "g", name[0]));
-	ASSERT_EQ(0, mq_queue(self->ctl, name[1], "g", NULL));
-	EXPECT_EQ(-ELOOP, mq_set(self->ctl, name[1], "g", MQBUS_GROUP_SET_DLQ, name[0]));
-	EXPECT_EQ(-ELOOP, mq_set(self->ctl, name[1], "g", MQBUS_GROUP_SET_DLQ, name[1]));
-	EXPECT_EQ(0, mq_set(self->ctl, name[1], "g", MQBUS_GROUP_SET_DLQ, name[2]));
-	/* Of three, whichever group of a topic it goes through */
-	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[2], "g", name[0]));
-	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[2], "g", name[1]));
-	ASSERT_EQ(0, mq_queue(self->ctl, name[2], "h", name[3]));
-	EXPECT_EQ(-ELOOP, mq_set(self->ctl, name[2], "h", MQBUS_GROUP_SET_DLQ, name[0]));
-	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[3], "g", name[0]));
-	/* Two groups may give up to one place */
-	EXPECT_EQ(0, mq_queue(self->ctl, name[0], "h", name[3]));
-	/* Once it is open somewhere it is no circle */
-	EXPECT_EQ(0, mq_group_delete(self->ctl, name[1], "g", 0));
-	EXPECT_EQ(0, mq_queue(self->ctl, name[2], "g", name[0]));
-	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[1], "g", name[2]));
-	for (i = 0; i < 4; i++)
-		EXPECT_EQ(0, mq_delete(self->ctl, name[i]));
-}
-
 TEST_F(queue, rights)
 {
 	int alice = open_as(ALICE, ALICE, 0), bob = open_as(BOB, BOB, 0);
@@ -324,150 +258,6 @@ TEST_F(queue, charged_and_given_back)
 	EXPECT_LT(before, mq_used(self->ctl));
 	worker_close(&self->worker[0]);
 	EXPECT_EQ(before, mq_used(self->ctl));
-}
-
-/* Each field by itself, and what is not named is ignored and stays */
-TEST_F(queue, set_each)
-{
-	static const struct {
-		__u32 field;
-		int first, last;	/* attributes that it changes */
-	} t[] = {
-		{ MQBUS_GROUP_SET_MAX_INFLIGHT, MQBUS_A_QUEUE_MAX_INFLIGHT,
-		  MQBUS_A_QUEUE_MAX_INFLIGHT },
-		{ MQBUS_GROUP_SET_CREDIT, MQBUS_A_QUEUE_CREDIT, MQBUS_A_QUEUE_CREDIT },
-		{ MQBUS_GROUP_SET_LIMIT, MQBUS_A_QUEUE_LIMIT, MQBUS_A_QUEUE_LIMIT },
-		{ MQBUS_GROUP_SET_LEASE, MQBUS_A_QUEUE_LEASE, MQBUS_A_QUEUE_LEASE },
-		{ MQBUS_GROUP_SET_BACKOFF, MQBUS_A_QUEUE_BACKOFF_MIN,
-		  MQBUS_A_QUEUE_BACKOFF_JITTER },
-	};
-	struct figures before, after;
-	char other[MQBUS_NAME_SIZE];
-	unsigned int i;
-	int a;
-
-	mq_name(other, "other");
-	ASSERT_EQ(0, mq_create(self->ctl, other, .size = 1 << 20));
-	begin_dlq(self, .max_inflight = 50, .backoff_min = MQ_MS, .backoff_max = MQ_SEC,
-		  .backoff_jitter = 3);
-	for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
-		ASSERT_EQ(0, figures_get(self->topic, "g", &before));
-		EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", t[i].field, "no such topic",
-				    .flags = ~0U, .max_inflight = 40, .credit = 30, .limit = 20,
-				    .lease = HOUR, .backoff_min = 2 * MQ_MS,
-				    .backoff_max = 2 * MQ_SEC, .backoff_factor = 300,
-				    .backoff_jitter = 17, .retry_size = 12345));
-		ASSERT_EQ(0, figures_get(self->topic, "g", &after));
-		for (a = MQBUS_A_QUEUE_FLAGS; a <= MQBUS_A_QUEUE_MAX; a++)
-			EXPECT_EQ(a >= t[i].first && a <= t[i].last,
-				  before.number[a] != after.number[a])
-				TH_LOG("field %#x, attribute %d", t[i].field, a);
-		EXPECT_STREQ(self->dlq, after.dlq);
-	}
-	EXPECT_EQ(40, after.number[MQBUS_A_QUEUE_MAX_INFLIGHT]);
-	EXPECT_EQ(30, after.number[MQBUS_A_QUEUE_CREDIT]);
-	EXPECT_EQ(20, after.number[MQBUS_A_QUEUE_LIMIT]);
-	EXPECT_EQ(HOUR, after.number[MQBUS_A_QUEUE_LEASE]);
-	EXPECT_EQ(2 * MQ_MS, after.number[MQBUS_A_QUEUE_BACKOFF_MIN]);
-	EXPECT_EQ(2 * MQ_SEC, after.number[MQBUS_A_QUEUE_BACKOFF_MAX]);
-	EXPECT_EQ(300, after.number[MQBUS_A_QUEUE_BACKOFF_FACTOR]);
-	EXPECT_EQ(17, after.number[MQBUS_A_QUEUE_BACKOFF_JITTER]);
-
-	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, other));
-	ASSERT_EQ(0, figures_get(self->topic, "g", &after));
-	EXPECT_STREQ(other, after.dlq);
-	/* None at all: then there can be no limit */
-	EXPECT_EQ(-EINVAL, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, NULL));
-	ASSERT_EQ(0, figures_get(self->topic, "g", &after));
-	EXPECT_STREQ(other, after.dlq);
-	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g",
-			    MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_LIMIT, NULL));
-	ASSERT_EQ(0, figures_get(self->topic, "g", &after));
-	EXPECT_FALSE(after.has[MQBUS_A_QUEUE_DLQ]);
-	EXPECT_EQ(-EINVAL, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LIMIT, NULL,
-				  .limit = 3));
-	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g",
-			    MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_LIMIT, other, .limit = 3));
-	EXPECT_EQ(0, mq_delete(self->ctl, other));
-}
-
-TEST_F(queue, set_refused)
-{
-	struct mqbus_group_set args = {};
-	struct figures before, after;
-
-	begin_dlq(self, .max_inflight = 50);
-	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "s"));
-	ASSERT_EQ(0, figures_get(self->topic, "g", &before));
-	EXPECT_EQ(-EBADFD, mq_set(self->ctl, self->topic, "s", MQBUS_GROUP_SET_CREDIT, NULL,
-				  .credit = 1));
-	EXPECT_EQ(-ENOENT, mq_set(self->ctl, self->topic, "h", MQBUS_GROUP_SET_CREDIT, NULL));
-	EXPECT_EQ(-ENOENT, mq_set(self->ctl, "nosuch", "g", MQBUS_GROUP_SET_CREDIT, NULL));
-	EXPECT_EQ(-EOPNOTSUPP, mq_set(self->ctl, self->topic, "g", __MQBUS_GROUP_SET_ALL + 1,
-				      NULL));
-	EXPECT_EQ(-EOPNOTSUPP, mq_set(self->ctl, self->topic, "g", 1U << 31, NULL));
-	mq_set_name(args.topic, self->topic);
-	mq_set_name(args.group, "g");
-	args.flags = 1;
-	EXPECT_EQ(-EOPNOTSUPP, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_SET, &args));
-
-	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_INFLIGHT, NULL,
-				  .max_inflight = 51));
-	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LIMIT, NULL,
-				  .limit = MQBUS_LIMIT_MAX + 1));
-	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LEASE, NULL,
-				  .lease = MQBUS_DELAY_MAX + 1));
-	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_BACKOFF, NULL,
-				  .backoff_factor = 99));
-	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_BACKOFF, NULL,
-				  .backoff_jitter = 101));
-	EXPECT_EQ(-ENOENT, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, "nosuch"));
-	EXPECT_EQ(-EILSEQ, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, "a b"));
-	/* All or nothing */
-	EXPECT_EQ(-ENOENT, mq_set(self->ctl, self->topic, "g",
-				  MQBUS_GROUP_SET_CREDIT | MQBUS_GROUP_SET_DLQ, "nosuch",
-				  .credit = 9));
-	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g",
-				  MQBUS_GROUP_SET_MAX_INFLIGHT | MQBUS_GROUP_SET_LIMIT, NULL,
-				  .max_inflight = 40, .limit = MQBUS_LIMIT_MAX + 1));
-	ASSERT_EQ(0, figures_get(self->topic, "g", &after));
-	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
-}
-
-/* Set while records are in flight, it holds from then on */
-TEST_F(queue, set_works_at_once)
-{
-	struct worker *w = self->worker;
-	struct mqbus_leased l[10];
-
-	begin(self, .max_inflight = 6);
-	join(self, 1);
-	put_numbers(self->fd, 0, 20);
-	ASSERT_EQ(4, take(w[0].fd, l, 4, 0));
-	ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_INFLIGHT, NULL,
-			    .max_inflight = 3));
-	EXPECT_EQ(-EAGAIN, take(w[1].fd, l + 4, 6, 0));
-	EXPECT_EQ(0, ack(&w[0], &l[0]));
-	EXPECT_EQ(-EAGAIN, take(w[1].fd, l + 4, 6, 0));
-	EXPECT_EQ(0, ack(&w[0], &l[1]));
-	EXPECT_EQ(1, take(w[1].fd, l + 4, 6, 0));
-	/* Up to what it was made with */
-	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_INFLIGHT, NULL,
-				  .max_inflight = 7));
-	ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_INFLIGHT, NULL,
-			    .max_inflight = 6));
-	ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL,
-			    .credit = 2));
-	EXPECT_EQ(-EAGAIN, take(w[0].fd, l + 5, 5, 0));
-	EXPECT_EQ(1, take(w[1].fd, l + 5, 5, 0));
-	EXPECT_EQ(4, FIGURE(self, LEASED));
-	/* Who waits for room is told that there is more */
-	EXPECT_FALSE(readable(w[1].fd));
-	ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL,
-			    .credit = 0));
-	EXPECT_TRUE(readable(w[1].fd));
-	EXPECT_EQ(2, take(w[1].fd, l + 6, 4, 0));
-	EXPECT_FALSE(readable(w[1].fd));
 }
 
 TEST_HARNESS_MAIN

@@ -5,8 +5,6 @@
  */
 #include "queue.h"
 
-#define HOUR	(3600 * MQ_SEC)
-
 /* Numbers carry their key: key * 1000 + how many of that key came before */
 static int put_key(int fd, unsigned int key, unsigned int nth)
 {
@@ -128,7 +126,7 @@ TEST_F(queue, order_survives)
 		for (n = 0; n < 3; n++)
 			ASSERT_EQ(1, put_key(self->fd, 2 + n, way));
 		for (n = way == 4; n < 5; n++) {
-			ASSERT_EQ(1, take_timed(w->fd, &l, 1, HOUR, MQ_LONG));
+			ASSERT_EQ(1, take_timed(w->fd, &l, 1, MQ_HOUR, MQ_LONG));
 			EXPECT_EQ(0, ack(w, &l));
 			v = leased_number(w, &l);
 			others += v >= 2000;
@@ -158,7 +156,7 @@ TEST_F(queue, failure_holds_its_key)
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(1, put_key(self->fd, i, 0));
 		ASSERT_EQ(i * 1000, take_one(w, &l, 0));
-		EXPECT_EQ(0, settle(w->fd, l.lease, how[i], HOUR));
+		EXPECT_EQ(0, settle(w->fd, l.lease, how[i], MQ_HOUR));
 		ASSERT_EQ(1, put_key(self->fd, i, 1));
 		ASSERT_EQ(1, put_key(self->fd, 5, i));
 		ASSERT_EQ(5000 + i, take_one(w, &l, 0));
@@ -176,7 +174,7 @@ TEST_F(queue, bound_of_what_is_held)
 	struct mqbus_leased l, m;
 	int i;
 
-	begin(self, keyed_queue(.max_inflight = 5, .backoff_min = HOUR, .backoff_max = HOUR));
+	begin(self, keyed_queue(.max_inflight = 5, .backoff_min = MQ_HOUR, .backoff_max = MQ_HOUR));
 	ASSERT_EQ(1, put_key(self->fd, 1, 0));
 	ASSERT_EQ(1000, take_one(w, &l, 0));
 	for (i = 1; i <= 5; i++)

@@ -5,7 +5,6 @@
  */
 #include "queue.h"
 
-#define HOUR	(3600 * MQ_SEC)
 #define THREADS	4
 #define LEASES	1000
 
@@ -291,7 +290,7 @@ static void *keep_changing(void *arg)
 			       .max_inflight = 1 + dice % 50, .credit = dice / 50 % 20,
 			       .limit = 1 + dice / 1000 % 5) ?:
 			mq_set(c->ctl, c->topic, "g", MQBUS_GROUP_SET_LEASE |
-			       MQBUS_GROUP_SET_BACKOFF, NULL, .lease = dice % 2 * HOUR,
+			       MQBUS_GROUP_SET_BACKOFF, NULL, .lease = dice % 2 * MQ_HOUR,
 			       .backoff_min = dice % 200 * 1000, .backoff_max = MQ_MS,
 			       .backoff_jitter = dice % 101) ?:
 			mq_set(c->ctl, c->topic, "g", MQBUS_GROUP_SET_DLQ, c->dlq[dice % 2]);

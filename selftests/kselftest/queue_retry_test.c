@@ -5,8 +5,6 @@
  */
 #include "queue.h"
 
-#define HOUR	(3600 * MQ_SEC)
-
 static __u64 now(void)
 {
 	return mq_clock(CLOCK_MONOTONIC);
@@ -49,7 +47,7 @@ TEST_F(queue, due_order)
 	__s64 last = -1, k;
 	int i;
 
-	begin(self, .backoff_min = HOUR, .backoff_max = HOUR);
+	begin(self, .backoff_min = MQ_HOUR, .backoff_max = MQ_HOUR);
 	put_numbers(self->fd, 0, 5);
 	ASSERT_EQ(5, take(w->fd, l, 5, 0));
 	for (i = 0; i < 5; i++) {
@@ -231,7 +229,7 @@ TEST_F(queue, others_flow_meanwhile)
 	int i;
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
-	begin(self, .max_inflight = 1, .backoff_min = HOUR, .backoff_max = HOUR);
+	begin(self, .max_inflight = 1, .backoff_min = MQ_HOUR, .backoff_max = MQ_HOUR);
 	for (v = 0; v < 20; v++) {
 		ASSERT_EQ(1, mq_put(self->fd, &v, sizeof(v), 0));
 		ASSERT_EQ(v, take_one(w, &l, 0));
@@ -312,8 +310,8 @@ TEST_F(queue, window_full_of_failures)
 	int ret, i;
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 65536));
-	begin(self, .retry_size = 65536, .max_inflight = 4, .backoff_min = HOUR,
-	      .backoff_max = HOUR);
+	begin(self, .retry_size = 65536, .max_inflight = 4, .backoff_min = MQ_HOUR,
+	      .backoff_max = MQ_HOUR);
 	for (;;) {
 		big[0] = stored;
 		if (mq_put(self->fd, big, sizeof(big), 0) == 1) {

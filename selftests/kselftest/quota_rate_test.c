@@ -8,9 +8,6 @@
 #include "producer.h"
 #include "publish.h"
 
-#define ALICE	61001
-#define BOB	61002
-
 static struct mqbus_msg msgs[2000];
 
 /* Bytes of a record with 10 bytes of value */
@@ -52,8 +49,7 @@ static int bound_by(uid_t uid, const char *topic)
 
 /* set(self, FIELD | ..., .rate = 5, ...) */
 #define set(self, _fields, ...)							\
-	mq_create((self)->ctl, (self)->topic, .flags = MQBUS_TOPIC_F_SET,	\
-		  .fields = (_fields), ##__VA_ARGS__)
+	mq_topic_set((self)->ctl, (self)->topic, _fields, ##__VA_ARGS__)
 
 TEST_F(publish, a_rate_is_a_bucket)
 {

@@ -5,8 +5,6 @@
 #include "producer.h"
 #include "publish.h"
 
-#define ALICE	61001
-#define BOB	61002
 /* Nobody else on the machine has these, nor the next few hundred */
 #define MANY	62000
 
@@ -32,8 +30,7 @@ static int fill_in(int fd, __u32 partition, int *why)
 }
 
 #define set(self, _fields, ...)							\
-	mq_create((self)->ctl, (self)->topic, .flags = MQBUS_TOPIC_F_SET,	\
-		  .fields = (_fields), ##__VA_ARGS__)
+	mq_topic_set((self)->ctl, (self)->topic, _fields, ##__VA_ARGS__)
 
 TEST_F(publish, one_leaves_room_for_others)
 {

@@ -4,70 +4,13 @@
  */
 #include <sys/resource.h>
 
-#include "stream.h"
-
-#define PARTS	4
-
-FIXTURE(assign) {
-	int ctl;
-	int fd;
-	char topic[MQBUS_NAME_SIZE];
-};
-
-FIXTURE_SETUP(assign)
-{
-	mq_name(self->topic, "assign");
-	self->ctl = mq_open(0);
-	ASSERT_LE(0, self->ctl);
-	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = PARTS, .size = 4096));
-	self->fd = mq_producer(self->topic, 0);
-}
-
-FIXTURE_TEARDOWN(assign)
-{
-	mq_delete(self->ctl, self->topic);
-	close(self->fd);
-	/* Whatever a test did, all that was charged is given back */
-	EXPECT_EQ(0, mq_left(self->ctl));
-	close(self->ctl);
-}
-
-#define begin(self, ...) \
-	ASSERT_EQ(0, mq_stream((self)->ctl, (self)->topic, "g", ##__VA_ARGS__))
-#define member(self)	mq_member((self)->topic, "g", 0)
-
-/* One record in each partition */
-static void put_all(int fd)
-{
-	__u32 p;
-
-	for (p = 0; p < PARTS; p++)
-		if (mq_put_in(fd, p, "12345678", 8) != 1)
-			abort();
-}
-
-/*
- * Bits of the partitions that a fetch gives something of, from bit 8 on of those that are
- * wanted back. @ranges: filled by partition
- */
-static int fetch_bits(int fd, __u32 flags, struct mqbus_range *ranges)
-{
-	struct mqbus_range r[MQBUS_FETCH_MAX];
-	int n = mq_fetch(fd, r, MQBUS_FETCH_MAX, flags, 0), i, bits = 0;
-
-	for (i = 0; i < n; i++) {
-		bits |= 1 << (r[i].partition + (r[i].flags ? 8 : 0));
-		if (ranges)
-			ranges[r[i].partition] = r[i];
-	}
-	return n < 0 ? n : bits;
-}
+#include "assign.h"
 
 TEST_F(assign, join_and_leave)
 {
 	int a, b, c;
 
-	begin(self);
+	begin_stream(self);
 	put_all(self->fd);
 	a = member(self);
 	EXPECT_EQ(0xf, fetch_bits(a, 0, NULL));
@@ -102,7 +45,7 @@ TEST_F(assign, told_that_it_is_wanted_back)
 	struct mqbus_range r[MQBUS_FETCH_MAX], q[MQBUS_FETCH_MAX];
 	int a, b;
 
-	begin(self);
+	begin_stream(self);
 	put_all(self->fd);
 	a = member(self);
 	EXPECT_EQ(0, mq_revents(a, POLLPRI));
@@ -154,7 +97,7 @@ TEST_F(assign, moves_at_once_when_done)
 		__u64 next;
 		pid_t pid;
 
-		begin(self);
+		begin_stream(self);
 		put_all(self->fd);
 		a = member(self);
 		ASSERT_EQ(0xf, fetch_bits(a, 0, r));
@@ -210,37 +153,6 @@ TEST_F(assign, moves_at_once_when_done)
 	}
 }
 
-/* read() is done with a record when it takes the next one */
-TEST_F(assign, read_lets_go)
-{
-	char v[8];
-	int a, b, i;
-
-	begin(self);
-	put_all(self->fd);
-	a = mq_member(self->topic, "g", O_NONBLOCK);
-	for (i = 0; i < PARTS; i++)
-		ASSERT_EQ(8, read(a, v, 8));
-	/* So that it works on all: by read() on the last one, which is wanted back */
-	for (i = 0; i < PARTS - 1; i++)
-		ASSERT_EQ(1, mq_put_in(self->fd, i, "12345678", 8));
-	ASSERT_EQ(0x7, fetch_bits(a, 0, NULL));
-	b = member(self);
-	put_all(self->fd);
-	EXPECT_EQ(-EAGAIN, fetch_bits(b, 0, NULL));
-	EXPECT_EQ(POLLPRI, mq_revents(a, POLLPRI));
-	ASSERT_EQ(8, read(a, v, 8));
-	EXPECT_EQ(0x8, fetch_bits(b, 0, NULL));
-	ASSERT_EQ(8, read(a, v, 8));
-	/* Of the other one that is wanted back it is given nothing more */
-	EXPECT_EQ(-1, read(a, v, 8));
-	EXPECT_EQ(EAGAIN, errno);
-	EXPECT_EQ(0, mq_commit_fetched(a));
-	EXPECT_EQ(0x4, fetch_bits(b, 0, NULL));
-	close(a);
-	close(b);
-}
-
 /* Asleep in epoll for nothing but that, or in fetch */
 TEST_F(assign, woken_to_be_told)
 {
@@ -249,7 +161,7 @@ TEST_F(assign, woken_to_be_told)
 	pid_t pid;
 
 	for (way = 0; way < 2; way++) {
-		begin(self);
+		begin_stream(self);
 		put_all(self->fd);
 		a = member(self);
 		ASSERT_EQ(0xf, fetch_bits(a, 0, NULL));
@@ -282,7 +194,7 @@ TEST_F(assign, fenced_in_the_end)
 	pid_t pid;
 	char v[8];
 
-	begin(self, .rebalance_timeout = 50 * MQ_MS);
+	begin_stream(self, .rebalance_timeout = 50 * MQ_MS);
 	put_all(self->fd);
 	a = member(self);
 	ASSERT_EQ(0xf, fetch_bits(a, 0, r));
@@ -348,96 +260,6 @@ TEST_F(assign, fenced_in_the_end)
 	close(ep);
 }
 
-TEST_F(assign, id_comes_back)
-{
-	struct mqbus_range r[MQBUS_FETCH_MAX], q[MQBUS_FETCH_MAX];
-	int a, b;
-	pid_t pid;
-
-	begin(self, .grace = 30 * MQ_SEC * mq_slow());
-	put_all(self->fd);
-	a = mq_member_as(self->topic, "g", "a", 0);
-	b = mq_member_as(self->topic, "g", "b", 0);
-	ASSERT_EQ(0x3, fetch_bits(a, 0, r));
-	ASSERT_EQ(0xc, fetch_bits(b, 0, q));
-	ASSERT_EQ(0, mq_commit(a, 0, 1));
-	close(a);
-	/* Nobody has it, and it does not keep the group from being moved */
-	EXPECT_EQ(-EAGAIN, fetch_bits(b, 0, NULL));
-	EXPECT_EQ(0, mq_revents(b, POLLPRI));
-	EXPECT_EQ(-EBUSY, mq_seek(self->ctl, self->topic, "g", 0, 0, 0, 0, NULL, 0));
-	a = mq_member_as(self->topic, "g", "a", 0);
-	EXPECT_EQ(0x2, fetch_bits(a, 0, r));
-	EXPECT_EQ(0, r[1].begin_offset);
-	EXPECT_EQ(0, mq_commit_of(b, 2, 1, q[2].generation));
-	EXPECT_EQ(0, mq_commit_of(b, 3, 1, q[3].generation));
-	/* It is in the way of nothing */
-	close(b);
-	EXPECT_EQ(-EAGAIN, fetch_bits(a, 0, NULL));
-	close(a);
-	EXPECT_EQ(4, mq_seek(self->ctl, self->topic, "g", 0, MQBUS_ANY, MQBUS_WHENCE_EARLIEST, 0,
-			     NULL, 0));
-	a = mq_member_as(self->topic, "g", "a", 0);
-	EXPECT_EQ(0x3, fetch_bits(a, 0, NULL));
-	close(a);
-	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", 0));
-
-	/* Too late: the others have it, who need not do anything for that */
-	begin(self, .grace = 50 * MQ_MS);
-	b = member(self);
-	a = mq_member_as(self->topic, "g", "a", 0);
-	ASSERT_EQ(0x3, fetch_bits(b, 0, NULL));
-	mq_fork(pid) {
-		close(a);
-		_exit(mq_fetch(b, r, MQBUS_FETCH_MAX, 0, MQBUS_WAIT_FOREVER) != 2);
-	}
-	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
-	close(a);
-	EXPECT_EQ(0, mq_wait(pid));
-	close(b);
-}
-
-TEST_F(assign, id_is_taken_over)
-{
-	struct mqbus_range r[MQBUS_FETCH_MAX], q[MQBUS_FETCH_MAX];
-	char v[8];
-	int old, new, other;
-	pid_t pid[2];
-
-	begin(self);
-	put_all(self->fd);
-	old = mq_member_as(self->topic, "g", "a", 0);
-	other = member(self);
-	ASSERT_EQ(0x3, fetch_bits(old, 0, r));
-	mq_fork(pid[0])
-		_exit(-mq_fetch(old, r, 4, 0, MQBUS_WAIT_FOREVER));
-	mq_fork(pid[1])
-		_exit(read(old, v, 8) < 0 ? errno : 0);
-	ASSERT_TRUE(mq_wait_asleep(pid[0], SYS_ioctl));
-	ASSERT_TRUE(mq_wait_asleep(pid[1], SYS_read));
-	new = mq_member_as(self->topic, "g", "a", 0);
-	EXPECT_EQ(ENOLINK, mq_wait(pid[0]));
-	EXPECT_EQ(ENOLINK, mq_wait(pid[1]));
-	EXPECT_EQ(0x3, fetch_bits(new, 0, q));
-	EXPECT_EQ(0, q[0].begin_offset);
-	EXPECT_NE(r[0].generation, q[0].generation);
-	EXPECT_EQ(0xc, fetch_bits(other, 0, NULL));
-	/* For good */
-	EXPECT_EQ(-ENOLINK, fetch_bits(old, 0, NULL));
-	EXPECT_EQ(-ENOLINK, fetch_bits(old, MQBUS_FETCH_F_COMMIT, NULL));
-	EXPECT_EQ(-ENOLINK, mq_commit(old, 0, 1));
-	EXPECT_EQ(-ENOLINK, mq_commit_fetched(old));
-	EXPECT_EQ(-1, read(old, v, 8));
-	EXPECT_EQ(ENOLINK, errno);
-	EXPECT_EQ(POLLHUP | POLLIN | POLLPRI, mq_revents(old, POLLIN | POLLPRI));
-	/* It is no member: its end is not the new one's */
-	close(old);
-	EXPECT_EQ(0, mq_commit_of(new, 0, 1, q[0].generation));
-	close(new);
-	close(other);
-	EXPECT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", 0));
-}
-
 TEST_F(assign, killed_while_it_is_to_let_go)
 {
 	struct mqbus_range r[MQBUS_FETCH_MAX];
@@ -445,7 +267,7 @@ TEST_F(assign, killed_while_it_is_to_let_go)
 	char byte;
 	pid_t pid, waiter;
 
-	begin(self, .rebalance_timeout = MQBUS_WAIT_FOREVER);
+	begin_stream(self, .rebalance_timeout = MQBUS_WAIT_FOREVER);
 	put_all(self->fd);
 	ASSERT_EQ(0, pipe(go));
 	mq_fork(pid) {
@@ -499,220 +321,6 @@ TEST_F(assign, per_cpu)
 	EXPECT_EQ(0, mq_delete(self->ctl, topic));
 }
 
-TEST_F(assign, paused)
-{
-	struct mqbus_range r[MQBUS_FETCH_MAX];
-	int a, b;
-	pid_t pid[2];
-	char v[8];
-
-	begin(self);
-	put_all(self->fd);
-	a = member(self);
-	ASSERT_EQ(0xf, fetch_bits(a, 0, NULL));
-	put_all(self->fd);
-	EXPECT_EQ(-EINVAL, mq_pause(self->ctl, self->topic, "g", 2));
-	EXPECT_EQ(POLLIN, mq_revents(a, POLLIN));
-	ASSERT_EQ(0, mq_pause(self->ctl, self->topic, "g", 1));
-	EXPECT_EQ(0, mq_revents(a, POLLIN));
-	EXPECT_EQ(-EAGAIN, fetch_bits(a, 0, NULL));
-	EXPECT_EQ(0, mq_commit(a, 0, 1));
-	/* Partitions move, and are asked for */
-	b = member(self);
-	EXPECT_EQ(POLLIN | POLLPRI, mq_revents(a, POLLIN | POLLPRI));
-	EXPECT_EQ(0x800, fetch_bits(a, 0, NULL) & 0x800);
-	EXPECT_EQ(0, mq_commit_fetched(a));
-	EXPECT_EQ(-EAGAIN, fetch_bits(a, 0, NULL));
-	EXPECT_EQ(-EAGAIN, fetch_bits(b, 0, NULL));
-	mq_fork(pid[0])
-		_exit(mq_fetch(a, r, MQBUS_FETCH_MAX, 0, MQBUS_WAIT_FOREVER) != 2);
-	mq_fork(pid[1])
-		_exit(read(b, v, 8) != 8);
-	ASSERT_TRUE(mq_wait_asleep(pid[0], SYS_ioctl));
-	ASSERT_TRUE(mq_wait_asleep(pid[1], SYS_read));
-	put_all(self->fd);
-	ASSERT_TRUE(mq_wait_asleep(pid[0], SYS_ioctl));
-	ASSERT_EQ(0, mq_pause(self->ctl, self->topic, "g", 0));
-	EXPECT_EQ(0, mq_wait(pid[0]));
-	EXPECT_EQ(0, mq_wait(pid[1]));
-	close(a);
-	close(b);
-}
-
-TEST_F(assign, forced_seek)
-{
-	struct mqbus_range r[MQBUS_FETCH_MAX], q[MQBUS_FETCH_MAX];
-	struct mqbus_seek_result res[PARTS];
-	int a, i;
-	pid_t pid;
-
-	begin(self);
-	for (i = 0; i < 5; i++)
-		put_all(self->fd);
-	a = member(self);
-	ASSERT_EQ(0xf, fetch_bits(a, 0, r));
-	ASSERT_EQ(0, mq_commit(a, 1, 3));
-	EXPECT_EQ(-EBUSY, mq_seek(self->ctl, self->topic, "g", 0, 1, 0, 0, NULL, 0));
-	/* A dry run forces nothing */
-	EXPECT_EQ(4, mq_seek(self->ctl, self->topic, "g", __MQBUS_GROUP_SEEK_F_ALL, MQBUS_ANY,
-			     MQBUS_WHENCE_LATEST, 0, NULL, 0));
-	EXPECT_EQ(0, mq_commit(a, 1, 4));
-	mq_fork(pid)
-		/* Woken, let in again, and given what is there now */
-		_exit(mq_fetch(a, q, 1, 0, MQBUS_WAIT_FOREVER) != 1 || q->begin_offset != 2);
-	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
-	ASSERT_EQ(4, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
-			     MQBUS_WHENCE_OFFSET, 2, res, PARTS));
-	EXPECT_EQ(4, res[1].old_offset);
-	EXPECT_EQ(2, res[1].new_offset);
-	EXPECT_EQ(0, mq_wait(pid));
-	/* What was fetched before cannot be committed after */
-	for (i = 0; i < PARTS; i++)
-		EXPECT_EQ(-ENOLINK, mq_commit_of(a, i, 5, r[i].generation));
-	ASSERT_EQ(0xe, fetch_bits(a, 0, q));
-	EXPECT_EQ(2, q[1].begin_offset);
-	EXPECT_EQ(-ENOLINK, mq_commit_of(a, 1, 5, r[1].generation));
-	EXPECT_EQ(0, mq_commit_of(a, 1, 5, q[1].generation));
-
-	/* Nobody sleeps in it: the next fetch lets it in, and tells if it was to commit */
-	ASSERT_EQ(4, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
-			     MQBUS_WHENCE_EARLIEST, 0, NULL, 0));
-	EXPECT_EQ(-ENOLINK, mq_commit(a, 1, 5));
-	EXPECT_EQ(-ENOLINK, mq_commit_fetched(a));
-	EXPECT_EQ(-ENOLINK, fetch_bits(a, MQBUS_FETCH_F_COMMIT, NULL));
-	EXPECT_EQ(0xf, fetch_bits(a, MQBUS_FETCH_F_COMMIT, q));
-	EXPECT_EQ(0, q[0].begin_offset);
-	/* Of one partition: all are fenced, but the others stay where they are */
-	ASSERT_EQ(0, mq_commit(a, 0, 3));
-	ASSERT_EQ(1, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, 2,
-			     MQBUS_WHENCE_LATEST, 0, NULL, 0));
-	ASSERT_EQ(0xb, fetch_bits(a, 0, q));
-	EXPECT_EQ(3, q[0].begin_offset);
-	close(a);
-}
-
-TEST_F(assign, shifted_seek)
-{
-	static const struct {
-		__s64 by;
-		__u64 to;
-	} steps[] = {
-		{ 3, 3 }, { 4, 7 }, { -2, 5 }, { 0, 5 }, { -9, 0 }, { 9, 9 }, { 5, 10 },
-		{ INT64_MIN, 0 }, { INT64_MAX, 10 }, { INT64_MAX, 10 }, { -10, 0 },
-	};
-	struct mqbus_seek_result r;
-	unsigned int i;
-	int k;
-
-	begin(self);
-	for (k = 0; k < 10; k++)
-		put_all(self->fd);
-	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
-		EXPECT_EQ(1, mq_seek(self->ctl, self->topic, "g", 0, 1, MQBUS_WHENCE_SHIFT,
-				     steps[i].by, &r, 1));
-		EXPECT_EQ(steps[i].to, r.new_offset) TH_LOG("step %u", i);
-	}
-	EXPECT_EQ(-EINVAL, mq_seek(self->ctl, self->topic, "g", 0, 1, MQBUS_WHENCE_SHIFT + 1, 0,
-				   &r, 1));
-	EXPECT_EQ(-EINVAL, mq_group_create(self->ctl, self->topic, "s", MQBUS_WHENCE_SHIFT, 0,
-					   0600));
-}
-
-TEST_F(assign, options)
-{
-	static const __u32 queue_fields = MQBUS_GROUP_SET_CREDIT | MQBUS_GROUP_SET_PAUSED;
-	struct mqbus_group_create create = { .type = MQBUS_GROUP_QUEUE, .mode = 0600 };
-	struct mqbus_group_set set = {};
-	struct mqbus_join join = {};
-	size_t byte;
-	int a, b;
-
-	EXPECT_EQ(-ERANGE, mq_stream(self->ctl, self->topic, "g",
-				     .rebalance_timeout = MQBUS_DELAY_MAX + 1));
-	EXPECT_EQ(-ERANGE, mq_stream(self->ctl, self->topic, "g", .grace = MQBUS_DELAY_MAX + 1));
-	EXPECT_EQ(-ERANGE, mq_stream(self->ctl, self->topic, "g", .grace = MQBUS_WAIT_FOREVER));
-	EXPECT_EQ(-EINVAL, mq_stream(self->ctl, self->topic, "g", .__reserved = 1));
-	begin(self, .rebalance_timeout = MQBUS_WAIT_FOREVER, .grace = MQBUS_DELAY_MAX);
-	mq_set_name(create.topic, self->topic);
-	mq_set_name(create.group, "q");
-	for (byte = offsetof(struct mqbus_group_create, stream); byte < sizeof(create); byte += 3) {
-		((char *)&create)[byte] = 1;
-		EXPECT_EQ(-EINVAL, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &create));
-		((char *)&create)[byte] = 0;
-	}
-	ASSERT_EQ(0, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &create));
-
-	mq_set_name(set.topic, self->topic);
-	mq_set_name(set.group, "g");
-	set.fields = MQBUS_GROUP_SET_GRACE | MQBUS_GROUP_SET_REBALANCE_TIMEOUT;
-	set.stream.grace = MQBUS_DELAY_MAX + 1;
-	EXPECT_EQ(-ERANGE, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_SET, &set));
-	set.stream.grace = 0;
-	set.__reserved = 1;
-	EXPECT_EQ(-EINVAL, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_SET, &set));
-	set.__reserved = 0;
-	set.stream.__reserved = 1;
-	EXPECT_EQ(-EINVAL, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_SET, &set));
-	set.stream.__reserved = 0;
-	/* An option of the other type: nothing is changed, nor is it paused */
-	set.fields = queue_fields;
-	set.paused = 1;
-	EXPECT_EQ(-EBADFD, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_SET, &set));
-	mq_set_name(set.group, "q");
-	set.fields = MQBUS_GROUP_SET_GRACE | MQBUS_GROUP_SET_PAUSED;
-	EXPECT_EQ(-EBADFD, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_SET, &set));
-	put_all(self->fd);
-	a = mq_member_as(self->topic, "g", "a", 0);
-	b = member(self);
-	EXPECT_EQ(0x3, fetch_bits(a, 0, NULL));
-	/* The grace that it has when it goes counts */
-	mq_set_name(set.group, "g");
-	set.fields = MQBUS_GROUP_SET_GRACE;
-	EXPECT_EQ(0, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_SET, &set));
-	close(a);
-	EXPECT_EQ(0xf, fetch_bits(b, 0, NULL));
-	close(b);
-
-	EXPECT_EQ(-EINVAL, mq_member_as(self->topic, "q", "a", 0));
-	EXPECT_EQ(-EILSEQ, mq_member_as(self->topic, "g", "a b", 0));
-	memset(join.member, 'a', sizeof(join.member));
-	mq_set_name(join.topic, self->topic);
-	mq_set_name(join.group, "g");
-	EXPECT_EQ(-ENAMETOOLONG, mq_ioctl(self->ctl, MQBUS_IOC_JOIN, &join));
-}
-
-TEST_F(assign, commit_arguments)
-{
-	struct mqbus_commit_entry e = { .__reserved = 1 };
-	struct mqbus_commit args = {
-		.nr_entries = 1, .entries = (uintptr_t)&e, .entry_size = sizeof(e),
-	};
-	int a;
-
-	begin(self);
-	a = member(self);
-	EXPECT_EQ(-EINVAL, mq_ioctl(a, MQBUS_IOC_COMMIT, &args));
-	EXPECT_EQ(EINVAL, e.error);
-	e.__reserved = 0;
-	args.flags = MQBUS_COMMIT_F_RELEASE;
-	EXPECT_EQ(0, mq_ioctl(a, MQBUS_IOC_COMMIT, &args));
-	args.flags = __MQBUS_COMMIT_F_ALL;
-	EXPECT_EQ(-EINVAL, mq_ioctl(a, MQBUS_IOC_COMMIT, &args));
-	args.flags = MQBUS_COMMIT_F_RELEASE << 1;
-	EXPECT_EQ(-EOPNOTSUPP, mq_ioctl(a, MQBUS_IOC_COMMIT, &args));
-	args.flags = 0;
-	args.nr_entries = 0;
-	EXPECT_EQ(-ERANGE, mq_ioctl(a, MQBUS_IOC_COMMIT, &args));
-	args.nr_entries = 1;
-	/* A program that knows no generations */
-	args.entry_size = offsetof(struct mqbus_commit_entry, generation);
-	e.generation = 77;
-	EXPECT_EQ(0, mq_ioctl(a, MQBUS_IOC_COMMIT, &args));
-	args.entry_size = sizeof(e);
-	EXPECT_EQ(-ESTALE, mq_ioctl(a, MQBUS_IOC_COMMIT, &args));
-	close(a);
-}
-
 TEST_F_TIMEOUT(assign, no_more_members, 120)
 {
 	struct rlimit lim = { MQBUS_MEMBERS_MAX + 64, MQBUS_MEMBERS_MAX + 64 };
@@ -723,7 +331,7 @@ TEST_F_TIMEOUT(assign, no_more_members, 120)
 		SKIP(return, "so many members take KCSAN more than ten minutes");
 	if (setrlimit(RLIMIT_NOFILE, &lim))
 		SKIP(return, "cannot have that many files");
-	begin(self);
+	begin_stream(self);
 	for (n = 0; n <= MQBUS_MEMBERS_MAX && !err; n++) {
 		fd[n] = member(self);
 		if (fd[n] < 0)
@@ -791,7 +399,7 @@ TEST_F(assign, coming_and_going)
 	int fd, n;
 
 	ASSERT_NE(NULL, s);
-	begin(self);
+	begin_stream(self);
 	for (k = 0; k < 4; k++)
 		mq_fork(pid[k])
 			churn(self->topic, s, k);

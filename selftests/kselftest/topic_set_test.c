@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Topics that are changed while they are used, and what they keep.
+ * Topics that are changed while they are used.
  */
 #include "producer.h"
 #include "topic.h"
 
-#define set(self, _fields, ...)							\
-	mq_create((self)->ctl, (self)->name, .flags = MQBUS_TOPIC_F_SET,	\
-		  .fields = (_fields), ##__VA_ARGS__)
-
 /* The same by another endpoint */
 #define set_by(self, fd, _fields, ...)						\
-	mq_create(fd, (self)->name, .flags = MQBUS_TOPIC_F_SET,			\
-		  .fields = (_fields), ##__VA_ARGS__)
+	mq_topic_set(fd, (self)->name, _fields, ##__VA_ARGS__)
 
 static int may_write(FIXTURE_DATA(topic) *self, uid_t uid, gid_t gid)
 {
@@ -20,24 +15,6 @@ static int may_write(FIXTURE_DATA(topic) *self, uid_t uid, gid_t gid)
 
 	close(fd);
 	return err;
-}
-
-TEST_F(topic, arguments_of_creation)
-{
-	EXPECT_EQ(-EINVAL, create(self, .fields = MQBUS_TOPIC_SET_MODE));
-	EXPECT_EQ(-EINVAL, create(self, .over = MQBUS_OVER_REJECT + 1));
-	EXPECT_EQ(-ERANGE, create(self, .share = 101));
-	EXPECT_EQ(-EOPNOTSUPP, create(self, .share = 50, .full = MQBUS_FULL_EVICT));
-	EXPECT_EQ(-ERANGE, create(self, .rate = MQBUS_RATE_MAX + 1));
-	EXPECT_EQ(-ERANGE, create(self, .rate_bytes = MQBUS_RATE_MAX + 1));
-	EXPECT_EQ(-ERANGE, create(self, .user_rate = MQBUS_RATE_MAX + 1));
-	EXPECT_EQ(-ERANGE, create(self, .user_rate_bytes = ~0ULL));
-	EXPECT_EQ(-ERANGE, create(self, .burst = MQBUS_DELAY_MAX + 1));
-	EXPECT_EQ(-EOPNOTSUPP, create(self, .flags = 2));
-	EXPECT_EQ(0, create(self, .over = MQBUS_OVER_REJECT, .share = 100,
-			    .rate = MQBUS_RATE_MAX, .rate_bytes = MQBUS_RATE_MAX,
-			    .user_rate = MQBUS_RATE_MAX, .user_rate_bytes = MQBUS_RATE_MAX,
-			    .burst = MQBUS_DELAY_MAX, .retention_size = ~0ULL));
 }
 
 TEST_F(topic, arguments_of_changes)
@@ -147,81 +124,6 @@ TEST_F(topic, set_what_full_means)
 	EXPECT_EQ(-EOPNOTSUPP, set(self, MQBUS_TOPIC_SET_FULL, .full = MQBUS_FULL_BLOCK));
 	EXPECT_EQ(-EOPNOTSUPP, set(self, MQBUS_TOPIC_SET_SHARE, .share = 1));
 	EXPECT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE));
-}
-
-TEST_F(topic, set_the_retention)
-{
-	struct mq_reader reader;
-	int fd;
-
-	ASSERT_EQ(0, create(self));
-	ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
-	ASSERT_EQ(0, mq_reader_open(&reader, self->name, "g"));
-	fd = mq_producer(self->name, 0);
-	EXPECT_EQ(1, mq_put(fd, "x", 1, 0));
-	EXPECT_EQ(1, mq_put(fd, "x", 1, 0));
-	mq_drain(&reader);
-	EXPECT_EQ(1, mq_put(fd, "x", 1, 0));
-	EXPECT_EQ(0, reader.map[0].page->head_offset);
-	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RETENTION, .retention = 1));
-	EXPECT_EQ(1, mq_put(fd, "x", 1, 0));
-	/* What is not settled stays */
-	EXPECT_EQ(2, reader.map[0].page->head_offset);
-	close(fd);
-	mq_reader_close(&reader);
-}
-
-/* Bytes of records that a partition has */
-static __u64 kept(const struct mq_reader *r)
-{
-	return r->map[0].page->tail - r->map[0].page->head;
-}
-
-TEST_F(topic, retention_by_size)
-{
-	static char block[1024 - sizeof(struct mqbus_record)];
-	struct mqbus_seek_result result;
-	struct mq_reader reader;
-	int fd, i;
-
-	ASSERT_EQ(0, create(self, .retention_size = 4096));
-	ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
-	ASSERT_EQ(0, mq_reader_open(&reader, self->name, "g"));
-	fd = mq_producer(self->name, 0);
-	for (i = 0; i < 32; i++)
-		ASSERT_EQ(1, mq_put(fd, block, sizeof(block), 0));
-	/* Nobody has settled them */
-	EXPECT_EQ(32 << 10, kept(&reader));
-	mq_drain(&reader);
-	/* Looking at them is enough */
-	EXPECT_EQ(1, mq_seek(self->ctl, self->name, "g", MQBUS_GROUP_SEEK_F_DRY_RUN, MQBUS_ANY,
-			     MQBUS_WHENCE_EARLIEST, 0, &result, 1));
-	EXPECT_EQ(4096, kept(&reader));
-	for (i = 0; i < 8; i++)
-		ASSERT_EQ(1, mq_put(fd, block, sizeof(block), 0));
-	mq_drain(&reader);
-	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RETENTION_SIZE, .retention_size = 1024));
-	ASSERT_EQ(1, mq_put(fd, block, sizeof(block), 0));
-	EXPECT_EQ(2048, kept(&reader));
-	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RETENTION_SIZE));
-	mq_drain(&reader);
-	for (i = 0; i < 8; i++)
-		ASSERT_EQ(1, mq_put(fd, block, sizeof(block), 0));
-	EXPECT_EQ(10240, kept(&reader));
-	close(fd);
-	mq_reader_close(&reader);
-	mq_delete(self->ctl, self->name);
-
-	/* With EVICT whether they are settled or not */
-	ASSERT_EQ(0, create(self, .retention_size = 4096, .full = MQBUS_FULL_EVICT));
-	ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
-	ASSERT_EQ(0, mq_reader_open(&reader, self->name, "g"));
-	fd = mq_producer(self->name, 0);
-	for (i = 0; i < 32; i++)
-		ASSERT_EQ(1, mq_put(fd, block, sizeof(block), 0));
-	EXPECT_EQ(5120, kept(&reader));
-	close(fd);
-	mq_reader_close(&reader);
 }
 
 TEST_HARNESS_MAIN

@@ -188,4 +188,29 @@ static bool other_leases(FIXTURE_DATA(exchange) *self, int round)
 	return true;
 }
 
+/* The second act publishes by @fd instead, from @seq on, and stands at @at. */
+static void publish_from_as(FIXTURE_DATA(exchange) *self, int at, int fd, __u64 seq)
+{
+	publish_as(self, at, fd, self->x.msgs[1], EACH);
+	self->x.acts[at].seq = seq;
+}
+
+/* Fails with @err in each place, as a whole act; nothing changes. */
+static void refused(struct __test_metadata *_metadata, FIXTURE_DATA(exchange) *self, int fd,
+		    __u64 seq, __u64 timeout, int err)
+{
+	struct state before = state(self), after;
+	struct mqbus_transact args;
+	int at;
+
+	for_each_place(at) {
+		publish_from_as(self, at, fd, seq);
+		EXPECT_EQ(err, go(self, timeout, &args)) TH_LOG("act %d", at);
+		EXPECT_EQ(at, args.failed_act);
+		EXPECT_EQ(0, args.duplicates);
+	}
+	after = state(self);
+	EXPECT_TRUE(same_state(&before, &after));
+}
+
 #endif /* _MQBUS_TEST_TRANSACTION_H */

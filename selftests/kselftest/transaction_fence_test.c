@@ -1,36 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Transactions of named producers, and what limits a topic sets: duplicates, gaps,
- * fencing, rates and shares, each in each place.
+ * Transactions of named producers and of members that were fenced: duplicates, gaps, and
+ * names that others hold, each in each place.
  */
 #include "transaction.h"
 #include "producer.h"
 #include "stream.h"
-
-/* The second act publishes by @fd instead, from @seq on, and stands at @at. */
-static void publish_from_as(FIXTURE_DATA(exchange) *self, int at, int fd, __u64 seq)
-{
-	publish_as(self, at, fd, self->x.msgs[1], EACH);
-	self->x.acts[at].seq = seq;
-}
-
-/* Fails with @err in each place, as a whole act; nothing changes. */
-static void refused(struct __test_metadata *_metadata, FIXTURE_DATA(exchange) *self, int fd,
-		    __u64 seq, __u64 timeout, int err)
-{
-	struct state before = state(self), after;
-	struct mqbus_transact args;
-	int at;
-
-	for_each_place(at) {
-		publish_from_as(self, at, fd, seq);
-		EXPECT_EQ(err, go(self, timeout, &args)) TH_LOG("act %d", at);
-		EXPECT_EQ(at, args.failed_act);
-		EXPECT_EQ(0, args.duplicates);
-	}
-	after = state(self);
-	EXPECT_TRUE(same_state(&before, &after));
-}
 
 TEST_F(exchange, gaps_and_fences)
 {
@@ -198,55 +173,6 @@ TEST_F(exchange, fenced_members)
 	EXPECT_EQ(end + 1, mq_end(self->ctl, self->to[0], "s", 0));
 	close(old);
 	close(new);
-}
-
-/* A rate and a share that are used up, in each place; with OVER_BLOCK it waits */
-TEST_F(exchange, rates)
-{
-	static const __u32 overs[] = { MQBUS_OVER_REJECT, MQBUS_OVER_BLOCK };
-	static struct mqbus_msg msgs[400];
-	char topic[MQBUS_NAME_SIZE];
-	struct mqbus_act act;
-	int fd, i, k;
-
-	for (i = 0; i < 2; i++) {
-		mq_name(topic, "slow");
-		ASSERT_EQ(0, mq_create(self->ctl, topic, .rate = 1, .burst = MQ_SEC,
-				       .over = overs[i]));
-		fd = mq_producer(topic, 0);
-		/* More than it holds goes when it is full; then minutes have to be paid for */
-		for (k = 0; k < 400; k++)
-			msgs[k] = mq_msg("x", 1);
-		act = act_publish(fd, msgs, 400);
-		EXPECT_EQ(0, mq_transact(self->ctl, &act, 1, 0, NULL));
-		refused(_metadata, self, fd, 0, 0, i ? -EAGAIN : -EXFULL);
-		refused(_metadata, self, fd, 0, MQ_MS, i ? -ETIMEDOUT : -EXFULL);
-		if (!i)
-			refused(_metadata, self, fd, 0, MQBUS_WAIT_FOREVER, -EXFULL);
-		close(fd);
-		EXPECT_EQ(0, mq_delete(self->ctl, topic));
-	}
-}
-
-TEST_F(exchange, shares)
-{
-	char topic[MQBUS_NAME_SIZE];
-	char block[900] = {};
-	int fd;
-
-	mq_name(topic, "shared");
-	ASSERT_EQ(0, mq_create(self->ctl, topic, .size = 8192, .share = 25,
-			       .over = MQBUS_OVER_REJECT));
-	ASSERT_EQ(0, mq_group(self->ctl, topic, "s"));
-	fd = mq_producer(topic, 0);
-	while (mq_put(fd, block, sizeof(block), 0) == 1)
-		;
-	while (mq_put(fd, "x", 1, 0) == 1)
-		;
-	refused(_metadata, self, fd, 0, 0, -EXFULL);
-	refused(_metadata, self, fd, 0, MQBUS_WAIT_FOREVER, -EXFULL);
-	close(fd);
-	EXPECT_EQ(0, mq_delete(self->ctl, topic));
 }
 
 TEST_HARNESS_MAIN

@@ -9,169 +9,24 @@
 #include <sched.h>
 #include <sys/resource.h>
 
+#include "claim.h"
 #include "queue.h"
-#include "stress.h"
-#include "transact.h"
-
-#define PARTS	8
-#define BLOCK	900		/* four such records fill a ring of 4 KiB */
-
-static char block[BLOCK];
-
-FIXTURE(claim) {
-	int ctl;
-	char topic[MQBUS_NAME_SIZE];
-	int fd;				/* produces to it */
-	char other[MQBUS_NAME_SIZE];
-	int out;
-	struct mq_reader reader;	/* of the group "s" of @topic; takes nothing by itself */
-};
-
-FIXTURE_SETUP(claim)
-{
-	self->ctl = mq_open(0);
-	ASSERT_LE(0, self->ctl);
-	ASSERT_EQ(0, mq_used(self->ctl));
-	mq_name(self->topic, "claim");
-	mq_name(self->other, "other");
-	self->fd = -1;
-	self->out = -1;
-	self->reader.fd = -1;
-}
-
-FIXTURE_TEARDOWN(claim)
-{
-	mq_delete(self->ctl, self->topic);
-	mq_delete(self->ctl, self->other);
-	close(self->fd);
-	close(self->out);
-	mq_reader_close(&self->reader);
-	EXPECT_EQ(0, mq_left(self->ctl));
-	close(self->ctl);
-}
-
-/* The topic with a group that reads it */
-#define open_topic(self, ...) do {							\
-	ASSERT_EQ(0, mq_create((self)->ctl, (self)->topic, .size = 4096, ##__VA_ARGS__)); \
-	ASSERT_EQ(0, mq_group((self)->ctl, (self)->topic, "s"));		\
-	ASSERT_EQ(0, mq_reader_open(&(self)->reader, (self)->topic, "s"));	\
-	(self)->fd = mq_producer((self)->topic, 0);				\
-	ASSERT_LE(0, (self)->fd);						\
-} while (0)
-
-#define set(self, name, _fields, ...)						\
-	mq_create((self)->ctl, name, .flags = MQBUS_TOPIC_F_SET, .fields = (_fields), \
-		  ##__VA_ARGS__)
-
-/* Records of BLOCK for the partitions from @first on */
-static const struct mqbus_msg *blocks(__u32 first)
-{
-	static struct mqbus_msg msgs[PARTS];
-	__u32 i;
-
-	for (i = 0; i < PARTS; i++) {
-		msgs[i] = mq_msg(block, BLOCK);
-		msgs[i].partition = (first + i) % PARTS;
-	}
-	return msgs;
-}
-
-static int publish(FIXTURE_DATA(claim) *self, const struct mqbus_msg *msgs, __u32 count,
-		   __u64 timeout)
-{
-	struct mqbus_act act = act_publish(self->fd, msgs, count);
-
-	return mq_transact(self->ctl, &act, 1, timeout, NULL);
-}
-
-/* Offset of the oldest record of each partition, added up */
-static __u64 heads(FIXTURE_DATA(claim) *self)
-{
-	__u64 sum = 0;
-	__u32 i;
-
-	for (i = 0; i < self->reader.parts; i++)
-		sum += get(&self->reader.map[i].page->head_offset);
-	return sum;
-}
-
-static bool writable(int fd, __u64 timeout)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-
-	return poll(&p, 1, timeout / MQ_MS) == 1 && p.revents == POLLOUT;
-}
-
-/* Fill all that there is room for, and a little less than a block remains. */
-static int fill(FIXTURE_DATA(claim) *self, __u32 part)
-{
-	int i, ret = 1;
-
-	for (i = 0; i < 4 && ret == 1; i++)
-		ret = mq_put_in(self->fd, part, block, BLOCK);
-	return ret == 1 ? 0 : ret;
-}
-
-/* Refused by a rate: whoever polls then is told when it is over, and loses nothing */
-TEST_F(claim, rate)
-{
-	static const __u32 kinds[] = { MQBUS_FULL_EVICT, MQBUS_FULL_BLOCK };
-	__u64 before;
-	__u32 i;
-	int k;
-
-	for (k = 0; k < 2; k++) {
-		open_topic(self, .partitions = PARTS, .full = kinds[k]);
-		for (i = 0; kinds[k] == MQBUS_FULL_EVICT && i < PARTS; i++)
-			ASSERT_EQ(0, fill(self, i));
-		ASSERT_EQ(0, set(self, self->topic, MQBUS_TOPIC_SET_RATE, .rate = 1));
-		EXPECT_EQ(0, publish(self, blocks(0), PARTS, 0));
-		before = heads(self);
-		EXPECT_EQ(-EAGAIN, publish(self, blocks(0), PARTS, 0));
-		EXPECT_FALSE(writable(self->fd, 0));
-		EXPECT_FALSE(writable(self->fd, 100 * MQ_MS));
-		EXPECT_EQ(before, heads(self));
-		ASSERT_EQ(0, set(self, self->topic, MQBUS_TOPIC_SET_RATE, .rate = 0));
-		EXPECT_TRUE(writable(self->fd, MQ_LONG));
-		EXPECT_EQ(before, heads(self));
-		EXPECT_EQ(0, publish(self, blocks(0), PARTS, 0));
-		mq_delete(self->ctl, self->topic);
-		mq_reader_close(&self->reader);
-		close(self->fd);
-	}
-	self->reader.parts = 0;
-	self->reader.fd = -1;
-	self->fd = -1;
-}
-
-/* And it is the rate alone that it waits for, not room where none of its records go */
-TEST_F(claim, rate_beside_a_full_partition)
-{
-	open_topic(self, .partitions = PARTS);
-	ASSERT_EQ(0, fill(self, 0));
-	ASSERT_EQ(0, set(self, self->topic, MQBUS_TOPIC_SET_RATE, .rate = 2));
-	/* The rate says no before that partition is full */
-	EXPECT_EQ(0, publish(self, blocks(2), 1, MQ_LONG));
-	while (!publish(self, blocks(2), 1, 0))
-		;
-	EXPECT_TRUE(writable(self->fd, MQ_LONG));
-}
 
 /* Refused for want of room: it is told when there is some where it is needed */
 TEST_F(claim, the_partition_that_is_full)
 {
-	struct mqbus_range ranges[PARTS];
+	struct mqbus_range ranges[RINGS];
 	int n, i, other;
 
-	open_topic(self, .partitions = PARTS);
+	open_topic(self, .partitions = RINGS);
 	ASSERT_EQ(0, fill(self, 2));
-	EXPECT_EQ(-EAGAIN, publish(self, blocks(0), PARTS, 0));
+	EXPECT_EQ(-EAGAIN, publish(self, blocks(0), RINGS, 0));
 	EXPECT_FALSE(writable(self->fd, 0));
 	/* Room elsewhere is not what it waits for, whoever took it */
 	other = mq_producer(self->topic, 0);
 	EXPECT_EQ(1, mq_put_in(other, 0, "x", 1));
 	close(other);
-	n = mq_fetch(self->reader.fd, ranges, PARTS, 0, 0);
+	n = mq_fetch(self->reader.fd, ranges, RINGS, 0, 0);
 	ASSERT_LT(0, n);
 	for (i = 0; i < n; i++)
 		if (ranges[i].partition != 2)
@@ -182,7 +37,7 @@ TEST_F(claim, the_partition_that_is_full)
 		if (ranges[i].partition == 2)
 			EXPECT_EQ(0, mq_commit(self->reader.fd, 2, ranges[i].end_offset));
 	EXPECT_TRUE(writable(self->fd, MQ_LONG));
-	EXPECT_EQ(0, publish(self, blocks(0), PARTS, 0));
+	EXPECT_EQ(0, publish(self, blocks(0), RINGS, 0));
 }
 
 /* What may stand in the way elsewhere */
@@ -202,8 +57,8 @@ TEST_F(claim, evicts_nothing_when_refused)
 	__u64 before;
 	__u32 i;
 
-	open_topic(self, .partitions = PARTS, .full = MQBUS_FULL_EVICT);
-	for (i = 0; i < PARTS; i++)
+	open_topic(self, .partitions = RINGS, .full = MQBUS_FULL_EVICT);
+	for (i = 0; i < RINGS; i++)
 		ASSERT_EQ(0, fill(self, i));
 	for (o = 0; o < OBSTACLES; o++) {
 		mq_name(self->other, "other");
@@ -213,7 +68,7 @@ TEST_F(claim, evicts_nothing_when_refused)
 		ASSERT_EQ(0, mq_queue(self->ctl, self->other, "g", NULL));
 		ASSERT_EQ(0, worker_open(&worker, self->other, "g", 0));
 		self->out = mq_producer(self->other, 0);
-		acts[0] = act_publish(self->fd, blocks(0), PARTS);
+		acts[0] = act_publish(self->fd, blocks(0), RINGS);
 		acts[1] = act_publish(self->out, &msg, 1);
 		switch (o) {
 		case FULL:
@@ -247,7 +102,7 @@ TEST_F(claim, evicts_nothing_when_refused)
 	self->out = -1;
 	/* The same that is not refused */
 	EXPECT_EQ(0, mq_transact(self->ctl, acts, 1, 0, NULL));
-	EXPECT_EQ(before + PARTS, heads(self));
+	EXPECT_EQ(before + RINGS, heads(self));
 }
 
 /* As many bytes as a transaction may have, over a ring that has no room but what it evicts */
@@ -300,7 +155,7 @@ static void held_up(const char *topic)
 
 	for (i = 0; i < MQBUS_TRANSACT_MAX; i++) {
 		msgs[i] = mq_msg(block, 200);
-		msgs[i].partition = i % PARTS;
+		msgs[i].partition = i % RINGS;
 	}
 	act = act_publish(mq_producer(topic, 0), msgs, MQBUS_TRANSACT_MAX);
 	sched_setscheduler(0, SCHED_IDLE, &none);
@@ -326,7 +181,7 @@ TEST_F(claim, nobody_waits_for_who_is_preempted)
 	__u64 end;
 	long begin;
 
-	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 128 * 1024, .partitions = PARTS,
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 128 * 1024, .partitions = RINGS,
 			       .full = MQBUS_FULL_EVICT));
 	self->fd = mq_producer(self->topic, O_NONBLOCK);
 	ASSERT_LE(0, self->fd);
