@@ -360,7 +360,7 @@ compile() { # CORE-DIR SOURCE OBJECT
 
 # What is linked to a test besides itself
 parts_of() { # TEST
-	case $1 in window_* | retry_* | forget_* | entry_*) echo group test ;; *) echo test ;; esac
+	case $1 in inflight_* | retry_* | forget_* | entry_*) echo group test ;; *) echo test ;; esac
 }
 
 # Compile everything as it is, once.
