@@ -5,8 +5,8 @@
  * Members of stream groups wait in a queue of their own, members of a queue group in one
  * that they share. So whoever waits exclusively is woken for his own records, whatever
  * other groups the topic has. What makes a reader go on, and who is woken by it, is listed
- * in doc/wakeups.rst, and tried line by line by selftests/kselftest/wake_stream_test.c and
- * wake_queue_test.c.
+ * in doc/wakeups.rst, and tried line by line by selftests/kselftest/stream_wake_test.c and
+ * queue_wake_test.c.
  *
  * Of a stream group the owner of the partition is woken, and nobody else: publishers find
  * him in &mqbus_assign.readers, without a lock. There are three who race:

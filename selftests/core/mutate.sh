@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Break a copy of the core in one place after the other: a test must notice.
 #
-#   [TESTS='threads ...'] mutate.sh <build dir> [words of a mutation's name]
+#   [TESTS='ring_threads ...'] mutate.sh <build dir> [words of a mutation's name]
 #   mutate.sh --check          only see that each edit still changes something
 #
 # What an edit does not concern is compiled once, so that a mutation costs a second or
@@ -20,7 +20,7 @@ else
 fi
 only=${2:-}
 # Those that tell at once come first; TESTS= asks others
-ring_tests=${TESTS:-unit ring_unit fuzz interleave model threads-tsan threads}
+ring_tests=${TESTS:-record_unit ring_unit record_fuzz ring_interleave ring_model ring_threads-tsan ring_threads}
 inflight_tests=${TESTS:-entry_unit inflight_unit retry_unit forget_unit inflight_model}
 assign_tests=${TESTS:-assign_unit assign_model}
 survived=0
@@ -399,7 +399,7 @@ link_test() { # FILE TEST
 
 build_test() { # FILE TEST
 	case $2 in
-	threads*) make -s O="$build" CORE_DIR="$build/src" WARN='-std=gnu11 -w' "$build/core/$2" ;;
+	ring_threads*) make -s O="$build" CORE_DIR="$build/src" WARN='-std=gnu11 -w' "$build/core/$2" ;;
 	*) link_test "$@" ;;
 	esac
 }

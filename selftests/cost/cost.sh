@@ -49,7 +49,7 @@ result "settling among 10000 in flight: not half as much again as among 10" $?
 
 # crowd COUNT: instructions of a call that publishes a record, while so many members sleep
 crowd() {
-	MQ_CROWD=$1 "$(dirname "$0")/../../build/kselftest/crowd_cost_test" 2>&1 |
+	MQ_CROWD=$1 "$(dirname "$0")/../../build/kselftest/publish_cost_test" 2>&1 |
 		sed -n 's/.*crowd of .*: \([0-9]*\) ns a publish.*/\1/p'
 }
 one=$(crowd 1)

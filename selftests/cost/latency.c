@@ -15,7 +15,7 @@
 
 #include "../kselftest/dump.h"
 #include "../kselftest/figures.h"
-#include "../kselftest/lease.h"
+#include "../kselftest/queue.h"
 #include "../kselftest/transact.h"
 
 #define TRACING		"/sys/kernel/tracing/"

@@ -43,8 +43,13 @@
 #define MQ_PAGE		((size_t)sysconf(_SC_PAGESIZE))
 #define MQ_MS		1000000ULL
 #define MQ_SEC		(1000 * MQ_MS)
+#define MQ_HOUR		(3600 * MQ_SEC)
 /* Longer than anything takes that works; so reaching it is a failure */
 #define MQ_LONG		(20 * MQ_SEC)
+/* Uids and a gid that nobody else on the machine has */
+#define ALICE		61001
+#define BOB		61002
+#define STAFF		61100
 /* Addresses that no user memory has */
 #define MQ_KERNEL_ADDR	0xffff888000000000ULL
 #define MQ_ODD_ADDR	0x8000000000000000ULL
@@ -105,6 +110,10 @@ static inline int mq_create_args(int fd, const char *name, struct mqbus_topic_cr
 	mq_create_args(fd, name, &(struct mqbus_topic_create){			\
 		.partitions = 1, .size = 65536, .mode = 0600,			\
 		.uid = MQBUS_ANY, .gid = MQBUS_ANY, ##__VA_ARGS__ })
+
+/* mq_topic_set(fd, name, MQBUS_TOPIC_SET_RATE | ..., .rate = 5, ...) */
+#define mq_topic_set(fd, name, _fields, ...)					\
+	mq_create(fd, name, .flags = MQBUS_TOPIC_F_SET, .fields = (_fields), ##__VA_ARGS__)
 
 static inline int mq_delete(int fd, const char *name)
 {

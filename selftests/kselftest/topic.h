@@ -9,11 +9,6 @@
 
 #include "mqbus_test.h"
 
-/* Nobody else on the machine has these */
-#define ALICE	61001
-#define BOB	61002
-#define STAFF	61100
-
 FIXTURE(topic) {
 	int ctl;
 	char name[MQBUS_NAME_SIZE];
@@ -97,5 +92,8 @@ static int drop_capability(int cap)
 	d[cap / 32].inheritable &= ~(1U << cap % 32);
 	return syscall(SYS_capset, &h, d) ? -errno : 0;
 }
+
+#define set(self, _fields, ...)							\
+	mq_topic_set((self)->ctl, (self)->name, _fields, ##__VA_ARGS__)
 
 #endif /* _MQBUS_TEST_TOPIC_H */

@@ -10,8 +10,8 @@
 
 #include <sys/select.h>
 
-#include "lease.h"
-#include "share.h"
+#include "queue.h"
+#include "stream.h"
 #include "transact.h"
 
 #undef join	/* a change's own word */

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The topic that a group's dead letters go to: deleted, made again, by somebody else, in a
+ * circle.
+ */
+#include <sys/mount.h>
+
+#include "queue.h"
+
+/* The topic of dead letters is deleted: they wait for another one */
+TEST_F(queue, deleted_and_replaced)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+	char other[MQBUS_NAME_SIZE];
+	struct mq_reader dead;
+	__u64 end;
+	int i;
+
+	mq_name(other, "other");
+	begin_dlq(self, .max_attempts = 1);
+	put_numbers(self->fd, 0, 4);
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(i, take_one(w, &l, 0));
+		EXPECT_EQ(0, i ? reject(w, &l) : nack(w, &l));
+	}
+	EXPECT_EQ(2, FIGURE(self, DLQ_BLOCKED));
+	EXPECT_EQ(0, FIGURE(self, DEAD_LETTERED) + FIGURE(self, DISCARDED));
+	ASSERT_EQ(2, take_one(w, &l, 0));
+	EXPECT_EQ(0, ack(w, &l));
+
+	/* They have to go somewhere */
+	EXPECT_EQ(-EBUSY, mq_set(self->ctl, self->topic, "g",
+				 MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL));
+	ASSERT_EQ(0, mq_create(self->ctl, other, .size = 1 << 20));
+	ASSERT_EQ(0, mq_group(self->ctl, other, "dead"));
+	ASSERT_EQ(0, mq_reader_open(&dead, other, "dead"));
+	ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, other));
+	/* They go by themselves */
+	EXPECT_EQ(0, record_number(mq_next(&dead, MQ_LONG)));
+	EXPECT_EQ(1, record_number(mq_next(&dead, MQ_LONG)));
+	end = mq_patience();
+	while (FIGURE(self, DLQ_BLOCKED) && mq_clock(CLOCK_MONOTONIC) < end)
+		mq_sleep(MQ_MS);
+	EXPECT_EQ(0, FIGURE(self, DLQ_BLOCKED));
+	EXPECT_EQ(2, FIGURE(self, DEAD_LETTERED));
+	ASSERT_EQ(3, take_one(w, &l, 0));
+	EXPECT_EQ(0, ack(w, &l));
+	EXPECT_EQ(-EAGAIN, take_one(w, &l, 0));
+	mq_reader_close(&dead);
+	EXPECT_EQ(0, mq_delete(self->ctl, other));
+}
+
+/* It is the name that counts: letters go to whatever topic has it, when there is one */
+TEST_F(queue, deleted_and_made_again)
+{
+	struct worker *w = self->worker;
+	struct mq_reader dead;
+	struct mqbus_leased l;
+	struct figures f;
+	__u64 used, i;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	used = mq_used(self->ctl);
+	begin_dlq(self, .max_attempts = 1);
+	put_numbers(self->fd, 0, 4);
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	/* Nobody holds what was deleted: a MiB is gone */
+	i = mq_patience();
+	while (mq_used(self->ctl) > used + (1 << 20) && mq_clock(CLOCK_MONOTONIC) < i)
+		mq_sleep(MQ_MS);
+	EXPECT_GT(used + (1 << 20), mq_used(self->ctl));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(i, take_one(w, &l, 0));
+		EXPECT_EQ(0, nack(w, &l));
+	}
+	EXPECT_EQ(2, FIGURE(self, DLQ_BLOCKED));
+	ASSERT_EQ(0, figures_get(self->topic, "g", &f));
+	EXPECT_STREQ(self->dlq, f.dlq);
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	EXPECT_TRUE(COMES(self, DLQ_BLOCKED, 0));
+	EXPECT_EQ(2, FIGURE(self, DEAD_LETTERED));
+	ASSERT_EQ(2, take_one(w, &l, 0));
+	EXPECT_EQ(0, reject(w, &l));
+	/* And again */
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(3, take_one(w, &l, 0));
+	EXPECT_EQ(0, reject(w, &l));
+	EXPECT_EQ(1, FIGURE(self, DLQ_BLOCKED));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 4));
+	ASSERT_EQ(0, mq_group(self->ctl, self->dlq, "dead"));
+	ASSERT_EQ(0, mq_reader_open(&dead, self->dlq, "dead"));
+	EXPECT_EQ(3, record_number(mq_next(&dead, MQ_LONG)));
+	mq_reader_close(&dead);
+}
+
+#define TRACING	"/sys/kernel/tracing/"
+
+static bool tracing(const char *file, const char *text)
+{
+	char path[64];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), TRACING "%s", file);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	ret = write(fd, text, strlen(text));
+	close(fd);
+	return ret == (int)strlen(text);
+}
+
+/* How often the kernel's workers have called a function since it is traced */
+static unsigned int traced(const char *function)
+{
+	FILE *f = fopen(TRACING "trace", "r");
+	unsigned int n = 0;
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, "kworker") && strstr(line, function);
+	if (f)
+		fclose(f);
+	return n;
+}
+
+#define ORPHANS	60
+
+/* A topic that is made concerns those who wait for one of its name, and no others */
+TEST_F(queue, made_and_not_meant)
+{
+	char group[MQBUS_NAME_SIZE], other[MQBUS_NAME_SIZE];
+	unsigned int i;
+
+	mount("tracefs", TRACING, "tracefs", 0, NULL);
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	for (i = 0; i < ORPHANS; i++) {
+		snprintf(group, sizeof(group), "g%u", i);
+		ASSERT_EQ(0, mq_queue(self->ctl, self->topic, group, self->dlq, .max_attempts = 1));
+	}
+	ASSERT_EQ(0, mq_delete(self->ctl, self->dlq));
+	mq_sleep(200 * MQ_MS);
+	if (!tracing("set_ftrace_filter", "mqbus_topic_find") ||
+	    !tracing("current_tracer", "function"))
+		SKIP(return, "there is no function tracer");
+	tracing("trace", " ");
+	tracing("tracing_on", "1");
+	for (i = 0; i < 8; i++) {
+		mq_name(other, "other");
+		ASSERT_EQ(0, mq_create(self->ctl, other));
+		mq_sleep(50 * MQ_MS);
+		EXPECT_EQ(0, mq_delete(self->ctl, other));
+	}
+	/* By chance one of them may be in the same list */
+	EXPECT_GT(4 * ORPHANS, traced("mqbus_topic_find"));
+	tracing("trace", " ");
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	mq_sleep(200 * MQ_MS);
+	EXPECT_LE(ORPHANS, traced("mqbus_topic_find"));
+	tracing("current_tracer", "nop");
+}
+
+/* Whoever named it must be allowed to write there, also when it is another one */
+TEST_F(queue, made_again_by_a_stranger)
+{
+	struct mqbus_topic_create args = {
+		.flags = MQBUS_TOPIC_F_SET, .fields = MQBUS_TOPIC_SET_MODE, .mode = 0666,
+	};
+	struct worker w;
+	struct mqbus_leased l;
+	int root = self->ctl, ctl;
+	pid_t pid;
+
+	/* All of it is done by somebody without rights */
+	ASSERT_EQ(0, mq_create(root, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0666));
+	put_numbers(self->fd = mq_producer(self->topic, 0), 0, 1);
+	mq_fork(pid) {
+		if (mq_become(61005, 61006))
+			_exit(1);
+		ctl = mq_open(0);
+		_exit(mq_queue(ctl, self->topic, "g", self->dlq, .max_attempts = 1) ? 2 : 0);
+	}
+	ASSERT_EQ(0, mq_wait(pid));
+	EXPECT_EQ(0, mq_delete(root, self->dlq));
+	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0600));
+	ASSERT_EQ(0, worker_open(&w, self->topic, "g", 0));
+	ASSERT_EQ(0, take_one(&w, &l, 0));
+	EXPECT_EQ(0, nack(&w, &l));
+	mq_sleep(100 * MQ_MS);
+	EXPECT_EQ(1, FIGURE(self, DLQ_BLOCKED));
+	EXPECT_EQ(0, FIGURE(self, DEAD_LETTERED));
+	EXPECT_EQ(0, mq_create_args(root, self->dlq, &args));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 1));
+	worker_close(&w);
+}
+
+/* A circle is one also where a topic is not there at the moment */
+TEST_F(queue, circle_by_name)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+
+	begin_dlq(self, .max_attempts = 1);
+	put_numbers(self->fd, 0, 1);
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(0, take_one(w, &l, 0));
+	EXPECT_EQ(0, nack(w, &l));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, self->dlq, "back", self->topic));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 1));
+	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, self->dlq, "back", self->topic));
+}
+
+/* What might not fit somewhere further on is refused, in whatever order the ways are made */
+TEST_F(queue, largest_record_of_a_chain)
+{
+	char last[MQBUS_NAME_SIZE];
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+	static char value[8000];
+
+	mq_name(last, "last");
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .max_record = sizeof(value)));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .max_record = 1));
+	ASSERT_EQ(0, mq_create(self->ctl, last, .size = 4096, .full = MQBUS_FULL_EVICT));
+
+	EXPECT_EQ(0, mq_queue(self->ctl, self->dlq, "again", last));
+	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(0, mq_group_delete(self->ctl, self->dlq, "again", 0));
+	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->dlq, "again", last));
+
+	/* A small one in its place gets none, until it is large enough */
+	ASSERT_EQ(0, worker_open(w, self->topic, "g", 0));
+	self->fd = mq_producer(self->topic, 0);
+	ASSERT_EQ(1, mq_put(self->fd, value, sizeof(value), 0));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 4096, .full = MQBUS_FULL_EVICT));
+	ASSERT_EQ(1, take(w->fd, &l, 1, 0));
+	EXPECT_EQ(0, reject(w, &l));
+	mq_sleep(100 * MQ_MS);
+	EXPECT_EQ(1, FIGURE(self, DLQ_BLOCKED));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 1));
+	EXPECT_EQ(0, mq_delete(self->ctl, last));
+}
+
+TEST_F(queue, topic_of_dead_letters)
+{
+	struct mqbus_queue_options q = {};
+	char small[MQBUS_NAME_SIZE];
+	__u64 used;
+
+	mq_name(small, "small");
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20));
+	ASSERT_EQ(0, mq_create(self->ctl, small, .size = 4096));
+	used = mq_used(self->ctl);
+	EXPECT_EQ(-ENOENT, mq_queue(self->ctl, self->topic, "g", "nosuch"));
+	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, self->topic, "g", self->topic));
+	EXPECT_EQ(-EILSEQ, mq_queue(self->ctl, self->topic, "g", "-x"));
+	EXPECT_EQ(-EILSEQ, mq_queue(self->ctl, self->topic, "g", "a/b"));
+	memset(q.dlq, 'x', sizeof(q.dlq));
+	EXPECT_EQ(-ENAMETOOLONG, mq_queue_args(self->ctl, self->topic, "g", NULL, &q));
+	/* The largest record would not fit */
+	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->topic, "g", small));
+	EXPECT_EQ(used, mq_used(self->ctl));
+	EXPECT_FALSE(group_exists(self->topic, "g"));
+	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(0, mq_delete(self->ctl, small));
+}
+
+TEST_F(queue, circles)
+{
+	char name[4][MQBUS_NAME_SIZE];
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		mq_name(name[i], "circle");
+		ASSERT_EQ(0, mq_create(self->ctl, name[i]));
+	}
+	ASSERT_EQ(0, mq_queue(self->ctl, name[0], "g", name[1]));
+	/* Of two */
+	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[1], "g", name[0]));
+	ASSERT_EQ(0, mq_queue(self->ctl, name[1], "g", NULL));
+	EXPECT_EQ(-ELOOP, mq_set(self->ctl, name[1], "g", MQBUS_GROUP_SET_DLQ, name[0]));
+	EXPECT_EQ(-ELOOP, mq_set(self->ctl, name[1], "g", MQBUS_GROUP_SET_DLQ, name[1]));
+	EXPECT_EQ(0, mq_set(self->ctl, name[1], "g", MQBUS_GROUP_SET_DLQ, name[2]));
+	/* Of three, whichever group of a topic it goes through */
+	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[2], "g", name[0]));
+	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[2], "g", name[1]));
+	ASSERT_EQ(0, mq_queue(self->ctl, name[2], "h", name[3]));
+	EXPECT_EQ(-ELOOP, mq_set(self->ctl, name[2], "h", MQBUS_GROUP_SET_DLQ, name[0]));
+	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[3], "g", name[0]));
+	/* Two groups may give up to one place */
+	EXPECT_EQ(0, mq_queue(self->ctl, name[0], "h", name[3]));
+	/* Once it is open somewhere it is no circle */
+	EXPECT_EQ(0, mq_group_delete(self->ctl, name[1], "g", 0));
+	EXPECT_EQ(0, mq_queue(self->ctl, name[2], "g", name[0]));
+	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[1], "g", name[2]));
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, mq_delete(self->ctl, name[i]));
+}
+
+TEST_HARNESS_MAIN

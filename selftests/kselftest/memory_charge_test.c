@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How much there may be, and who pays for it.
+ */
+#include "topic.h"
+
+TEST_F(topic, limit_of_a_uid)
+{
+	long long before = mq_read_number(MQ_USER_MBYTES);
+	int alice = open_as(ALICE, ALICE, 0), bob = open_as(BOB, BOB, 0);
+	struct mqbus_info info;
+	char other[MQBUS_NAME_SIZE];
+
+	mq_name(other, "other");
+	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
+	EXPECT_EQ(0, mq_info(alice, &info));
+	EXPECT_EQ(1 << 20, info.max_user_bytes);
+	/* The ring page is paid for as well */
+	EXPECT_EQ(-EDQUOT, mq_create(alice, self->name, .size = 1 << 20));
+	EXPECT_EQ(-EDQUOT, mq_create(alice, self->name, .partitions = 4, .size = 1 << 18));
+	EXPECT_EQ(0, mq_used(self->ctl));
+	EXPECT_EQ(0, mq_create(alice, self->name, .partitions = 3, .size = 1 << 18,
+			       .mode = 0666));
+	EXPECT_EQ(-EDQUOT, mq_create(alice, other, .size = 1 << 18));
+	/* Each has a limit of its own, and root is above it */
+	EXPECT_EQ(0, mq_create(bob, other, .size = 1 << 19));
+	EXPECT_EQ(0, mq_delete(bob, other));
+	EXPECT_EQ(0, mq_create(self->ctl, other, .size = 4 << 20));
+	EXPECT_EQ(0, mq_delete(self->ctl, other));
+	/* What was given back can be had again */
+	EXPECT_EQ(0, mq_delete(alice, self->name));
+	EXPECT_EQ(0, mq_create(alice, self->name, .size = 1 << 19));
+	EXPECT_EQ(0, mq_delete(alice, self->name));
+	EXPECT_EQ(0, mq_write_number(MQ_USER_MBYTES, before));
+	close(alice);
+	close(bob);
+}
+
+/* Groups are paid for by whoever makes them */
+TEST_F(topic, groups_are_charged)
+{
+	__u64 used;
+
+	ASSERT_EQ(0, create(self, .partitions = 100, .size = 4096));
+	used = mq_used(self->ctl);
+	ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
+	EXPECT_LT(used + 100 * 32, mq_used(self->ctl));
+	ASSERT_EQ(-EEXIST, mq_group(self->ctl, self->name, "g"));
+	ASSERT_EQ(0, mq_group_delete(self->ctl, self->name, "g", 0));
+	EXPECT_EQ(used, mq_used(self->ctl));
+	/* Or they go with the topic */
+	ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
+}
+
+TEST_F(topic, limits_of_the_namespace)
+{
+	char names[4][MQBUS_NAME_SIZE];
+	long long bytes = mq_read_number(MQ_SYSCTL("max_bytes"));
+	struct mqbus_info info;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		mq_name(names[i], "limit");
+	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_bytes"), 1 << 20));
+	ASSERT_EQ(0, mq_info(self->ctl, &info));
+	EXPECT_EQ(1 << 20, info.max_bytes);
+	/* It is the machine's administrator's, so that even he is bound */
+	EXPECT_EQ(-ENOSPC, create(self, .size = 1 << 20));
+	EXPECT_EQ(0, create(self, .size = 1 << 19));
+	EXPECT_EQ(-ENOSPC, mq_create(self->ctl, names[0], .size = 1 << 19));
+	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_bytes"), 4096));
+	EXPECT_EQ(-ENOSPC, mq_group(self->ctl, self->name, "g"));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->name));
+	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_bytes"), bytes));
+
+	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_topics"), 3));
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(i < 3 ? 0 : -EMFILE, mq_create(self->ctl, names[i], .size = 4096));
+	EXPECT_EQ(0, mq_delete(self->ctl, names[1]));
+	EXPECT_EQ(0, mq_create(self->ctl, names[3], .size = 4096));
+	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_topics"), 4096));
+
+	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_groups"), 2));
+	EXPECT_EQ(0, mq_group(self->ctl, names[0], "a"));
+	EXPECT_EQ(0, mq_group(self->ctl, names[0], "b"));
+	EXPECT_EQ(-EMFILE, mq_group(self->ctl, names[0], "c"));
+	EXPECT_EQ(0, mq_group(self->ctl, names[2], "c"));
+	EXPECT_EQ(0, mq_group_delete(self->ctl, names[0], "a", 0));
+	EXPECT_EQ(0, mq_group(self->ctl, names[0], "c"));
+	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_groups"), 64));
+
+	EXPECT_EQ(-EINVAL, mq_write_number(MQ_SYSCTL("max_topics"), 0));
+	EXPECT_EQ(-EINVAL, mq_write_number(MQ_SYSCTL("max_topics"), (1 << 20) + 1));
+	EXPECT_EQ(-EINVAL, mq_write_number(MQ_SYSCTL("max_groups"), 0));
+	EXPECT_EQ(-EINVAL, mq_write_number(MQ_SYSCTL("max_groups"), 1025));
+	EXPECT_EQ(64, mq_read_number(MQ_SYSCTL("max_groups")));
+	mq_delete(self->ctl, names[0]);
+	mq_delete(self->ctl, names[2]);
+	mq_delete(self->ctl, names[3]);
+}
+
+TEST_F(topic, limits_are_not_for_all_to_raise)
+{
+	pid_t pid;
+
+	mq_fork(pid) {
+		if (mq_become(ALICE, ALICE))
+			_exit(1);
+		/* Not his file */
+		if (mq_write_number(MQ_SYSCTL("max_bytes"), 4096) != -EACCES)
+			_exit(2);
+	}
+	EXPECT_EQ(0, mq_wait(pid));
+	mq_fork(pid) {
+		if (drop_capability(CAP_SYS_RESOURCE))
+			_exit(1);
+		if (mq_write_number(MQ_SYSCTL("max_topics"), 4097) != -EPERM ||
+		    mq_write_number(MQ_SYSCTL("max_groups"), 65) != -EPERM ||
+		    mq_write_number(MQ_SYSCTL("max_bytes"), ~0ULL >> 1) != -EPERM)
+			_exit(2);
+		/* Less is always allowed */
+		if (mq_write_number(MQ_SYSCTL("max_groups"), 63))
+			_exit(3);
+		/* And it cannot take it back */
+		if (mq_write_number(MQ_SYSCTL("max_groups"), 64) != -EPERM)
+			_exit(4);
+	}
+	EXPECT_EQ(0, mq_wait(pid));
+	EXPECT_EQ(63, mq_read_number(MQ_SYSCTL("max_groups")));
+	EXPECT_EQ(0, mq_write_number(MQ_SYSCTL("max_groups"), 64));
+}
+
+TEST_HARNESS_MAIN

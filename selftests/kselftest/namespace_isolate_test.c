@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Network namespaces: what a container gets, and what stays of one that was left.
+ */
+#include "topic.h"
+
+static int map_root(uid_t uid, gid_t gid)
+{
+	char text[64];
+	int fd = open("/proc/self/setgroups", O_WRONLY), n;
+
+	if (fd < 0 || write(fd, "deny", 4) != 4)
+		return -1;
+	close(fd);
+	fd = open("/proc/self/uid_map", O_WRONLY);
+	n = snprintf(text, sizeof(text), "0 %d 1\n", uid);
+	if (fd < 0 || write(fd, text, n) != n)
+		return -1;
+	close(fd);
+	fd = open("/proc/self/gid_map", O_WRONLY);
+	n = snprintf(text, sizeof(text), "0 %d 1\n", gid);
+	if (fd < 0 || write(fd, text, n) != n)
+		return -1;
+	close(fd);
+	return 0;
+}
+
+/* A container's root: all capabilities in there, none on the machine */
+TEST_F(topic, container)
+{
+	long long refs = mq_read_number(MQ_REFCNT);
+	long long user = mq_read_number(MQ_USER_MBYTES);
+	static const char * const more[] = { "a", "b", "c" };
+	char other[MQBUS_NAME_SIZE];
+	int fd, i, status;
+	pid_t pid;
+
+	mq_name(other, "other");
+	ASSERT_EQ(0, create(self));
+	ASSERT_EQ(refs + 1, mq_read_number(MQ_REFCNT));
+	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
+	mq_fork(pid) {
+		if (mq_become(ALICE, ALICE) || prctl(PR_SET_DUMPABLE, 1) ||
+		    unshare(CLONE_NEWUSER | CLONE_NEWNET) || map_root(ALICE, ALICE))
+			_exit(1);
+		fd = mq_open(0);
+		/* Names are its own */
+		if (mq_used(fd) || mq_bind_producer(fd, self->name) != -ENOENT)
+			_exit(2);
+		/* What was opened outside stays outside */
+		if (mq_create(self->ctl, self->name) != -EEXIST)
+			_exit(3);
+		if (create_sized(fd, self->name, 4096) || create_sized(fd, other, 4096))
+			_exit(4);
+		/* Limits are the machine's: lower yes, higher no */
+		if (mq_write_number(MQ_SYSCTL("max_groups"), 65) != -EPERM ||
+		    mq_write_number(MQ_SYSCTL("max_bytes"), ~0ULL >> 1) != -EPERM)
+			_exit(5);
+		if (mq_write_number(MQ_SYSCTL("max_groups"), 1))
+			_exit(6);
+		/* CAP_SYS_RESOURCE in here is worth nothing */
+		if (create_sized(fd, "large", 1 << 20) != -EDQUOT)
+			_exit(7);
+		/* And new namespaces do not give more */
+		for (i = 0; i < 3; i++)
+			if (create_sized(fd, more[i], 1 << 18))
+				_exit(8);
+		if (unshare(CLONE_NEWNET))
+			_exit(9);
+		close(fd);
+		fd = mq_open(0);
+		if (create_sized(fd, "more", 1 << 18) != -EDQUOT)
+			_exit(10);
+		/* Only ids that exist in here can own */
+		if (create_owned(fd, "x", 5, MQBUS_ANY) != -EINVAL)
+			_exit(11);
+		if (create_owned(fd, "x", 0, 0))
+			_exit(12);
+	}
+	status = mq_wait(pid);
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, user));
+	EXPECT_EQ(64, mq_read_number(MQ_SYSCTL("max_groups")));
+
+	/* It ended with topics: they go, and with them what Alice paid and the module's pins */
+	for (i = 0; i < 500 && mq_read_number(MQ_REFCNT) != refs + 1; i++)
+		mq_sleep(10 * MQ_MS);
+	EXPECT_EQ(refs + 1, mq_read_number(MQ_REFCNT));
+	fd = open_as(ALICE, ALICE, 0);
+	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
+	EXPECT_EQ(0, mq_create(fd, other, .partitions = 3, .size = 1 << 18));
+	EXPECT_EQ(0, mq_write_number(MQ_USER_MBYTES, user));
+	EXPECT_EQ(0, mq_delete(fd, other));
+	close(fd);
+}
+
+/* An endpoint keeps its namespace, also when all its tasks have gone elsewhere */
+TEST_F(topic, endpoint_keeps_its_namespace)
+{
+	char other[MQBUS_NAME_SIZE];
+	int fd;
+
+	mq_name(other, "other");
+	ASSERT_EQ(0, create(self));
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	fd = mq_open(0);
+	EXPECT_EQ(0, mq_used(fd));
+	EXPECT_EQ(-ENOENT, mq_producer(self->name, 0));
+	EXPECT_EQ(0, mq_group(self->ctl, self->name, "g"));
+	EXPECT_EQ(0, mq_create(fd, other));
+	EXPECT_EQ(-ENOENT, mq_delete(self->ctl, other));
+	EXPECT_EQ(0, mq_delete(fd, other));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

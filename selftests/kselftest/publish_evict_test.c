@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Records on a topic that evicts: none goes for one that is not stored then, nor because
+ * somebody asked whether there is room.
+ */
+#include "fault.h"
+#include "publish.h"
+
+#define VALUE	936	/* 1000 bytes in the ring: four of them fill it */
+
+static char value[VALUE];
+
+static const struct mqbus_ring_page *page(FIXTURE_DATA(publish) *self)
+{
+	return self->reader.map[0].page;
+}
+
+/* A ring of which every byte is an unread record's, but for 96 */
+static void fill(struct __test_metadata *_metadata, FIXTURE_DATA(publish) *self)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(1, mq_put(self->fd, value, VALUE, 0));
+	ASSERT_EQ(0, page(self)->head);
+}
+
+static void nothing_went(struct __test_metadata *_metadata, FIXTURE_DATA(publish) *self)
+{
+	EXPECT_EQ(0, page(self)->head);
+	EXPECT_EQ(0, page(self)->head_offset);
+	EXPECT_EQ(4, page(self)->next_offset);
+}
+
+TEST_F(publish, a_rate_refuses)
+{
+	struct pollfd p;
+	struct mqbus_msg msgs[3];
+	int i;
+
+	begin(self, .size = 4096, .full = MQBUS_FULL_EVICT);
+	fill(_metadata, self);
+	for (i = 0; i < 3; i++)
+		msgs[i] = mq_msg(value, 100);
+	ASSERT_EQ(0, mq_topic_set(self->ctl, self->topic,
+				  MQBUS_TOPIC_SET_RATE_BYTES | MQBUS_TOPIC_SET_BURST,
+				  .rate_bytes = 1, .burst = 1));
+	/* More than the bucket goes when it is full; that is a debt for a quarter of an hour */
+	ASSERT_EQ(1, mq_put(self->fd, value, VALUE, 0));
+	ASSERT_EQ(1000, page(self)->head);
+
+	EXPECT_EQ(-EAGAIN, mq_put(self->fd, value, VALUE, 0));
+	EXPECT_EQ(-EAGAIN, mq_publish(self->fd, msgs, 3, NULL, 0, NULL));
+	p = (struct pollfd) { .fd = self->fd, .events = POLLOUT };
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, poll(&p, 1, 0));
+	EXPECT_EQ(1000, page(self)->head);
+	EXPECT_EQ(1, page(self)->head_offset);
+	EXPECT_EQ(5, page(self)->next_offset);
+}
+
+TEST_F(publish, a_copy_fails)
+{
+	char *bad = mmap(NULL, 2 * MQ_PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec vec[2] = { { value, 500 }, { bad, 500 } };
+	struct mqbus_msg msgs[2];
+	int error;
+
+	ASSERT_NE(MAP_FAILED, bad);
+	ASSERT_EQ(0, munmap(bad + MQ_PAGE, MQ_PAGE));
+	memset(bad, 'v', MQ_PAGE);
+	begin(self, .size = 4096, .full = MQBUS_FULL_EVICT);
+	fill(_metadata, self);
+	/* All but its last byte is there */
+	EXPECT_EQ(-EFAULT, mq_put(self->fd, bad + MQ_PAGE - VALUE + 1, VALUE, 0));
+	nothing_went(_metadata, self);
+	vec[1].iov_base = bad + MQ_PAGE - 499;
+	EXPECT_EQ(-1, writev(self->fd, vec, 2));
+	EXPECT_EQ(EFAULT, errno);
+	nothing_went(_metadata, self);
+	/* Headers that do not add up */
+	msgs[0] = mq_msg(value, 500);
+	msgs[0].headers = (uintptr_t)"\1";
+	msgs[0].headers_len = 1;
+	EXPECT_EQ(-EINVAL, mq_publish(self->fd, msgs, 1, NULL, 0, NULL));
+	nothing_went(_metadata, self);
+	/* Of a batch the first goes, and makes room for itself alone */
+	msgs[0] = mq_msg(value, 100);
+	msgs[1] = mq_msg(bad + MQ_PAGE - 100, 200);
+	EXPECT_EQ(1, mq_publish(self->fd, msgs, 2, NULL, 0, &error));
+	EXPECT_EQ(EFAULT, error);
+	EXPECT_EQ(1000, page(self)->head);
+	EXPECT_EQ(5, page(self)->next_offset);
+}
+
+/* Memory that is there, but not mapped yet: it is waited for, and all is as usual */
+TEST_F(publish, pages_that_come)
+{
+	size_t len = 3 * MQ_PAGE;
+	char *fresh;
+	int evict, ret, i;
+
+	for (evict = 0; evict < 2; evict++) {
+		begin(self, .size = 1 << 16, .full = evict ? MQBUS_FULL_EVICT : MQBUS_FULL_BLOCK);
+		for (i = 0; i < 20; i++) {
+			const struct mqbus_record *rec;
+			size_t n = i % 2 ? len : 100;
+
+			fresh = mmap(NULL, 4 * MQ_PAGE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			fresh[MQ_PAGE] = i + 1;
+			/* The first page is touched by the call alone */
+			if (i % 3)
+				ret = mq_put(self->fd, fresh + MQ_PAGE - 50, n, 0);
+			else
+				ret = write(self->fd, fresh + MQ_PAGE - 50, n) == n;
+			ASSERT_EQ(1, ret);
+			rec = next(self);
+			ASSERT_NE(NULL, rec);
+			EXPECT_EQ(n, rec->value_len);
+			EXPECT_EQ(i + 1, mq_value(rec)[50]);
+			EXPECT_EQ(0, memcmp(mq_value(rec), fresh + MQ_PAGE - 50, n));
+			munmap(fresh, 4 * MQ_PAGE);
+		}
+		EXPECT_EQ(0, self->reader.lost);
+		mq_delete(self->ctl, self->topic);
+		close(self->fd);
+		mq_reader_close(&self->reader);
+	}
+	self->fd = -1;
+	self->reader.fd = -1;
+	self->reader.parts = 0;
+}
+
+/* A large record whose end never comes: others publish, and it can be killed */
+TEST_F(publish, an_end_that_never_comes)
+{
+	int uffd, i;
+	char *hole = missing_pages(3, &uffd);
+	pid_t pid;
+
+	if (!hole)
+		SKIP(return, "this kernel has no userfaultfd");
+	close(uffd);
+	begin(self, .size = 1 << 16, .full = MQBUS_FULL_EVICT);
+	mq_fork(pid) {
+		int fd = mq_producer(self->topic, 0);
+
+		/* A handler is of one address space, so the child has its own */
+		mq_put(fd, missing_pages(3, &uffd), 3 * MQ_PAGE, MQBUS_WAIT_FOREVER);
+	}
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	for (i = 0; i < 10; i++)
+		EXPECT_EQ(1, mq_put(self->fd, value, VALUE, 0));
+	EXPECT_EQ(0, page(self)->head);
+	EXPECT_EQ(128 + SIGKILL, mq_kill(pid));
+	for (i = 0; i < 10; i++)
+		EXPECT_NE(NULL, next(self));
+	EXPECT_EQ(NULL, next(self));
+}
+
+TEST_HARNESS_MAIN

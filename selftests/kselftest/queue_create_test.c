@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Making queue groups and changing them: what is taken, what is refused and
+ * why, and what they cost.
+ */
+#include "queue.h"
+#include "topic.h"
+
+TEST_F(queue, all_options)
+{
+	struct figures f;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20));
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq,
+			      .flags = MQBUS_QUEUE_F_KEY_EXCLUSIVE, .max_inflight = 100,
+			      .credit = 7, .max_attempts = 1000, .lease = MQ_HOUR,
+			      .backoff_min = MQ_SEC, .backoff_max = MQ_HOUR,
+			      .backoff_factor = 150, .backoff_jitter = 100,
+			      .retry_size = 1 << 20));
+	ASSERT_EQ(0, figures_get(self->topic, "g", &f));
+	EXPECT_EQ(MQBUS_GROUP_QUEUE, f.group[MQBUS_A_GROUP_TYPE]);
+	EXPECT_EQ(0, f.group[MQBUS_A_GROUP_MEMBERS]);
+	EXPECT_EQ(MQBUS_QUEUE_F_KEY_EXCLUSIVE, f.number[MQBUS_A_QUEUE_FLAGS]);
+	EXPECT_EQ(100, f.number[MQBUS_A_QUEUE_MAX_INFLIGHT]);
+	EXPECT_EQ(7, f.number[MQBUS_A_QUEUE_CREDIT]);
+	EXPECT_EQ(1000, f.number[MQBUS_A_QUEUE_MAX_ATTEMPTS]);
+	EXPECT_EQ(MQ_HOUR, f.number[MQBUS_A_QUEUE_LEASE]);
+	EXPECT_EQ(MQ_SEC, f.number[MQBUS_A_QUEUE_BACKOFF_MIN]);
+	EXPECT_EQ(MQ_HOUR, f.number[MQBUS_A_QUEUE_BACKOFF_MAX]);
+	EXPECT_EQ(150, f.number[MQBUS_A_QUEUE_BACKOFF_FACTOR]);
+	EXPECT_EQ(100, f.number[MQBUS_A_QUEUE_BACKOFF_JITTER]);
+	EXPECT_EQ(1 << 20, f.number[MQBUS_A_QUEUE_RETRY_SIZE]);
+	EXPECT_STREQ(self->dlq, f.dlq);
+	/* 76 for each in flight, again as many held back, 64 for each 256 of retries */
+	EXPECT_LE((1 << 20) + 2 * 100 * 76 + (1 << 20) / 256 * 64,
+		  f.number[MQBUS_A_QUEUE_CHARGED]);
+	EXPECT_GT(mq_used(self->ctl), f.number[MQBUS_A_QUEUE_CHARGED]);
+}
+
+TEST_F(queue, defaults)
+{
+	struct figures f;
+	int i;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20));
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	ASSERT_EQ(0, figures_get(self->topic, "g", &f));
+	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_FLAGS]);
+	EXPECT_EQ(MQBUS_INFLIGHT_DEFAULT, f.number[MQBUS_A_QUEUE_MAX_INFLIGHT]);
+	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_CREDIT]);
+	EXPECT_EQ(MQBUS_ATTEMPTS_DEFAULT, f.number[MQBUS_A_QUEUE_MAX_ATTEMPTS]);
+	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_LEASE]);
+	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_BACKOFF_MIN]);
+	EXPECT_EQ(200, f.number[MQBUS_A_QUEUE_BACKOFF_FACTOR]);
+	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_BACKOFF_JITTER]);
+	EXPECT_LE(4 * 16384, f.number[MQBUS_A_QUEUE_RETRY_SIZE]);
+	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_RETRY_SIZE] &
+		     (f.number[MQBUS_A_QUEUE_RETRY_SIZE] - 1));
+	for (i = MQBUS_A_QUEUE_INFLIGHT; i <= MQBUS_A_QUEUE_DISCARDED; i++) {
+		EXPECT_TRUE(f.has[i]) TH_LOG("attribute %d", i);
+		EXPECT_EQ(0, f.number[i]) TH_LOG("attribute %d", i);
+	}
+
+	/* Without a topic of dead letters there is no limit */
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "h", NULL));
+	ASSERT_EQ(0, figures_get(self->topic, "h", &f));
+	EXPECT_EQ(MQBUS_ANY, f.number[MQBUS_A_QUEUE_MAX_ATTEMPTS]);
+	EXPECT_FALSE(f.has[MQBUS_A_QUEUE_DLQ]);
+	/* And a stream group has nothing of all this */
+	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "s"));
+	EXPECT_EQ(-ENODATA, figures_get(self->topic, "s", &f));
+	EXPECT_EQ(MQBUS_GROUP_STREAM, f.group[MQBUS_A_GROUP_TYPE]);
+}
+
+/* Options that are refused, and their neighbours that are not */
+TEST_F(queue, limits_of_options)
+{
+	static const struct {
+		const char *what;
+		struct mqbus_queue_options q;
+		bool no_dlq;
+		int want;
+	} t[] = {
+		{ "flag 2", { .flags = 1U << 2 }, false, -EOPNOTSUPP },
+		{ "flag 31", { .flags = 1U << 31 }, false, -EOPNOTSUPP },
+		{ "all flags", { .flags = ~0U }, false, -EOPNOTSUPP },
+		{ "one in flight", { .max_inflight = 1 }, false, 0 },
+		{ "too many in flight", { .max_inflight = MQBUS_INFLIGHT_MAX + 1 }, false,
+		  -ERANGE },
+		{ "all in flight", { .max_inflight = ~0U }, false, -ERANGE },
+		{ "the largest limit", { .max_attempts = MQBUS_ATTEMPTS_MAX }, false, 0 },
+		{ "too large a limit", { .max_attempts = MQBUS_ATTEMPTS_MAX + 1 }, false, -ERANGE },
+		{ "a limit next to none", { .max_attempts = MQBUS_ANY - 1 }, false, -ERANGE },
+		{ "no limit", { .max_attempts = MQBUS_ANY }, false, 0 },
+		{ "no limit, no dlq", { .max_attempts = MQBUS_ANY }, true, 0 },
+		{ "limit, no dlq", { .max_attempts = 1 }, true, -EINVAL },
+		{ "limit 1000, no dlq", { .max_attempts = MQBUS_ATTEMPTS_MAX }, true, -EINVAL },
+		{ "the longest lease", { .lease = MQBUS_DELAY_MAX }, false, 0 },
+		{ "too long a lease", { .lease = MQBUS_DELAY_MAX + 1 }, false, -ERANGE },
+		{ "an endless lease", { .lease = ~0ULL }, false, -ERANGE },
+		{ "the longest backoff", { .backoff_min = 1, .backoff_max = MQBUS_DELAY_MAX },
+		  false, 0 },
+		{ "too long a backoff", { .backoff_min = 1, .backoff_max = MQBUS_DELAY_MAX + 1 },
+		  false, -ERANGE },
+		{ "too long a first one", { .backoff_min = MQBUS_DELAY_MAX + 1,
+		  .backoff_max = MQBUS_DELAY_MAX + 1 }, false, -ERANGE },
+		{ "factor 99", { .backoff_factor = 99 }, false, -ERANGE },
+		{ "factor 1", { .backoff_factor = 1 }, false, -ERANGE },
+		{ "factor 100", { .backoff_factor = 100 }, false, 0 },
+		{ "factor 10000", { .backoff_factor = 10000 }, false, 0 },
+		{ "factor 10001", { .backoff_factor = 10001 }, false, -ERANGE },
+		{ "jitter 100", { .backoff_jitter = 100 }, false, 0 },
+		{ "jitter 101", { .backoff_jitter = 101 }, false, -ERANGE },
+		{ "jitter of all", { .backoff_jitter = ~0U }, false, -ERANGE },
+		{ "no power of two", { .retry_size = 65536 + 4096 }, false, -EINVAL },
+		{ "an odd size", { .retry_size = 65535 }, false, -EINVAL },
+		{ "room for half a record", { .retry_size = 8192 }, false, -EMSGSIZE },
+		{ "a huge retry ring", { .retry_size = MQBUS_RING_MAX << 1 }, false, -ERANGE },
+		{ "the hugest", { .retry_size = 1ULL << 63 }, false, -ERANGE },
+		{ "reserved", { .__reserved = 1 }, false, -EINVAL },
+		{ "reserved, at its end", { .__reserved = 1ULL << 63 }, false, -EINVAL },
+	};
+	__u64 used;
+	unsigned int i;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20));
+	used = mq_used(self->ctl);
+	for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		EXPECT_EQ(t[i].want, mq_queue_args(self->ctl, self->topic, "g",
+						   t[i].no_dlq ? NULL : self->dlq, &t[i].q))
+			TH_LOG("%s", t[i].what);
+		EXPECT_EQ(!t[i].want, group_exists(self->topic, "g")) TH_LOG("%s", t[i].what);
+		if (!t[i].want)
+			EXPECT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", 0));
+		EXPECT_EQ(used, mq_used(self->ctl)) TH_LOG("%s", t[i].what);
+	}
+}
+
+/* A stream group has none of them, in no byte */
+TEST_F(queue, no_options_for_streams)
+{
+	struct mqbus_group_create args = { .type = MQBUS_GROUP_STREAM };
+	size_t byte;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	mq_set_name(args.topic, self->topic);
+	mq_set_name(args.group, "s");
+	for (byte = offsetof(struct mqbus_group_create, queue);
+	     byte < offsetof(struct mqbus_group_create, stream); byte += 3) {
+		((char *)&args)[byte] = 1;
+		EXPECT_EQ(-EINVAL, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &args))
+			TH_LOG("byte %zu", byte);
+		((char *)&args)[byte] = 0;
+	}
+	EXPECT_EQ(0, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &args));
+	args.type = MQBUS_GROUP_QUEUE + 1;
+	EXPECT_EQ(-EOPNOTSUPP, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &args));
+}
+
+/* A program that was built before there were queues */
+TEST_F(queue, short_structure)
+{
+	struct mqbus_group_create args = { .mode = 0600 };
+	unsigned long cmd = _IOC(_IOC_READ | _IOC_WRITE, MQBUS_IOC_MAGIC,
+				 _IOC_NR(MQBUS_IOC_GROUP_CREATE),
+				 offsetof(struct mqbus_group_create, queue));
+	struct figures f;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	mq_set_name(args.topic, self->topic);
+	mq_set_name(args.group, "s");
+	/* What lies behind is not looked at */
+	memset(&args.queue, 0xcc, sizeof(args.queue));
+	EXPECT_EQ(0, mq_ioctl(self->ctl, cmd, &args));
+	EXPECT_EQ(-ENODATA, figures_get(self->topic, "s", &f));
+	args.type = MQBUS_GROUP_QUEUE;
+	mq_set_name(args.group, "q");
+	EXPECT_EQ(0, mq_ioctl(self->ctl, cmd, &args));
+	EXPECT_EQ(MQBUS_INFLIGHT_DEFAULT, figure(self->topic, "q", MQBUS_A_QUEUE_MAX_INFLIGHT));
+	EXPECT_EQ(-ENOTTY, mq_ioctl(self->ctl, cmd - (1 << _IOC_SIZESHIFT), &args));
+}
+
+TEST_F(queue, whence)
+{
+	struct mqbus_group_create args = { .type = MQBUS_GROUP_QUEUE, .mode = 0600,
+					   .whence = MQBUS_WHENCE_OFFSET, .value = 3 };
+	struct mqbus_leased l;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	self->fd = mq_producer(self->topic, 0);
+	put_numbers(self->fd, 0, 5);
+	mq_set_name(args.topic, self->topic);
+	mq_set_name(args.group, "g");
+	ASSERT_EQ(0, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &args));
+	EXPECT_EQ(-EEXIST, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &args));
+	join(self, 0);
+	EXPECT_EQ(3, take_one(&self->worker[0], &l, 0));
+	EXPECT_EQ(3, l.offset);
+}
+
+TEST_F(queue, topics_without_queues)
+{
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .full = MQBUS_FULL_EVICT));
+	EXPECT_EQ(-EOPNOTSUPP, mq_queue(self->ctl, self->topic, "g", NULL));
+	EXPECT_EQ(0, mq_group(self->ctl, self->topic, "g"));
+	EXPECT_EQ(-ENOENT, mq_queue(self->ctl, "nosuch", "g", NULL));
+	/* Any other may have one */
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .full = MQBUS_FULL_REJECT, .partitions = 0));
+	EXPECT_EQ(0, mq_queue(self->ctl, self->dlq, "g", NULL));
+}
+
+TEST_F(queue, rights)
+{
+	int alice = open_as(ALICE, ALICE, 0), bob = open_as(BOB, BOB, 0);
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20, .mode = 0644));
+	EXPECT_EQ(-EACCES, mq_queue(alice, self->topic, "g", self->dlq));
+	ASSERT_EQ(0, mq_queue(alice, self->topic, "g", NULL));
+	EXPECT_EQ(-EACCES, mq_set(alice, self->topic, "g", MQBUS_GROUP_SET_DLQ, self->dlq));
+	/* Whoever owns the group, or the topic, or is root */
+	EXPECT_EQ(-EPERM, mq_set(bob, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL,
+				 .credit = 1));
+	EXPECT_EQ(0, mq_set(alice, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL, .credit = 2));
+	EXPECT_EQ(2, FIGURE(self, CREDIT));
+	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, self->dlq));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->topic));
+	ASSERT_EQ(0, mq_create(bob, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_queue(alice, self->topic, "g", NULL));
+	EXPECT_EQ(0, mq_set(bob, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL, .credit = 3));
+	EXPECT_EQ(3, FIGURE(self, CREDIT));
+	close(alice);
+	close(bob);
+}
+
+TEST_F(queue, charged_and_given_back)
+{
+	__u64 before, small, large;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	before = mq_used(self->ctl);
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", NULL, .max_inflight = 10));
+	small = mq_used(self->ctl) - before;
+	EXPECT_EQ(small, FIGURE(self, CHARGED));
+	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", 0));
+	EXPECT_EQ(before, mq_used(self->ctl));
+
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", NULL, .max_inflight = 10010));
+	large = mq_used(self->ctl) - before;
+	/* At most 64 bytes for each, and not less than the entry that is kept */
+	EXPECT_LE(10000 * 32, large - small);
+	EXPECT_GE(10000 * 64 + 2 * MQ_PAGE, large - small);
+	join(self, 0);
+	/* It is the members' until the last is gone */
+	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", MQBUS_GROUP_DELETE_F_FORCE));
+	EXPECT_LT(before, mq_used(self->ctl));
+	worker_close(&self->worker[0]);
+	EXPECT_EQ(before, mq_used(self->ctl));
+}
+
+TEST_HARNESS_MAIN

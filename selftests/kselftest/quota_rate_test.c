@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rates: so many tokens, and no more; who waits for them, and who does not.
+ *
+ * Rates are so low, and bursts so long, that what comes in while a test runs is told
+ * from its clock.
+ */
+#include "producer.h"
+#include "publish.h"
+
+static struct mqbus_msg msgs[2000];
+
+/* Bytes of a record with 10 bytes of value */
+#define RECORD	80
+
+static void fill_msgs(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2000; i++)
+		msgs[i] = mq_msg("0123456789", 10);
+}
+
+/* Publish what goes at once. Returns how many; *@error is why no more did. */
+static int put_many(int fd, int *error)
+{
+	int n = mq_publish(fd, msgs, 2000, NULL, 0, error);
+
+	return n < 0 ? 0 : n;
+}
+
+/* Whether it is as many as were saved up, or came in since @begun, of one a second */
+static bool tokens(int saved, int n, __u64 begun)
+{
+	int came = 1 + (mq_clock(CLOCK_MONOTONIC) - begun) / MQ_SEC;
+
+	if (n >= saved && n <= saved + came)
+		return true;
+	printf("# %d of %d\n", n, saved);
+	return false;
+}
+
+static int bound_by(uid_t uid, const char *topic)
+{
+	int fd = open_by(uid);
+
+	return fd < 0 ? fd : mq_bound(fd, mq_bind_producer(fd, topic));
+}
+
+/* set(self, FIELD | ..., .rate = 5, ...) */
+#define set(self, _fields, ...)							\
+	mq_topic_set((self)->ctl, (self)->topic, _fields, ##__VA_ARGS__)
+
+TEST_F(publish, a_rate_is_a_bucket)
+{
+	__u64 begun = mq_clock(CLOCK_MONOTONIC);
+	int error, n, other;
+
+	fill_msgs();
+	begin(self, .size = 1 << 20, .rate = 1, .burst = 500 * MQ_SEC, .partitions = 2);
+	other = mq_producer(self->topic, O_NONBLOCK);
+	n = put_many(self->fd, &error);
+	EXPECT_EQ(EAGAIN, error);
+	EXPECT_TRUE(tokens(500, n, begun));
+	/* It is all producers' and all partitions' */
+	n += put_many(other, &error);
+	n += put_many(self->fd, &error);
+	EXPECT_EQ(EAGAIN, error);
+	EXPECT_TRUE(tokens(500, n, begun));
+	if (write(other, "x", 1) == 1)
+		n++;
+	else
+		EXPECT_EQ(EAGAIN, errno);
+	EXPECT_TRUE(tokens(500, n, begun));
+	close(other);
+}
+
+TEST_F(publish, rates_reject)
+{
+	__u64 begun = mq_clock(CLOCK_MONOTONIC);
+	int error, n;
+
+	fill_msgs();
+	begin(self, .size = 1 << 20, .rate = 1, .burst = 100 * MQ_SEC,
+	      .over = MQBUS_OVER_REJECT);
+	n = mq_publish(self->fd, msgs, 2000, NULL, MQBUS_WAIT_FOREVER, &error);
+	EXPECT_EQ(EXFULL, error);
+	EXPECT_TRUE(tokens(100, n, begun));
+	/* A full topic is another matter */
+	mq_delete(self->ctl, self->topic);
+	close(self->fd);
+	mq_reader_close(&self->reader);
+	begin(self, .size = 4096, .rate = 1000, .over = MQBUS_OVER_REJECT);
+	n = mq_publish(self->fd, msgs, 2000, NULL, 0, &error);
+	EXPECT_EQ(4096 / RECORD, n);
+	EXPECT_EQ(EAGAIN, error);
+}
+
+TEST_F(publish, a_rate_of_bytes)
+{
+	__u64 begun = mq_clock(CLOCK_MONOTONIC), passed;
+	int error, n;
+
+	fill_msgs();
+	/* Of a record what it takes in the ring counts */
+	begin(self, .size = 1 << 20, .rate_bytes = 1, .burst = 100 * RECORD * MQ_SEC);
+	n = put_many(self->fd, &error);
+	passed = (mq_clock(CLOCK_MONOTONIC) - begun) / MQ_SEC;
+	EXPECT_LE(100, n);
+	EXPECT_GE(100 + (passed + RECORD) / RECORD, n);
+	EXPECT_EQ(EAGAIN, error);
+}
+
+/* Something larger than the bucket goes when that is full, and then it is in debt */
+TEST_F(publish, larger_than_the_bucket)
+{
+	static char block[16000];
+
+	begin(self, .size = 1 << 20, .rate_bytes = 1);
+	EXPECT_EQ(1, mq_put(self->fd, block, sizeof(block), 0));
+	EXPECT_EQ(-EAGAIN, mq_put(self->fd, "", 0, 0));
+}
+
+TEST_F(publish, a_rate_holds_back_and_lets_go)
+{
+	__u64 begun;
+	int error;
+
+	fill_msgs();
+	begin(self, .size = 1 << 20, .rate = 1000, .burst = MQ_MS);
+	begun = mq_clock(CLOCK_MONOTONIC);
+	/* All of them, one each millisecond */
+	EXPECT_EQ(50, mq_publish(self->fd, msgs, 50, NULL, MQBUS_WAIT_FOREVER, &error));
+	EXPECT_LE(49 * MQ_MS, mq_clock(CLOCK_MONOTONIC) - begun);
+	begun = mq_clock(CLOCK_MONOTONIC);
+	EXPECT_EQ(10, write(self->fd, "0123456789", 10));
+	EXPECT_EQ(10, write(self->fd, "0123456789", 10));
+	EXPECT_LE(MQ_MS, mq_clock(CLOCK_MONOTONIC) - begun);
+}
+
+TEST_F(publish, a_rate_of_each_uid)
+{
+	__u64 begun = mq_clock(CLOCK_MONOTONIC);
+	int alice, bob, again, error, n;
+
+	fill_msgs();
+	begin(self, .size = 1 << 20, .mode = 0622, .user_rate = 1, .burst = 100 * MQ_SEC);
+	alice = bound_by(ALICE, self->topic);
+	again = bound_by(ALICE, self->topic);
+	bob = bound_by(BOB, self->topic);
+	ASSERT_LE(0, alice);
+	ASSERT_LE(0, bob);
+	n = put_many(alice, &error);
+	EXPECT_EQ(EAGAIN, error);
+	n += put_many(again, &error);
+	EXPECT_TRUE(tokens(100, n, begun));
+	/* Nor does it help to close and to open again */
+	close(alice);
+	close(again);
+	alice = bound_by(ALICE, self->topic);
+	n += put_many(alice, &error);
+	EXPECT_TRUE(tokens(100, n, begun));
+	n = put_many(bob, &error);
+	EXPECT_TRUE(tokens(100, n, begun));
+	/* A rate of all on top of it: what one takes the other has not */
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_USER_RATE | MQBUS_TOPIC_SET_RATE,
+			 .user_rate = 1, .rate = 1));
+	begun = mq_clock(CLOCK_MONOTONIC);
+	n = put_many(alice, &error);
+	EXPECT_TRUE(tokens(100, n, begun));
+	n = put_many(bob, &error);
+	EXPECT_TRUE(tokens(0, n, begun));
+	close(alice);
+	close(bob);
+}
+
+TEST_F(publish, bytes_of_each_uid)
+{
+	int bob, error;
+
+	fill_msgs();
+	begin(self, .size = 1 << 20, .mode = 0622, .user_rate_bytes = 1,
+	      .burst = 100000 * MQ_SEC);
+	bob = bound_by(BOB, self->topic);
+	EXPECT_EQ(100000 / RECORD, put_many(self->fd, &error));
+	EXPECT_EQ(100000 / RECORD, put_many(bob, &error));
+	close(bob);
+}
+
+/* Start one who waits for a thousand years; he exits with the errno. */
+static pid_t start_waiting(FIXTURE_DATA(publish) *self)
+{
+	static char block[16000];
+	pid_t pid;
+
+	/* Deep in debt */
+	mq_put(self->fd, block, sizeof(block), 0);
+	mq_fork(pid) {
+		int n = mq_put(self->fd, "late", 4, MQBUS_WAIT_FOREVER);
+
+		_exit(n < 0 ? -n : 200 + n);
+	}
+	return mq_wait_asleep(pid, SYS_ioctl) ? pid : -1;
+}
+
+TEST_F(publish, waiting_for_a_rate_ends)
+{
+	struct mqbus_produce args;
+	pid_t pid;
+	int fd;
+
+	begin(self, .size = 1 << 20, .rate_bytes = 1);
+	/* What it waits for is changed */
+	pid = start_waiting(self);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RATE_BYTES));
+	EXPECT_EQ(201, mq_wait(pid));
+
+	/* Not changed at all: it goes on waiting */
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RATE_BYTES, .rate_bytes = 1));
+	pid = start_waiting(self);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_MODE, .mode = 0666));
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	/* Nobody is to wait any more */
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_OVER, .over = MQBUS_OVER_REJECT));
+	EXPECT_EQ(EXFULL, mq_wait(pid));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_OVER));
+
+	EXPECT_EQ(128 + SIGKILL, mq_kill(start_waiting(self)));
+	EXPECT_EQ(-ETIMEDOUT, mq_put(self->fd, "x", 1, MQ_MS));
+
+	/* Fenced; deleted */
+	close(self->fd);
+	self->fd = open_named(self->topic, "p", &args);
+	pid = start_waiting(self);
+	ASSERT_LT(0, pid);
+	fd = open_named(self->topic, "p", &args);
+	EXPECT_EQ(ENOLINK, mq_wait(pid));
+	close(self->fd);
+	self->fd = fd;
+	pid = start_waiting(self);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, mq_delete(self->ctl, self->topic));
+	EXPECT_EQ(EIDRM, mq_wait(pid));
+}
+
+TEST_F(publish, poll_waits_for_a_rate)
+{
+	struct pollfd p = { .events = POLLOUT };
+
+	begin(self, .size = 1 << 20, .rate = 10, .burst = 1);
+	p.fd = self->fd;
+	EXPECT_EQ(1, poll(&p, 1, 0));
+	EXPECT_EQ(1, mq_put(self->fd, "x", 1, 0));
+	EXPECT_EQ(1, poll(&p, 1, 0));
+	/* Nobody but the clock says when it goes on */
+	while (mq_put(self->fd, "x", 1, 0) == 1)
+		;
+	EXPECT_EQ(1, poll(&p, 1, 20000));
+	EXPECT_EQ(POLLOUT, p.revents);
+	EXPECT_EQ(1, mq_put(self->fd, "x", 1, 0));
+
+	/* For a time that does not come, and with a timer when the endpoint goes */
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RATE, .rate = 1));
+	EXPECT_EQ(1, mq_put(self->fd, "x", 1, 0));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RATE | MQBUS_TOPIC_SET_RATE_BYTES,
+			 .rate_bytes = 1));
+	EXPECT_EQ(1, mq_put(self->fd, "0123456789", 10, 0));
+	EXPECT_EQ(-EAGAIN, mq_put(self->fd, "x", 1, 0));
+	EXPECT_EQ(0, poll(&p, 1, 10));
+	close(self->fd);
+	self->fd = -1;
+}
+
+/* A batch that had to wait goes on where it was, with all its numbers */
+TEST_F(publish, names_and_rates)
+{
+	struct mqbus_place places[30];
+	struct mqbus_produce args;
+	struct mqbus_publish pub;
+	int fd, i;
+
+	fill_msgs();
+	begin(self, .rate = 200, .burst = MQ_MS, .partitions = 2);
+	fd = open_named(self->topic, "p", &args);
+	for (i = 0; i < 30; i++)
+		msgs[i].partition = i / 2 % 2;
+	ASSERT_EQ(0, publish_from(fd, msgs, 10, 1, places, MQBUS_WAIT_FOREVER, &pub));
+	ASSERT_EQ(0, publish_from(fd, msgs, 30, 1, places, MQBUS_WAIT_FOREVER, &pub));
+	EXPECT_EQ(30, pub.published);
+	EXPECT_EQ(10, pub.duplicates);
+	for (i = 0; i < 30; i++)
+		EXPECT_EQ(i < 10 ? MQBUS_ANY : i / 2 % 2, places[i].partition);
+	/* Duplicates cost nothing */
+	ASSERT_EQ(0, publish_from(fd, msgs, 30, 1, places, 0, &pub));
+	EXPECT_EQ(30, pub.duplicates);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

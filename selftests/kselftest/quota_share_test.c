@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Shares: one uid leaves room for the others.
+ */
+#include "producer.h"
+#include "publish.h"
+
+/* Nobody else on the machine has these, nor the next few hundred */
+#define MANY	62000
+
+/* With its header a record of 1 KiB */
+static char block[1024 - sizeof(struct mqbus_record)];
+
+static int bound_by(uid_t uid, const char *topic)
+{
+	int fd = open_by(uid);
+
+	return fd < 0 ? fd : mq_bound(fd, mq_bind_producer(fd, topic));
+}
+
+/* Put records of 1 KiB into a partition until one is not stored. Returns how many. */
+static int fill_in(int fd, __u32 partition, int *why)
+{
+	int n = 0, ret;
+
+	while ((ret = mq_put_in(fd, partition, block, sizeof(block))) == 1)
+		n++;
+	*why = ret;
+	return n;
+}
+
+#define set(self, _fields, ...)							\
+	mq_topic_set((self)->ctl, (self)->topic, _fields, ##__VA_ARGS__)
+
+TEST_F(publish, one_leaves_room_for_others)
+{
+	int alice, again, bob, why;
+
+	begin(self, .mode = 0622, .share = 25, .partitions = 2);
+	alice = bound_by(ALICE, self->topic);
+	again = bound_by(ALICE, self->topic);
+	bob = bound_by(BOB, self->topic);
+	ASSERT_LE(0, bob);
+	/* A quarter of 64, of each partition; also with two endpoints */
+	EXPECT_EQ(16, fill_in(alice, 0, &why));
+	EXPECT_EQ(-EAGAIN, why);
+	EXPECT_EQ(0, fill_in(again, 0, &why));
+	EXPECT_EQ(16, fill_in(again, 1, &why));
+	EXPECT_EQ(16, fill_in(bob, 0, &why));
+	EXPECT_EQ(16, fill_in(self->fd, 0, &why));
+	/* Settled records go when their owner needs the space */
+	mq_drain(&self->reader);
+	EXPECT_EQ(16, fill_in(alice, 0, &why));
+	EXPECT_EQ(16, fill_in(bob, 0, &why));
+	EXPECT_EQ(0, fill_in(alice, 0, &why));
+	EXPECT_EQ(16, fill_in(again, 1, &why));
+	close(alice);
+	close(again);
+	close(bob);
+}
+
+/* What one uid stored and nobody settled does not go for it, nor for others */
+TEST_F(publish, a_share_drops_nothing_unsettled)
+{
+	const struct mqbus_record *rec;
+	int bob, why, n;
+
+	begin(self, .mode = 0622, .share = 50);
+	bob = bound_by(BOB, self->topic);
+	EXPECT_EQ(32, fill_in(self->fd, 0, &why));
+	EXPECT_EQ(32, fill_in(bob, 0, &why));
+	for (n = 0; (rec = next(self)); n++) {
+		EXPECT_EQ(n, rec->offset);
+		EXPECT_LT(0, rec->__owner);
+	}
+	EXPECT_EQ(64, n);
+	close(bob);
+}
+
+TEST_F(publish, a_share_rejects)
+{
+	int why;
+
+	begin(self, .share = 50, .over = MQBUS_OVER_REJECT);
+	EXPECT_EQ(32, fill_in(self->fd, 0, &why));
+	EXPECT_EQ(-EXFULL, why);
+	EXPECT_EQ(-1, write(self->fd, block, sizeof(block)));
+	EXPECT_EQ(EXFULL, errno);
+	/* 100 is the whole ring; then full is full */
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE, .share = 100));
+	EXPECT_EQ(32, fill_in(self->fd, 0, &why));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE));
+	EXPECT_EQ(0, fill_in(self->fd, 0, &why));
+	EXPECT_EQ(-EAGAIN, why);
+}
+
+TEST_F(publish, waiting_for_a_share)
+{
+	struct pollfd p = { .events = POLLOUT };
+	pid_t pid;
+	int why;
+
+	begin(self, .share = 50);
+	p.fd = self->fd;
+	fill_in(self->fd, 0, &why);
+	EXPECT_EQ(0, poll(&p, 1, 0));
+	mq_fork(pid)
+		_exit(mq_put(self->fd, block, sizeof(block), MQBUS_WAIT_FOREVER) != 1);
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	mq_drain(&self->reader);
+	EXPECT_EQ(0, mq_wait(pid));
+	EXPECT_EQ(1, poll(&p, 1, 0));
+
+	EXPECT_EQ(31, fill_in(self->fd, 0, &why));
+	mq_fork(pid)
+		_exit(mq_put(self->fd, block, sizeof(block), MQBUS_WAIT_FOREVER) != 1);
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE, .share = 60));
+	EXPECT_EQ(0, mq_wait(pid));
+}
+
+TEST_F(publish, larger_than_the_share)
+{
+	begin(self, .share = 1);
+	/* Who has nothing there may store anything */
+	EXPECT_EQ(1, mq_put(self->fd, block, sizeof(block), 0));
+	EXPECT_EQ(-EAGAIN, mq_put(self->fd, "", 0, 0));
+	mq_drain(&self->reader);
+	EXPECT_EQ(1, mq_put(self->fd, block, sizeof(block), 0));
+}
+
+/* More settled records than go under one hold of the lock lie before one's own */
+TEST_F(publish, many_go_for_a_share)
+{
+	int bob, why, i;
+
+	begin(self, .size = 1 << 20, .mode = 0622, .share = 50);
+	bob = bound_by(BOB, self->topic);
+	for (i = 0; i < 2000; i++)
+		ASSERT_EQ(1, mq_put(bob, "", 0, 0));
+	EXPECT_EQ(512, fill_in(self->fd, 0, &why));
+	mq_drain(&self->reader);
+	EXPECT_EQ(1, mq_put(self->fd, block, sizeof(block), 0));
+	EXPECT_LE(2001, self->reader.map[0].page->head_offset);
+	close(bob);
+}
+
+TEST_F(publish, a_share_is_charged)
+{
+	int why;
+	__u64 used;
+
+	begin(self, .partitions = 3);
+	used = mq_used(self->ctl);
+	/* Records from before have no owner */
+	EXPECT_EQ(1, mq_put_in(self->fd, 0, block, sizeof(block)));
+	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_bytes"), used));
+	EXPECT_EQ(-ENOSPC, set(self, MQBUS_TOPIC_SET_SHARE, .share = 50));
+	EXPECT_EQ(63, fill_in(self->fd, 0, &why));
+	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_bytes"), 64 << 20));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE, .share = 50));
+	EXPECT_EQ(used + 3 * 256 * 8, mq_used(self->ctl));
+	EXPECT_EQ(32, fill_in(self->fd, 1, &why));
+	/* What has no owner is in the way of all, but in nobody's share */
+	EXPECT_EQ(0, fill_in(self->fd, 0, &why));
+	mq_drain(&self->reader);
+	EXPECT_EQ(32, fill_in(self->fd, 0, &why));
+	/* It goes on counting, and is paid for once */
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE));
+	EXPECT_EQ(32, fill_in(self->fd, 0, &why));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE, .share = 75));
+	EXPECT_EQ(used + 3 * 256 * 8, mq_used(self->ctl));
+	EXPECT_EQ(0, fill_in(self->fd, 0, &why));
+	mq_drain(&self->reader);
+	EXPECT_EQ(48, fill_in(self->fd, 0, &why));
+
+	mq_delete(self->ctl, self->topic);
+	close(self->fd);
+	self->fd = -1;
+	mq_reader_close(&self->reader);
+	self->reader.parts = 0;
+	self->reader.fd = -1;
+	EXPECT_EQ(0, mq_left(self->ctl));
+}
+
+TEST_F(publish, more_uids_than_can_be_told_apart)
+{
+	static int fds[MQBUS_USERS_MAX];
+	unsigned int i;
+	int fd, late;
+
+	begin(self, .mode = 0622, .size = 1 << 20);
+	/* The first is root; without a limit for each of them there are no too many */
+	for (i = 0; i < MQBUS_USERS_MAX; i++) {
+		fds[i] = bound_by(MANY + i, self->topic);
+		ASSERT_LE(0, fds[i]);
+		ASSERT_EQ(1, mq_put(fds[i], "x", 1, 0));
+	}
+	late = fds[MQBUS_USERS_MAX - 1];
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_USER_RATE, .user_rate = 1000000));
+	EXPECT_EQ(-EUSERS, mq_put(late, "x", 1, 0));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_USER_RATE));
+	EXPECT_EQ(1, mq_put(late, "x", 1, 0));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE, .share = 50));
+	EXPECT_EQ(-EUSERS, mq_put(late, "x", 1, 0));
+	EXPECT_EQ(-1, write(late, "x", 1));
+	EXPECT_EQ(EUSERS, errno);
+
+	/* One goes, but its record is there; until others needed the space */
+	EXPECT_EQ(1, mq_put(fds[5], "x", 1, 0));
+	close(fds[5]);
+	fd = bound_by(MANY + 1000, self->topic);
+	EXPECT_EQ(-EUSERS, mq_put(fd, "x", 1, 0));
+	close(fd);
+	for (i = 0; i < 1024; i++) {
+		mq_drain(&self->reader);
+		ASSERT_EQ(1, mq_put(self->fd, block, sizeof(block), 0));
+	}
+	fds[5] = bound_by(MANY + 1000, self->topic);
+	EXPECT_EQ(1, mq_put(fds[5], "x", 1, 0));
+	for (i = 0; i < MQBUS_USERS_MAX; i++)
+		close(fds[i]);
+}
+
+/* What a uid owes is not forgotten for another one */
+TEST_F(publish, a_debt_keeps_its_uid)
+{
+	static int fds[MQBUS_USERS_MAX];
+	unsigned int i;
+	int fd;
+
+	begin(self, .mode = 0622, .user_rate_bytes = 1, .burst = 100000 * MQ_SEC);
+	for (i = 0; i < MQBUS_USERS_MAX - 1; i++) {
+		fds[i] = bound_by(MANY + i, self->topic);
+		ASSERT_LE(0, fds[i]);
+	}
+	/* An hour's worth */
+	ASSERT_EQ(1, mq_put(fds[6], block, sizeof(block), 0));
+	ASSERT_EQ(1, mq_put(fds[6], block, sizeof(block), 0));
+	ASSERT_EQ(1, mq_put(fds[6], block, sizeof(block), 0));
+	ASSERT_EQ(1, mq_put(fds[6], block, sizeof(block), 0));
+	close(fds[6]);
+	fd = bound_by(MANY + 1000, self->topic);
+	EXPECT_EQ(-EUSERS, mq_put(fd, "x", 1, 0));
+	close(fd);
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_USER_RATE_BYTES, .user_rate_bytes = 1));
+	fds[6] = bound_by(MANY + 1000, self->topic);
+	EXPECT_EQ(1, mq_put(fds[6], "x", 1, 0));
+	for (i = 0; i < MQBUS_USERS_MAX - 1; i++)
+		close(fds[i]);
+}
+
+TEST_HARNESS_MAIN

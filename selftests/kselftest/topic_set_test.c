@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Topics that are changed while they are used.
+ */
+#include "producer.h"
+#include "topic.h"
+
+/* The same by another endpoint */
+#define set_by(self, fd, _fields, ...)						\
+	mq_topic_set(fd, (self)->name, _fields, ##__VA_ARGS__)
+
+static int may_write(FIXTURE_DATA(topic) *self, uid_t uid, gid_t gid)
+{
+	int fd = open_as(uid, gid, 0), err = mq_bind_producer(fd, self->name);
+
+	close(fd);
+	return err;
+}
+
+TEST_F(topic, arguments_of_changes)
+{
+	EXPECT_EQ(-ENOENT, set(self, MQBUS_TOPIC_SET_MODE));
+	ASSERT_EQ(0, create(self));
+	EXPECT_EQ(-EEXIST, create(self));
+	EXPECT_EQ(-EINVAL, set(self, 0));
+	EXPECT_EQ(-EOPNOTSUPP, set(self, MQBUS_TOPIC_SET_MODE | 1U << 13));
+	EXPECT_EQ(-EOPNOTSUPP, set(self, 1U << 31));
+	EXPECT_EQ(-EOPNOTSUPP, mq_create(self->ctl, self->name, .flags = 3, .fields = 1));
+	EXPECT_EQ(-EILSEQ, mq_create(self->ctl, "-", .flags = 1, .fields = 1));
+	EXPECT_EQ(-EINVAL, set(self, MQBUS_TOPIC_SET_MODE, .mode = 01666));
+	EXPECT_EQ(-EINVAL, set(self, MQBUS_TOPIC_SET_FULL, .full = 3));
+	EXPECT_EQ(-EINVAL, set(self, MQBUS_TOPIC_SET_OVER, .over = 2));
+	EXPECT_EQ(-ERANGE, set(self, MQBUS_TOPIC_SET_SHARE, .share = 101));
+	EXPECT_EQ(-ERANGE, set(self, MQBUS_TOPIC_SET_RATE, .rate = MQBUS_RATE_MAX + 1));
+	EXPECT_EQ(-ERANGE, set(self, MQBUS_TOPIC_SET_USER_RATE_BYTES, .user_rate_bytes = ~0ULL));
+	EXPECT_EQ(-ERANGE, set(self, MQBUS_TOPIC_SET_BURST, .burst = MQBUS_DELAY_MAX + 1));
+	EXPECT_EQ(-EOPNOTSUPP, set(self, MQBUS_TOPIC_SET_FULL, .full = MQBUS_FULL_EVICT));
+	/* What is not named is ignored, whatever it is */
+	EXPECT_EQ(0, set(self, MQBUS_TOPIC_SET_RETENTION, .partitions = ~0U, .size = 3,
+			 .full = 99, .mode = 07777, .share = 500, .rate = ~0ULL, .over = 7,
+			 .burst = ~0ULL, .max_record = ~0U));
+	EXPECT_EQ(-EACCES, may_write(self, ALICE, ALICE));
+	/* All or nothing */
+	EXPECT_EQ(-ERANGE, set(self, MQBUS_TOPIC_SET_MODE | MQBUS_TOPIC_SET_SHARE,
+			       .mode = 0666, .share = 101));
+	EXPECT_EQ(-EOPNOTSUPP, set(self, MQBUS_TOPIC_SET_MODE | MQBUS_TOPIC_SET_FULL,
+				   .mode = 0666, .full = MQBUS_FULL_EVICT));
+	EXPECT_EQ(-EACCES, may_write(self, ALICE, ALICE));
+}
+
+TEST_F(topic, set_the_mode)
+{
+	int alice;
+
+	ASSERT_EQ(0, create(self));
+	EXPECT_EQ(-EACCES, may_write(self, ALICE, ALICE));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_MODE, .mode = 0602));
+	EXPECT_EQ(0, may_write(self, ALICE, ALICE));
+	alice = open_as(ALICE, ALICE, 0);
+	ASSERT_EQ(0, mq_bind_producer(alice, self->name));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_MODE, .mode = 0));
+	EXPECT_EQ(-EACCES, may_write(self, ALICE, ALICE));
+	/* Who has it open keeps it */
+	EXPECT_EQ(1, mq_put(alice, "x", 1, 0));
+	close(alice);
+}
+
+TEST_F(topic, set_the_owner)
+{
+	int alice, bob = open_as(BOB, BOB, 0), fd;
+	pid_t pid;
+
+	ASSERT_EQ(0, create(self));
+	alice = open_as(ALICE, ALICE, 0);
+	EXPECT_EQ(-EPERM, set_by(self, alice, MQBUS_TOPIC_SET_MODE, .mode = 0666));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_UID, .uid = ALICE));
+	EXPECT_EQ(0, may_write(self, ALICE, ALICE));
+	EXPECT_EQ(0, set_by(self, alice, MQBUS_TOPIC_SET_MODE, .mode = 0620));
+	EXPECT_EQ(-EPERM, set_by(self, bob, MQBUS_TOPIC_SET_MODE, .mode = 0666));
+	/* To give it away, or to another group, takes a capability */
+	EXPECT_EQ(-EPERM, set_by(self, alice, MQBUS_TOPIC_SET_UID, .uid = BOB));
+	EXPECT_EQ(-EPERM, set_by(self, alice, MQBUS_TOPIC_SET_GID, .gid = STAFF));
+	EXPECT_EQ(0, set_by(self, alice, MQBUS_TOPIC_SET_UID, .uid = ALICE));
+	EXPECT_EQ(-EACCES, may_write(self, BOB, STAFF));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_GID, .gid = STAFF));
+	EXPECT_EQ(0, may_write(self, BOB, STAFF));
+	/* The uid stayed, and may delete */
+	mq_fork(pid) {
+		drop_capability(CAP_CHOWN);
+		fd = mq_open(0);
+		/* "Me" is a new owner like any other */
+		_exit(-set_by(self, fd, MQBUS_TOPIC_SET_UID));
+	}
+	EXPECT_EQ(EPERM, mq_wait(pid));
+	EXPECT_EQ(0, mq_delete(alice, self->name));
+	close(alice);
+	close(bob);
+}
+
+TEST_F(topic, set_what_full_means)
+{
+	static char block[1000];
+	int fd, n = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, create(self, .size = 4096));
+	fd = mq_producer(self->name, 0);
+	while (mq_put(fd, block, sizeof(block), 0) == 1)
+		n++;
+	EXPECT_EQ(3, n);
+	mq_fork(pid)
+		_exit(-mq_put(fd, block, sizeof(block), MQBUS_WAIT_FOREVER));
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_FULL, .full = MQBUS_FULL_REJECT));
+	EXPECT_EQ(ENOBUFS, mq_wait(pid));
+	EXPECT_EQ(-ENOBUFS, mq_put(fd, block, sizeof(block), MQBUS_WAIT_FOREVER));
+	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_FULL, .full = MQBUS_FULL_BLOCK));
+	EXPECT_EQ(-EAGAIN, mq_put(fd, block, sizeof(block), 0));
+	close(fd);
+	mq_delete(self->ctl, self->name);
+
+	ASSERT_EQ(0, create(self, .full = MQBUS_FULL_EVICT));
+	EXPECT_EQ(0, set(self, MQBUS_TOPIC_SET_FULL, .full = MQBUS_FULL_EVICT));
+	EXPECT_EQ(-EOPNOTSUPP, set(self, MQBUS_TOPIC_SET_FULL, .full = MQBUS_FULL_BLOCK));
+	EXPECT_EQ(-EOPNOTSUPP, set(self, MQBUS_TOPIC_SET_SHARE, .share = 1));
+	EXPECT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE));
+}
+
+TEST_HARNESS_MAIN
