@@ -10,8 +10,24 @@
 #include <linux/netlink.h>
 #include <linux/string.h>
 #include <net/net_namespace.h>
+#include <net/sock.h>
 
 #include "base/caller.h"
+
+/**
+ * mqbus_caller_of_request() - on whose behalf a netlink request is answered
+ * @request: the request
+ *
+ * Return: the caller, for as long as the request is there.
+ */
+struct mqbus_caller mqbus_caller_of_request(struct sk_buff *request)
+{
+	return (struct mqbus_caller) {
+		.cred = current_cred(),
+		.net = sock_net(NETLINK_CB(request).sk),
+		.skb = request,
+	};
+}
 
 /**
  * mqbus_caller_capable() - whether somebody has a capability over the namespace

@@ -42,6 +42,7 @@ struct mqbus_right {
 	bool override;
 };
 
+struct mqbus_caller mqbus_caller_of_request(struct sk_buff *request);
 bool mqbus_caller_capable(const struct mqbus_caller *caller, int cap);
 bool mqbus_caller_may(const struct mqbus_caller *caller, kuid_t uid, kgid_t gid,
 		      umode_t mode, unsigned int want);
