@@ -18,14 +18,19 @@
  * mqbus_caller_of_request() - on whose behalf a netlink request is answered
  * @request: the request
  *
+ * The opener of the socket: a program with more rights may be made to write to a socket
+ * that it was given, or to read on with it.
+ *
  * Return: the caller, for as long as the request is there.
  */
 struct mqbus_caller mqbus_caller_of_request(struct sk_buff *request)
 {
+	struct sock *sk = NETLINK_CB(request).sk;
+
 	return (struct mqbus_caller) {
-		.cred = current_cred(),
-		.net = sock_net(NETLINK_CB(request).sk),
-		.skb = request,
+		.cred = sk->sk_socket->file->f_cred,
+		.net = sock_net(sk),
+		.file = sk->sk_socket->file,
 	};
 }
 
@@ -42,9 +47,7 @@ bool mqbus_caller_capable(const struct mqbus_caller *caller, int cap)
 	struct user_namespace *over = cap == CAP_SYS_RESOURCE ? &init_user_ns :
 								caller->net->user_ns;
 
-	if (caller->file)
-		return file_ns_capable(caller->file, over, cap);
-	return netlink_ns_capable(caller->skb, over, cap);
+	return file_ns_capable(caller->file, over, cap);
 }
 
 /* in_egroup_p() for credentials that are not the caller's */

@@ -16,14 +16,12 @@ struct sk_buff;
  * struct mqbus_caller - on whose behalf something is done
  * @cred: who opened the file or the socket, valid as long as that is
  * @net: in which network namespace
- * @file: the endpoint's file, or NULL
- * @skb: the netlink request, or NULL
+ * @file: the endpoint's file, or the netlink socket's
  */
 struct mqbus_caller {
 	const struct cred *cred;
 	struct net *net;
 	struct file *file;
-	struct sk_buff *skb;
 };
 
 /**

@@ -9,6 +9,7 @@
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 #include <linux/mqbus_netlink.h>
+#include <sys/prctl.h>
 
 #include "mqbus_test.h"
 
@@ -234,7 +235,9 @@ TEST_F(netlink, groups)
 	struct reply *r = self->asker->replies;
 	struct mqbus_range range;
 	int fd, member, other, i;
+	char comm[16];
 
+	ASSERT_EQ(0, prctl(PR_GET_NAME, comm));
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 2, .size = 4096,
 			       .full = MQBUS_FULL_EVICT));
 	ASSERT_EQ(0, mq_group_create(self->ctl, self->topic, "a", 0, 0, 0640));
@@ -274,7 +277,7 @@ TEST_F(netlink, groups)
 		EXPECT_EQ(i ? 0 : 8, r[i].number[MQBUS_A_GROUP_LAG]);
 		EXPECT_EQ(0, r[i].number[MQBUS_A_GROUP_LOST]);
 		EXPECT_EQ(getpid(), r[i].number[MQBUS_A_GROUP_OWNER_PID]);
-		EXPECT_STREQ("netlink_test", r[i].text[2]);
+		EXPECT_STREQ(comm, r[i].text[2]);
 	}
 	/* A group without members has no owner */
 	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "b"));
@@ -329,12 +332,30 @@ TEST_F(netlink, hidden_from_others)
 			_exit(5);
 		if (dump(a, MQBUS_CMD_GROUP_GET, open, "secret") != 0)
 			_exit(6);
-		/* A socket of root is no help to him who asks now */
-		if (dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL) != 1)
+		/* As with a file: the opener's rights go with a socket that is passed on */
+		if (dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL) != 2)
 			_exit(7);
 	}
 	EXPECT_EQ(0, mq_wait(pid));
 	EXPECT_EQ(0, mq_delete(self->ctl, open));
+}
+
+/* A program with more rights that is made to write to a stranger's socket shows nothing more */
+TEST_F(netlink, opened_by_a_stranger)
+{
+	struct asker *a = calloc(1, sizeof(*a));
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096, .mode = 0600));
+	ASSERT_EQ(0, mq_group_create(self->ctl, self->topic, "g", 0, 0, 0600));
+	ASSERT_EQ(0, seteuid(61003));
+	ASSERT_EQ(0, asker_open(a));
+	ASSERT_EQ(0, seteuid(0));
+	EXPECT_EQ(-ENOENT, get(a, self->topic));
+	EXPECT_EQ(0, dump(a, MQBUS_CMD_TOPIC_GET, NULL, NULL));
+	EXPECT_EQ(0, dump(a, MQBUS_CMD_GROUP_GET, NULL, NULL));
+	EXPECT_EQ(1, get(self->asker, self->topic));
+	nl_socket_free(a->sock);
+	free(a);
 }
 
 TEST_F(netlink, other_namespaces)
