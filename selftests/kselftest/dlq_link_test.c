@@ -306,4 +306,75 @@ TEST_F(queue, circles)
 		EXPECT_EQ(0, mq_delete(self->ctl, name[i]));
 }
 
+/* A group whose dead letters' topic goes, and comes again, so that it is about to be linked */
+static int link_again(int ctl, const char *topic, const char *dlq)
+{
+	return mq_create(ctl, topic, .size = 4096, .max_record = 8) ?:
+	       mq_create(ctl, dlq, .size = 4096) ?:
+	       mq_queue(ctl, topic, "g", dlq, .limit = 1) ?: mq_delete(ctl, dlq) ?:
+	       mq_create(ctl, dlq, .size = 4096);
+}
+
+/* The topic of the group goes while the namespace's work links it */
+TEST_F(queue, deleted_while_linked)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, link_again(self->ctl, self->topic, self->dlq));
+		EXPECT_EQ(0, mq_delete(self->ctl, self->topic));
+		EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	}
+}
+
+/* So does the namespace: nobody uses it any more */
+TEST_F(queue, namespace_goes_while_linked)
+{
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		mq_fork(pid)
+			_exit(unshare(CLONE_NEWNET) ||
+			      link_again(mq_open(0), self->topic, self->dlq));
+		EXPECT_EQ(0, mq_wait(pid));
+	}
+	/* Namespaces are given back later */
+	mq_sleep(MQ_SEC);
+}
+
+#define FEEDERS	1024
+
+/* A change to a topic that cannot take them changes nothing */
+TEST_F(queue, set_where_they_cannot_go)
+{
+	char group[MQBUS_NAME_SIZE], other[MQBUS_NAME_SIZE];
+	__u64 used;
+	int i;
+
+	mq_name(other, "other");
+	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_groups"), FEEDERS));
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096, .max_record = 8));
+	ASSERT_EQ(0, mq_create(self->ctl, other, .size = 4096, .max_record = 8));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 4096));
+	for (i = 0; i < FEEDERS; i++) {
+		snprintf(group, sizeof(group), "g%d", i);
+		ASSERT_EQ(0, mq_queue(self->ctl, i % 2 ? self->topic : other, group, self->dlq,
+				      .max_inflight = 1, .retry_size = 4096));
+	}
+	EXPECT_EQ(-EMFILE, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", NULL));
+	used = mq_used(self->ctl);
+	EXPECT_EQ(-EMFILE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, self->dlq));
+	EXPECT_EQ(used, mq_used(self->ctl));
+	/* One goes, and there is room for another */
+	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, group, 0));
+	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, self->dlq));
+	ASSERT_EQ(0, mq_delete(self->ctl, other));
+	ASSERT_EQ(0, mq_delete(self->ctl, self->topic));
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 8192, .max_record = 4000));
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", NULL));
+	EXPECT_EQ(-EMSGSIZE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, self->dlq));
+}
+
 TEST_HARNESS_MAIN

@@ -379,4 +379,38 @@ TEST_F(queue, who_had_it_last)
 	mq_reader_close(&dead);
 }
 
+#define LARGE	(200 * 1024)
+
+/* Much goes for one letter, and others want the room as well: it arrives, and at once */
+TEST_F(queue, room_that_others_want)
+{
+	static struct mqbus_msg msgs[MQBUS_BATCH_MAX];
+	static char large[LARGE];
+	struct mqbus_leased l;
+	unsigned int i;
+	pid_t pid;
+	int fd;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 1 << 20, .max_record = LARGE));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20, .max_record = LARGE + 4096,
+			       .full = MQBUS_FULL_EVICT));
+	begin_dlq(self);
+	fd = mq_producer(self->dlq, 0);
+	for (i = 0; i < MQBUS_BATCH_MAX; i++)
+		msgs[i] = mq_msg("", 0);
+	for (i = 0; i < 2 << 20; i += MQBUS_BATCH_MAX * sizeof(struct mqbus_record))
+		ASSERT_EQ(MQBUS_BATCH_MAX, mq_publish(fd, msgs, MQBUS_BATCH_MAX, NULL, 0, NULL));
+	mq_fork(pid)
+		while (mq_publish(fd, msgs, MQBUS_BATCH_MAX, NULL, 0, NULL) > 0)
+			;
+	for (i = 1; i <= 8; i++) {
+		ASSERT_EQ(1, mq_put(self->fd, large, LARGE, 0));
+		ASSERT_EQ(1, take(self->worker->fd, &l, 1, 0));
+		EXPECT_EQ(0, reject(self->worker, &l));
+		EXPECT_EQ(i, FIGURE(self, DEAD_LETTERED));
+	}
+	EXPECT_EQ(128 + SIGKILL, mq_kill(pid));
+	close(fd);
+}
+
 TEST_HARNESS_MAIN

@@ -96,7 +96,7 @@ static const int who_fields[] = { MQBUS_A_EVENT_PID, MQBUS_A_EVENT_COMM, MQBUS_A
 		EXPECT_TRUE((e)->has[who_fields[_i]]);				\
 	EXPECT_EQ(getpid(), (e)->number[MQBUS_A_EVENT_PID]);			\
 	EXPECT_EQ(0, (e)->number[MQBUS_A_EVENT_UID]);				\
-	EXPECT_STREQ("event_test", (e)->text[MQBUS_A_EVENT_COMM]);		\
+	EXPECT_STREQ(mq_comm(), (e)->text[MQBUS_A_EVENT_COMM]);			\
 } while (0)
 
 #define NUMBER(name)	(e.number[MQBUS_A_EVENT_##name])
@@ -395,7 +395,7 @@ TEST_F(event, blocked)
 	}
 	expect(self->sock, &e, PRODUCER_BLOCKED);
 	EXPECT_EQ(pid, NUMBER(PID));
-	EXPECT_STREQ("event_test", e.text[MQBUS_A_EVENT_COMM]);
+	EXPECT_STREQ(mq_comm(), e.text[MQBUS_A_EVENT_COMM]);
 	EXPECT_STREQ("full", e.text[MQBUS_A_EVENT_REASON]);
 	EXPECT_LE(MQ_SEC, NUMBER(BLOCKED_TIME));
 	member = mq_member(self->topic, "g", 0);

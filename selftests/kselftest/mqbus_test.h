@@ -564,6 +564,15 @@ static inline long long mq_read_number(const char *path)
 	return value;
 }
 
+/* What the kernel calls this program */
+static inline const char *mq_comm(void)
+{
+	static char comm[16];
+
+	prctl(PR_GET_NAME, comm);
+	return comm;
+}
+
 #define MQ_REFCNT	"/sys/module/mqbus/refcnt"
 #define MQ_USER_MBYTES	"/sys/module/mqbus/parameters/max_user_mbytes"
 #define MQ_SYSCTL(name)	"/proc/sys/net/mqbus/" name

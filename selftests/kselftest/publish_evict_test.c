@@ -160,4 +160,36 @@ TEST_F(publish, an_end_that_never_comes)
 	EXPECT_EQ(NULL, next(self));
 }
 
+#define LARGE	(200 * 1024)
+
+/* Much goes for a large record, and others want the room as well: it is stored in the end */
+TEST_F(publish, room_that_others_want)
+{
+	static struct mqbus_msg msgs[MQBUS_BATCH_MAX];
+	static char large[LARGE];
+	unsigned int i;
+	pid_t small, pid;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 1 << 20, .max_record = LARGE,
+			       .full = MQBUS_FULL_EVICT));
+	self->fd = mq_producer(self->topic, 0);
+	for (i = 0; i < MQBUS_BATCH_MAX; i++)
+		msgs[i] = mq_msg("", 0);
+	for (i = 0; i < 2 << 20; i += MQBUS_BATCH_MAX * sizeof(struct mqbus_record))
+		ASSERT_EQ(MQBUS_BATCH_MAX, mq_publish(self->fd, msgs, MQBUS_BATCH_MAX, NULL, 0,
+						      NULL));
+	mq_fork(small) {
+		int fd = mq_producer(self->topic, 0);
+
+		while (mq_publish(fd, msgs, MQBUS_BATCH_MAX, NULL, 0, NULL) > 0)
+			;
+	}
+	mq_fork(pid)
+		for (i = 0; i < 8; i++)
+			if (mq_put(self->fd, large, LARGE, 0) != 1)
+				_exit(1);
+	EXPECT_EQ(0, mq_wait(pid));
+	EXPECT_EQ(128 + SIGKILL, mq_kill(small));
+}
+
 TEST_HARNESS_MAIN

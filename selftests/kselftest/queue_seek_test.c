@@ -198,4 +198,61 @@ TEST_F(queue, moved_while_it_works)
 	EXPECT_EQ(77, take_one(w, l, MQ_LONG));
 }
 
+#define MANY	256
+
+/* Fail once with a record of each partition: it waits in the retry ring for another attempt. */
+static int fail_in_each(struct worker *w)
+{
+	static struct mqbus_leased l[MANY];
+	static struct mqbus_settle s[MANY];
+	int i, n = take(w->fd, l, MANY, 0);
+
+	for (i = 0; i < n; i++)
+		s[i] = (struct mqbus_settle) {
+			.lease = l[i].lease, .what = MQBUS_NACK, .delay = MQ_HOUR,
+		};
+	return n < 0 ? n : settle_many(w->fd, s, n);
+}
+
+/* Killed on its way, it has forgotten what failed in the partitions that it moved, and no more */
+TEST_F_TIMEOUT(queue, killed_on_the_way, 240)
+{
+	static struct mqbus_seek_result r[MANY];
+	unsigned int i, tries, halfway = 0, moved;
+	volatile bool *begun = mq_shared(MQ_PAGE);
+	pid_t pid;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = MANY, .size = 4096));
+	begin(self, .retry_size = 256 * 1024, .max_inflight = MANY);
+	for (tries = 0; tries < 2000 && halfway < 5; tries++) {
+		for (i = 0; i < MANY; i++)
+			ASSERT_EQ(1, mq_put_in(self->fd, i, "12345678", 8));
+		ASSERT_EQ(MANY, fail_in_each(self->worker));
+		ASSERT_EQ(MANY, FIGURE(self, RETRYING));
+		*begun = false;
+		mq_fork(pid) {
+			*begun = true;
+			mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
+				MQBUS_WHENCE_EARLIEST, 0, NULL, 0);
+		}
+		while (!*begun)
+			;
+		mq_sleep(tries * 1237 % 400 * 1000);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		ASSERT_EQ(MANY, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_DRY_RUN,
+					MQBUS_ANY, MQBUS_WHENCE_LATEST, 0, r, MANY));
+		for (i = moved = 0; i < MANY; i++)
+			moved += r[i].old_offset != r[i].end_offset;
+		halfway += moved && moved < MANY;
+		ASSERT_EQ(MANY - moved, FIGURE(self, RETRYING)) TH_LOG("%u moved", moved);
+		/* What is left goes, for the next try */
+		ASSERT_EQ(MANY, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE,
+					MQBUS_ANY, MQBUS_WHENCE_LATEST, 0, NULL, 0));
+		ASSERT_EQ(0, FIGURE(self, RETRYING));
+	}
+	TH_LOG("%u of %u were killed on the way", halfway, tries);
+	EXPECT_LT(0, halfway);
+}
+
 TEST_HARNESS_MAIN
