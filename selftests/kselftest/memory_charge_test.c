@@ -52,6 +52,29 @@ TEST_F(topic, groups_are_charged)
 	ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
 }
 
+/* Also where that is a limit of his, and not of the topic's owner */
+TEST_F(topic, group_over_the_limit_of_a_uid)
+{
+	struct mqbus_group_create args = {
+		.type = MQBUS_GROUP_QUEUE, .queue.max_inflight = MQBUS_INFLIGHT_MAX,
+	};
+	long long before = mq_read_number(MQ_USER_MBYTES);
+	int alice = open_as(ALICE, ALICE, 0);
+	__u64 used;
+
+	ASSERT_EQ(0, create(self, .size = 4096, .mode = 0644));
+	used = mq_used(self->ctl);
+	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
+	mq_set_name(args.topic, self->name);
+	mq_set_name(args.group, "g");
+	EXPECT_EQ(-EDQUOT, mq_ioctl(alice, MQBUS_IOC_GROUP_CREATE, &args));
+	EXPECT_EQ(used, mq_used(self->ctl));
+	args.queue.max_inflight = 1;
+	EXPECT_EQ(0, mq_ioctl(alice, MQBUS_IOC_GROUP_CREATE, &args));
+	EXPECT_EQ(0, mq_write_number(MQ_USER_MBYTES, before));
+	close(alice);
+}
+
 TEST_F(topic, limits_of_the_namespace)
 {
 	char names[4][MQBUS_NAME_SIZE];

@@ -9,19 +9,19 @@
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 #include <linux/mqbus_netlink.h>
-#include <sys/prctl.h>
 
-#include "mqbus_test.h"
+#include "queue.h"
+#include "stream.h"
 
 #define MAX_REPLIES	1200
 #define MAX_ATTRS	(MQBUS_A_TOPIC_MAX + 1)
 
-/* The attributes of a message: numbers, and the only strings there are */
+/* The attributes of a message */
 struct reply {
 	__u64 number[MAX_ATTRS];
 	bool has[MAX_ATTRS];
 	unsigned int count[MAX_ATTRS];
-	char text[3][MQBUS_NAME_SIZE];	/* attributes 1 and 2; a comm in the last */
+	char text[MAX_ATTRS][MQBUS_NAME_SIZE];
 };
 
 struct asker {
@@ -85,14 +85,11 @@ static int on_reply(struct nl_msg *msg, void *arg)
 			continue;
 		r->has[type] = true;
 		r->count[type]++;
-		if (type <= 2)
-			nla_strlcpy(r->text[type - 1], attr, MQBUS_NAME_SIZE);
+		snprintf(r->text[type], MQBUS_NAME_SIZE, "%.*s", len, (char *)nla_data(attr));
 		if (len == 4)
 			r->number[type] = nla_get_u32(attr);
 		else if (len == 8)
 			r->number[type] = nla_get_u64(attr);
-		else if (type == MQBUS_A_GROUP_OWNER_COMM)
-			nla_strlcpy(r->text[2], attr, MQBUS_NAME_SIZE);
 	}
 	return NL_OK;
 }
@@ -172,7 +169,7 @@ TEST_F(netlink, topic)
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(1, i ? get(self->asker, self->topic) :
 			     dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL));
-		EXPECT_STREQ(self->topic, r->text[0]);
+		EXPECT_STREQ(self->topic, r->text[MQBUS_A_TOPIC_NAME]);
 		EXPECT_EQ(61001, r->number[MQBUS_A_TOPIC_UID]);
 		EXPECT_EQ(61002, r->number[MQBUS_A_TOPIC_GID]);
 		EXPECT_EQ(0640, r->number[MQBUS_A_TOPIC_MODE]);
@@ -219,7 +216,7 @@ TEST_F(netlink, partitions)
 	for (i = 0; i < 3; i++) {
 		static const unsigned int head[] = { 0, 44, 0 }, next[] = { 0, 100, 1 };
 
-		EXPECT_STREQ(self->topic, r[i].text[0]);
+		EXPECT_STREQ(self->topic, r[i].text[MQBUS_A_PARTITION_TOPIC]);
 		EXPECT_EQ(i, r[i].number[MQBUS_A_PARTITION_INDEX]);
 		EXPECT_EQ(head[i], r[i].number[MQBUS_A_PARTITION_HEAD_OFFSET]);
 		EXPECT_EQ(next[i], r[i].number[MQBUS_A_PARTITION_NEXT_OFFSET]);
@@ -235,9 +232,7 @@ TEST_F(netlink, groups)
 	struct reply *r = self->asker->replies;
 	struct mqbus_range range;
 	int fd, member, other, i;
-	char comm[16];
 
-	ASSERT_EQ(0, prctl(PR_GET_NAME, comm));
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 2, .size = 4096,
 			       .full = MQBUS_FULL_EVICT));
 	ASSERT_EQ(0, mq_group_create(self->ctl, self->topic, "a", 0, 0, 0640));
@@ -257,8 +252,8 @@ TEST_F(netlink, groups)
 	ASSERT_EQ(0, dump(self->asker, MQBUS_CMD_GROUP_GET, "nosuch", "a"));
 	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "a"));
 	for (i = 0; i < 3; i++) {
-		EXPECT_STREQ(self->topic, r[i].text[0]);
-		EXPECT_STREQ("a", r[i].text[1]);
+		EXPECT_STREQ(self->topic, r[i].text[MQBUS_A_GROUP_TOPIC]);
+		EXPECT_STREQ("a", r[i].text[MQBUS_A_GROUP_NAME]);
 	}
 	/* First the group, then what is different in each partition */
 	EXPECT_EQ(0, r->number[MQBUS_A_GROUP_UID]);
@@ -277,7 +272,7 @@ TEST_F(netlink, groups)
 		EXPECT_EQ(i ? 0 : 8, r[i].number[MQBUS_A_GROUP_LAG]);
 		EXPECT_EQ(0, r[i].number[MQBUS_A_GROUP_LOST]);
 		EXPECT_EQ(getpid(), r[i].number[MQBUS_A_GROUP_OWNER_PID]);
-		EXPECT_STREQ(comm, r[i].text[2]);
+		EXPECT_STREQ(mq_comm(), r[i].text[MQBUS_A_GROUP_OWNER_COMM]);
 	}
 	/* A group without members has no owner */
 	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "b"));
@@ -320,7 +315,7 @@ TEST_F(netlink, hidden_from_others)
 		if (mq_become(61003, 61003) || asker_open(a))
 			_exit(1);
 		if (dump(a, MQBUS_CMD_TOPIC_GET, NULL, NULL) != 1 ||
-		    strcmp(a->replies->text[0], open))
+		    strcmp(a->replies->text[MQBUS_A_GROUP_TOPIC], open))
 			_exit(2);
 		if (get(a, self->topic) != -ENOENT || get(a, open) != 1)
 			_exit(3);
@@ -328,7 +323,7 @@ TEST_F(netlink, hidden_from_others)
 		    dump(a, MQBUS_CMD_PARTITION_GET, self->topic, NULL) != 0)
 			_exit(4);
 		if (dump(a, MQBUS_CMD_GROUP_GET, NULL, NULL) != 2 ||
-		    strcmp(a->replies->text[1], "seen"))
+		    strcmp(a->replies->text[MQBUS_A_GROUP_NAME], "seen"))
 			_exit(5);
 		if (dump(a, MQBUS_CMD_GROUP_GET, open, "secret") != 0)
 			_exit(6);
@@ -394,7 +389,7 @@ TEST_F(netlink, asked_for_by_number)
 				  MQBUS_A_PARTITION_INDEX, &number, 4));
 		EXPECT_EQ(1, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_ACK, self->topic, "b",
 				     MQBUS_A_GROUP_PARTITION, &number, 4));
-		EXPECT_STREQ("b", r->text[1]);
+		EXPECT_STREQ("b", r->text[MQBUS_A_GROUP_NAME]);
 		EXPECT_EQ(number, r->number[MQBUS_A_GROUP_PARTITION]);
 		EXPECT_TRUE(r->has[MQBUS_A_GROUP_TYPE]);
 		EXPECT_EQ(4, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_DUMP, self->topic, NULL,
@@ -430,7 +425,7 @@ TEST_F(netlink, many_topics)
 	}
 	ASSERT_EQ(500, dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL));
 	for (i = 0; i < 500; i++) {
-		got = self->asker->replies[i].text[0];
+		got = self->asker->replies[i].text[MQBUS_A_PARTITION_TOPIC];
 		ASSERT_EQ(0, strncmp(got, "many-", 5));
 		n = strtoul(got + 5, &end, 10);
 		ASSERT_EQ(0, *end);
@@ -527,6 +522,140 @@ TEST_F(netlink, bad_requests)
 	EXPECT_EQ(-EOPNOTSUPP, ask_raw(a, MQBUS_CMD_EVENT, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
 	EXPECT_EQ(-EOPNOTSUPP, ask_raw(a, 99, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
 	EXPECT_EQ(1, get(a, self->topic));
+}
+
+/* What a topic allows, as it was made and as it was changed */
+TEST_F(netlink, topic_limits)
+{
+	struct reply *r = self->asker->replies;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096, .rate = 11, .rate_bytes = 22,
+			       .user_rate = 33, .user_rate_bytes = 44, .burst = 5 * MQ_SEC,
+			       .share = 66, .over = MQBUS_OVER_REJECT, .retention_size = 777));
+	ASSERT_EQ(1, get(self->asker, self->topic));
+	EXPECT_EQ(11, r->number[MQBUS_A_TOPIC_RATE]);
+	EXPECT_EQ(22, r->number[MQBUS_A_TOPIC_RATE_BYTES]);
+	EXPECT_EQ(33, r->number[MQBUS_A_TOPIC_USER_RATE]);
+	EXPECT_EQ(44, r->number[MQBUS_A_TOPIC_USER_RATE_BYTES]);
+	EXPECT_EQ(5 * MQ_SEC, r->number[MQBUS_A_TOPIC_BURST]);
+	EXPECT_EQ(66, r->number[MQBUS_A_TOPIC_SHARE]);
+	EXPECT_EQ(MQBUS_OVER_REJECT, r->number[MQBUS_A_TOPIC_OVER]);
+	EXPECT_EQ(777, r->number[MQBUS_A_TOPIC_RETENTION_SIZE]);
+	ASSERT_EQ(0, mq_topic_set(self->ctl, self->topic, MQBUS_TOPIC_SET_OVER |
+				  MQBUS_TOPIC_SET_RATE, .over = MQBUS_OVER_BLOCK, .rate = 12));
+	ASSERT_EQ(1, get(self->asker, self->topic));
+	EXPECT_EQ(12, r->number[MQBUS_A_TOPIC_RATE]);
+	EXPECT_EQ(MQBUS_OVER_BLOCK, r->number[MQBUS_A_TOPIC_OVER]);
+	EXPECT_EQ(33, r->number[MQBUS_A_TOPIC_USER_RATE]);
+}
+
+/* The member with an id of a group, or NULL */
+static const struct reply *member_get(FIXTURE_DATA(netlink) *self, const char *group,
+				      const char *id)
+{
+	int i, n = dump(self->asker, MQBUS_CMD_MEMBER_GET, self->topic, group);
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(self->asker->replies[i].text[MQBUS_A_MEMBER_ID], id))
+			return &self->asker->replies[i];
+	return NULL;
+}
+
+/* Members of a stream group, in each state, and what they are to let go of */
+TEST_F(netlink, stream_members)
+{
+	struct mqbus_range range[2];
+	const struct reply *r;
+	int fd, i, revoking = 0, member[3];
+	__u64 end;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 2, .size = 4096));
+	ASSERT_EQ(0, mq_stream(self->ctl, self->topic, "g", .rebalance_timeout = 2 * MQ_HOUR,
+			       .grace = MQ_HOUR));
+	ASSERT_EQ(0, mq_stream(self->ctl, self->topic, "f", .rebalance_timeout = MQ_MS));
+	fd = mq_producer(self->topic, 0);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(1, mq_put_in(fd, i, "x", 1));
+	member[0] = mq_member_as(self->topic, "g", "first", 0);
+	ASSERT_EQ(2, mq_fetch(member[0], range, 2, 0, 0));
+	member[1] = mq_member_as(self->topic, "g", "second", 0);
+	member[2] = mq_member_as(self->topic, "g", "third", 0);
+
+	r = member_get(self, "g", "first");
+	ASSERT_NE(NULL, r);
+	EXPECT_STREQ(self->topic, r->text[MQBUS_A_MEMBER_TOPIC]);
+	EXPECT_STREQ("g", r->text[MQBUS_A_MEMBER_GROUP]);
+	EXPECT_EQ(MQBUS_MEMBER_STATE_ACTIVE, r->number[MQBUS_A_MEMBER_STATE]);
+	EXPECT_EQ(getpid(), r->number[MQBUS_A_MEMBER_PID]);
+	EXPECT_STREQ(mq_comm(), r->text[MQBUS_A_MEMBER_COMM]);
+	EXPECT_TRUE(r->has[MQBUS_A_MEMBER_UID]);
+	EXPECT_EQ(0, r->number[MQBUS_A_MEMBER_UID]);
+	EXPECT_EQ(2, r->number[MQBUS_A_MEMBER_PARTITIONS]);
+	EXPECT_EQ(1, r->number[MQBUS_A_MEMBER_REVOKING]);
+	r = member_get(self, "g", "third");
+	ASSERT_NE(NULL, r);
+	EXPECT_EQ(MQBUS_MEMBER_STATE_STANDBY, r->number[MQBUS_A_MEMBER_STATE]);
+
+	ASSERT_EQ(0, mq_pause(self->ctl, self->topic, "g", 1));
+	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "g"));
+	r = self->asker->replies;
+	EXPECT_EQ(2 * MQ_HOUR, r->number[MQBUS_A_GROUP_REBALANCE_TIMEOUT]);
+	EXPECT_EQ(MQ_HOUR, r->number[MQBUS_A_GROUP_GRACE]);
+	EXPECT_LT(0, r->number[MQBUS_A_GROUP_GENERATION]);
+	EXPECT_TRUE(r->has[MQBUS_A_GROUP_PAUSED]);
+	for (i = 1; i < 3; i++)
+		revoking += r[i].has[MQBUS_A_GROUP_REVOKING];
+	EXPECT_EQ(1, revoking);
+	ASSERT_EQ(0, mq_pause(self->ctl, self->topic, "g", 0));
+	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "g"));
+	EXPECT_FALSE(r->has[MQBUS_A_GROUP_PAUSED]);
+
+	/* One that goes is away, and nobody has it open */
+	close(member[0]);
+	r = member_get(self, "g", "first");
+	ASSERT_NE(NULL, r);
+	EXPECT_EQ(MQBUS_MEMBER_STATE_AWAY, r->number[MQBUS_A_MEMBER_STATE]);
+	EXPECT_FALSE(r->has[MQBUS_A_MEMBER_PID]);
+	close(member[1]);
+	close(member[2]);
+
+	/* One that does not let go in time */
+	member[0] = mq_member_as(self->topic, "f", "slow", 0);
+	ASSERT_EQ(2, mq_fetch(member[0], range, 2, 0, 0));
+	member[1] = mq_member_as(self->topic, "f", "other", 0);
+	end = mq_patience();
+	do {
+		mq_sleep(MQ_MS);
+		r = member_get(self, "f", "slow");
+		ASSERT_NE(NULL, r);
+	} while (r->number[MQBUS_A_MEMBER_STATE] != MQBUS_MEMBER_STATE_FENCED &&
+		 mq_clock(CLOCK_MONOTONIC) < end);
+	EXPECT_EQ(MQBUS_MEMBER_STATE_FENCED, r->number[MQBUS_A_MEMBER_STATE]);
+	close(member[0]);
+	close(member[1]);
+	close(fd);
+}
+
+TEST_F(netlink, queue_members)
+{
+	const struct reply *r = self->asker->replies;
+	struct mqbus_leased leased[2];
+	int fd, member;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "q", NULL, .credit = 7));
+	fd = mq_producer(self->topic, 0);
+	put_numbers(fd, 0, 2);
+	member = mq_member(self->topic, "q", 0);
+	ASSERT_EQ(2, take(member, leased, 2, 0));
+	ASSERT_EQ(1, dump(self->asker, MQBUS_CMD_MEMBER_GET, self->topic, "q"));
+	EXPECT_EQ(MQBUS_MEMBER_STATE_ACTIVE, r->number[MQBUS_A_MEMBER_STATE]);
+	EXPECT_EQ(2, r->number[MQBUS_A_MEMBER_LEASES]);
+	EXPECT_EQ(7, r->number[MQBUS_A_MEMBER_CREDIT]);
+	EXPECT_FALSE(r->has[MQBUS_A_MEMBER_ID]);
+	EXPECT_FALSE(r->has[MQBUS_A_MEMBER_PARTITIONS]);
+	close(member);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

@@ -4,6 +4,7 @@
  */
 #include "producer.h"
 #include "publish.h"
+#include "transact.h"
 
 /* Nobody else on the machine has these, nor the next few hundred */
 #define MANY	62000
@@ -186,6 +187,8 @@ TEST_F(publish, a_share_is_charged)
 TEST_F(publish, more_uids_than_can_be_told_apart)
 {
 	static int fds[MQBUS_USERS_MAX];
+	struct mqbus_msg msg = mq_msg("x", 1);
+	struct mqbus_act act;
 	unsigned int i;
 	int fd, late;
 
@@ -203,6 +206,8 @@ TEST_F(publish, more_uids_than_can_be_told_apart)
 	EXPECT_EQ(1, mq_put(late, "x", 1, 0));
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE, .share = 50));
 	EXPECT_EQ(-EUSERS, mq_put(late, "x", 1, 0));
+	act = act_publish(late, &msg, 1);
+	EXPECT_EQ(-EUSERS, mq_transact(self->ctl, &act, 1, 0, NULL));
 	EXPECT_EQ(-1, write(late, "x", 1));
 	EXPECT_EQ(EUSERS, errno);
 

@@ -129,6 +129,10 @@ TEST_F(topic, no_memory)
 
 TEST_F(topic, arguments_of_creation)
 {
+	struct mqbus_topic_create args = { .partitions = 1, .size = 4096 };
+
+	memset(args.name, 'a', sizeof(args.name));
+	EXPECT_EQ(-ENAMETOOLONG, mq_ioctl(self->ctl, MQBUS_IOC_TOPIC_CREATE, &args));
 	EXPECT_EQ(-EINVAL, create(self, .fields = MQBUS_TOPIC_SET_MODE));
 	EXPECT_EQ(-EINVAL, create(self, .over = MQBUS_OVER_REJECT + 1));
 	EXPECT_EQ(-ERANGE, create(self, .share = 101));
