@@ -145,7 +145,7 @@ TEST_F(topic, nobody_waits_for_who_sets)
 	ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
 	CPU_ZERO(&cpu);
 	CPU_SET(0, &cpu);
-	/* Moves a group, on a processor that it hardly gets; so it holds the topic's lock for long */
+	/* On a processor that it hardly gets, so it holds the topic's lock for long */
 	mq_fork(mover) {
 		sched_setaffinity(0, sizeof(cpu), &cpu);
 		sched_setscheduler(0, SCHED_IDLE, &none);
