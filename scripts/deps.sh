@@ -22,7 +22,7 @@ ncursesw        libncurses-dev    ncurses-devel        ncurses-devel        ncur
 mapfile -t vm_packages < <(awk 'NF { print $2 }' <<<"$build_needs")
 vm_packages+=(
 	libelf-dev qemu-system-x86 busybox-static kmod cpio xz-utils zstd util-linux
-	iproute2 debian-archive-keyring python3
+	procps iproute2 debian-archive-keyring python3
 )
 check_packages=(
 	# debug kernels
