@@ -4,6 +4,7 @@
 #                       with is here, on any distribution; installs nothing
 # deps.sh vm            install what a virtual machine needs besides, on Debian or Ubuntu
 # deps.sh check         and what all checks and tests need
+# deps.sh amd64         say what works here if this is no amd64 machine
 # Quick and silent when everything is there.
 set -euo pipefail
 
@@ -84,17 +85,24 @@ missing() { # PACKAGE...
 	comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$installed")
 }
 
+# The guest runs this machine's programs on a kernel of amd64
+need_amd64() { # WHAT-FOR
+	local machine
+	machine=$(uname -m)
+	[ "$machine" != x86_64 ] || machine=$(dpkg --print-architecture 2>/dev/null || echo amd64)
+	[ "$machine" != amd64 ] || return 0
+	echo "deps: $1 is amd64 only, and this machine is $machine; here work: make user," \
+		"make module KERNEL=running, make load, make install and make dkms-install" >&2
+	return 1
+}
+
 install_packages() { # WHAT-FOR PACKAGE...
 	local what=$1 need sudo=() apt
 	shift
+	need_amd64 "$what" || return
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 		echo "deps: $what runs Debian's kernels and is set up on Debian or Ubuntu only;" \
 			"elsewhere there are make user, make load and make dkms-install" >&2
-		return 1
-	fi
-	if [ "$(dpkg --print-architecture)" != amd64 ]; then
-		echo "deps: $what runs amd64 kernels and needs an amd64 machine; this one is" \
-			"$(dpkg --print-architecture), where make user, make load and make dkms-install work" >&2
 		return 1
 	fi
 	mapfile -t need < <(missing "$@")
@@ -122,6 +130,7 @@ install_packages() { # WHAT-FOR PACKAGE...
 case ${1:-} in
 build) check_build ;;
 vm) install_packages "the virtual machine" "${vm_packages[@]}" ;;
+amd64) need_amd64 "the virtual machine" ;;
 check) install_packages "what is tested" "${vm_packages[@]}" "${check_packages[@]}" ;;
-*) sed -n '3,7s/^# //p' "$0" >&2; exit 2 ;;
+*) sed -n '3,8s/^# //p' "$0" >&2; exit 2 ;;
 esac
