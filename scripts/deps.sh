@@ -14,6 +14,7 @@ cc              gcc               gcc                  gcc                  gcc 
 make            make              make                 make                 make          make
 pkg-config      pkg-config        pkgconf-pkg-config   pkg-config           pkgconf       pkgconf
 libc            libc6-dev         glibc-devel          glibc-devel          glibc         musl-dev
+linux           linux-libc-dev    kernel-headers       linux-glibc-devel    linux-api-headers linux-headers
 libnl-3.0       libnl-3-dev       libnl3-devel         libnl3-devel         libnl         libnl3-dev
 libnl-genl-3.0  libnl-genl-3-dev  libnl3-devel         libnl3-devel         libnl         libnl3-dev
 jansson         libjansson-dev    jansson-devel        libjansson-devel     jansson       jansson-dev
@@ -32,10 +33,16 @@ check_packages=(
 	python3-yaml python3-jsonschema
 )
 
+# where there is no compiler it is that which is missing
+compiles() { # HEADER
+	! command -v cc >/dev/null || echo "#include $1" | cc -E -o /dev/null - 2>/dev/null
+}
+
 here_is() { # WHAT
 	case $1 in
 	cc | make | pkg-config) command -v "$1" >/dev/null ;;
-	libc) ! command -v cc >/dev/null || echo '#include <stdio.h>' | cc -E -o /dev/null - 2>/dev/null ;;
+	libc) compiles '<stdio.h>' ;;
+	linux) compiles '<linux/types.h>' ;;
 	*) ! command -v pkg-config >/dev/null || pkg-config --exists "$1" ;;
 	esac
 }
