@@ -4,6 +4,7 @@
 #                       with is here, on any distribution; installs nothing
 # deps.sh vm            install what a virtual machine needs besides, on Debian or Ubuntu
 # deps.sh check         and what all checks and tests need
+# deps.sh amd64         say what works here if this is no amd64 machine
 # Quick and silent when everything is there.
 set -euo pipefail
 
@@ -13,6 +14,7 @@ cc              gcc               gcc                  gcc                  gcc 
 make            make              make                 make                 make          make
 pkg-config      pkg-config        pkgconf-pkg-config   pkg-config           pkgconf       pkgconf
 libc            libc6-dev         glibc-devel          glibc-devel          glibc         musl-dev
+linux           linux-libc-dev    kernel-headers       linux-glibc-devel    linux-api-headers linux-headers
 libnl-3.0       libnl-3-dev       libnl3-devel         libnl3-devel         libnl         libnl3-dev
 libnl-genl-3.0  libnl-genl-3-dev  libnl3-devel         libnl3-devel         libnl         libnl3-dev
 jansson         libjansson-dev    jansson-devel        libjansson-devel     jansson       jansson-dev
@@ -22,7 +24,7 @@ ncursesw        libncurses-dev    ncurses-devel        ncurses-devel        ncur
 mapfile -t vm_packages < <(awk 'NF { print $2 }' <<<"$build_needs")
 vm_packages+=(
 	libelf-dev qemu-system-x86 busybox-static kmod cpio xz-utils zstd util-linux
-	iproute2 debian-archive-keyring python3
+	procps iproute2 debian-archive-keyring python3
 )
 check_packages=(
 	# debug kernels
@@ -31,10 +33,16 @@ check_packages=(
 	python3-yaml python3-jsonschema
 )
 
+# where there is no compiler it is that which is missing
+compiles() { # HEADER
+	! command -v cc >/dev/null || echo "#include $1" | cc -E -o /dev/null - 2>/dev/null
+}
+
 here_is() { # WHAT
 	case $1 in
 	cc | make | pkg-config) command -v "$1" >/dev/null ;;
-	libc) ! command -v cc >/dev/null || echo '#include <stdio.h>' | cc -E -o /dev/null - 2>/dev/null ;;
+	libc) compiles '<stdio.h>' ;;
+	linux) compiles '<linux/types.h>' ;;
 	*) ! command -v pkg-config >/dev/null || pkg-config --exists "$1" ;;
 	esac
 }
@@ -84,17 +92,24 @@ missing() { # PACKAGE...
 	comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$installed")
 }
 
+# The guest runs this machine's programs on a kernel of amd64
+need_amd64() { # WHAT-FOR
+	local machine
+	machine=$(uname -m)
+	[ "$machine" != x86_64 ] || machine=$(dpkg --print-architecture 2>/dev/null || echo amd64)
+	[ "$machine" != amd64 ] || return 0
+	echo "deps: $1 is amd64 only, and this machine is $machine; here work: make user," \
+		"make module KERNEL=running, make load, make install and make dkms-install" >&2
+	return 1
+}
+
 install_packages() { # WHAT-FOR PACKAGE...
 	local what=$1 need sudo=() apt
 	shift
+	need_amd64 "$what" || return
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 		echo "deps: $what runs Debian's kernels and is set up on Debian or Ubuntu only;" \
 			"elsewhere there are make user, make load and make dkms-install" >&2
-		return 1
-	fi
-	if [ "$(dpkg --print-architecture)" != amd64 ]; then
-		echo "deps: $what runs amd64 kernels and needs an amd64 machine; this one is" \
-			"$(dpkg --print-architecture), where make user, make load and make dkms-install work" >&2
 		return 1
 	fi
 	mapfile -t need < <(missing "$@")
@@ -122,6 +137,7 @@ install_packages() { # WHAT-FOR PACKAGE...
 case ${1:-} in
 build) check_build ;;
 vm) install_packages "the virtual machine" "${vm_packages[@]}" ;;
+amd64) need_amd64 "the virtual machine" ;;
 check) install_packages "what is tested" "${vm_packages[@]}" "${check_packages[@]}" ;;
-*) sed -n '3,7s/^# //p' "$0" >&2; exit 2 ;;
+*) sed -n '3,8s/^# //p' "$0" >&2; exit 2 ;;
 esac
