@@ -8,7 +8,7 @@
  *
  * Each function that can fail returns a negative errno: -ENODEV, the module is not
  * loaded; -ENOENT, there is no such topic; -ENOMEM; -EIO and -EPROTO, the reply is
- * not understood. Objects created or deleted during a list may be missing; others are not.
+ * not understood. A list may miss objects created or deleted meanwhile, but no others.
  */
 #ifndef MQBUS_ADMIN_H
 #define MQBUS_ADMIN_H
