@@ -10,15 +10,15 @@ static const struct cmd commands[] = {
 	{ "pub", cmd_pub, "publish lines or files to a topic" },
 	{ "sub", cmd_sub, "read a topic as a member of a group" },
 	{ "run", cmd_run, "start a command for each record of a queue group" },
-	{ "queue", cmd_queue, "make a topic, a queue group and a place for dead letters" },
+	{ "queue", cmd_queue, "create a topic, a queue group and a topic for dead letters" },
 	{ "dlq", cmd_dlq, "list, show, redrive and purge dead letters" },
-	{ "stat", cmd_stat, "what happens on topics and in groups: totals and rates" },
+	{ "stat", cmd_stat, "totals and rates of topics and groups" },
 	{ "lag", cmd_lag, "how far groups are behind, and whether they keep up" },
 	{ "monitor", cmd_monitor, "print events as they come" },
 	{ "top", cmd_top, "watch topics, groups and members on a terminal" },
 	{ "exporter", cmd_exporter, "serve the figures to Prometheus" },
 	{ "bench", cmd_bench, "measure and verify throughput" },
-	{ "info", cmd_info, "limits and use of this network namespace" },
+	{ "info", cmd_info, "limits and usage of this network namespace" },
 	{ NULL, NULL, NULL },
 };
 

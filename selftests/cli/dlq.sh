@@ -131,7 +131,7 @@ prints "redrive --rate" "6 redriven, 94 left" mqbus dlq redrive loop.dlq --rate 
 result "takes its time" $?
 mqbus topic delete loop
 fails "the topic that they came from is gone" 1 \
-	"says that it came from 'loop', but no group of that topic has written it: anybody may have (--to)" \
+	"says that it came from 'loop', but no group of that topic has written it: any producer may have (--to)" \
 	mqbus dlq redrive loop.dlq
 same "that is told once, and how many they are" "2 94" \
 	"$(wc -l <<<"$err") $(sed -n 's/.*: \([0-9]*\) letters in all stay for that reason.*/\1/p' <<<"$err")"
@@ -162,7 +162,7 @@ fails "but what does not say where it came from is left" 1 \
 prints "unless it is told" "2 redriven, 0 left" mqbus dlq redrive plain --to else
 mqbus group create slow.dlq few -t queue --max-inflight 3
 fails "what the group does not let be held is told" 0 \
-	"only 3 letters were looked at, for the group lets 3 be held (group set --max-inflight" \
+	"only 3 letters were examined, as the group lets 3 be held (group set --max-inflight" \
 	mqbus dlq list slow.dlq -g few
 mqbus group create plain stream
 fails "a stream group" 1 "is a stream group: its records are not leased" mqbus dlq list plain -g stream
@@ -189,7 +189,7 @@ same "show does so, too" 4 "$(mqbus dlq show victim.dlq | grep -c '^origin .* (u
 same "and JSON" "[False, False, False, False, True]" \
 	"$(mqbus dlq list victim.dlq -j | json /dev/stdin '[l["dead"]["verified"] for l in j]')"
 fails "redrive believes none of them" 1 \
-	"letter 0/0 says that it came from 'victim', but no group of that topic has written it: anybody may have (--to)" \
+	"letter 0/0 says that it came from 'victim', but no group of that topic has written it: any producer may have (--to)" \
 	mqbus dlq redrive victim.dlq --dry-run
 same "--dry-run tells" "1 would be redriven, 5 left" "$(tail -n 1 <<<"$out")"
 run mqbus dlq redrive victim.dlq

@@ -93,6 +93,6 @@ fails "no such group" 1 "the topic has no such group" mqbus lag t nope
 fails "nor on any topic" 1 "no topic has it" mqbus lag nope
 fails "no such topic" 1 "there is no such topic" mqbus lag nope g
 fails "a window of one look" 2 "--samples '1': expected" mqbus lag -s 1
-mqbus lag --help | grep -q "STALLED  it has members"
+mqbus lag --help | grep -q "STALLED  its members hold"
 result "the rules are in the help" $?
 finish

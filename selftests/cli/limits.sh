@@ -14,14 +14,14 @@ sysctl -qw net.mqbus.max_topics=2
 mqbus topic create -q a -s 4K
 mqbus topic create -q b -s 4K
 fails "topics of a namespace" 1 \
-	"topic 'c': this network namespace has all the 2 topics it may have (sysctl net.mqbus.max_topics" \
+	"topic 'c': this network namespace has its maximum of 2 topics (sysctl net.mqbus.max_topics" \
 	mqbus topic create c
 sysctl -qw net.mqbus.max_topics=1000 net.mqbus.max_groups=1
 mqbus group create a one
 fails "groups of a topic" 1 \
-	"topic 'a' group 'two': the topic has all the 1 groups it may have (sysctl net.mqbus.max_groups" \
+	"topic 'a' group 'two': the topic has its maximum of 1 groups (sysctl net.mqbus.max_groups" \
 	mqbus group create a two
-fails "also through sub" 1 "the topic has all the 1 groups" mqbus sub a -g two -e
+fails "also through sub" 1 "the topic has its maximum of 1 groups" mqbus sub a -g two -e
 sysctl -qw net.mqbus.max_groups=64
 
 limit=$(sysctl -n net.mqbus.max_bytes)
@@ -37,7 +37,7 @@ mqbus topic delete c
 
 before=$(<$user_limit)
 echo 1 >$user_limit
-fails "bytes of a user" 1 "topic 'c': 2097152 bytes are over what is left to user 65534 of 1048576 bytes ($user_limit" \
+fails "bytes of a user" 1 "topic 'c': 2097152 bytes are over what user 65534 has left of 1048576 bytes ($user_limit" \
 	nobody mqbus topic create c -s 1M -n 2
 echo "$before" >$user_limit
 succeeds "and fit under a larger limit" nobody mqbus topic create c -s 1M -n 2
@@ -63,7 +63,7 @@ fails "deleting another's group" 1 "only the owner of the group or of the topic,
 	nobody mqbus group delete readable shared
 fails "moving another's group" 1 "only the owner of the group or of the topic, or root" \
 	nobody mqbus group seek readable shared -o latest --execute
-fails "giving a topic away" 1 "only root (CAP_CHOWN) may give a topic to another (--owner)" \
+fails "giving a topic away" 1 "only root (CAP_CHOWN) may give a topic to another user (--owner)" \
 	nobody mqbus topic create gift --owner root
 same "what may not be read is not listed" "a b readable" \
 	"$(nobody mqbus topic list | awk 'NR > 1 { print $1 }' | xargs)"

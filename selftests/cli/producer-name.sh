@@ -71,7 +71,7 @@ mqbus group create w q -t queue
 fails "no such group" 1 "topic 'w' group 'nope': the topic has no such group" \
 	mqbus pub w --wait-for nope "$tmp/20"
 same "is told before anything is published" 0 "$(group_sum w s LAG)"
-fails "nobody reads" 124 "topic 'w' group 's': has not settled all that was published within the timeout (group show; --timeout)" \
+fails "nobody reads" 124 "topic 'w' group 's': has not settled all published records within the timeout (group show; --timeout)" \
 	mqbus pub w --wait-for s -t 100ms "$tmp/20"
 [[ $err == *"20 records"* ]]
 result "what was stored is told" $?

@@ -74,7 +74,7 @@ same "-o @TIME in the past" 10 "$(mqbus sub count -g t1 -e -o @0.5 | wc -l)"
 same "-o @TIME in ISO 8601, in the future" 0 \
 	"$(mqbus sub count -g t2 -e -o @2100-01-01T00:00:00Z | wc -l)"
 run mqbus sub count -g o -e -o 0
-[[ $status = 0 && -z $out && $err == *"goes on where it was"* ]]
+[[ $status = 0 && -z $out && $err == *"continues where it was"* ]]
 result "-o is for new groups" $?
 fails "--no-create" 1 "the topic has no such group" mqbus sub count -g new --no-create
 fails "no topic: sub" 1 "there is no such topic" mqbus sub nope -g g

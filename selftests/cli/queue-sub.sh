@@ -24,7 +24,7 @@ fails "a stream group is none" 1 "is a stream group" mqbus sub t -g stream -t qu
 fails "a queue group is no stream" 1 "is a queue group: its records are leased (sub -t queue)" \
 	mqbus sub w -g workers -e
 fails "--no-create" 1 "the topic has no such group" mqbus sub t -g new -t queue --no-create
-fails "a topic that evicts" 1 "needs a topic that keeps" mqbus sub ev -g g -t queue -e
+fails "a topic that evicts" 1 "a topic that evicts cannot have queue groups" mqbus sub ev -g g -t queue -e
 prints "a group that is not there is made" "" mqbus sub t -g new -t queue -e
 same "with the usual options" "100000000 20 null" \
 	"$(figures t new backoff_min_ns backoff_jitter_percent limit)"
@@ -130,7 +130,7 @@ echo "nack ${b:?}" >&4
 within 10 grep -q '^b .* 2$' "$tmp/leases"
 result "nack: it comes again" $?
 echo "nack $b" >&4
-told "line 4 of stdin: lease $b: the lease ended long ago" "but not under the old lease"
+told "line 4 of stdin: lease $b: the lease ended, and the record was handed out again" "but not under the old lease"
 echo "nack $(lease b) 0" >&4
 within 10 is_figure w workers dead_lettered 1
 result "after --limit failures it is a dead letter" $?

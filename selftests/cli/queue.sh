@@ -21,7 +21,7 @@ fails "the name is taken" 1 "topic 'jobs': exists already" mqbus queue jobs
 mqbus topic create -q tiny -s 4K
 fails "a wrong option undoes all" 1 "a limit is 1 to 1000 failures or none, not 5000 (--limit)" \
 	mqbus queue other --limit 5000
-fails "so does a topic that evicts" 1 "needs a topic that keeps what was handed out" \
+fails "so does a topic that evicts" 1 "a topic that evicts cannot have queue groups" \
 	mqbus queue other -f evict
 fails "and dead letters that come back" 1 "dead letters would come back to the topic" \
 	mqbus queue other --dlq other
@@ -72,13 +72,13 @@ fails "set: no type" 2 "--type 'nonsense': expected stream or queue" \
 fails "create: no topic of dead letters" 1 \
 	"there is no topic 'nope' for dead letters (topic create; or 'mqbus queue'" \
 	mqbus group create t g -t queue --dlq nope
-fails "create: the topic itself" 1 "come back to the topic, at once or through the dead letters of 't'" \
+fails "create: the topic itself" 1 "come back to the topic, directly or through the dead letters of 't'" \
 	mqbus group create t g -t queue --dlq t
 mqbus group create dead back -t queue --dlq t
 fails "create: a circle" 1 "dead letters would come back" mqbus group create t g -t queue --dlq dead
 mqbus group delete dead back
 mqbus topic create -q ev -f evict
-fails "create: a topic that evicts" 1 "keeps what was handed out, not one that evicts (topic create" \
+fails "create: a topic that evicts" 1 "a topic that evicts cannot have queue groups (topic create" \
 	mqbus group create ev g -t queue
 fails "create: dead letters would not fit" 1 "into 'tiny' (topic create --size)" \
 	mqbus group create t g -t queue --dlq tiny

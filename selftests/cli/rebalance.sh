@@ -107,7 +107,7 @@ result "one that does not let go in time is fenced: the other reads all" $?
 cat <&5 >"$tmp/first" &
 cat=$!
 exec 5<&-
-within 60 eval 'grep -q "fenced: partitions that were wanted back were taken away" "$tmp/stuck.err"'
+within 60 eval 'grep -q "fenced: revoked partitions were not released in time" "$tmp/stuck.err"'
 result "it says so" $?
 within 60 eval 'mqbus group members fence g | grep -q " active .* $stuck "' ||
 	mqbus group members fence g | sed 's/^/# /'
@@ -132,7 +132,7 @@ timeout 20 mqbus sub id -g g --member a -t 300ms >"$tmp/a2" 2>/dev/null
 same "the same id again: the new one waits for records" 124 $?
 wait $a
 same "and fences the old one" 1 $?
-[[ $(cat "$tmp/a.err") == *"fenced: another member has joined under this id (--member)"* ]]
+[[ $(cat "$tmp/a.err") == *"fenced: another member has joined with this id (--member)"* ]]
 result "which says so" $?
 fails "--member of a queue" 2 "--member is for stream groups" \
 	mqbus sub id -g q -t queue --member a
@@ -177,7 +177,7 @@ same "moved it" "4 5" "$(mqbus sub p -g g -e | xargs)"
 mqbus sub p -g g >"$tmp/read" 2>"$tmp/sub.err" &
 sub=$!
 within 30 has_member p g
-fails "not while it has members" 1 "--force takes it from them" \
+fails "not while it has members" 1 "--force moves it and gives these up" \
 	mqbus group seek p g -o earliest --execute
 same "but by force" "5>1" "$(seek p g -o -4 --execute --force)"
 within 30 eval '[ "$(xargs <"$tmp/read")" = "2 3 4 5" ]'

@@ -75,7 +75,7 @@ kill "$(cat sleeper)"
 
 in_and_out big --limit none
 echo x | mqbus pub -q big
-too_much="what the command printed is not published, and the record nacked: up to 1023 records of up to 65536 bytes, 327680 bytes together and half a ring of 'big.out' (--to, --raw; topic create --max-record)"
+too_much="the command's output is not published, and the record nacked: up to 1023 records of up to 65536 bytes, 327680 bytes together and half a ring of 'big.out' (--to, --raw; topic create --max-record)"
 fails "a line too long" 0 "0/0: $too_much" to big -c 1 -- printf %070000d 0
 fails "lines too many" 0 "$too_much" to big -c 1 -- seq 1024
 fails "bytes too many" 0 "$too_much" timeout 60 mqbus run -t big -g w --to big.out -c 1 -v -- \

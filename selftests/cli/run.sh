@@ -252,7 +252,7 @@ kill -CONT "$victim"
 ended "then it goes on" 0
 within 60 gone "$(head -1 log)"
 result "without the command" $?
-grep -q "lost (signal 15, its lease ran out, " run.err
+grep -q "lost (signal 15, its lease expired, " run.err
 result "and says so" $?
 rm -f log
 

@@ -3,7 +3,7 @@
 # Rates, shares, bytes kept, and changing a topic.
 . "$(dirname "$0")/ktap.bash"
 
-over="a rate, or this user's share of the topic, is used up, and what is over it is rejected (topic show; topic set"
+over="a rate, or this user's share of the topic, is used up, and the topic rejects records over it (topic show; topic set"
 prints "create with limits" \
 	"topic 'r': 1 x 1 MiB, block when full, records up to 64 KiB, kept for ever, mode 0600, up to 128 KiB of them, up to 5 records/s in all, up to 1 MiB/s for each user, at most 50% of a ring for each user, reject over that" \
 	mqbus topic create r --mode 0600 --retention-size 128K --rate 5/s --user-rate-bytes 1M/s \
@@ -40,8 +40,8 @@ prints "set: a group alone" "" mqbus topic set a --owner :14 --retention 5s --re
 mqbus topic show a -j >"$tmp/json"
 same "leaves the owner" "12 14" "$(json "$tmp/json" '"%d %d" % (j["uid"], j["gid"])')"
 
-fails "set: evicting" 1 "whether a topic evicts cannot be changed" mqbus topic set a --full evict
-fails "a share of one that evicts" 1 "--share is not for --full evict" \
+fails "set: evicting" 1 "--full cannot change to or from evict" mqbus topic set a --full evict
+fails "a share of one that evicts" 1 "a topic that evicts takes no --share (--full)" \
 	mqbus topic create e --full evict --share 10
 fails "set: no topic" 1 "there is no such topic" mqbus topic set nope --rate 1
 fails "set: what" 2 "change what?" mqbus topic set a

@@ -66,7 +66,7 @@ fails "no such topic: show" 1 "topic 'nope': there is no such topic in this netw
 fails "no such topic: delete" 1 "topic 'nope': there is no such topic" mqbus topic delete nope
 fails "a name with a space" 1 "a name has only letters" mqbus topic create "a b"
 fails "a name with a dot first" 1 "does not begin with '.'" mqbus topic create .a
-fails "an empty name" 1 "a name is not empty" mqbus topic create ""
+fails "an empty name" 1 "a name must not be empty" mqbus topic create ""
 fails "a long name" 1 "at most 127 bytes" mqbus topic create "$(printf %0128d 0)"
 succeeds "the longest name" mqbus topic create -s 4K "$(printf %0127d 0)"
 fails "too many partitions" 1 "1025 partitions are over the maximum of 1024 (--partitions)" \

@@ -34,7 +34,7 @@ same "without them it goes, and mqbus top ends" "status 1 restored" \
 	"$(python3 -I -S "$(dirname "$0")/drive-top.py" "=TOPIC" "! rmmod mqbus" | xargs)"
 [ ! -d /sys/module/mqbus ]
 result "it is gone" $?
-fails "then there is no device" 1 "mqbus: /dev/mqbus is not there: load the module (modprobe mqbus)" \
+fails "then there is no device" 1 "mqbus: /dev/mqbus does not exist: load the module (modprobe mqbus)" \
 	mqbus info
 fails "for pub" 1 "topic 't': /dev/mqbus is not there" mqbus pub t
 fails "for lists" 1 "/dev/mqbus is not there" mqbus topic list

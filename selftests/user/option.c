@@ -130,7 +130,7 @@ static void test_wrong(const char *line, const char *expected)
 	struct outer o;
 	int ret = parse(&o, said, sizeof(said), line, false);
 
-	snprintf(sentence, sizeof(sentence), "mqbus: %s (--help tells more)\n", expected);
+	snprintf(sentence, sizeof(sentence), "mqbus: %s (see --help)\n", expected);
 	TEST(ret == STATUS_USAGE && !strcmp(said, sentence), "'%s': %s", line, expected);
 }
 

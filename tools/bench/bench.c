@@ -176,22 +176,22 @@ static int bench_complete(struct bench *b)
 
 static const struct option_row rows[] = {
 	{ "size", 's', "BYTES", "of a message (default 64)" },
-	{ "msgs", 'n', "N", "how many (default 1000000)" },
-	{ "batch", 'b', "N", "published, and leased, in a call (default 64)",
+	{ "msgs", 'n', "N", "number of messages (default 1000000)" },
+	{ "batch", 'b', "N", "messages published, or leased, in a call (default 64)",
 	  OPTION_UPTO(struct bench, batch, MQBUS_BATCH_MAX) },
 	{ "consumers", 'c', "N", "of fanout (default 4)",
 	  OPTION_UPTO(struct bench, consumers, BENCH_CONSUMERS_MAX) },
 	{ "workers", 'w', "N", "of queue (default 4)",
 	  OPTION_UPTO(struct bench, workers, BENCH_CONSUMERS_MAX) },
 	{ "ack", OPT_ACK, "all|each|transact",
-	  "of queue: one word for all that were leased (default), a\n"
-	  "settlement for each, or that in a transaction which also\n"
+	  "of queue: ack all leases at once (default), a\n"
+	  "settlement for each, or these in a transaction which also\n"
 	  "publishes each to another topic" },
 	{ "inflight", 0, "N",
-	  "of queue: what it costs to settle in random order, a batch\n"
+	  "of queue: measure settling in random order, a batch\n"
 	  "at a time, while one worker holds N messages",
 	  OPTION_UPTO(struct bench, inflight, MQBUS_INFLIGHT_MAX / 2) },
-	{ "ring", 'r', "BYTES", "of the topic, which is deleted in the end (default 1M)" },
+	{ "ring", 'r', "BYTES", "of the topic, which is deleted at the end (default 1M)" },
 	{ "against", OPT_AGAINST, "posix-mq|pipe",
 	  "the same work over a queue or pipe for each reader,\n"
 	  "with a call for each message" },
@@ -201,8 +201,8 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = {
 	.usage = "Usage: mqbus bench pair|fanout|queue [OPTION]...\n\n"
-		 "One process publishes, one (pair) or several (fanout) read, each in a group of\n"
-		 "its own; each reader checks every byte of every message and their order. Or (queue)\n"
+		 "One process publishes, one (pair) or several (fanout) read, each in its own\n"
+		 "group; each reader checks every byte of every message and their order. Or (queue)\n"
 		 "workers share the messages: each leases some, checks them, and acks them.\n\n",
 	.rows = rows,
 	.more = "\n"

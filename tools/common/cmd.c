@@ -103,7 +103,7 @@ int cmd_usage_error(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	cmd_vsay(fmt, args, " (--help tells more)");
+	cmd_vsay(fmt, args, " (see --help)");
 	va_end(args);
 	return STATUS_USAGE;
 }
@@ -128,7 +128,7 @@ static void print_commands(const struct cmd *table, const char *prefix)
 	printf("Usage: %s COMMAND ...\n\nCommands:\n", prefix);
 	for (; table->name; table++)
 		printf("  %-8s %s\n", table->name, table->brief);
-	printf("\n'%s COMMAND --help' tells more.\n", prefix);
+	printf("\nSee '%s COMMAND --help'.\n", prefix);
 }
 
 int cmd_dispatch(const struct cmd *table, const char *prefix, int argc, char **argv)

@@ -106,23 +106,23 @@ static const struct option_row changeable[] = {
 	{ "max-inflight", OPT_MAX_INFLIGHT, "N",
 	  "records handed out and not settled (default 1024)" },
 	{ "credit", OPT_CREDIT, "N", "of these, how many one member may hold (default: all)" },
-	{ "lease", OPT_LEASE, "TIME", "to settle a record (default: while its member lives)" },
+	{ "lease", OPT_LEASE, "TIME", "time to settle a record (default: while its member lives)" },
 	{ "limit", OPT_LIMIT, "N|none",
 	  "failures until a record is a dead letter (default 5;\n"
 	  "without --dlq: none)" },
 	{ "backoff", OPT_BACKOFF, "MIN[:MAX[:FACTOR[:JITTER%]]]",
 	  "wait between attempts (default 100ms:30s:2:20%; with\n"
 	  "MIN alone: up to 30s, times 2, exact)" },
-	{ "dlq", OPT_DLQ, "TOPIC|none", "where dead letters go (default: none)" },
+	{ "dlq", OPT_DLQ, "TOPIC|none", "topic for dead letters (default: none)" },
 	{ 0 }
 };
 
 static const struct option_row fixed[] = {
-	{ "at-most-once", OPT_AT_MOST_ONCE, NULL, "settled when handed out, never tried again" },
-	{ "key-exclusive", OPT_KEY_EXCLUSIVE, NULL, "one record of a key at a time, in order" },
+	{ "at-most-once", OPT_AT_MOST_ONCE, NULL, "settle records when handed out, never retry them" },
+	{ "key-exclusive", OPT_KEY_EXCLUSIVE, NULL, "hand out one record of a key at a time, in order" },
 	{ "retry-size", OPT_RETRY_SIZE, "BYTES",
-	  "where records wait for their next attempt (default: four\n"
-	  "of the largest, at least 64K), rounded up to a power of two" },
+	  "ring of records that wait for a retry (default: four\n"
+	  "largest records, at least 64K), rounded up to a power of two" },
 	{ 0 }
 };
 

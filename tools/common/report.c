@@ -324,7 +324,7 @@ static void stream_table(const struct mqbus_admin_group *g, size_t n)
 	table_head(&table, ">PARTITION\t>COMMITTED\t>FETCHED\t>END\t>LAG\t>LOST\tOWNER");
 	for (; n; g++, n--) {
 		snprintf(owner, sizeof(owner), g->owner_pid ? "%u %s%s" : "-", g->owner_pid,
-			 g->owner_comm, g->revoking ? " (to let go)" : "");
+			 g->owner_comm, g->revoking ? " (revoked)" : "");
 		table_row(&table, "%u\t%llu\t%llu\t%llu\t%llu\t%llu\t%s",
 			  g->partition, g->committed, g->fetched, g->next_offset, g->lag,
 			  g->lost, owner);

@@ -218,17 +218,17 @@ static const struct option_row fixed[] = {
 static const struct option_row changeable[] = {
 	{ "full", 'f', "block|reject|evict",
 	  "what a full topic does: the producer waits (default),\n"
-	  "it gets an error, the oldest records go" },
-	{ "retention", 'r', "TIME", "records go after this time (default: only for space)" },
-	{ "retention-size", OPT_RETENTION_SIZE, "BYTES", "or when a ring has more than this" },
+	  "it gets an error, the oldest records are dropped" },
+	{ "retention", 'r', "TIME", "drop records after this time (default: only for space)" },
+	{ "retention-size", OPT_RETENTION_SIZE, "BYTES", "drop records when a ring has more than this" },
 	{ "mode", OPT_MODE, "OCTAL", "r subscribes, w publishes (default 0666 less the umask)" },
 	{ "owner", OPT_OWNER, "UID[:GID]", "numbers or names (default: the caller)" },
 	{ "rate", OPT_RATE, "N/s", "records a second, of all producers together" },
-	{ "rate-bytes", OPT_RATE_BYTES, "BYTES/s", "and bytes, as they lie in the ring" },
+	{ "rate-bytes", OPT_RATE_BYTES, "BYTES/s", "bytes a second, as stored in the ring" },
 	{ "user-rate", OPT_USER_RATE, "N/s, --user-rate-bytes BYTES/s",
-	  "of the producers of each user" },
+	  "the same for the producers of each user" },
 	{ "user-rate-bytes", OPT_USER_RATE_BYTES, "BYTES/s", .hidden = true },
-	{ "burst", OPT_BURST, "TIME", "for which a rate may be saved up (default 1s)" },
+	{ "burst", OPT_BURST, "TIME", "save up an unused rate for this long (default 1s)" },
 	{ "share", OPT_SHARE, "PERCENT", "of each ring that records of one user may take" },
 	{ "over", OPT_OVER, "block|reject",
 	  "over a rate or share the producer waits (default), or\n"
@@ -257,7 +257,7 @@ int topic_option_create(struct error_subject *subject, const struct mqbus_topic_
 		return STATUS_OK;
 	if (ret == -EOPNOTSUPP && config->share && config->full == MQBUS_FULL_EVICT)
 		return error_say(subject,
-				 "where the oldest records go nobody waits: --share is not for --full evict");
+				 "a topic that evicts takes no --share (--full)");
 	if (!config->partitions)
 		mqbus_info(&info);
 	subject->bytes = config->size * (config->partitions ? config->partitions : info.cpus);

@@ -61,10 +61,10 @@ static int take_option(void *into, int key)
 static const struct option_row match_rows[] = {
 	{ "match", 'm', "NAME=VALUE",
 	  "only letters whose header NAME is VALUE; NAME is a header\n"
-	  "of the record, or one that a dead letter has: topic,\n"
+	  "of the record, or one of a dead letter: topic,\n"
 	  "partition, offset, group, attempts, reason (nack, expired,\n"
 	  "died, rejected), first, last, pid, uid; or key, or\n"
-	  "routing-key; if repeated, all must hold" },
+	  "routing-key; if repeated, all must match" },
 	{ "count", 'c', "N", "at most N of them", OPTION_NUMBER(struct dlq, left) },
 	{ "group", 'g', "GROUP", "read as a member of this queue group (default dlq)",
 	  OPTION_STRING(struct dlq, subject.group) },
@@ -82,7 +82,7 @@ static const struct option_row look_rows[] = {
 };
 
 static const struct option_row redrive_rows[] = {
-	{ "to", 0, "TOPIC", "publish them here instead", OPTION_STRING(struct dlq, to) },
+	{ "to", 0, "TOPIC", "publish all to this topic instead", OPTION_STRING(struct dlq, to) },
 	{ "rate", OPT_RATE, "N", "at most N a second; also as N/s, N/m, N/h" },
 	{ "dry-run", 0, NULL, "only list those that would be redriven",
 	  OPTION_FLAG(struct dlq, dry_run) },
@@ -91,7 +91,7 @@ static const struct option_row redrive_rows[] = {
 };
 
 static const struct option_row purge_rows[] = {
-	{ "all", 0, NULL, "all that are there", OPTION_FLAG(struct dlq, all) },
+	{ "all", 0, NULL, "all letters", OPTION_FLAG(struct dlq, all) },
 	{ "dry-run", 0, NULL, "only list those that would be dropped",
 	  OPTION_FLAG(struct dlq, dry_run) },
 	{ .table = &match_table },
@@ -113,10 +113,10 @@ static const struct {
 	    look_rows } },
 	{ "redrive", dlq_redrive,
 	  { "Usage: mqbus dlq redrive TOPIC [OPTION]...\n\n"
-	    "Publish dead letters where they came from, without the headers that made them\n"
-	    "dead letters, and remove them from TOPIC, each in one step: a redrive that is killed\n"
-	    "loses and repeats nothing. A full topic is waited for. Letters that the kernel has not\n"
-	    "written for the group that they name stay: anybody may have published them.\n\n",
+	    "Publish dead letters to the topics they came from, without their dead letter\n"
+	    "headers, and remove them from TOPIC, each in one step: a killed redrive\n"
+	    "loses and repeats none. It waits while a topic is full. Letters that the kernel has not\n"
+	    "written for the group that they name stay: any producer may have published them.\n\n",
 	    redrive_rows, .column = 26, .take = take_option } },
 	{ "purge", dlq_purge,
 	  { "Usage: mqbus dlq purge TOPIC --all | --match NAME=VALUE... [OPTION]...\n\n"
@@ -150,8 +150,8 @@ int cmd_dlq(int argc, char **argv)
 {
 	static const struct cmd commands[] = {
 		{ "list", run_one, "list dead letters" },
-		{ "show", run_one, "all of each dead letter" },
-		{ "redrive", run_one, "publish dead letters where they came from" },
+		{ "show", run_one, "show each dead letter in full" },
+		{ "redrive", run_one, "publish dead letters to the topics they came from" },
 		{ "purge", run_one, "drop dead letters" },
 		{ NULL, NULL, NULL },
 	};

@@ -61,7 +61,7 @@ static bool destination(struct dlq *d, const struct dlq_letter *l, char topic[MQ
 		return true;
 	else if (!d->forged++)
 		d->status = error_say(&d->subject,
-				      "letter %u/%llu says that it came from '%s', but no group of that topic has written it: anybody may have (--to)",
+				      "letter %u/%llu says that it came from '%s', but no group of that topic has written it: any producer may have (--to)",
 				      l->lease->partition, (__u64)l->lease->offset, topic);
 	return false;
 }

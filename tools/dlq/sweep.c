@@ -195,7 +195,7 @@ static void sweep_tell_limit(const struct dlq *d)
 			limit = groups->queue.credit;
 		if (held >= limit)
 			error_say(&d->subject,
-				  "only %llu letters were looked at, for the group lets %u be held (group set --max-inflight, --credit; --match)",
+				  "only %llu letters were examined, as the group lets %u be held (group set --max-inflight, --credit; --match)",
 				  d->seen, limit);
 	}
 	free(groups);

@@ -84,11 +84,11 @@ static const struct option_row changeable_rows[] = {
 	  "monitor); 0 (default) is none" },
 	{ .help = "\nOf a stream group:" },
 	{ "rebalance-timeout", OPT_REBALANCE_TIMEOUT, "TIME|never",
-	  "that a member has to let go of a partition which is to\n"
-	  "go to another, before it is taken away (default 60s)" },
+	  "time for a member to release a revoked partition before\n"
+	  "it is fenced (default 60s)" },
 	{ "grace", OPT_GRACE, "TIME",
-	  "for which the partitions of a member that joined with an\n"
-	  "id are kept for it when it has gone (default 0)" },
+	  "keep the partitions of a member that joined with an\n"
+	  "id for it after it left (default 0)" },
 	{ .help = "\nOf a queue group:" },
 	{ .table = &queue_option_changeable, .at = offsetof(struct group_options, queue) },
 	{ 0 }
@@ -127,7 +127,7 @@ static const struct option_row set_rows[] = {
 
 static const struct option_table set_table = {
 	.usage = "Usage: mqbus group set TOPIC GROUP OPTION...\n\n"
-		 "Change a group; what is leased or waits already keeps its time.\n\n",
+		 "Change a group; records leased or waiting now keep their time.\n\n",
 	.rows = set_rows,
 	.more = "\n"
 		"TIME takes ms, s (default), m, h, d; a --lease of 0 lasts while its member lives.\n",
@@ -214,8 +214,8 @@ static int group_set_paused(int argc, char **argv, bool paused)
 	static const struct option_table table = {
 		.usage = "Usage: mqbus group pause TOPIC GROUP\n"
 			 "       mqbus group resume TOPIC GROUP\n\n"
-			 "A group that is paused hands out nothing: its members wait as if there were no\n"
-			 "records, but settle and commit what they have. It holds its space in the topic.\n",
+			 "A paused group hands out nothing: its members wait as if there were no\n"
+			 "records, but settle and commit. It holds its space in the topic.\n",
 		.rows = none,
 	};
 	struct error_subject subject = { .action = DO_GROUP_SET };

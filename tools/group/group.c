@@ -79,7 +79,7 @@ static int group_show(int argc, char **argv)
 static int group_delete(int argc, char **argv)
 {
 	static const struct option_row flag = {
-		"force", OPTION_LONG, NULL, "also when it has members",
+		"force", OPTION_LONG, NULL, "even if it has members",
 	};
 	struct error_subject subject = { .action = DO_GROUP_DELETE };
 	bool force = false;
@@ -193,14 +193,14 @@ static int seek_option(void *into, int key)
 
 static const struct option_row seek_rows[] = {
 	{ "offset", 'o', "WHERE",
-	  "earliest, latest, an offset, @TIME; or so many records on\n"
-	  "(+N) or back (-N) from what it has committed" },
-	{ "partition", 'p', "N", "only this one (default: all)" },
+	  "earliest, latest, an offset, @TIME; +N or -N records\n"
+	  "from the committed offset" },
+	{ "partition", 'p', "N", "only this partition (default: all)" },
 	{ "execute", 0, NULL, "do it; the group must have no members",
 	  OPTION_FLAG(struct seek, execute) },
 	{ "force", 0, NULL,
-	  "or they are made to begin there: what they had is not theirs\n"
-	  "any more",
+	  "move it even if it has members, which lose the records\n"
+	  "that they hold",
 	  OPTION_FLAG(struct seek, force) },
 	{ "json", 'j', OPTION_FLAG(struct seek, json) },
 	{ 0 }
@@ -234,13 +234,13 @@ static int group_seek(int argc, char **argv)
 int cmd_group(int argc, char **argv)
 {
 	static const struct cmd commands[] = {
-		{ "create", group_create, "make a group" },
+		{ "create", group_create, "create a group" },
 		{ "set", group_set, "change the options of a group" },
-		{ "pause", group_pause, "hand out nothing for a while" },
-		{ "resume", group_resume, "go on after a pause" },
+		{ "pause", group_pause, "stop handing out records" },
+		{ "resume", group_resume, "hand out records again" },
 		{ "list", group_list, "groups of a topic, or of all" },
 		{ "show", group_show, "one group: progress in each partition" },
-		{ "members", group_members, "who reads, and how much of it each has" },
+		{ "members", group_members, "members with their partitions or leases" },
 		{ "delete", group_delete, "delete a group and its progress" },
 		{ "seek", group_seek, "show or change where a group reads next" },
 		{ NULL, NULL, NULL },

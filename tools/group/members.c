@@ -122,9 +122,9 @@ int group_members(int argc, char **argv)
 	int ret;
 
 	ret = option_parse_json("Usage: mqbus group members TOPIC GROUP [-j|--json]\n\n"
-				"Who reads, and how much of it each has: active, standby (there are fewer\n"
-				"partitions than members), fenced (it did not let go of a partition in time\n"
-				"and has not come back), away (its partitions are kept for it).\n",
+				"List members with their partitions or leases. State: active, standby (there are\n"
+				"fewer partitions than members), fenced (it did not release a partition in time\n"
+				"and has not fetched since), away (its partitions are kept for it).\n",
 				argc, argv, &json);
 	if (ret >= 0)
 		return ret;

@@ -401,14 +401,14 @@ static const struct option_row rows[] = {
 	  "wait this long for room in a full topic, and at the end for\n"
 	  "--wait-for (default: for ever)" },
 	{ "name", OPT_NAME, "NAME",
-	  "publish under a name that goes on: records are numbered, and\n"
-	  "what the name has stored already is skipped; another\n"
-	  "publisher that has the name is fenced" },
+	  "publish under a name that outlives it: records are numbered,\n"
+	  "and records stored under it before are skipped; another\n"
+	  "live publisher of that name is fenced" },
 	{ "seq-from", OPT_SEQ_FROM, "N|next",
-	  "number of the first record (default 1); next: behind the\n"
-	  "last one stored under the name, so nothing is skipped" },
+	  "number of the first record (default 1); next: after the\n"
+	  "last one stored under the name, so none is skipped" },
 	{ "wait-for", OPT_WAIT_FOR, "GROUP",
-	  "end when the group has settled all; may be repeated" },
+	  "end when the group has settled all records; may be repeated" },
 	{ "report", 'v', NULL, "print 'stored N', the sum so far, after each call",
 	  OPTION_FLAG(struct pub, report) },
 	{ "quiet", 'q', NULL, "no summary", OPTION_FLAG(struct pub, quiet) },
@@ -420,9 +420,9 @@ static const struct option_table table = {
 		 "Publish each line of the files (default: stdin, also as -) as a record.\n\n",
 	.rows = rows,
 	.more = "\n"
-		"What was read is published before waiting for more input. With --name the same files\n"
-		"can be published again after a failure: only what is missing is stored.\n\n"
-		"Exit status: 0 all was stored; 1 not all; 2 usage; 124 timeout; 128+N signal N.\n",
+		"Input read so far is published before waiting for more. With --name the same files\n"
+		"can be published again after a failure: only missing records are stored.\n\n"
+		"Exit status: 0 all records stored; 1 not all; 2 usage; 124 timeout; 128+N signal N.\n",
 	.column = 27, .take = take_option,
 };
 

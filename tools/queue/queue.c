@@ -142,7 +142,7 @@ static int name_dlq(struct work_queue *w)
 	if (w->options.fields & MQBUS_GROUP_SET_DLQ)
 		return STATUS_OK;
 	if (strlen(w->topic) + strlen(DLQ_SUFFIX) >= MQBUS_NAME_SIZE)
-		return cmd_usage_error("queue: a name has at most %zu bytes, for "
+		return cmd_usage_error("queue: a name has at most %zu bytes, as "
 				       DLQ_SUFFIX " is added to it (--dlq)",
 				       MQBUS_NAME_SIZE - 1 - strlen(DLQ_SUFFIX));
 	snprintf(dlq, MQBUS_NAME_SIZE, "%s" DLQ_SUFFIX, w->topic);
@@ -152,7 +152,7 @@ static int name_dlq(struct work_queue *w)
 static const struct option_row rows[] = {
 	{ "group", 'g', "GROUP", "name of the queue group (default workers)",
 	  OPTION_STRING(struct work_queue, group) },
-	{ "quiet", 'q', NULL, "do not say what was made", OPTION_FLAG(struct work_queue, quiet) },
+	{ "quiet", 'q', NULL, "do not print the result", OPTION_FLAG(struct work_queue, quiet) },
 	{ .help = "\nOf the topic:" },
 	{ .table = &topic_option_fixed, .at = offsetof(struct work_queue, of_topic) },
 	{ .table = &topic_option_changeable, .at = offsetof(struct work_queue, of_topic) },
@@ -164,11 +164,11 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = {
 	.usage = "Usage: mqbus queue NAME [OPTION]...\n\n"
-		 "Make a work queue: topic NAME, its queue group, and topic NAME.dlq for dead letters\n"
-		 "with the group that 'mqbus dlq' reads. All of it, or nothing.\n\n",
+		 "Create a work queue: topic NAME, its queue group, and topic NAME.dlq for dead letters\n"
+		 "with the group that 'mqbus dlq' reads. If a step fails, nothing is created.\n\n",
 	.rows = rows,
 	.more = "\n"
-		"Here --dlq is NAME.dlq unless given; a topic that is there already is used as it is.\n"
+		"--dlq is NAME.dlq by default; an existing topic is used unchanged.\n"
 		"BYTES take K, M, G; TIME takes ms, s (default), m, h, d.\n",
 	.column = 30,
 };

@@ -196,7 +196,7 @@ static int output_failed(struct run_output *o, const struct mqbus_leased *lease,
 	case -EMSGSIZE:
 		*outcome = RUN_NACKED;
 		error_say(&o->run->subject,
-			  "%u/%llu: what the command printed is not published, and the record nacked: up to %u records of up to %llu bytes, %u bytes together and half a ring of '%s' (--to, --raw; topic create --max-record)",
+			  "%u/%llu: the command's output is not published, and the record nacked: up to %u records of up to %llu bytes, %u bytes together and half a ring of '%s' (--to, --raw; topic create --max-record)",
 			  lease->partition, (__u64)lease->offset, RECORDS_MAX, subject.limit,
 			  MQBUS_TRANSACT_BYTES, o->run->to);
 		return STATUS_OK;

@@ -138,7 +138,7 @@ static void pool_ended(struct pool *pool, pid_t pid, int status)
 	pool->pids[i] = 0;
 	if (WIFSIGNALED(status)) {
 		error_say(&pool->run->subject,
-			  "worker %d was killed by signal %d: what it held is handed out again",
+			  "worker %d was killed by signal %d: its record is handed out again",
 			  pid, WTERMSIG(status));
 		pool->run->shared->slots[i].deaths++;
 		pool_restart(pool, i);

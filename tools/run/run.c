@@ -76,32 +76,31 @@ static const struct option_row rows[] = {
 	{ "topic", 't', "TOPIC", OPTION_STRING(struct run, subject.topic) },
 	{ "group", 'g', "GROUP", "a queue group (mqbus queue; group create -t queue)",
 	  OPTION_STRING(struct run, subject.group) },
-	{ "jobs", 'j', "N", "so many at a time (default 1)",
+	{ "jobs", 'j', "N", "run N at a time (default 1)",
 	  OPTION_UPTO(struct run, workers, RUN_WORKERS_MAX) },
 	{ "count", 'c', "N", "end after N records", OPTION_NUMBER(struct run, count) },
 	{ "idle-exit", OPT_IDLE_EXIT, "TIME", "end when there was no record for this long" },
 	{ "timeout", OPT_TIMEOUT, "TIME",
-	  "COMMAND may take this long; then it gets SIGTERM and its\n"
+	  "let COMMAND run this long; then it gets SIGTERM and its\n"
 	  "record is nacked" },
-	{ "kill-after", OPT_KILL_AFTER, "TIME", "and SIGKILL this long after that (default 5s)" },
+	{ "kill-after", OPT_KILL_AFTER, "TIME", "SIGKILL this long after that (default 5s)" },
 	{ "lease", OPT_LEASE, "TIME",
-	  "hold a record for this long, extended while COMMAND runs\n"
-	  "(default: what the group says)" },
+	  "lease a record for this long, extended while COMMAND runs\n"
+	  "(default: the group's lease time)" },
 	{ "again", OPT_AGAIN, "TIME",
-	  "hand a record that COMMAND wants later (status 75) out\n"
+	  "hand a released record (status 75) out\n"
 	  "again after this long (default 1s)" },
 	{ "grace", OPT_GRACE, "TIME",
-	  "COMMANDs that run when it is to stop may go on for this\n"
-	  "long (default: to their end)" },
+	  "let running COMMANDs continue for this long when it\n"
+	  "stops (default: to their end)" },
 	{ "to", 0, "TOPIC",
-	  "publish what COMMAND prints, a record for each line, with the\n"
-	  "key of the record that it works on. That is done in one step\n"
-	  "with the ack: all of it or nothing, and once, whatever is\n"
-	  "killed. Nothing is published unless its status is 0. A full\n"
-	  "TOPIC is waited for",
+	  "publish the output of COMMAND, a record for each line, with\n"
+	  "the key of its input record, if its status is 0: in one\n"
+	  "step with the ack, so exactly once even if a process is\n"
+	  "killed. Waits while TOPIC is full",
 	  OPTION_STRING(struct run, to) },
-	{ "raw", 0, NULL, "all that it prints is one record", OPTION_FLAG(struct run, raw) },
-	{ "verbose", 'v', NULL, "a line on stderr for each record",
+	{ "raw", 0, NULL, "the whole output is one record", OPTION_FLAG(struct run, raw) },
+	{ "verbose", 'v', NULL, "print a line on stderr for each record",
 	  OPTION_FLAG(struct run, verbose) },
 	{ 0 }
 };
@@ -110,19 +109,19 @@ static const struct option_table table = {
 	.usage = "Usage: mqbus run -t TOPIC -g GROUP [OPTION]... [--] COMMAND [ARGUMENT]...\n\n"
 		 "Start COMMAND for each record of a queue group. The record's value is its stdin.\n\n",
 	.rows = rows,
-	.more = "\nWhat COMMAND ends with decides about its record:\n"
+	.more = "\nThe exit of COMMAND settles its record:\n"
 		"  status 0  ack: done                 status 65  reject: to the dead letters, now\n"
 		"  status 75 release: again later      other      nack: again after the backoff\n"
 		"  a signal  the record counts as failed and is handed out again at once\n\n"
 		"Its environment: MQBUS_TOPIC, MQBUS_GROUP, MQBUS_PARTITION, MQBUS_OFFSET,\n"
 		"MQBUS_ATTEMPT (from 1), MQBUS_TIME (seconds since 1970), MQBUS_KEY,\n"
-		"MQBUS_ROUTING_KEY, and MQBUS_HEADER_<name>: what is no letter or digit in the name\n"
-		"becomes '_'. What is not there, or has a NUL byte in it, is not set.\n\n"
+		"MQBUS_ROUTING_KEY, and MQBUS_HEADER_<name>: bytes of the name that are not letters\n"
+		"or digits become '_'. Parts that are missing or contain a NUL byte are not set.\n\n"
 		"With --to a COMMAND can print up to 1023 lines, 320K with 64 bytes for each and its key\n"
 		"counted; if it prints more, or a line is too long for TOPIC, its record is nacked.\n"
 		"\n"
-		"SIGTERM, SIGINT and SIGHUP stop it: what runs may end and is settled. A second one\n"
-		"ends what runs, and releases its records.\n\n"
+		"SIGTERM, SIGINT and SIGHUP stop it: running COMMANDs end and are settled. A second one\n"
+		"ends them and releases their records.\n\n"
 		"Exit status: 0 stopped, or --count or --idle-exit reached; 1 failed; 2 usage;\n"
 		"126 COMMAND cannot be executed; 127 there is no such COMMAND.\n",
 	.column = 26,

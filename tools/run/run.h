@@ -143,7 +143,7 @@ enum run_end {
 	RUN_END_NONE,
 	RUN_END_TIMEOUT,
 	RUN_END_STOP,
-	RUN_END_LEASE,	/* it ran out, so the record is not ours any more */
+	RUN_END_LEASE,	/* it expired, so the record is not ours any more */
 	RUN_END_OUTPUT,	/* it printed more than can be published at once */
 };
 

@@ -160,7 +160,7 @@ static void job_say(const struct run_job *job, enum run_outcome outcome)
 		"acked", "nacked", "released", "rejected", "died", "lost",
 	};
 	static const char * const ends[] = {
-		"", ", over --timeout", ", stopped", ", its lease ran out", ", printed too much",
+		"", ", over --timeout", ", stopped", ", its lease expired", ", printed too much",
 	};
 	const struct mqbus_leased *lease = job->lease;
 	bool killed = WIFSIGNALED(job->status);
@@ -224,7 +224,7 @@ static int worker_job(struct worker *w)
 		job_say(&job, outcome);
 	else if (outcome == RUN_LOST)
 		error_say(&w->run->subject,
-			  "%u/%llu: its lease ran out before the command was done: it is handed out again (--lease)",
+			  "%u/%llu: its lease expired before the command was done: it is handed out again (--lease)",
 			  w->lease.partition, w->lease.offset);
 	__atomic_fetch_add(&w->run->shared->outcomes[outcome], 1, __ATOMIC_RELAXED);
 	w->slot->ticket = false;

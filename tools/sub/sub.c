@@ -33,7 +33,7 @@ int sub_wait_failed(struct sub *sub, enum error_action action, int err)
 void sub_note_place(struct sub *sub)
 {
 	if (sub->placed && !sub->quiet)
-		error_say(&sub->subject, "goes on where it was: -o is for new groups (group seek)");
+		error_say(&sub->subject, "continues where it was: -o is for new groups (group seek)");
 }
 
 void sub_print(struct sub *sub, const struct format_source *from, const struct mqbus_record *r)
@@ -143,41 +143,41 @@ static int sub_check(struct sub *sub)
 }
 
 static const struct option_row rows[] = {
-	{ "group", 'g', "GROUP", "made if it is not there",
+	{ "group", 'g', "GROUP", "created if it does not exist",
 	  OPTION_STRING(struct sub, subject.group) },
 	{ "type", OPT_TYPE, "stream|queue, -t queue",
-	  "of the group (default stream); a queue shares its records\n"
-	  "among its members, which settle each by itself" },
+	  "of the group (default stream); a queue group shares its\n"
+	  "records among its members, which settle each by itself" },
 	{ "offset", 'o', "WHERE",
 	  "where a new group begins: earliest (default), latest, an\n"
-	  "offset, @TIME; a group that is there goes on where it was" },
-	{ "no-create", 0, NULL, "the group must be there", OPTION_FLAG(struct sub, no_create) },
+	  "offset, @TIME; an existing group continues where it was" },
+	{ "no-create", 0, NULL, "fail if the group does not exist", OPTION_FLAG(struct sub, no_create) },
 	{ "count", 'c', "N", "end after N records", OPTION_NUMBER(struct sub, left) },
 	{ "exit", 'e', NULL, "end when there is no more to read", OPTION_FLAG(struct sub, exit) },
 	{ "timeout", 't', "TIME", "end when no record came for this long (status 124)" },
 	{ "format", 'f', "FORMAT", "default '%s\\n'", OPTION_STRING(struct sub, given) },
-	{ "json", 'j', NULL, "a line of JSON for each record", OPTION_FLAG(struct sub, json) },
+	{ "json", 'j', NULL, "print a line of JSON for each record", OPTION_FLAG(struct sub, json) },
 	{ "raw", 0, NULL,
-	  "as it is on a terminal, too, where what is no text of a record is\n"
-	  "printed as \\xNN",
+	  "print records unchanged on a terminal, too, instead of\n"
+	  "unprintable bytes as \\xNN",
 	  OPTION_FLAG(struct sub, raw) },
 	{ "quiet", 'q', NULL, "no notes on stderr, not even of lost records",
 	  OPTION_FLAG(struct sub, quiet) },
 	{ .help = "\nOf a stream group, whose members share the partitions of the topic:" },
 	{ "member", OPT_MEMBER, "ID",
-	  "an id of its own: for the group's grace time its partitions are\n"
-	  "kept for it when it has gone (group create --grace)" },
+	  "join with this id: after the member left, its partitions are\n"
+	  "kept for the group's grace time (group create --grace)" },
 	{ .help = "\nOf a queue group:" },
-	{ "ack", OPT_ACK, "auto", "ack each record once it was written (default)" },
+	{ "ack", OPT_ACK, "auto", "ack each record after it is written (default)" },
 	{ "ack", OPT_ACK, "on-exit",
 	  "ack all at the end if the exit status is 0, else release all" },
 	{ "ack", OPT_ACK, "manual",
-	  "stdin settles them, a line for each:\n"
+	  "settle each by a line on stdin:\n"
 	  "  ack ID      nack ID [DELAY]    release ID [DELAY]\n"
 	  "  reject ID   extend ID [TIME]\n"
-	  "What is not settled when it ends, or at the end of stdin, is\n"
+	  "Records not settled when it ends, or at the end of stdin, are\n"
 	  "released. Default FORMAT '%L\\t%s\\n'" },
-	{ "lease", OPT_LEASE, "TIME", "how long leases last (default: as the group says)" },
+	{ "lease", OPT_LEASE, "TIME", "how long leases last (default: the group's lease time)" },
 	{ "batch", 'b', "N", "lease N at a time, with --ack manual: hold up to N (default 64)",
 	  OPTION_UPTO(struct sub, batch, MQBUS_LEASE_MAX) },
 	{ 0 }
@@ -186,7 +186,7 @@ static const struct option_row rows[] = {
 static const struct option_table table = {
 	.usage = "Usage: mqbus sub TOPIC -g GROUP [OPTION]...\n\n"
 		 "Print the records of a topic as a member of a group. A record is committed once\n"
-		 "it was written to stdout: what a killed reader had not written is read again.\n\n",
+		 "it is written to stdout: records that a killed reader had not written are read again.\n\n",
 	.rows = rows,
 	.more = "\nFORMAT:\n"
 		"  %t topic      %p partition     %o offset           %T time in ms since 1970\n"
@@ -218,7 +218,7 @@ int cmd_sub(int argc, char **argv)
 		sub.given = sub.ack == SUB_ACK_MANUAL ? "%L\\t%s\\n" : "%s\\n";
 	sub.format = format_compile(sub.given, &bad);
 	if (!sub.format)
-		return cmd_bad_value("--format", bad, "a letter of --help behind the % or \\");
+		return cmd_bad_value("--format", bad, "a letter of --help after % or \\");
 	sub.raw |= !isatty(STDOUT_FILENO);
 	cmd_catch_signals();
 	signal(SIGPIPE, SIG_IGN);

@@ -28,7 +28,7 @@ struct topic_create {
 static const struct option_row create_rows[] = {
 	{ .table = &topic_option_fixed, .at = offsetof(struct topic_create, options) },
 	{ .table = &topic_option_changeable, .at = offsetof(struct topic_create, options) },
-	{ "quiet", 'q', NULL, "do not say what was made", OPTION_FLAG(struct topic_create, quiet) },
+	{ "quiet", 'q', NULL, "do not print the result", OPTION_FLAG(struct topic_create, quiet) },
 	{ 0 }
 };
 
@@ -67,7 +67,7 @@ static const struct option_row set_rows[] = {
 
 static const struct option_table set_table = {
 	.usage = "Usage: mqbus topic set NAME OPTION...\n\n"
-		 "Change a topic that is there.\n\n",
+		 "Change an existing topic.\n\n",
 	.rows = set_rows,
 	.more = "\n"
 		"A --retention or --retention-size of 0, and none for the others, is no limit. Whether\n"
@@ -201,11 +201,11 @@ static int topic_delete(int argc, char **argv)
 int cmd_topic(int argc, char **argv)
 {
 	static const struct cmd commands[] = {
-		{ "create", topic_create, "make a topic" },
+		{ "create", topic_create, "create a topic" },
 		{ "set", topic_set, "change a topic" },
 		{ "list", topic_list, "topics of this network namespace" },
 		{ "show", topic_show, "one topic with its partitions and groups" },
-		{ "delete", topic_delete, "delete topics and what is in them" },
+		{ "delete", topic_delete, "delete topics with their records" },
 		{ NULL, NULL, NULL },
 	};
 

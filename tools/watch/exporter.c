@@ -153,8 +153,8 @@ static const struct option_row option_rows[] = {
 
 static const struct option_table options = {
 	.usage = "Usage: mqbus exporter [--listen ADDR:PORT]\n\n"
-		 "Serve the figures of topics and groups at /metrics, as Prometheus reads them and as\n"
-		 "'mqbus stat --prometheus' prints them. Each request gets what is there then, of the\n"
+		 "Serve the figures of topics and groups at /metrics for Prometheus, as printed by\n"
+		 "'mqbus stat --prometheus'. Each request gets the current figures of the\n"
 		 "topics that this user may read. mqbus_up is 0 while the module is not loaded.\n\n",
 	.rows = option_rows,
 	.column = 26,

@@ -10,7 +10,7 @@
 
 static const char info_help[] =
 	"Usage: mqbus info [-j|--json]\n\n"
-	"The limits of this network namespace (sysctl net.mqbus.*) and what is in use.\n";
+	"Print the limits of this network namespace (sysctl net.mqbus.*) and their usage.\n";
 
 static int print_info(const struct mqbus_info *i)
 {

@@ -203,9 +203,9 @@ static int take_option(void *into, int key)
 }
 
 static const struct option_row rows[] = {
-	{ "window", 'w', "TIME", "for which it looks (default 5s)" },
+	{ "window", 'w', "TIME", "time from first to last sample (default 5s)" },
 	{ "samples", 's', "N",
-	  "how often it looks in that time, first and last included\n"
+	  "number of samples, first and last included\n"
 	  "(default 6; 2 to 64)" },
 	{ "json", 'j', OPTION_FLAG(struct lag, json) },
 	{ 0 }
@@ -213,14 +213,14 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = {
 	.usage = "Usage: mqbus lag [GROUP | TOPIC GROUP] [OPTION]...\n\n"
-		 "How far groups are behind, and whether they keep up: all, those of a name on any\n"
-		 "topic, or one. It looks for the time of a window, then tells.\n\n",
+		 "Print how far groups are behind, and whether they keep up: all, those of a name on any\n"
+		 "topic, or one. It samples them over a window first.\n\n",
 	.rows = rows,
 	.more = "\nSTATE is the last of these that fits:\n"
 		WINDOW_HELP
 		"\n"
-		"The lag is what was published and is not settled, LAG TIME the age of the oldest\n"
-		"record of it. The status is 0 whatever the states are.\n",
+		"LAG is the number of unsettled records, LAG TIME the age of the oldest of\n"
+		"them. The exit status is 0 whatever the states are.\n",
 	.column = 23, .take = take_option,
 };
 

@@ -221,27 +221,27 @@ static int take_option(void *into, int key)
 
 static const struct option_row rows[] = {
 	{ "kind", 'k', "KIND",
-	  "only events of this kind; may be given again:\n"
+	  "only events of this kind; may be repeated:\n"
 	  "topic-made, topic-deleted, group-made, group-deleted,\n"
 	  "member-joined, member-left, member-died, member-fenced,\n"
 	  "rebalanced, dead-letter, lost, lag-above, lag-below,\n"
 	  "producer-blocked" },
-	{ "count", 'c', "N", "end after so many" },
+	{ "count", 'c', "N", "end after N events" },
 	{ "buffer", 'b', "BYTES",
-	  "of room for what comes while the output is not taken (default\n"
-	  "4M; for others than root up to sysctl net.core.rmem_max)" },
-	{ "json", 'j', NULL, "each as a line of JSON", OPTION_FLAG(struct monitor, json) },
+	  "room for events while the output blocks (default\n"
+	  "4M; without root at most sysctl net.core.rmem_max)" },
+	{ "json", 'j', NULL, "print each event as a line of JSON", OPTION_FLAG(struct monitor, json) },
 	{ 0 }
 };
 
 static const struct option_table table = {
 	.usage = "Usage: mqbus monitor [TOPIC] [OPTION]...\n\n"
-		 "Print what happens, as it happens, until a signal comes or the module is unloaded.\n\n",
+		 "Print events as they happen, until a signal arrives or the module is unloaded.\n\n",
 	.rows = rows,
 	.more = "\n"
-		"Of which topics: those of this user, and those that everybody may read; root gets\n"
-		"all, and before Linux 6.8 only root may listen. If events come too fast, how many were lost is told on stderr, in JSON as\n"
-		"{\"kind\":\"overrun\",\"count\":N}; null is not known.\n",
+		"Events are of topics of this user and of topics that everybody may read; root gets\n"
+		"all, and before Linux 6.8 only root may listen. If events come too fast, the number\n"
+		"lost is printed on stderr, in JSON as {\"kind\":\"overrun\",\"count\":N}; null is unknown.\n",
 	.column = 20, .take = take_option,
 };
 

@@ -108,23 +108,23 @@ static int take_option(void *into, int key)
 }
 
 static const struct option_row rows[] = {
-	{ "interval", 'i', "SECONDS", "again and again, with what came in each second since then" },
-	{ "count", 'c', "N", "so many times, then end" },
-	{ "json", 'j', NULL, "JSON; with -i one line each time, with the rates" },
+	{ "interval", 'i', "SECONDS", "repeat, with the rates since the last time" },
+	{ "count", 'c', "N", "end after N times" },
+	{ "json", 'j', NULL, "JSON; with -i one line each time, with rates" },
 	{ "tsv", OPT_TSV, NULL,
-	  "a line for each figure, with tabs: topic or group, the\n"
-	  "topic, the group or -, the figure's name, the number" },
-	{ "prometheus", OPT_PROMETHEUS, NULL, "as Prometheus reads it (see also mqbus exporter)" },
+	  "a line for each figure, separated by tabs: topic or group,\n"
+	  "the topic, the group or -, the figure's name, the number" },
+	{ "prometheus", OPT_PROMETHEUS, NULL, "Prometheus text format (see also mqbus exporter)" },
 	{ 0 }
 };
 
 static const struct option_table table = {
 	.usage = "Usage: mqbus stat [TOPIC] [OPTION]...\n\n"
-		 "What is in topics and groups now, and how much there was in all.\n\n",
+		 "Print the state and the totals of topics and groups.\n\n",
 	.rows = rows,
 	.more = "\n"
-		"Totals are from when the topic or group was made. LAG is what was published and is\n"
-		"not settled, LAG TIME the age of the oldest record of it.\n",
+		"Totals are since the creation of the topic or group. LAG is the number of unsettled\n"
+		"records, LAG TIME the age of the oldest of them.\n",
 	.column = 26, .take = take_option,
 };
 

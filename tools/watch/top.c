@@ -175,7 +175,7 @@ static int take_option(void *into, int key)
 }
 
 static const struct option_row option_rows[] = {
-	{ "interval", 'i', "TIME", "between two looks (default 1s)" },
+	{ "interval", 'i', "TIME", "time between two samples (default 1s)" },
 	{ 0 }
 };
 
@@ -184,10 +184,10 @@ static const struct option_table options = {
 		 "Watch topics, groups and members on a terminal.\n\n",
 	.rows = option_rows,
 	.more = "\n"
-		"Keys: t, g, m or Tab choose the view, < and > the column to sort by, r turns the\n"
-		"order round, / filters by name, arrows and Page Up and Down scroll, Ctrl-L draws\n"
-		"all anew, q quits.\n\n"
-		"The state of a group is judged from the last 10 looks:\n"
+		"Keys: t, g, m or Tab choose the view, < and > the column to sort by, r reverses the\n"
+		"order, / filters by name, arrows and Page Up and Down scroll, Ctrl-L redraws,\n"
+		"q quits.\n\n"
+		"The state of a group is that over the last 10 samples:\n"
 		WINDOW_HELP,
 	.column = 23, .take = take_option,
 };

@@ -9,14 +9,13 @@
 
 #define WINDOW_MAX 64
 
-/* What is said of the rules, in helps */
+/* The rules, for --help */
 #define WINDOW_HELP								\
 	"  OK       it has no lag, or it settles and the lag does not grow\n" \
 	"  WARN     it settles, but the lag grew over the window and never shrank in it\n" \
-	"  STALLED  it has members, which hold or fetch records, but over the window\n" \
-	"           nothing was settled\n"				\
+	"  STALLED  its members hold or fetch records, but settled none over the window\n" \
 	"  STOPPED  it has a lag, and is paused, has no members, or over the window they\n" \
-	"           neither settled nor fetched anything, and hold nothing\n"
+	"           neither settled nor fetched records, and hold none\n"
 
 enum window_state { WINDOW_OK, WINDOW_WARN, WINDOW_STALLED, WINDOW_STOPPED };
 

@@ -9,34 +9,34 @@
 #include <linux/types.h>
 
 /**
- * DOC: The contract
+ * DOC: The interface
  *
  * This is version 0: it may still change in ways that need a rebuild.
  *
  * An open file of /dev/mqbus is an *endpoint* in the network namespace of the
  * task that opened it. A new endpoint is unbound: it can create, delete and
  * seek by name. %MQBUS_IOC_PRODUCE makes it a producer of one topic,
- * %MQBUS_IOC_JOIN a member of one group; it stays that until it is closed.
- * Rights are those of the task that opened the file.
+ * %MQBUS_IOC_JOIN a member of one group, until it is closed. Permissions are
+ * checked against the credentials of the task that opened the file.
  *
  * **Growth.** The size of a structure is part of its ioctl number, and the
  * kernel dispatches on type and number alone. A structure may grow at its end:
  * an older kernel takes a longer structure whose unknown tail is zero, a newer
- * kernel reads what an older program left out as zero. Elements of arrays grow
+ * kernel reads the missing tail of a shorter one as zero. Elements of arrays grow
  * by the same rule with the element size given next to the array's address.
  * Padding and reserved fields must be zero.
  *
  * **Time.** Timeouts are relative, in nanoseconds of CLOCK_MONOTONIC: 0 does
  * not wait, %MQBUS_WAIT_FOREVER has no limit. O_NONBLOCK makes every timeout 0.
- * Record times are nanoseconds of CLOCK_REALTIME and never go back in a
- * partition: after the clock was set back they stay where they were until it has
+ * Record times are nanoseconds of CLOCK_REALTIME and never decrease in a
+ * partition: if the clock is set back they stay the same until it has
  * caught up, and retention counts from there.
  *
  * **Order.** Inside one partition all records have one order, the same for
  * every reader, and records of one producer keep the order in which it
  * published them. Between partitions there is no order. A topic with N
  * partitions puts all records of a key in one partition (the murmur2 hash of
- * the key, as Kafka's default partitioner), so order holds for each key. A
+ * the key, as Kafka's default partitioner), so each key is in order. A
  * per-CPU topic (0 partitions) puts a record in the ring of the CPU that
  * publishes it: it has no order at all, not even for one producer that moves
  * to another CPU.
@@ -44,31 +44,31 @@
  * **Errors.** Each errno has one meaning:
  *
  * ============  ==============================================================
- * E2BIG         a structure is longer than this kernel knows, and not zero there
- * EACCES        the mode of the topic or group does not allow it; a mapping
- *               asked to be writable or executable
- * EAGAIN        would have to wait, and waiting was not allowed
+ * E2BIG         a structure is longer than this kernel knows, and its tail is not zero
+ * EACCES        the mode of the topic or group does not allow it; a writable or
+ *               executable mapping was requested
+ * EAGAIN        the call would have to wait, and may not
  * EALREADY      the lease was settled before
  * EBADF         a number in a transaction is not an open endpoint of this namespace
  * EBADFD        the endpoint is in the wrong state for this call
- * EBUSY         the group still has members; or dead letters that wait for the topic
- *               that it shall not have any more
+ * EBUSY         the group still has members; or dead letters still wait for the topic
+ *               that is to be removed from it
  * ECHRNG        there is no partition of that number
  * EDQUOT        the limit of bytes of the uid that pays is reached
  * EEXIST        the name is taken
- * EFAULT        memory named in the call cannot be read or written. Where an answer is to
- *               be written is looked at first, so nothing was done; but if it is taken away
- *               while the call runs, the call may have been done all the same
+ * EFAULT        memory named in the call cannot be read or written. Output buffers are
+ *               checked first, so nothing was done; but if one is unmapped while the
+ *               call runs, the call may have taken effect
  * EIDRM         the topic or the group was deleted
  * EILSEQ        a name has a character that names may not have
- * EINTR         a signal came while waiting
+ * EINTR         a signal arrived while waiting
  * EINVAL        padding that is not zero, an unknown enum value or mode bit, a
- *               size that is not a power of two, headers that are not well
- *               formed, an empty name, a mapping that is private or of a wrong
- *               length, options of a queue that exclude each other
+ *               size that is not a power of two, malformed headers, an empty
+ *               name, a mapping that is private or of a wrong length, options
+ *               of a queue that exclude each other
  * ELOOP         dead letters of the topic would come back to it
- * EMFILE        the topic has all the groups or all the live named producers, the group
- *               all the members, or the namespace all the topics, that are allowed
+ * EMFILE        the topic has the maximum of groups or of live named producers, the group
+ *               that of members, or the namespace that of topics
  * EMSGSIZE      a record (or one part of it) is over the maximum, or a buffer
  *               is too small for the record
  * ENAMETOOLONG  a name does not end within its field
@@ -76,22 +76,21 @@
  * ENOENT        there is no topic or group of that name; no lease of that number
  *               was ever given
  * ENOLINK       fenced: the producer's name was opened again, the member's id joined
- *               again, or a partition was taken away from a member that did not let go
- *               of it in time
+ *               again, or a member did not release a partition in time
  * ENOMEM        the machine or the memory cgroup has no memory left
  * ENOSPC        the limit of bytes of the network namespace is reached
  * ENOTTY        not an mqbus ioctl, or shorter than its first version
  * EOPNOTSUPP    a flag or a kind that this kernel does not know
  * EOVERFLOW     sizes whose sum or product does not fit
- * EPERM         only the owner, or a capability, may do this; the lease is
- *               another member's
- * EPROTO        a sequence number is not the one behind the producer's last
- * ERANGE        a number outside the limits that %MQBUS_IOC_INFO tells
+ * EPERM         only the owner, or a task with a capability, may do this; another
+ *               member holds the lease
+ * EPROTO        a sequence number does not follow the producer's last
+ * ERANGE        a number is outside its limits, see %MQBUS_IOC_INFO
  * ESTALE        the partition is not, or no longer, assigned to this member; the
  *               lease ended long ago
  * ETIMEDOUT     the timeout passed; the lease ended before it was settled
- * EUSERS        a topic with limits for each uid has producers or records of as many
- *               uids as it can tell apart (%MQBUS_USERS_MAX)
+ * EUSERS        a topic with limits for each uid already has producers or records of
+ *               %MQBUS_USERS_MAX uids
  * EXFULL        a rate, or the uid's share of the topic, is used up
  *               (%MQBUS_OVER_REJECT)
  * ============  ==============================================================
@@ -118,7 +117,7 @@
 #define MQBUS_BATCH_MAX		4096
 #define MQBUS_FETCH_MAX		16
 
-/* Records in flight in a queue group, and without saying how many */
+/* Records in flight in a queue group: maximum and default */
 #define MQBUS_INFLIGHT_MAX	(1U << 20)
 #define MQBUS_INFLIGHT_DEFAULT	1024
 /* Bytes of a retry ring */
@@ -133,17 +132,17 @@
 
 /* Members of a group; of a stream group also those that are away for their grace time */
 #define MQBUS_MEMBERS_MAX	4096
-/* ns: without saying, what a member has to let go of a partition */
+/* ns: default time in which a member must release a partition */
 #define MQBUS_REBALANCE_DEFAULT	(60ULL * 1000000000)
 /* Names of producers that a topic remembers */
 #define MQBUS_PRODUCERS_MAX	1024
-/* uids that a topic with limits for each uid can tell apart */
+/* Distinct uids in a topic with limits for each uid */
 #define MQBUS_USERS_MAX		255
 /* Highest rate: records or bytes a second */
 #define MQBUS_RATE_MAX		1000000000000ULL
 /*
- * Acts of a transaction; their elements together; partitions that it publishes to; bytes
- * of its records as they lie in rings
+ * Limits of a transaction: acts; their elements together; partitions that it publishes to;
+ * bytes of its records in the rings
  */
 #define MQBUS_ACTS_MAX		32
 #define MQBUS_TRANSACT_MAX	1024
@@ -156,21 +155,21 @@
 #define MQBUS_RETRY		(~1U)
 
 /**
- * struct mqbus_record - a record as it lies in a ring
+ * struct mqbus_record - a record in a ring
  * @size: bytes to the next record: header, parts and padding; a multiple of 8
  * @flags: 0
  * @offset: dense number in the partition, from 0
  * @time: ns of CLOCK_REALTIME at which it was stored
  * @producer: identifies the producer within the namespace
- * @seq: number of the record from its producer, from 1; of a named producer it goes on
- *	where the name's last holder ended
+ * @seq: number of the record from its producer, from 1; a named producer continues
+ *	from the last record stored under its name
  * @value_len: bytes of the value
  * @headers_len: bytes of the headers
  * @key_len: bytes of the key; 0: no key
  * @routing_key_len: bytes of the routing key
- * @schema: what the producer said its schema is
+ * @schema: id of its schema, as the producer gave it
  * @epoch: of a named producer: how often its name had been opened, from 1; else 0
- * @__owner: the kernel's own: whose space it takes
+ * @__owner: internal: the user that the record's space counts for
  *
  * The parts follow without padding: value, key, routing key, headers. So the
  * value starts at a multiple of 8. Headers are a sequence of &struct
@@ -224,16 +223,16 @@ struct mqbus_header {
  * that it covers (read it with acquire). @head is stored before the bytes
  * below it are reused: on a topic of %MQBUS_FULL_EVICT copy a record out, then
  * (after a load fence) read @head; the copy is good if its position is not
- * below. Elsewhere what a group has fetched and not committed stays.
+ * below. On other topics, records fetched and not committed stay.
  *
- * In the retry ring of a queue group only @size and @partition mean anything: records come
- * and go in any order there, and lie where their leases say.
+ * In the retry ring of a queue group only @size and @partition are valid: records come
+ * and go there in any order, at the positions in their leases.
  *
  * To read position and offset as a pair, read @next_offset, @tail and
  * @next_begun in this order, each with acquire: they belong together if the
- * first and the last are equal. @head_offset, @head, @head_begun likewise. Whoever
- * reads ends in this way sees a transaction's records in all partitions or in none:
- * if an end that covers one of them was read, every end read after it covers its own.
+ * first and the last are equal. @head_offset, @head, @head_begun likewise. A reader
+ * of ends in this way sees a transaction's records in all partitions or in none:
+ * once it has read an end that covers one of them, every later end covers the others.
  */
 struct mqbus_ring_page {
 	__u64 tail;
@@ -261,8 +260,6 @@ struct mqbus_ring_page {
  * @max_groups: out: limit of groups of a topic
  * @page_size: out: unit of mappings
  * @cpus: out: partitions that a per-CPU topic gets
- *
- * Limits and sizes, for messages and for programs that size their topics.
  */
 struct mqbus_info {
 	__u32 flags;
@@ -279,19 +276,19 @@ struct mqbus_info {
 
 /**
  * enum mqbus_full - what a full topic does with the next record
- * @MQBUS_FULL_BLOCK: the producer waits for his turn; nothing unconsumed is dropped
- * @MQBUS_FULL_REJECT: ENOBUFS at once; nothing unconsumed is dropped
- * @MQBUS_FULL_EVICT: the oldest records go; groups learn how many they lost
+ * @MQBUS_FULL_BLOCK: the producer waits for its turn; no unconsumed record is dropped
+ * @MQBUS_FULL_REJECT: ENOBUFS at once; no unconsumed record is dropped
+ * @MQBUS_FULL_EVICT: the oldest records are dropped; groups learn how many they lost
  *
  * With BLOCK and REJECT a topic that has no group yet keeps everything.
  *
- * **Turns.** Producers that wait for room in a partition, or poll for it, go in the order
- * in which they came, and what becomes free is kept for the first of them: a large record,
- * or a transaction, is not overtaken by small ones for ever, and a call that need not wait
- * for room may have to wait for its turn (EAGAIN, if it may not wait). Who does not come
- * when it is his turn (he is stopped, or his memory does not arrive) keeps nobody: after
- * some milliseconds it is others'. Who is over his own share waits behind those of his
- * uid alone.
+ * **Turns.** Producers that wait for room in a partition, or poll for it, are served in
+ * the order in which they came, and room that becomes free is reserved for the first: small
+ * records cannot overtake a large record or a transaction for ever, and a call that has
+ * room may still have to wait for its turn (EAGAIN, if it may not wait). A producer that
+ * does not take its turn (it is stopped, or its memory faults) loses it to the others after
+ * some milliseconds. A producer over its uid's share waits behind those of its uid
+ * alone.
  */
 enum mqbus_full {
 	MQBUS_FULL_BLOCK,
@@ -300,7 +297,7 @@ enum mqbus_full {
 };
 
 /**
- * enum mqbus_over - what becomes of a record over a rate or a share
+ * enum mqbus_over - what a topic does with a record over a rate or a share
  * @MQBUS_OVER_BLOCK: the producer waits
  * @MQBUS_OVER_REJECT: EXFULL at once
  */
@@ -314,42 +311,42 @@ enum mqbus_over {
  * @flags: bits of MQBUS_TOPIC_F_*
  * @partitions: number of rings; 0: one for each possible CPU, without order
  * @size: bytes of each ring, a power of two
- * @retention: ns after which records go although there is space; 0: never.
- *	With BLOCK and REJECT only records that all groups have settled go.
+ * @retention: ns after which records are dropped although there is space; 0: never.
+ *	With BLOCK and REJECT only records that all groups have settled are dropped.
  * @max_record: bytes of the parts of a record together; 0: 64 KiB or a quarter
  *	of the ring, whichever is less; at most half of the ring
  * @full: an &enum mqbus_full
  * @mode: rw for owner, group, others: r is to subscribe, w is to publish
  * @uid: owner in the opener's user namespace, or MQBUS_ANY for the opener;
- *	another than the opener needs CAP_CHOWN
+ *	a uid other than the opener's needs CAP_CHOWN
  * @gid: group likewise
  * @fields: with %MQBUS_TOPIC_F_SET bits of MQBUS_TOPIC_SET_*, else 0
  * @name: the topic's name
  * @retention_size: bytes of records that a partition keeps although there is space;
- *	0: no limit. As @retention: without %MQBUS_FULL_EVICT only what all groups have
- *	settled goes.
+ *	0: no limit. As @retention: without %MQBUS_FULL_EVICT only records that all groups
+ *	have settled are dropped.
  * @rate: records a second, of all producers together; 0: no limit
  * @rate_bytes: bytes a second (records as they lie in the ring), likewise
  * @user_rate: as @rate, of the producers of one uid
  * @user_rate_bytes: as @rate_bytes, of the producers of one uid
  * @burst: ns for which a rate may be saved up, at most %MQBUS_DELAY_MAX; 0: one second
  * @share: percent of each partition that records of one uid may take, 1 to 100;
- *	0: no limit. Not with %MQBUS_FULL_EVICT (EOPNOTSUPP), which lets nobody wait.
- * @over: an &enum mqbus_over: what happens over a rate or a share
+ *	0: no limit. Not with %MQBUS_FULL_EVICT (EOPNOTSUPP), where no producer waits.
+ * @over: an &enum mqbus_over
  *
- * Rates are token buckets (as Kafka's quotas, but exact): one that is idle may
- * send a burst. A record that is larger than a bucket goes when the bucket is full, and
- * is paid for afterwards. With a share, what one uid has stored and nobody has settled
- * leaves room for the others; the oldest settled records go when it needs space. Who has
- * nothing stored may store a record larger than the share.
+ * Rates are token buckets (as Kafka's quotas, but exact): an idle producer may
+ * send a burst. A record larger than a bucket is stored when the bucket is full, and
+ * paid for afterwards. With a share, one uid's unsettled records
+ * leave room for the others; its oldest settled records are dropped when it needs space. A
+ * uid that has nothing stored may store a record larger than the share.
  *
- * **Changing a topic.** With %MQBUS_TOPIC_F_SET an existing topic is changed: what
- * @fields names gets the new values, and the rest of the structure is ignored. For the
- * owner or CAP_DAC_OVERRIDE; a new owner needs CAP_CHOWN. @full may not become, nor stop
- * being, %MQBUS_FULL_EVICT (EOPNOTSUPP). Endpoints that are open keep their rights. A
- * share counts what is stored from then on; a rate that is changed begins with a full
- * bucket. ENOENT, EPERM, EINVAL (no @fields),
- * EOPNOTSUPP, ERANGE; nothing is changed then.
+ * **Changing a topic.** %MQBUS_TOPIC_F_SET changes an existing topic: the attributes in
+ * @fields get the new values, and the rest of the structure is ignored. For the
+ * owner or CAP_DAC_OVERRIDE; a new owner needs CAP_CHOWN. @full may not change to or
+ * from %MQBUS_FULL_EVICT (EOPNOTSUPP). Open endpoints keep their permissions. A
+ * new share counts only records stored from then on; a changed rate starts with a full
+ * bucket. Errors: ENOENT, EPERM, EINVAL (no @fields),
+ * EOPNOTSUPP, ERANGE; the topic is unchanged then.
  *
  * The bytes of all rings are charged to the opener's uid, namespace and memory
  * cgroup at once. Errors: EEXIST, EINVAL, ERANGE, EOVERFLOW, EDQUOT, ENOSPC,
@@ -404,7 +401,7 @@ struct mqbus_topic_create {
  * @name: the topic's name
  *
  * For the owner or CAP_DAC_OVERRIDE. Endpoints bound to the topic get EIDRM
- * from then on; its memory goes with the last of them.
+ * from then on; closing the last of them frees its memory.
  */
 struct mqbus_topic_delete {
 	__u32 flags;
@@ -416,11 +413,11 @@ struct mqbus_topic_delete {
  * enum mqbus_whence - a place in a partition
  * @MQBUS_WHENCE_EARLIEST: the oldest record kept
  * @MQBUS_WHENCE_LATEST: behind the last record
- * @MQBUS_WHENCE_OFFSET: an offset, moved into what is kept
- * @MQBUS_WHENCE_TIME: the first record stored at that time or later; what is published
- *	while it is looked for is behind it
- * @MQBUS_WHENCE_SHIFT: so many records (a signed number) on from what the group has
- *	committed, moved into what is kept; only to seek
+ * @MQBUS_WHENCE_OFFSET: an offset, clamped to the records kept
+ * @MQBUS_WHENCE_TIME: the first record stored at that time or later; records published
+ *	during the search are behind it
+ * @MQBUS_WHENCE_SHIFT: a signed number of records from the committed offset, clamped to
+ *	the records kept; only to seek
  */
 enum mqbus_whence {
 	MQBUS_WHENCE_EARLIEST,
@@ -449,41 +446,41 @@ enum mqbus_group_type {
  * @max_inflight: records that may be in flight at a time; 0: 1024
  * @credit: of these, how many one member may hold; 0: no limit of its own
  * @max_attempts: failures after which a record is a dead letter; 0: 5; MQBUS_ANY:
- *	never. Without @dlq it must be 0 or MQBUS_ANY: there a record is tried for
- *	ever, since nothing else could be done without losing it.
+ *	never. Without @dlq it must be 0 or MQBUS_ANY: the record is retried for
+ *	ever, since anything else would lose it.
  * @lease: ns that a member has for a record; 0: as long as its file is open
- * @backoff_min: ns until a record that failed once is tried again; 0: at once
- * @backoff_max: ns that it may become; not less (ERANGE)
- * @backoff_factor: what each further failure multiplies it by, in hundredths, 100
+ * @backoff_min: ns until a record that failed once is retried; 0: at once
+ * @backoff_max: maximum backoff in ns; not less than @backoff_min (ERANGE)
+ * @backoff_factor: factor of the backoff for each further failure, in hundredths, 100
  *	to 10000; 0: 200
- * @backoff_jitter: each wait is made shorter by up to so many percent, at random
+ * @backoff_jitter: each backoff is shortened at random by up to so many percent
  * @retry_size: bytes of the ring in which failed records wait, a power of two; 0:
  *	four times the largest record, at least 64 KiB
  * @__reserved: must be 0
- * @dlq: the topic that dead letters go to; "": none
+ * @dlq: the topic for dead letters; "": none
  *
  * A record counts as *in flight* from when it is handed out until it is settled,
  * but not while it waits in the retry ring. State for each is allocated and
- * charged when the group is made: 64 bytes for each of @max_inflight and for each
+ * charged when the group is created: 64 bytes for each of @max_inflight and for each
  * 256 bytes of @retry_size; with %MQBUS_QUEUE_F_KEY_EXCLUSIVE 80 bytes, and as many
  * again as @max_inflight for records held back.
  *
- * **Attempts.** A nack, a lease that ran out, and the death of a member (the last
+ * **Attempts.** A nack, an expired lease, and the death of a member (the last
  * close of a file that held leases) are failures and count; a release does not.
- * The first two wait for the backoff, in the retry ring; after a death the record
- * is handed out again at once. If the retry ring is full (of bytes, or of a record for
- * each 256 of them; room for the largest record is kept free), it waits where it is,
- * counts as in flight and holds its space: so a flow that fails becomes slow
- * instead of losing anything. It goes to the retry ring as soon as that has room, each in
- * its turn. A record that a member has leased there does not stop others from coming and
- * going, however long it is leased; only that they do not fit across it.
+ * After the first two the record waits for the backoff, in the retry ring; after a death
+ * it is handed out again at once. If the retry ring is full (of bytes, or of a record for
+ * each 256 of them; room for the largest record is kept free), the record waits where it
+ * is, counts as in flight and holds its space: failing records slow the group down
+ * instead of being lost. Such records move to the retry ring in turn, as soon as it
+ * has room. A leased record there does not keep others from coming and
+ * going, however long the lease, except that no record fits across it.
  *
  * **Dead letters.** After @max_attempts failures, or when it is rejected, a record is
- * appended to @dlq and settled in one step. Its key, routing key, value, schema and
- * headers stay; headers that begin with %MQBUS_DLQ_PREFIX are replaced by:
+ * appended to @dlq and settled in one step. It keeps its key, routing key, value, schema
+ * and headers; headers that begin with %MQBUS_DLQ_PREFIX are replaced by:
  *
  * ================  ==========================================================
- * mqbus.topic       where it came from
+ * mqbus.topic       topic that it was published to
  * mqbus.partition
  * mqbus.offset
  * mqbus.group       the group that gave it up
@@ -491,26 +488,26 @@ enum mqbus_group_type {
  * mqbus.reason      the last: "nack", "expired", "died" or "rejected"
  * mqbus.first       ns of CLOCK_REALTIME at which it was first handed out
  * mqbus.last        ns of CLOCK_REALTIME at which it was given up
- * mqbus.pid         process that had it last, as it calls itself
+ * mqbus.pid         process that had it last, in that process's pid namespace
  * mqbus.uid         its uid in the user namespace that owns the network namespace
  * ================  ==========================================================
  *
  * Numbers are decimal text. With these a record may have more headers than
- * %MQBUS_HEADERS_MAX allows. Whoever may publish to @dlq may write such headers, too;
+ * %MQBUS_HEADERS_MAX allows. Any producer of @dlq may write such headers, too;
  * but &mqbus_record.producer of a dead letter is a number of the group that no producer
- * ever has, and that the listing of groups tells (dlq-producer in mqbus.yaml).
+ * ever has (dlq-producer in mqbus.yaml).
  *
  * If its partition of @dlq is full the record waits in the
- * retry ring and counts as blocked, and records for other partitions go on. Rejected in a
- * group without @dlq it is dropped and counts as discarded.
+ * retry ring and counts as blocked, while records for other partitions proceed. A record
+ * rejected in a group without @dlq is dropped and counts as discarded.
  *
- * It is the name that counts. If @dlq is deleted, nothing of it is held, and dead letters
- * wait. When a topic of that name is made they go there, if its owner is that of the former
- * one, or whoever set @dlq, or root of the namespace; whoever set @dlq may write to it as who
- * he was then; no circle would come of it; and it takes the largest record. Else they wait
- * until it is changed, or replaced.
+ * The group refers to @dlq by name. It does not keep a deleted @dlq alive: dead letters
+ * wait. They go to a new topic of that name if its owner is the former topic's, the
+ * setter of @dlq or root of the namespace; the credentials that set @dlq may write to
+ * it; no loop would result; and it takes the largest record. Otherwise they wait
+ * until it is changed or replaced.
  *
- * Topics of %MQBUS_FULL_EVICT have no queue groups: what is leased must stay.
+ * Topics of %MQBUS_FULL_EVICT have no queue groups: leased records must stay.
  */
 struct mqbus_queue_options {
 	__u32 flags;
@@ -531,13 +528,13 @@ struct mqbus_queue_options {
 
 /*
  * A record is settled when it is handed out, and never handed out twice (Kafka's
- * at-most-once). Its space is held until the member is done with it. However its
- * lease ends, it is over; only a reject still makes it a dead letter.
+ * at-most-once). Its space is held until the member is done with it. It is not retried
+ * however its lease ends; only a reject still makes it a dead letter.
  */
 #define MQBUS_QUEUE_F_AT_MOST_ONCE	(1U << 0)
 /*
- * Records of one key are handed out one at a time, in order, each after the one
- * before it is settled; keys do not wait for each other. Up to @max_inflight records
+ * Records of one key are handed out one at a time, in order, each after the previous
+ * one is settled; keys do not wait for each other. Up to @max_inflight records
  * are held back for their key; when there are more, the partition waits.
  */
 #define MQBUS_QUEUE_F_KEY_EXCLUSIVE	(1U << 1)
@@ -545,13 +542,13 @@ struct mqbus_queue_options {
 
 /**
  * struct mqbus_stream_options - how a stream group shares out its partitions
- * @rebalance_timeout: ns that a member has to let go of a partition which is to go to
- *	another one, before it is fenced; 0: 60 s; %MQBUS_WAIT_FOREVER: it is never
+ * @rebalance_timeout: ns that a member has to release a revoked partition before it is
+ *	fenced; 0: 60 s; %MQBUS_WAIT_FOREVER: it is never fenced
  * @grace: ns for which the partitions of a member that joined with an id are kept
- *	for it when it has gone; 0: not at all
+ *	for it after it left; 0: not at all
  * @__reserved: must be 0
  *
- * At most %MQBUS_DELAY_MAX each (ERANGE). See &struct mqbus_join for what they do.
+ * At most %MQBUS_DELAY_MAX each (ERANGE). See &struct mqbus_join.
  */
 struct mqbus_stream_options {
 	__u64 rebalance_timeout;
@@ -571,12 +568,12 @@ struct mqbus_stream_options {
  * @queue: options of a queue group; all zero for a stream group
  * @stream: options of a stream group; all zero for a queue group
  *
- * The group belongs to the opener. Dead letters need w on their topic. Errors:
- * EEXIST, ENOENT (the topic, or that of dead letters), EACCES, EMFILE (the topic has all
- * the groups it may have, or 1024 groups send their dead letters to @dlq), ELOOP (the
- * dead letters' topic is @topic, or its own dead letters reach it), EMSGSIZE (the
- * largest record, those counted that come as dead letters, would not fit with its new
- * headers into half of a ring there, or further on; or not into the retry
+ * The group belongs to the opener. @dlq needs w on that topic. Errors:
+ * EEXIST, ENOENT (@topic or @dlq), EACCES, EMFILE (the topic has the maximum of
+ * groups, or 1024 groups send their dead letters to @dlq), ELOOP (@dlq is
+ * @topic, or its own dead letters reach @topic), EMSGSIZE (the
+ * largest record, including those that arrive as dead letters, would not fit with its
+ * new headers into half of a ring of @dlq, or of a topic further on; or not into the retry
  * ring), ERANGE, EINVAL, EOPNOTSUPP (a queue group on a topic that evicts), EDQUOT,
  * ENOSPC, ENOMEM.
  */
@@ -601,17 +598,17 @@ struct mqbus_group_create {
  * @queue: new values of a queue group's options
  * @stream: new values of a stream group's options
  * @paused: 1: the group hands out nothing: its members wait as if there were no
- *	records, but settle, commit and leave as always, and it holds its space; 0: it does
+ *	records, but settle, commit and leave as always, and it holds its space; 0: resume
  * @__reserved: must be 0
- * @lag_threshold: records of lag, over all partitions, above which an event tells, and again
- *	when the lag is below 80 percent of it; it is looked at once a second; 0: none
+ * @lag_threshold: records of lag, over all partitions, above which there is an event, and
+ *	another when the lag is below 80 percent of it; checked once a second; 0: none
  *
- * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. Holds for
- * what happens from then on: a lease that is running keeps its time, a record that
- * waits keeps its due time. @max_inflight may become at most what the group was made
+ * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. New values apply
+ * from then on: a running lease keeps its time, a waiting record its due
+ * time. @max_inflight cannot exceed the value that the group was created
  * with. Errors as of %MQBUS_IOC_GROUP_CREATE; EBADFD for an option of the other type of
- * group; EBUSY if @dlq is taken away while dead letters wait for it; EINVAL if @fields is
- * 0. Nothing is changed then.
+ * group; EBUSY if @dlq is removed while dead letters wait for it; EINVAL if @fields is
+ * 0. The group is unchanged then.
  */
 struct mqbus_group_set {
 	__u32 flags;
@@ -629,12 +626,12 @@ struct mqbus_group_set {
 #define MQBUS_GROUP_SET_CREDIT		(1U << 1)
 #define MQBUS_GROUP_SET_MAX_ATTEMPTS		(1U << 2)
 #define MQBUS_GROUP_SET_LEASE		(1U << 3)
-/* All four of the backoff */
+/* All four backoff options */
 #define MQBUS_GROUP_SET_BACKOFF		(1U << 4)
 #define MQBUS_GROUP_SET_DLQ		(1U << 5)
 #define MQBUS_GROUP_SET_REBALANCE_TIMEOUT (1U << 6)
 #define MQBUS_GROUP_SET_GRACE		(1U << 7)
-/* Of any group */
+/* For groups of both types */
 #define MQBUS_GROUP_SET_PAUSED		(1U << 8)
 #define MQBUS_GROUP_SET_LAG_THRESHOLD	(1U << 9)
 #define __MQBUS_GROUP_SET_ALL		((1U << 10) - 1)
@@ -684,19 +681,19 @@ struct mqbus_seek_result {
  * @result_size: bytes of one element of @results
  * @value: offset, time or signed shift that @whence needs, else 0
  * @results: address of &struct mqbus_seek_result elements, or 0
- * @nr_results: in: room at @results; out: number of partitions concerned
+ * @nr_results: in: room at @results; out: number of partitions affected
  * @__reserved: must be 0
  * @topic: the topic's name
  * @group: the group's name
  *
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. EBUSY while
  * the group has members, unless %MQBUS_GROUP_SEEK_F_FORCE is given (not for a dry run).
- * With it the members of a stream group are fenced (their commits of what they had fail
- * with ENOLINK, and their next fetch lets them in again), and leases of a queue group end
- * (ESTALE; they count as released). @results are zeroed first, so that a
- * bad address moves nothing. What a queue group had taken of the partition and not
- * settled is forgotten; of that, what had been handed out counts as discarded. If there are
- * records among it that failed, which wait for another attempt or, as dead letters, for
+ * With it the members of a stream group are fenced (their commits of earlier records fail
+ * with ENOLINK, and their next fetch admits them again), and leases of a queue group end
+ * (ESTALE; they count as released). @results are zeroed first: with a bad
+ * address nothing moves. A queue group forgets the records that it took from the partition
+ * and has not settled; those that had been handed out count as discarded. If some of them
+ * failed, and wait for another attempt or, as dead letters, for
  * room, it is EBUSY too without %MQBUS_GROUP_SEEK_F_FORCE.
  */
 struct mqbus_group_seek {
@@ -712,9 +709,9 @@ struct mqbus_group_seek {
 	char group[MQBUS_NAME_SIZE];
 };
 
-/* Tell only what the seek would do */
+/* Only report what the seek would do */
 #define MQBUS_GROUP_SEEK_F_DRY_RUN	(1U << 0)
-/* Also if the group has members, or records that failed and are not settled */
+/* Even if the group has members, or records that failed and are not settled */
 #define MQBUS_GROUP_SEEK_F_FORCE	(1U << 1)
 #define __MQBUS_GROUP_SEEK_F_ALL	(MQBUS_GROUP_SEEK_F_DRY_RUN | MQBUS_GROUP_SEEK_F_FORCE)
 
@@ -732,12 +729,12 @@ struct mqbus_group_seek {
  * Binds an unbound endpoint as a producer.
  *
  * **Named producers** (Kafka's transactional.id, the publisher name of RabbitMQ streams).
- * Opening a name again fences the endpoint that had it: when the call returns, that one
- * stores nothing any more (ENOLINK), and @last_seq is final. So a program that was killed
- * goes on behind @last_seq and neither loses nor repeats. The name belongs to the uid
- * that opened it first (EPERM for others without CAP_DAC_OVERRIDE). A topic remembers
- * %MQBUS_PRODUCERS_MAX names, each charged to that uid; for a new one the name goes that
- * was closed longest ago, but never one that is open (EMFILE if all are).
+ * Opening a name again fences the endpoint that had it: once the call returns, that
+ * endpoint cannot store any more (ENOLINK), and @last_seq is final. A program restarted
+ * after a kill continues after @last_seq and neither loses nor repeats a record. The name
+ * belongs to the uid that opened it first (EPERM for others without CAP_DAC_OVERRIDE). A
+ * topic remembers %MQBUS_PRODUCERS_MAX names, each charged to that uid; a new name replaces
+ * the one closed longest ago, never an open one (EMFILE if all are open).
  */
 struct mqbus_produce {
 	__u32 flags;
@@ -756,31 +753,31 @@ struct mqbus_produce {
  * @__reserved: must be 0
  * @topic: the topic's name; needs r on it
  * @group: the group's name; needs w on it
- * @member: an id that is the member's own in this group, or ""; "" for a queue group
+ * @member: an id that is unique in this group, or ""; "" for a queue group
  *
  * Binds an unbound endpoint as a member of a group. All members of a queue group are
  * served alike. EMFILE: the group has %MQBUS_MEMBERS_MAX.
  *
  * **Assignment.** The members of a stream group share its partitions: each has as many as
- * the others, or one more, and keeps what it has as far as that allows (as Kafka's sticky
+ * the others, or one more, and keeps its own as far as that allows (as Kafka's sticky
  * assignor). Members beyond the number of partitions stand by; the one that waits longest
- * takes over. A partition goes to another member as soon as
+ * takes over. A revoked partition moves to another member as soon as
  *
- * - its owner has committed all that it fetched of it: at once if there was nothing, and
- *   no more is handed out meanwhile. It is told by POLLPRI and by a range with
+ * - its owner has committed all records that it fetched of it: at once if there were none.
+ *   The owner gets no more of it meanwhile, and sees POLLPRI and a range with
  *   %MQBUS_RANGE_F_REVOKED;
- * - its owner lets go of it without that (%MQBUS_COMMIT_F_RELEASE);
+ * - its owner releases it without committing (%MQBUS_COMMIT_F_RELEASE);
  * - its owner leaves or dies;
- * - the group's rebalance timeout passes. Then the owner is *fenced*: all that it has goes
- *   to others, its commits fail with ENOLINK, and it gets nothing until its next fetch.
+ * - the group's rebalance timeout passes. Then the owner is *fenced*: it loses all its
+ *   partitions, its commits fail with ENOLINK, and it gets nothing until its next fetch.
  *
- * What was fetched and not committed is handed out again to the new owner. Each time that
- * a partition gets an owner it gets a new generation, see &struct mqbus_range.
+ * Records fetched and not committed are handed out again to the new owner. A partition
+ * gets a new generation with each owner, see &struct mqbus_range.
  *
- * **Static members.** When a member with an id goes, its partitions are kept for the
- * group's grace time; if it joins again before that, it has them at once and nobody
- * else's change (Kafka's group.instance.id). An id that joins while it is a member fences
- * the one that was: its calls fail with ENOLINK.
+ * **Static members.** When a member with an id leaves, its partitions are kept for the
+ * group's grace time; if it joins again before that, it has them at once and no other
+ * member's change (Kafka's group.instance.id). Joining with the id of a live member fences
+ * that member: its calls fail with ENOLINK.
  */
 struct mqbus_join {
 	__u32 flags;
@@ -846,17 +843,17 @@ struct mqbus_place {
  * @places: address of @count &struct mqbus_place elements to fill, or 0
  * @timeout: ns to wait for space in a topic of %MQBUS_FULL_BLOCK, for rates and for shares
  * @published: out: how many were stored, from the first on; duplicates count as stored
- * @error: out: why the next one was not (a positive errno), or 0
- * @seq: sequence number of the first; the others follow; 0: behind the producer's last
+ * @error: out: why the next one was not stored (a positive errno), or 0
+ * @seq: sequence number of the first; the others follow; 0: next after the producer's last
  * @duplicates: out: how many of @published were not stored because their sequence number
  *	was not above the producer's last: they had been stored before
  * @__reserved: must be 0
  *
  * Records are stored in the order given, each wholly or not at all. On a topic of
- * %MQBUS_FULL_EVICT no record goes for one that is not stored: memory that cannot be read,
- * headers, rates and sequence numbers are looked at before. The call
- * fails with an errno only if none was stored; otherwise @published and @error
- * tell. Errors: EAGAIN, ETIMEDOUT, EINTR, ENOBUFS, EXFULL, EUSERS, EMSGSIZE, ECHRNG,
+ * %MQBUS_FULL_EVICT no record is evicted for one that is not stored: memory, headers, rates
+ * and sequence numbers are checked before. The call fails with an errno only if none was
+ * stored; otherwise it returns @published and @error.
+ * Errors: EAGAIN, ETIMEDOUT, EINTR, ENOBUFS, EXFULL, EUSERS, EMSGSIZE, ECHRNG,
  * EINVAL (@seq without a name), EFAULT, EIDRM, ENOLINK, EPROTO (@seq leaves a gap), ERANGE
  * (@count), EBADFD, ENOMEM.
  */
@@ -885,8 +882,8 @@ struct mqbus_publish {
  * @end_offset: offset behind the last record
  * @lost: records evicted before @begin since the last range, which this group
  *	will not see
- * @generation: counts the owners of partitions of this group: another number than before
- *	says that the partition was somebody else's meanwhile
+ * @generation: counts the owners of partitions of this group: if it changed, another
+ *	member owned the partition meanwhile
  * @__reserved: 0
  */
 struct mqbus_range {
@@ -902,8 +899,8 @@ struct mqbus_range {
 };
 
 /*
- * The partition is to go to another member: the range is empty, told once; finish and
- * commit what was fetched of it, or let go of it with %MQBUS_COMMIT_F_RELEASE.
+ * The partition is revoked for another member. The range is empty and reported once: finish
+ * and commit the fetched records, or release the partition with %MQBUS_COMMIT_F_RELEASE.
  */
 #define MQBUS_RANGE_F_REVOKED	(1U << 0)
 
@@ -918,16 +915,16 @@ struct mqbus_range {
  * @timeout: ns to wait for records, or, of a member that stands by, for
  *	partitions
  *
- * Hands out what was published behind the last fetch. What was fetched and not
- * committed is handed out again to the member that takes over. A member that was fenced
- * is let in again; with %MQBUS_FETCH_F_COMMIT the call fails once with ENOLINK then,
+ * Hands out the records published since the last fetch. Records fetched and not
+ * committed are handed out again to the member that takes over. A fenced member
+ * is admitted again; with %MQBUS_FETCH_F_COMMIT the call fails once with ENOLINK then,
  * because it could not commit. Errors: EAGAIN, ETIMEDOUT, EINTR, EFAULT (nothing is
  * handed out then), EIDRM, ENOLINK, EBADFD.
  *
- * Threads may share a member. If one cannot be told what it was handed out (EFAULT, or
- * EMSGSIZE of read()), that is handed out again, and so is what another one was given behind
- * it of the same partition meanwhile, since a partition is handed out in order: rather twice
- * than never. Until then a commit of what was behind it fails with ERANGE.
+ * Threads may share a member. If a call cannot return its records (EFAULT, or EMSGSIZE
+ * of read()), they are handed out again, and so are later records of the same partition
+ * that another thread fetched meanwhile, since a partition is handed out in order: rather
+ * twice than never. Until then a commit of the later records fails with ERANGE.
  */
 struct mqbus_fetch {
 	__u32 flags;
@@ -939,9 +936,9 @@ struct mqbus_fetch {
 };
 
 /*
- * First commit all that this member has fetched, also what a call of another thread was
- * handed out and has not returned yet. That counts as settled, even if that call comes to
- * fail: threads that share a member name what they commit.
+ * First commit all records that this member has fetched, even those of another thread's
+ * call that has not returned yet. They count as settled even if that call
+ * fails, so threads that share a member should commit by offset.
  */
 #define MQBUS_FETCH_F_COMMIT	(1U << 0)
 #define __MQBUS_FETCH_F_ALL	MQBUS_FETCH_F_COMMIT
@@ -951,8 +948,8 @@ struct mqbus_fetch {
  * @partition: the partition
  * @error: out: 0, or why it failed (a positive errno)
  * @offset: the offset to be read next: that of the last record done, plus 1
- * @generation: of the range that the records came with: ESTALE or ENOLINK if the
- *	partition has changed hands since, even if it came back; 0: any
+ * @generation: that of the records' range: ESTALE or ENOLINK if the
+ *	partition has changed owners since, even if it came back; 0: any
  * @__reserved: must be 0
  */
 struct mqbus_commit_entry {
@@ -971,12 +968,12 @@ struct mqbus_commit_entry {
  * @entry_size: bytes of one element of @entries
  * @committed: out: entries that succeeded
  *
- * Each entry is done by itself, and its @error written. An offset below what
- * was committed or above what was fetched is ERANGE; a partition that is not
- * this member's ESTALE, or ENOLINK if it was taken away by force (without a @generation: if
- * it was from nobody else since), also when the member was let in again. The call fails with
- * the errno of the first failed entry if none succeeded. It stops where entries cannot be
- * read or written; @committed counts what was done.
+ * Each entry succeeds or fails by itself, and its @error is written. An offset below the
+ * committed or above the fetched one is ERANGE; a partition that is not this member's is
+ * ESTALE, or ENOLINK if the member lost it by fencing (without a @generation: if no other
+ * member lost it so since), even after it was admitted again. The call fails with
+ * the errno of the first failed entry if none succeeded. It stops at an entry that cannot be
+ * read or written; @committed counts those done.
  */
 struct mqbus_commit {
 	__u32 flags;
@@ -986,11 +983,11 @@ struct mqbus_commit {
 	__u32 committed;
 };
 
-/* Commit all that this member has fetched, as %MQBUS_FETCH_F_COMMIT; @nr_entries must be 0 */
+/* Commit all fetched records, as %MQBUS_FETCH_F_COMMIT; @nr_entries must be 0 */
 #define MQBUS_COMMIT_F_FETCHED	(1U << 0)
 /*
- * Then let go of the partitions that are to go to other members; what was fetched of them
- * and not committed they get again. With this alone @nr_entries may be 0.
+ * Then release the revoked partitions; their new owners get the records that were fetched
+ * and not committed again. With this alone @nr_entries may be 0.
  */
 #define MQBUS_COMMIT_F_RELEASE	(1U << 1)
 #define __MQBUS_COMMIT_F_ALL	(MQBUS_COMMIT_F_FETCHED | MQBUS_COMMIT_F_RELEASE)
@@ -1000,9 +997,9 @@ struct mqbus_commit {
  * @lease: number of the lease, for &struct mqbus_settle
  * @pos: position of the record in the mapping of @ring
  * @offset: its offset in @partition
- * @partition: where it was published
- * @ring: where it lies: @partition, or %MQBUS_RETRY if it failed before
- * @attempt: 1 for the first; only failures make it more
+ * @partition: the partition that it was published to
+ * @ring: the ring that holds it: @partition, or %MQBUS_RETRY if it failed before
+ * @attempt: 1 for the first; only failures increase it
  * @__reserved: 0
  *
  * The record stays where it is until the lease ends.
@@ -1018,12 +1015,12 @@ struct mqbus_leased {
 };
 
 /**
- * enum mqbus_settlement - what becomes of a leased record
+ * enum mqbus_settlement - how to settle a leased record
  * @MQBUS_ACK: done
- * @MQBUS_NACK: failed: try again, after @delay or the group's backoff
+ * @MQBUS_NACK: failed: retry after @delay or the group's backoff
  * @MQBUS_RELEASE: not tried: hand it out again, at once or after @delay
- * @MQBUS_REJECT: a dead letter, now
- * @MQBUS_EXTEND: not over yet: @delay from now, or the group's lease time
+ * @MQBUS_REJECT: make it a dead letter now
+ * @MQBUS_EXTEND: extend the lease to @delay, or the group's lease time, from now
  */
 enum mqbus_settlement {
 	MQBUS_ACK,
@@ -1037,13 +1034,12 @@ enum mqbus_settlement {
  * struct mqbus_settle - the settlement of one lease
  * @lease: its number
  * @what: an &enum mqbus_settlement
- * @error: in: must be 0; out: why it failed (a positive errno); left alone if it
- *	did not
- * @delay: ns; 0: as the group says; must be 0 for ACK and REJECT
+ * @error: in: must be 0; out: why it failed (a positive errno); not written on success
+ * @delay: ns; 0: the group's; must be 0 for ACK and REJECT
  *
- * Each is done by itself. Errors: ENOENT (no such lease was given), EPERM (another
- * member has it), EALREADY (settled already), ETIMEDOUT (it ran out, and nobody was
- * given the record since), ESTALE (it ended, and somebody was),
+ * Each succeeds or fails by itself. Errors: ENOENT (no such lease was given), EPERM
+ * (another member has it), EALREADY (settled already), ETIMEDOUT (it expired, and the
+ * record was not handed out since), ESTALE (it ended, and the record was handed out again),
  * EINVAL, ERANGE (@delay), EOPNOTSUPP (@what).
  */
 struct mqbus_settle {
@@ -1065,16 +1061,16 @@ struct mqbus_settle {
  *	records leased
  * @settled: out: settlements that succeeded
  * @timeout: ns to wait for a record
- * @time: ns of these leases; 0: as the group says
+ * @time: ns of these leases; 0: the group's lease time
  * @error: out: why no record was leased (a positive errno), or 0
  * @__reserved: must be 0
  *
- * Settles what is done, then hands out what comes next, as many as there are but at
- * least one. When something was to be settled the call succeeds, and @error tells
- * of what came after; else it fails with that errno: EAGAIN, ETIMEDOUT, EINTR, EIDRM,
- * EFAULT (what could not be told is handed out again, free of charge), E2BIG (an element
+ * Settles @settles, then leases the next records, as many as there are but at
+ * least one. With settlements the call succeeds, and @error is the result of
+ * leasing; without, it fails with that errno: EAGAIN, ETIMEDOUT, EINTR, EIDRM,
+ * EFAULT (leases that cannot be returned count as released), E2BIG (an element
  * of @settles; those before it are settled). It
- * fails too with the errno of the first settlement if none succeeded and @nr_leases
+ * also fails with the errno of the first settlement if none succeeded and @nr_leases
  * is 0. EBADFD: not a member of a queue group.
  */
 struct mqbus_lease {
@@ -1093,11 +1089,11 @@ struct mqbus_lease {
 };
 
 /*
- * First, after @settles, ack all that this member holds, also what a call of another thread
- * was handed out and has not returned yet, as %MQBUS_FETCH_F_COMMIT
+ * After @settles and before leasing, ack all records that this member holds, even those of
+ * another thread's call that has not returned yet, as %MQBUS_FETCH_F_COMMIT
  */
 #define MQBUS_LEASE_F_ACK	(1U << 0)
-/* First, after @settles, release all that this member holds */
+/* After @settles and before leasing, release all records that this member holds */
 #define MQBUS_LEASE_F_RELEASE	(1U << 1)
 #define __MQBUS_LEASE_F_ALL	(MQBUS_LEASE_F_ACK | MQBUS_LEASE_F_RELEASE)
 
@@ -1148,27 +1144,28 @@ struct mqbus_act {
  * @act_size: bytes of one element of @acts
  * @__reserved: must be 0
  * @timeout: ns to wait for space in topics of %MQBUS_FULL_BLOCK, for rates and for shares
- * @failed_act: out, also when the call fails: index of the act that was the reason
+ * @failed_act: out, also when the call fails: index of the act that failed
  * @failed_element: out, likewise: index of the element in it, or MQBUS_ANY
  * @duplicates: out: records that were not stored because they had been before
  * @__reserved2: must be 0
  *
- * All acts happen or none, for everybody: no reader ever sees a record of it without all
- * the others being there, nor is a record settled whose results are not published; also
- * if the caller is killed at any moment. On any endpoint, in any order of topics. While it
- * waits for space it holds nothing; it waits for its own settlements too if they are of
- * the topic that it publishes to, so leave room there. Of topics of %MQBUS_FULL_EVICT
- * records go when nothing stands in its way any more. (If they have to go for more than
- * 64 KiB, they are gone also if just then a lease ends or another call takes a rate.)
+ * All acts happen or none, for every reader, even if the caller is killed at any moment:
+ * each record of the transaction becomes visible together with all others, and its inputs
+ * are settled only if its results are published. The call works on any endpoint, with
+ * topics in any order. While it waits for space it holds nothing. Space that its own
+ * settlements would free does not count, so leave room in a topic that it both reads and
+ * publishes to. On topics of %MQBUS_FULL_EVICT records are evicted only once nothing else
+ * can fail. (Evictions for more than 64 KiB stay even if a lease ends or another call uses
+ * up a rate just then.)
  *
  * An endpoint may be named once (EINVAL), with all its elements in one act, and so may a
  * lease (EALREADY) and a partition to commit (ERANGE). Together at most
  * %MQBUS_TRANSACT_MAX elements (ERANGE), records for %MQBUS_TRANSACT_PARTITIONS
  * partitions, of %MQBUS_TRANSACT_BYTES, and in each partition of half its ring
  * (EMSGSIZE). Errors: those of %MQBUS_IOC_PUBLISH, of the entries of
- * %MQBUS_IOC_COMMIT and of &struct mqbus_settle, for the first element that stands in the
- * way; EBADF, EBADFD (@fd is not what @kind needs), ERANGE, E2BIG, EFAULT (a bad @places
- * too).
+ * %MQBUS_IOC_COMMIT and of &struct mqbus_settle, for the first element that
+ * fails; EBADF, EBADFD (@fd is not what @kind needs), ERANGE, E2BIG, EFAULT (also for a
+ * bad @places).
  */
 struct mqbus_transact {
 	__u32 flags;
@@ -1186,7 +1183,7 @@ struct mqbus_transact {
 /**
  * struct mqbus_wait - ioctl(MQBUS_IOC_WAIT)
  * @flags: must be 0
- * @count: number of elements at @places, at most %MQBUS_BATCH_MAX; 0: all that is
+ * @count: number of elements at @places, at most %MQBUS_BATCH_MAX; 0: all records
  *	published when the call begins; @places and @place_size must be 0 then
  * @places: address of &struct mqbus_place elements
  * @place_size: bytes of one element of @places
@@ -1196,9 +1193,9 @@ struct mqbus_transact {
  * @group: the group's name; needs r on it
  *
  * Waits until the group has settled all records up to these places in their partitions:
- * committed, acked, or given up; a record that waits for another attempt is not settled,
- * one that is settled as it is handed out is when its space is free. Places of duplicates
- * (MQBUS_ANY) are settled as far as anybody can tell. If the group is a durable archive or
+ * committed, acked, or given up. A record that waits for another attempt is not settled; a
+ * record of an at-most-once group is settled when its space is free. Places of duplicates
+ * (MQBUS_ANY) count as settled. If the group is a durable archive or
  * a bridge, this is Kafka's acks=all.
  * Errors: EAGAIN, ETIMEDOUT, EINTR, ENOENT, EACCES, EIDRM, ECHRNG, ERANGE (@count, or
  * an offset that is not published yet), EFAULT.
@@ -1220,7 +1217,7 @@ struct mqbus_wait {
  * @partition: in: a partition, or, of a member of a queue group, %MQBUS_RETRY
  * @map_offset: out: offset to mmap() the partition at
  * @map_len: out: length to mmap(), exactly
- * @data_offset: out: byte of the mapping at which the ring's data begin;
+ * @data_offset: out: byte of the mapping at which the ring's data begins;
  *	&struct mqbus_ring_page is at byte 0
  * @size: out: bytes of the ring; it is mapped twice in a row
  * @partitions: out: number of partitions of the topic
@@ -1246,26 +1243,26 @@ struct mqbus_geometry {
 /*
  * write() and writev() publish one record with that value, without a key;
  * read() takes the next record's value and commits (in a queue group: acks) the
- * one that the previous read() took; if that was taken away by force, it fails with
- * ENOLINK once and takes nothing; so it does in a queue group with ETIMEDOUT or ESTALE if
- * the lease had ended, as a settlement would, unless records are settled as they are handed
- * out. Both wait without limit unless O_NONBLOCK is
+ * record of the previous read(). If the member was fenced meanwhile, it fails once with
+ * ENOLINK and takes nothing; in a queue group it fails likewise with ETIMEDOUT or ESTALE,
+ * as a settlement would, if the lease has ended and the group is not at-most-once.
+ * Both wait without limit unless O_NONBLOCK is
  * set. A write() of 0 bytes stores an empty record.
  *
  * poll(): a producer is writable unless its last call met a full partition
- * that still has no room for that record, or where others' turn comes first, or a rate or
- * a share that still does not let it go; EPOLLERR: it was fenced. A call that stores
- * something makes it writable, whatever another one met before. With EPOLLET it is told
- * once after each refusal. A member is readable when it has
- * something to fetch. EPOLLPRI: a partition is wanted back from a member of a stream
- * group, until it was told by a range or let go, or it was fenced. A deleted topic or
- * group, and a member whose id joined again, is EPOLLHUP. A record wakes the member whose
- * partition it is, and of each queue group one of those that wait in a call; with
- * EPOLLEXCLUSIVE one of those that wait for the same member, or in the same queue group.
+ * that still has no room for that record, or where other producers' turns come first, or
+ * a rate or a share that is still used up; EPOLLERR: it was fenced. A call that stores
+ * a record makes it writable, whatever an earlier call met. With EPOLLET there is one
+ * event after each refusal. A member is readable when it has records to fetch. EPOLLPRI:
+ * a partition of a member of a stream group is revoked, until a fetch has reported it, the
+ * member has released it, or was fenced. A deleted topic or group, and a member whose id
+ * joined again, is EPOLLHUP. A record wakes the owner of its partition, and in each queue
+ * group one member that waits in a call; with EPOLLEXCLUSIVE one of those that wait for
+ * the same member, or in the same queue group.
  * Bind an endpoint before it is added to an epoll set: an unbound one is EPOLLERR and
- * nothing wakes it.
+ * is never woken.
  *
- * Creating, deleting, seeking and setting go by name and work on any endpoint.
+ * The calls that create, delete, seek and set take names and work on any endpoint.
  */
 
 #define MQBUS_IOC_MAGIC		0xE9

@@ -15,10 +15,10 @@
  *   group.
  * @MQBUS_MEMBER_STATE_STANDBY: There are not enough partitions for all
  *   members.
- * @MQBUS_MEMBER_STATE_FENCED: It did not let go in time, and gets nothing
- *   until it fetches again.
- * @MQBUS_MEMBER_STATE_AWAY: It has gone, and its partitions are kept for it
- *   for a time.
+ * @MQBUS_MEMBER_STATE_FENCED: It did not release a partition in time, and gets
+ *   nothing until it fetches again.
+ * @MQBUS_MEMBER_STATE_AWAY: It has left, and its partitions are kept for it
+ *   for the grace time.
  */
 enum mqbus_member_state {
 	MQBUS_MEMBER_STATE_ACTIVE,

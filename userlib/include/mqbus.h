@@ -2,14 +2,14 @@
 /**
  * DOC: libmqbus
  *
- * A thin layer over /dev/mqbus: no threads, no hidden state, no allocation on
- * the way of a record. Every function that can fail returns a negative errno;
- * what each errno means is written in <linux/mqbus.h>. Handles are opaque, may
- * move between threads, and are not to be used by two threads at once unless a
- * function says so.
+ * A thin layer over /dev/mqbus: no threads, no hidden state, no allocation to
+ * publish or read a record. Every function that can fail returns a negative errno;
+ * <linux/mqbus.h> says what each errno means. Handles are opaque, may
+ * move between threads, and must not be used by two threads at once unless a
+ * function allows it.
  *
  * Durations are nanoseconds; a negative timeout waits without limit, 0 does not
- * wait. Strings that go in stay the caller's; nothing is kept of them.
+ * wait. The caller keeps ownership of strings; the library does not store them.
  *
  * One errno comes from the library alone: -ENODEV, there is no /dev/mqbus (the
  * module is not loaded). So -ENOENT always means the topic or the group.
@@ -36,7 +36,7 @@ struct mqbus_worker;
 /* ---- names: topics and groups ---- */
 
 /**
- * struct mqbus_topic_config - what a topic is made of
+ * struct mqbus_topic_config - attributes of a topic
  * @size: bytes of each partition's ring, a power of two
  * @retention: ns that records are kept although there is space; 0: no limit
  * @partitions: number of partitions; 0: one for each CPU, without order
@@ -52,7 +52,7 @@ struct mqbus_worker;
  * @user_rate_bytes: as @rate_bytes, of the producers of one uid
  * @burst: ns for which a rate may be saved up; 0: one second
  * @share: percent of a partition that records of one uid may take; 0: no limit
- * @over: an &enum mqbus_over: what happens over a rate or a share
+ * @over: an &enum mqbus_over
  */
 struct mqbus_topic_config {
 	uint64_t size;
@@ -87,7 +87,7 @@ struct mqbus_topic_config {
 int mqbus_info(struct mqbus_info *info);
 
 int mqbus_topic_create(const char *topic, const struct mqbus_topic_config *config);
-/* Change what @fields (bits of MQBUS_TOPIC_SET_*) say of a topic that is there. */
+/* Change the attributes in @fields (bits of MQBUS_TOPIC_SET_*) of an existing topic. */
 int mqbus_topic_set(const char *topic, uint32_t fields,
 		    const struct mqbus_topic_config *config);
 int mqbus_topic_delete(const char *topic);
@@ -109,32 +109,32 @@ int mqbus_stream_create(const char *topic, const char *group,
 int mqbus_queue_create(const char *topic, const char *group,
 		       enum mqbus_whence whence, uint64_t value, uint32_t mode,
 		       const struct mqbus_queue_options *queue);
-/* Change what @fields (bits of MQBUS_GROUP_SET_*) say of a queue group. */
+/* Change the options in @fields (bits of MQBUS_GROUP_SET_*) of a queue group. */
 int mqbus_queue_set(const char *topic, const char *group, uint32_t fields,
 		    const struct mqbus_queue_options *queue);
-/* The same of a stream group. */
+/* The same for a stream group. */
 int mqbus_stream_set(const char *topic, const char *group, uint32_t fields,
 		     const struct mqbus_stream_options *stream);
 /*
- * A group that is paused hands out nothing; its members wait as if there were no
+ * A paused group hands out nothing; its members wait as if there were no
  * records, but settle and commit as always.
  */
 int mqbus_group_pause(const char *topic, const char *group, int paused);
-/* Records of lag above which an event tells; 0: none. */
+/* Records of lag above which there is an event; 0: none. */
 int mqbus_group_lag_threshold(const char *topic, const char *group, uint64_t records);
-/* @force: also when it has members, who then get -EIDRM. */
+/* @force: even if it has members, which then get -EIDRM. */
 int mqbus_group_delete(const char *topic, const char *group, int force);
 /*
  * Move @partition (MQBUS_ANY: all) of a group. @flags: MQBUS_GROUP_SEEK_F_DRY_RUN only
- * tells, MQBUS_GROUP_SEEK_F_FORCE moves it also when it has members, which are fenced.
+ * reports, MQBUS_GROUP_SEEK_F_FORCE moves it even if it has members, which are fenced.
  * @value: offset, time, or the signed number of a MQBUS_WHENCE_SHIFT. Fills up to @n of
- * @results (may be NULL if @n is 0) and returns the number of partitions concerned.
+ * @results (may be NULL if @n is 0) and returns the number of partitions affected.
  */
 int mqbus_group_seek(const char *topic, const char *group, uint32_t partition,
 		     enum mqbus_whence whence, uint64_t value, uint32_t flags,
 		     struct mqbus_seek_result *results, unsigned int n);
 /*
- * Wait until @group has settled what was stored at @places; @n = 0: all that is
+ * Wait until @group has settled the records at @places; @n = 0: all records
  * published when the call begins.
  */
 int mqbus_wait(const char *topic, const char *group, const struct mqbus_place *places,
@@ -142,22 +142,22 @@ int mqbus_wait(const char *topic, const char *group, const struct mqbus_place *p
 
 /* ---- producers ---- */
 
-/* Open @topic for publishing. On success *@out is to be closed by the caller. */
+/* Open @topic for publishing. On success the caller must close *@out. */
 int mqbus_producer_open(struct mqbus_producer **out, const char *topic);
 /*
- * The same under a name that goes on when the producer is gone. Whoever had it is
- * fenced (-ENOLINK) and stores nothing any more, so what was stored up to now is final.
+ * The same under a name that outlives the producer. An earlier producer of that name
+ * is fenced (-ENOLINK) and stores nothing any more, so mqbus_producer_last_seq() is final.
  */
 int mqbus_producer_open_named(struct mqbus_producer **out, const char *topic,
 			      const char *name);
 void mqbus_producer_close(struct mqbus_producer *p);
-/* The file descriptor, for poll() (POLLOUT) and write(); it stays the handle's. */
+/* The file descriptor, for poll() (POLLOUT) and write(); the handle owns it. */
 int mqbus_producer_fd(const struct mqbus_producer *p);
 /* The id that this producer's records carry. */
 uint64_t mqbus_producer_id(const struct mqbus_producer *p);
-/* When it was opened: the sequence number of the last record under its name; 0: none. */
+/* The sequence number of the last record under its name when it was opened; 0: none. */
 uint64_t mqbus_producer_last_seq(const struct mqbus_producer *p);
-/* How often its name had been opened then, this time included; 0 without a name. */
+/* How often its name had been opened by then, this time included; 0 without a name. */
 uint32_t mqbus_producer_epoch(const struct mqbus_producer *p);
 /* Partitions and limits of the topic. */
 const struct mqbus_geometry *mqbus_producer_geometry(const struct mqbus_producer *p);
@@ -179,17 +179,17 @@ static inline struct mqbus_msg mqbus_msg_make(const void *key, uint16_t key_len,
 
 /*
  * Publish @count records in order. Returns how many were stored, from the first
- * on; less than @count if something stopped it then, and *@error (may be NULL)
- * is that negative errno or 0. If nothing was stored, returns the negative
- * errno. @places (may be NULL) gets the place of each record stored.
- * May be called by several threads on one handle.
+ * on; if fewer than @count, *@error (may be NULL) is the negative errno of the
+ * next one, else 0. If none was stored, returns the negative errno.
+ * @places (may be NULL) gets the place of each record stored.
+ * Several threads may call this on one handle.
  */
 int mqbus_producer_publish(struct mqbus_producer *p, const struct mqbus_msg *msgs,
 			   unsigned int count, struct mqbus_place *places,
 			   int64_t timeout_ns, int *error);
 /*
- * The same, of a named producer whose records have the numbers from @seq on. What has
- * a number that was stored before counts as stored and in *@duplicates (may be NULL),
+ * The same for a named producer, with sequence numbers from @seq on. A record whose
+ * number was stored before counts as stored and in *@duplicates (may be NULL),
  * and its place has the partition MQBUS_ANY. -EPROTO: @seq leaves a gap.
  */
 int mqbus_producer_publish_seq(struct mqbus_producer *p, const struct mqbus_msg *msgs,
@@ -199,39 +199,39 @@ int mqbus_producer_publish_seq(struct mqbus_producer *p, const struct mqbus_msg 
 
 /* ---- consumers ---- */
 
-/* Join @group of @topic. On success *@out is to be closed by the caller. */
+/* Join @group of @topic. On success the caller must close *@out. */
 int mqbus_consumer_open(struct mqbus_consumer **out, const char *topic,
 			const char *group);
 /*
- * The same under an id that is this member's own in the group: when it has gone, its
- * partitions are kept for it for the group's grace time. A member that had the id is
+ * The same under an id that is unique in the group: after the member leaves, its
+ * partitions are kept for it for the group's grace time. A live member with that id is
  * fenced: its calls fail with -ENOLINK.
  */
 int mqbus_consumer_open_as(struct mqbus_consumer **out, const char *topic,
 			   const char *group, const char *member);
-/* Leaves the group. What was not committed is read again by its next member. */
+/* Leaves the group. Records that were not committed are read again by another member. */
 void mqbus_consumer_close(struct mqbus_consumer *c);
 /*
- * The file descriptor, for poll() (POLLIN; POLLPRI: a partition is wanted back); it
- * stays the handle's.
+ * The file descriptor, for poll() (POLLIN; POLLPRI: a partition is revoked); the handle
+ * owns it.
  */
 int mqbus_consumer_fd(const struct mqbus_consumer *c);
 /* Partitions and limits of the topic. */
 const struct mqbus_geometry *mqbus_consumer_geometry(const struct mqbus_consumer *c);
 
-/* First commit everything that earlier fetches handed out. */
+/* First commit all records of earlier fetches. */
 #define MQBUS_CONSUMER_COMMIT	1U
 
 /*
  * Wait for records and take them all, in place: returns the number of ranges
- * (at least 1); mqbus_consumer_next() walks them. What an earlier fetch
- * returned and mqbus_consumer_next() has not reached is passed over, unless
- * this fetch fails and did not have to commit. A range may be empty, with
- * MQBUS_RANGE_F_REVOKED: that partition goes to another member once everything that was
- * fetched of it is committed, or at mqbus_consumer_release(). -ENOLINK, if it had to
- * commit: it could not, for this member was fenced; the next fetch lets it in again.
- * After an error other than these, -EAGAIN, -ETIMEDOUT and -EINTR the handle is of no
- * more use but to commit.
+ * (at least 1); mqbus_consumer_next() walks them. Records of an earlier fetch that
+ * mqbus_consumer_next() has not reached are skipped, unless
+ * this fetch fails without MQBUS_CONSUMER_COMMIT. A range may be empty, with
+ * MQBUS_RANGE_F_REVOKED: that partition moves to another member once all records
+ * fetched of it are committed, or at mqbus_consumer_release(). -ENOLINK with
+ * MQBUS_CONSUMER_COMMIT: the member was fenced and could not commit; the next fetch admits
+ * it again. After an error other than this, -EAGAIN, -ETIMEDOUT and -EINTR the handle can
+ * only commit.
  */
 int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 			 int64_t timeout_ns);
@@ -239,11 +239,11 @@ int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 const struct mqbus_range *mqbus_consumer_ranges(const struct mqbus_consumer *c,
 						unsigned int *n);
 /**
- * struct mqbus_consumer_cursor - how each &struct mqbus_consumer begins
+ * struct mqbus_consumer_cursor - the first member of each &struct mqbus_consumer
  * @next: the next record, if below @end
  * @end: behind the last record that can be reached without a call
- * @head: the ring's head: what is below it may have been overwritten
- * @origin: what an address is above its position
+ * @head: the ring's head: records below it may have been overwritten
+ * @origin: address minus position
  * @partition: of these records
  *
  * Only for mqbus_consumer_next(), so that it can be inlined.
@@ -256,7 +256,7 @@ struct mqbus_consumer_cursor {
 	uint32_t partition;
 };
 
-/* Whether what was read of the record at @cursor->next was not its own any more. */
+/* Whether the record at @cursor->next may have been overwritten while it was read. */
 static inline int mqbus_consumer_passed(const struct mqbus_consumer_cursor *cursor)
 {
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -269,11 +269,11 @@ const struct mqbus_record *mqbus_consumer_next_call(struct mqbus_consumer *c,
 						    uint32_t *partition);
 
 /*
- * The next record of the last fetch, or NULL at its end. The record lies in the
- * topic's memory and stays as it is until it is committed, or until this member is
- * fenced because it took longer than the group's rebalance timeout; nothing is copied.
- * Records that were overwritten then are passed over. On a topic that evicts it is a
- * checked copy, good until the next call.
+ * The next record of the last fetch, or NULL at its end, without a copy. The record stays
+ * unchanged in the topic's memory until it is committed, or until this member is
+ * fenced because it took longer than the group's rebalance timeout.
+ * Records overwritten after that are skipped. On a topic that evicts the record is a
+ * checked copy, valid until the next call.
  * *@partition (may be NULL) gets its partition.
  */
 static inline const struct mqbus_record *
@@ -298,54 +298,54 @@ mqbus_consumer_next(struct mqbus_consumer *c, uint32_t *partition)
 uint64_t mqbus_consumer_lost(const struct mqbus_consumer *c);
 /*
  * Commit every record that mqbus_consumer_next() has returned; without a system
- * call if there is nothing new. -ESTALE: a partition is not this member's any
- * more; -ENOLINK: it was taken away, as this member did not let go of it in time.
- * What could be committed in the others is, and mqbus_consumer_next() goes on there.
+ * call if there is none. -ESTALE: a partition is not this member's any
+ * more; -ENOLINK: this member was fenced because it did not release it in time.
+ * The other partitions are committed, and mqbus_consumer_next() continues there.
  */
 int mqbus_consumer_commit(struct mqbus_consumer *c);
 /*
- * The same, then let go of the partitions that are wanted back (POLLPRI): what was
- * fetched of them and not returned by mqbus_consumer_next() goes to their new owners.
+ * The same, then release the revoked partitions (POLLPRI): their new owners get the
+ * records that mqbus_consumer_next() has not returned.
  */
 int mqbus_consumer_release(struct mqbus_consumer *c);
 /*
- * Commit one partition up to, not including, @offset. For callers that settle
- * records by their own book: use this or mqbus_consumer_commit(), not both.
+ * Commit one partition up to, not including, @offset. For callers that track
+ * their own progress: use this or mqbus_consumer_commit(), not both.
  */
 int mqbus_consumer_commit_to(struct mqbus_consumer *c, uint32_t partition,
 			     uint64_t offset);
 /*
- * What mqbus_consumer_commit() would commit, for a transaction: *@n elements (0: there is
- * nothing new), good until the next call.
+ * The entries that mqbus_consumer_commit() would commit, for a transaction: *@n elements
+ * (0: none), valid until the next call.
  */
 const struct mqbus_commit_entry *mqbus_consumer_progress(struct mqbus_consumer *c,
 							 unsigned int *n);
-/* Forget that: a transaction has committed it, or it cannot be committed any more. */
+/* Forget these: a transaction has committed them, or they cannot be committed any more. */
 void mqbus_consumer_committed(struct mqbus_consumer *c);
 
 /* ---- workers: members of queue groups ---- */
 
-/* Join queue group @group of @topic. On success *@out is to be closed by the caller. */
+/* Join queue group @group of @topic. On success the caller must close *@out. */
 int mqbus_worker_open(struct mqbus_worker **out, const char *topic, const char *group);
-/* Releases what the worker still holds, which does not count as a failure, and leaves. */
+/* Releases the records that the worker still holds, without counting a failure, and leaves. */
 void mqbus_worker_close(struct mqbus_worker *w);
-/* The file descriptor, for poll() (POLLIN: there is something to lease); it stays the handle's. */
+/* The file descriptor, for poll() (POLLIN: there are records to lease); the handle owns it. */
 int mqbus_worker_fd(const struct mqbus_worker *w);
 /* Partitions and limits of the topic. */
 const struct mqbus_geometry *mqbus_worker_geometry(const struct mqbus_worker *w);
 
-/* For mqbus_worker_turn(): ack, or release, all that is still held after @settles. */
+/* For mqbus_worker_turn(): ack, or release, all records still held after @settles. */
 #define MQBUS_WORKER_ACK	1U
 #define MQBUS_WORKER_RELEASE	2U
 
 /*
- * Settle what is done and lease what comes next, in one call. Returns the number of
- * records leased into @leases (room for @n); 0 only if @n is 0, or if something was
- * to be settled and nothing was leased: *@error (may be NULL) is then why (-EAGAIN,
+ * Settle records and lease the next ones, in one call. Returns the number of
+ * records leased into @leases (room for @n); 0 only if @n is 0, or if there were
+ * settlements and no record was leased: *@error (may be NULL) is then why (-EAGAIN,
  * -ETIMEDOUT, -EINTR, -EIDRM, ...), else 0. A settlement that fails has its @error
  * set to a positive errno and does not stop the others; set it to 0 before each
- * call. @time_ns: how long these leases last; 0: as the group says.
- * Several threads may call this on one handle, each with arrays of its own.
+ * call. @time_ns: duration of these leases; 0: the group's lease time.
+ * Several threads may call this on one handle, each with its own arrays.
  */
 int mqbus_worker_turn(struct mqbus_worker *w, unsigned int flags,
 		      struct mqbus_settle *settles, unsigned int nr_settles,
@@ -361,8 +361,8 @@ int mqbus_worker_settle(struct mqbus_worker *w, struct mqbus_settle *settles,
 int mqbus_worker_settle_one(struct mqbus_worker *w, const struct mqbus_leased *lease,
 			    enum mqbus_settlement what, uint64_t delay_ns);
 /*
- * The record of a lease that this worker holds, in the topic's memory; it stays as
- * it is until the lease ends. NULL if its memory cannot be mapped (errno says why).
+ * The record of a lease that this worker holds, in the topic's memory, unchanged
+ * until the lease ends. NULL if its memory cannot be mapped (errno says why).
  */
 const struct mqbus_record *mqbus_worker_record(struct mqbus_worker *w,
 					       const struct mqbus_leased *lease);
@@ -370,9 +370,9 @@ const struct mqbus_record *mqbus_worker_record(struct mqbus_worker *w,
 /* ---- transactions ---- */
 
 /*
- * All of @acts, or nothing. Returns 0 or a negative errno; @result (may be NULL) then
- * tells by @failed_act and @failed_element what stood in the way, else @duplicates.
- * Several threads may do this with one handle, but not with one consumer.
+ * Do all of @acts, or none. Returns 0 or a negative errno; @result (may be NULL) then has
+ * the failed act and element in @failed_act and @failed_element, else @duplicates.
+ * Several threads may use one handle in this, but not one consumer.
  */
 int mqbus_transact(const struct mqbus_act *acts, unsigned int n, int64_t timeout_ns,
 		   struct mqbus_transact *result);
@@ -392,7 +392,7 @@ static inline struct mqbus_act mqbus_act_make(int fd, enum mqbus_act_kind kind,
 	return act;
 }
 
-/* Publish @count records; what else an act can have (@places, @seq) may be set after. */
+/* Publish @count records; the caller may set @places, @place_size and @seq afterwards. */
 static inline struct mqbus_act mqbus_act_publish(const struct mqbus_producer *p,
 						 const struct mqbus_msg *msgs,
 						 unsigned int count)
@@ -410,7 +410,7 @@ static inline struct mqbus_act mqbus_act_settle(const struct mqbus_worker *w,
 			      sizeof(*settles));
 }
 
-/* Commit @count entries: those of mqbus_consumer_progress(), or by a book of one's own. */
+/* Commit @count entries: those of mqbus_consumer_progress(), or the caller's own. */
 static inline struct mqbus_act mqbus_act_commit(const struct mqbus_consumer *c,
 						const struct mqbus_commit_entry *entries,
 						unsigned int count)

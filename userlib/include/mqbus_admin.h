@@ -2,13 +2,13 @@
 /**
  * DOC: libmqbus-admin
  *
- * What there is and what happens, as the kernel tells over generic netlink: lists of
- * topics, groups and members, and events. A library of its own, for it needs libnl,
- * and libmqbus needs nothing. The fields are what mqbus_netlink.h calls the attributes.
+ * Lists of topics, groups and members, and events, over generic netlink. A separate
+ * library because it needs libnl; libmqbus needs only libc. The fields are the
+ * attributes of mqbus_netlink.h.
  *
  * Each function that can fail returns a negative errno: -ENODEV, the module is not
- * loaded; -ENOENT, there is no such topic; -ENOMEM; -EIO and -EPROTO, the answer was
- * not understood. What came or went while it was listed may be missing; what stayed is there.
+ * loaded; -ENOENT, there is no such topic; -ENOMEM; -EIO and -EPROTO, the reply is
+ * not understood. A list may miss objects created or deleted meanwhile, but no others.
  */
 #ifndef MQBUS_ADMIN_H
 #define MQBUS_ADMIN_H
@@ -25,7 +25,7 @@ extern "C" {
 /* The library is built with hidden visibility; this is what it exports */
 #pragma GCC visibility push(default)
 
-/* A topic; totals are from when it was made, over all partitions */
+/* A topic; totals are since its creation, over all partitions */
 struct mqbus_admin_topic {
 	char name[MQBUS_NAME_SIZE];
 	__u32 uid;			/* owner, in the reader's user namespace */
@@ -52,9 +52,9 @@ struct mqbus_admin_topic {
 	__u32 share;			/* percent of a partition for one uid; 0 is no limit */
 	__u32 over;			/* an enum mqbus_over */
 	__u64 published_bytes;
-	__u64 evicted;			/* records that went and some group had not settled */
+	__u64 evicted;			/* records dropped before all groups had settled them */
 	__u64 rejected;			/* records refused because it was full */
-	__u64 over_limit;		/* because of a rate or a share */
+	__u64 over_limit;		/* records refused because of a rate or a share */
 	__u32 blocked;			/* producers that wait now */
 	__u64 blocked_time;		/* ns that producers have waited, all together */
 	__u64 waits_full;		/* waits for room */
@@ -67,7 +67,7 @@ struct mqbus_admin_partition {
 	char topic[MQBUS_NAME_SIZE];
 	__u32 index;
 	__u64 head_offset;		/* of the oldest record kept */
-	__u64 next_offset;		/* that the next record gets */
+	__u64 next_offset;		/* of the next record */
 	__u64 used;			/* bytes of records kept */
 	__u64 published_bytes;
 	__u64 evicted;
@@ -86,26 +86,26 @@ struct mqbus_admin_queue {
 	__u32 backoff_factor;		/* in hundredths */
 	__u32 backoff_jitter;		/* percent */
 	__u64 retry_size;		/* bytes of the retry ring */
-	char dlq[MQBUS_NAME_SIZE];	/* topic of dead letters, or "" */
+	char dlq[MQBUS_NAME_SIZE];	/* topic for dead letters, or "" */
 	__u64 charged;			/* bytes */
 	__u32 inflight;			/* handed out, or returned and not in the retry ring */
-	__u32 leased;			/* that members hold now */
+	__u32 leased;			/* records that members hold now */
 	__u32 held;			/* held back for their key */
 	__u32 retrying;			/* in the retry ring, those handed out from it included */
 	__u64 retry_used;		/* bytes of it that cannot be reused yet */
-	__u32 dlq_blocked;		/* dead letters that found no room and wait */
-	__u64 delivered;		/* records handed out, each time counted */
-	__u64 redelivered;		/* of these, those that had been before */
+	__u32 dlq_blocked;		/* dead letters that wait for room */
+	__u64 delivered;		/* deliveries, repeated ones included */
+	__u64 redelivered;		/* deliveries of records handed out before */
 	__u64 acked;
 	__u64 nacked;
 	__u64 released;
 	__u64 rejected;
 	__u64 extended;
-	__u64 expired;			/* leases that ran out */
+	__u64 expired;			/* leases that expired */
 	__u64 died;			/* leases that ended with their member */
-	__u32 deaths;			/* members that went while they held leases */
+	__u32 deaths;			/* members that left while they held leases */
 	__u64 dead_lettered;
-	__u64 discarded;		/* given up without one, at most once, or by a seek */
+	__u64 discarded;		/* given up without @dlq, at most once, or by a seek */
 	__u64 oldest_inflight;		/* ns since the first in flight was handed out, or 0 */
 	__u64 dlq_producer;		/* id of the group as the producer of its dead letters */
 };
@@ -122,19 +122,19 @@ struct mqbus_admin_group {
 	__u32 partition;
 	__u64 committed;		/* offset that is read next after a failure */
 	__u64 fetched;			/* offset that is handed out next */
-	__u64 next_offset;		/* that the next record of the partition gets */
+	__u64 next_offset;		/* offset of the partition's next record */
 	__u64 lag;			/* records published and not settled */
 	__u64 lost;			/* records evicted before the group fetched them */
 	__u32 owner_pid;		/* of the member that reads it, or 0 */
 	char owner_comm[32];
 	__u32 paused;			/* the group hands out nothing */
-	__u32 revoking;			/* the member is to let go of the partition */
+	__u32 revoking;			/* the partition is being revoked from the member */
 	__u64 rebalance_timeout;	/* ns; MQBUS_WAIT_FOREVER is no limit */
 	__u64 grace;			/* ns */
 	__u64 lag_time;			/* ns since the oldest record of the lag was stored */
-	__u64 delivered;		/* of a stream group; see the queue for the others */
+	__u64 delivered;		/* of a stream group; for a queue group see @queue */
 	__u64 redelivered;
-	__u64 lag_threshold;		/* of all partitions, above it there is an event; 0: none */
+	__u64 lag_threshold;		/* of all partitions; a lag above raises an event; 0: none */
 	struct mqbus_admin_queue queue;	/* zero for a stream group */
 };
 
@@ -142,22 +142,22 @@ struct mqbus_admin_group {
 struct mqbus_admin_member {
 	char topic[MQBUS_NAME_SIZE];
 	char group[MQBUS_NAME_SIZE];
-	char id[MQBUS_NAME_SIZE];	/* what it joined as, or "" */
+	char id[MQBUS_NAME_SIZE];	/* that it joined with, or "" */
 	__u32 state;			/* an enum mqbus_member_state */
 	__u32 pid;			/* 0: away, or in a pid namespace that cannot be seen */
 	char comm[32];
 	__u32 uid;
-	__u32 partitions;		/* that it has, of a stream group */
-	__u32 revoking;			/* of these, those that it is to let go of */
+	__u32 partitions;		/* that it owns, of a stream group */
+	__u32 revoking;			/* partitions being revoked from it */
 	__u32 leases;			/* of a queue group */
 	__u32 credit;			/* leases that it may have; MQBUS_ANY is no limit */
-	__u8 assigned[MQBUS_PARTITIONS_MAX / 8]; /* a bit for each partition that it has */
+	__u8 assigned[MQBUS_PARTITIONS_MAX / 8]; /* a bit for each partition that it owns */
 };
 
-/* Something that happened; what there is of it depends on its kind */
+/* An event; its fields depend on its kind */
 struct mqbus_admin_event {
 	__u32 kind;			/* an enum mqbus_event_kind */
-	__u32 has;			/* bits 1 << MQBUS_A_EVENT_* of what there is */
+	__u32 has;			/* bits 1 << MQBUS_A_EVENT_* of the fields that are set */
 	__u64 time;			/* ns of CLOCK_REALTIME */
 	char topic[MQBUS_NAME_SIZE];
 	char group[MQBUS_NAME_SIZE];
@@ -167,15 +167,15 @@ struct mqbus_admin_event {
 	__u32 uid;
 	__u32 partition;
 	__u64 offset;			/* of a dead letter, where it was published */
-	__u64 count;			/* records lost, partitions moved, what a member held */
-	char reason[32];		/* of a dead letter, or why a producer waits */
+	__u64 count;			/* records lost, partitions moved, records a member held */
+	char reason[32];		/* of a dead letter or of a producer's wait */
 	__u32 generation;
 	__u64 lag;
 	__u64 limit;
-	__u64 blocked_time;		/* ns that the producer has waited up to now */
+	__u64 blocked_time;		/* ns that the producer has waited so far */
 };
 
-/* ---- lists: of what the caller may read, in arrays that it frees ---- */
+/* ---- lists: objects that the caller may read, in arrays that it frees ---- */
 
 /* One topic. */
 int mqbus_admin_topic_get(const char *name, struct mqbus_admin_topic *topic);
@@ -194,15 +194,15 @@ int mqbus_admin_member_list(const char *topic, const char *group, struct mqbus_a
 
 struct mqbus_admin_listener;
 
-/* Begin to get events, with @buffer bytes of room for them; 0 or a negative errno. */
+/* Start to receive events, with @buffer bytes of room for them; 0 or a negative errno. */
 int mqbus_admin_listener_open(struct mqbus_admin_listener **out, int buffer);
 void mqbus_admin_listener_close(struct mqbus_admin_listener *l);
-/* Can be read when something came. */
+/* The file descriptor, for poll() (POLLIN: there are events). */
 int mqbus_admin_listener_fd(const struct mqbus_admin_listener *l);
 /*
- * Take the next event that has come: 1, or 0 if there is none now. -ENOBUFS: events
- * were lost, and it goes on with the next; *@lost is how many, or 0: unknown.
- * -ENODEV: the module went away.
+ * Take the next event: 1, or 0 if there is none now. -ENOBUFS: events were lost, and the
+ * next call continues behind them; *@lost is how many, or 0: unknown.
+ * -ENODEV: the module was unloaded.
  */
 int mqbus_admin_listener_next(struct mqbus_admin_listener *l, struct mqbus_admin_event *event,
 			      __u64 *lost);
