@@ -100,32 +100,4 @@ TEST_F(claim, rate_beside_a_full_partition)
 	EXPECT_TRUE(writable(self->fd, MQ_LONG));
 }
 
-/*
- * A rate that lets go before the wait begins: what is waited for then is not that one ring
- * has room for all the records, which it never has.
- */
-TEST_F(claim, rate_that_lets_go_at_once)
-{
-	unsigned int seed = 1;
-	__u64 until = 0;
-	pid_t pid;
-	int i;
-
-	open_topic(self, .partitions = RINGS);
-	ASSERT_EQ(0, set(self, self->topic, MQBUS_TOPIC_SET_RATE | MQBUS_TOPIC_SET_BURST,
-			 .rate = 2000 * RINGS, .burst = 1));
-	mq_fork(pid)
-		for (i = 0; i < 5000; i++) {
-			/* Just before the rate lets them go, as near as can be */
-			until += MQ_MS / 2 - rand_r(&seed) % (MQ_MS / 5);
-			while (mq_clock(CLOCK_MONOTONIC) < until)
-				;
-			if (publish(self, blocks(0), RINGS, MQBUS_WAIT_FOREVER))
-				_exit(1);
-			until = mq_clock(CLOCK_MONOTONIC);
-			mq_drain(&self->reader);
-		}
-	EXPECT_EQ(0, mq_wait(pid));
-}
-
 TEST_HARNESS_MAIN
