@@ -193,11 +193,12 @@ static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 			return err;
 		}
 		kref_get(&dlq->ref);	/* as long as we look at it */
+		/* Before the group is one of those that it counts */
+		err = mqbus_dlq_check(ns, topic, dlq);
 		/* Its topic may go now, and knows of the group */
 		spin_lock(&group->lock);
 		mqbus_dlq_swap(group->queue, dlq);
 		spin_unlock(&group->lock);
-		err = mqbus_dlq_check(ns, topic, dlq);
 	}
 	mutex_lock(&topic->lock);
 	if (!err)

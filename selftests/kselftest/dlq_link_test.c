@@ -311,7 +311,7 @@ static int link_again(int ctl, const char *topic, const char *dlq)
 {
 	return mq_create(ctl, topic, .size = 4096, .max_record = 8) ?:
 	       mq_create(ctl, dlq, .size = 4096) ?:
-	       mq_queue(ctl, topic, "g", dlq, .limit = 1) ?: mq_delete(ctl, dlq) ?:
+	       mq_queue(ctl, topic, "g", dlq, .max_attempts = 1) ?: mq_delete(ctl, dlq) ?:
 	       mq_create(ctl, dlq, .size = 4096);
 }
 

@@ -100,35 +100,4 @@ TEST_F(claim, rate_beside_a_full_partition)
 	EXPECT_TRUE(writable(self->fd, MQ_LONG));
 }
 
-/* A rate that lets go before the wait begins: it was not room that the transaction had none of */
-TEST_F(claim, rate_that_lets_go_at_once)
-{
-	static char large[60 * 1024];
-	struct mqbus_msg msg = mq_msg("x", 1);
-	unsigned int seed = 1;
-	__u64 until;
-	__u32 i, len;
-	pid_t pid;
-
-	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 1 << 20, .partitions = 2));
-	self->fd = mq_producer(self->topic, 0);
-	/* The first partition has no room, and nothing is for it */
-	for (len = sizeof(large); len; len /= 2)
-		while (mq_put_in(self->fd, 0, large, len) == 1)
-			;
-	ASSERT_EQ(0, set(self, self->topic, MQBUS_TOPIC_SET_RATE | MQBUS_TOPIC_SET_BURST,
-			 .rate = 5000, .burst = 1));
-	msg.partition = 1;
-	mq_fork(pid)
-		for (i = 0; i < 8000; i++) {
-			/* Some are refused just before the rate would let them go */
-			until = mq_clock(CLOCK_MONOTONIC) + rand_r(&seed) % 300000;
-			while (mq_clock(CLOCK_MONOTONIC) < until)
-				;
-			if (publish(self, &msg, 1, MQBUS_WAIT_FOREVER))
-				_exit(1);
-		}
-	EXPECT_EQ(0, mq_wait(pid));
-}
-
 TEST_HARNESS_MAIN
