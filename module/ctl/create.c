@@ -212,8 +212,6 @@ static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 		spin_unlock(&group->lock);
 	}
 	mutex_unlock(&topic->lock);
-	if (!err && dlq)
-		mqbus_dlq_linked(ns, topic, dlq);
 	if (dlq) {
 		mutex_unlock(&ns->dlq_lock);
 		mqbus_topic_put(dlq);

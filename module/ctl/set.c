@@ -135,8 +135,6 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_caller *call
 		mqbus_lag_set(group, args->lag_threshold);
 	mqbus_group_put(group);
 	mutex_unlock(&topic->lock);
-	if (!err && linked)
-		mqbus_dlq_linked(ns, topic, linked);
 	mqbus_topic_put(topic);
 	return err;
 }

@@ -11,9 +11,11 @@
  *
  * Groups and their topics of dead letters must not form a circle: a record would go
  * round for ever. All that makes a new link holds the namespace's dlq_lock, and looks
- * first whether the way back exists; what an orphan names counts as a way. It also sees that
- * the largest record fits into every topic that it might come to from there: a dead letter
- * carries headers of ours, once, however often it died.
+ * first whether the way back exists; what an orphan names counts as a way.
+ *
+ * A topic takes no larger records as dead letters than from producers: who reads there relies
+ * on it. So the largest record of each is known from itself, and what comes to it fits
+ * wherever its own records do. Only our headers come on top, once, however often it died.
  */
 #include <linux/mutex.h>
 #include <linux/rculist.h>
@@ -59,46 +61,16 @@ static struct mqbus_topic *link_next(struct mqbus_ns *ns, struct mqbus_group *gr
 	return next;
 }
 
-/**
- * struct link_walk - a walk over all topics that dead letters may come to
- * @ns: in which namespace; its dlq_lock is held
- * @to: a topic that must not be among them, or NULL
- * @most: bytes of parts of a record that each of them is to take
- */
-struct link_walk {
-	struct mqbus_ns *ns;
-	const struct mqbus_topic *to;
-	u32 most;
-};
-
-static int link_visit(const struct link_walk *walk, struct mqbus_topic *topic)
-{
-	if (topic == walk->to)
-		return -ELOOP;
-	if (!walk->to)
-		topic->dlq_most = max(topic->dlq_most, walk->most);
-	else if (mqbus_record_bytes(walk->most + MQBUS_DLQ_HEADERS) > topic->ring_size / 2)
-		return -EMSGSIZE;
-	return 0;
-}
-
-/* What a topic takes already its followers do, too. */
-static bool link_known(const struct link_walk *walk, const struct mqbus_topic *topic)
-{
-	return !walk->to && topic->dlq_most >= walk->most;
-}
-
 /*
- * From @from on. Groups are looked at under RCU: nobody waits here for a topic's lock, whose
- * holder may be preempted. Return: 0, or the first error that a topic gives.
+ * Whether dead letters come from one topic to another. Groups are looked at under RCU: nobody
+ * waits here for a topic's lock, whose holder may be preempted.
  */
-static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
+static bool link_leads(struct mqbus_ns *ns, struct mqbus_topic *from,
+		       const struct mqbus_topic *to)
 {
-	struct mqbus_ns *ns = walk->ns;
 	struct mqbus_topic *todo = from;
 	struct mqbus_group *group;
 	u32 mark;
-	int err = 0;
 
 	lockdep_assert_held(&ns->dlq_lock);
 
@@ -106,15 +78,10 @@ static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
 	mark = ++ns->dlq_mark;
 	from->dlq_mark = mark;
 	from->dlq_todo = NULL;
-	while (todo) {
+	while (todo && todo != to) {
 		struct mqbus_topic *topic = todo;
 
 		todo = topic->dlq_todo;
-		if (link_known(walk, topic))
-			continue;
-		err = link_visit(walk, topic);
-		if (err)
-			break;
 		rcu_read_lock();
 		list_for_each_entry_rcu(group, &topic->readers, reader.node) {
 			struct mqbus_topic *next = link_next(ns, group);
@@ -129,12 +96,7 @@ static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
 		cond_resched();
 	}
 	mutex_unlock(&ns->lock);
-	return err;
-}
-
-static u32 link_most(const struct mqbus_topic *topic)
-{
-	return max(topic->max_record, topic->dlq_most);
+	return todo;
 }
 
 /**
@@ -143,29 +105,19 @@ static u32 link_most(const struct mqbus_topic *topic)
  * @topic: where they come from
  * @dlq: where they are to go
  *
- * Return: 0, -ELOOP, -EMSGSIZE (a record of @topic might not fit there, or further on).
+ * Return: 0, -EMFILE, -ELOOP, -EMSGSIZE (a record of @topic might not fit there).
  */
 int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq)
 {
-	struct link_walk walk = { .ns = ns, .to = topic, .most = link_most(topic) };
-
 	/* Each may wait for room, and is woken when there is some */
 	if (READ_ONCE(dlq->nr_feeders) >= DLQ_FEEDERS)
 		return -EMFILE;
-	return link_walk(&walk, dlq);
-}
-
-/**
- * mqbus_dlq_linked() - a topic takes another one's dead letters from now on
- * @ns: the namespace of both; its dlq_lock is held
- * @topic: where they come from
- * @dlq: where they go, after mqbus_dlq_check()
- */
-void mqbus_dlq_linked(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq)
-{
-	struct link_walk walk = { .ns = ns, .most = link_most(topic) };
-
-	link_walk(&walk, dlq);
+	if (link_leads(ns, dlq, topic))
+		return -ELOOP;
+	if (topic->max_record > dlq->max_record ||
+	    mqbus_record_most(topic->max_record) > dlq->ring_size / 2)
+		return -EMSGSIZE;
+	return 0;
 }
 
 /**
@@ -311,8 +263,6 @@ static struct mqbus_topic *orphan_link(struct mqbus_ns *ns, struct mqbus_group_q
 	lockdep_assert_held(&ns->dlq_lock);
 
 	dlq = orphan_find(ns, q, topic);
-	if (dlq)
-		mqbus_dlq_linked(ns, topic, dlq);
 	spin_lock(&q->group->lock);
 	/* It may have been deleted, or have been given another one meanwhile */
 	if (q->group->dead || (q->dlq && !mqbus_topic_dead(q->dlq)))

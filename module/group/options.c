@@ -74,8 +74,8 @@ int mqbus_queue_options_check(const struct mqbus_queue_options *o, const struct 
 	    o->lease > MQBUS_DELAY_MAX || o->retry_size > MQBUS_RETRY_MAX ||
 	    (o->retry_size && o->retry_size < max_t(u64, MQBUS_RING_MIN, PAGE_SIZE)))
 		return -ERANGE;
-	/* One record, and one more that is kept free */
-	if (mqbus_queue_retry_size(o, topic) < 2 * mqbus_record_bytes(topic->max_record))
+	/* One record, and one more that is kept free; it may have come as a dead letter */
+	if (mqbus_queue_retry_size(o, topic) < 2 * mqbus_record_most(topic->max_record))
 		return -EMSGSIZE;
 	return queue_check_backoff(o);
 }

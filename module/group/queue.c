@@ -252,7 +252,7 @@ int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create 
 	f->once = o->flags & MQBUS_QUEUE_F_AT_MOST_ONCE;
 	f->max_retry = mqbus_queue_retry_size(o, topic) / MQBUS_RETRY_RECORD;
 	f->max_held = f->keys ? q->inflight.conf.max_inflight : 0;
-	f->margin = mqbus_record_bytes(topic->max_record);
+	f->margin = mqbus_record_most(topic->max_record);
 	mqbus_inflight_init(f, f->table.entries, mqbus_queue_entries(o, topic));
 	return 0;
 }

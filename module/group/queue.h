@@ -117,7 +117,6 @@ void mqbus_dlq_retry(struct mqbus_group_queue *q);
 
 /* dlq_link.c */
 int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
-void mqbus_dlq_linked(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
 struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq);
 void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic);
 void mqbus_dlq_look(struct mqbus_ns *ns, const char *name);

@@ -214,7 +214,7 @@ TEST_F(queue, circle_by_name)
 	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, self->dlq, "back", self->topic));
 }
 
-/* What might not fit somewhere further on is refused, in whatever order the ways are made */
+/* No record comes as a dead letter that is larger than others may be there */
 TEST_F(queue, largest_record_of_a_chain)
 {
 	char last[MQBUS_NAME_SIZE];
@@ -224,21 +224,21 @@ TEST_F(queue, largest_record_of_a_chain)
 
 	mq_name(last, "last");
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .max_record = sizeof(value)));
-	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .max_record = 1));
-	ASSERT_EQ(0, mq_create(self->ctl, last, .size = 4096, .full = MQBUS_FULL_EVICT));
-
-	EXPECT_EQ(0, mq_queue(self->ctl, self->dlq, "again", last));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .max_record = sizeof(value) - 1));
 	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->topic, "g", self->dlq));
-	EXPECT_EQ(0, mq_group_delete(self->ctl, self->dlq, "again", 0));
-	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .max_record = sizeof(value)));
+	ASSERT_EQ(0, mq_create(self->ctl, last, .size = 4096, .full = MQBUS_FULL_EVICT));
 	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->dlq, "again", last));
+	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(-EMSGSIZE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, last));
 
 	/* A small one in its place gets none, until it is large enough */
 	ASSERT_EQ(0, worker_open(w, self->topic, "g", 0));
 	self->fd = mq_producer(self->topic, 0);
 	ASSERT_EQ(1, mq_put(self->fd, value, sizeof(value), 0));
 	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
-	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 4096, .full = MQBUS_FULL_EVICT));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .max_record = 100));
 	ASSERT_EQ(1, take(w->fd, &l, 1, 0));
 	EXPECT_EQ(0, reject(w, &l));
 	mq_sleep(100 * MQ_MS);
@@ -246,6 +246,22 @@ TEST_F(queue, largest_record_of_a_chain)
 	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
 	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 1));
+	EXPECT_EQ(0, mq_delete(self->ctl, last));
+}
+
+/* What a topic had sent to another one, and does no more, is nothing that others have to bear */
+TEST_F(queue, large_records_came_once)
+{
+	char large[MQBUS_NAME_SIZE], last[MQBUS_NAME_SIZE];
+
+	mq_name(large, "large");
+	mq_name(last, "last");
+	ASSERT_EQ(0, mq_create(self->ctl, large, .size = 1 << 20, .max_record = 65536));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20, .max_record = 1024));
+	ASSERT_EQ(0, mq_create(self->ctl, last, .size = 65536, .max_record = 4096));
+	mq_queue(self->ctl, large, "g", self->dlq);
+	EXPECT_EQ(0, mq_delete(self->ctl, large));
+	EXPECT_EQ(0, mq_queue(self->ctl, self->dlq, "g", last));
 	EXPECT_EQ(0, mq_delete(self->ctl, last));
 }
 

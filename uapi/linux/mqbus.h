@@ -502,7 +502,8 @@ enum mqbus_group_type {
  *
  * If its partition of @dlq is full the record waits in the
  * retry ring and counts as blocked, and records for other partitions go on. Rejected in a
- * group without @dlq it is dropped and counts as discarded.
+ * group without @dlq it is dropped and counts as discarded. No dead letter is larger than
+ * @dlq takes from its producers (max_record), but for these headers.
  *
  * It is the name that counts. If @dlq is deleted, nothing of it is held, and dead letters
  * wait. When a topic of that name is made they go there, if its owner is that of the former
@@ -575,10 +576,9 @@ struct mqbus_stream_options {
  * EEXIST, ENOENT (the topic, or that of dead letters), EACCES, EMFILE (the topic has all
  * the groups it may have, or 1024 groups send their dead letters to @dlq), ELOOP (the
  * dead letters' topic is @topic, or its own dead letters reach it), EMSGSIZE (the
- * largest record, those counted that come as dead letters, would not fit with its new
- * headers into half of a ring there, or further on; or not into the retry
- * ring), ERANGE, EINVAL, EOPNOTSUPP (a queue group on a topic that evicts), EDQUOT,
- * ENOSPC, ENOMEM.
+ * largest record is larger than that of @dlq, or would not fit with the headers of a dead
+ * letter into half of a ring there; or two of them not into the retry ring), ERANGE,
+ * EINVAL, EOPNOTSUPP (a queue group on a topic that evicts), EDQUOT, ENOSPC, ENOMEM.
  */
 struct mqbus_group_create {
 	__u32 flags;
