@@ -290,6 +290,36 @@ TEST_F(queue, topic_of_dead_letters)
 	EXPECT_EQ(0, mq_delete(self->ctl, small));
 }
 
+#define FEEDERS	1024
+
+/* So many groups may send their dead letters to one topic, and no more */
+TEST_F(queue, many_feeders)
+{
+	char source[FEEDERS / 64 + 1][MQBUS_NAME_SIZE], group[MQBUS_NAME_SIZE];
+	int i, err = 0;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	for (i = 0; i < FEEDERS / 64 + 1; i++) {
+		mq_name(source[i], "source");
+		ASSERT_EQ(0, mq_create(self->ctl, source[i], .size = 4096, .max_record = 64));
+	}
+	for (i = 0; !err && i <= FEEDERS; i++) {
+		snprintf(group, sizeof(group), "g%d", i);
+		err = mq_queue(self->ctl, source[i / 64], group, self->dlq, .max_inflight = 1,
+			       .retry_size = 4096);
+	}
+	EXPECT_EQ(-EMFILE, err);
+	EXPECT_EQ(FEEDERS + 1, i);
+	/* One that goes leaves its place */
+	EXPECT_EQ(0, mq_group_delete(self->ctl, source[0], "g0", 0));
+	EXPECT_EQ(0, mq_queue(self->ctl, source[0], "g0", self->dlq, .max_inflight = 1,
+			      .retry_size = 4096));
+	EXPECT_EQ(-EMFILE, mq_queue(self->ctl, source[0], "h", self->dlq, .max_inflight = 1,
+				    .retry_size = 4096));
+	for (i = 0; i < FEEDERS / 64 + 1; i++)
+		EXPECT_EQ(0, mq_delete(self->ctl, source[i]));
+}
+
 TEST_F(queue, circles)
 {
 	char name[4][MQBUS_NAME_SIZE];
