@@ -160,7 +160,9 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	    args->queue.__reserved ||
 	    (args->fields & MQBUS_GROUP_SET_PAUSED && args->paused > 1))
 		return -EINVAL;
-	if (connect && args->queue.dlq[0])
+	if (connect)
+		err = mqbus_name_check_any(args->queue.dlq);
+	if (!err && connect && args->queue.dlq[0])
 		err = mqbus_topic_open(ns, caller, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
 	if (err)
 		return err;

@@ -4,6 +4,7 @@
  */
 #include <linux/log2.h>
 
+#include "base/caller.h"
 #include "core/record.h"
 #include "group/group.h"
 #include "group/queue.h"
@@ -91,7 +92,8 @@ int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_
 {
 	if (memchr_inv(&args->stream, 0, sizeof(args->stream)))
 		return -EINVAL;
-	return mqbus_queue_options_check(&args->queue, topic);
+	return mqbus_name_check_any(args->queue.dlq) ?:
+	       mqbus_queue_options_check(&args->queue, topic);
 }
 
 /**

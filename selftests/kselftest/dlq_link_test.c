@@ -282,11 +282,16 @@ TEST_F(queue, topic_of_dead_letters)
 	EXPECT_EQ(-EILSEQ, mq_queue(self->ctl, self->topic, "g", "a/b"));
 	memset(q.dlq, 'x', sizeof(q.dlq));
 	EXPECT_EQ(-ENAMETOOLONG, mq_queue_args(self->ctl, self->topic, "g", NULL, &q));
+	/* Something behind no name */
+	memset(q.dlq, 0, sizeof(q.dlq));
+	q.dlq[1] = 'x';
+	EXPECT_EQ(-EINVAL, mq_queue_args(self->ctl, self->topic, "g", NULL, &q));
 	/* The largest record would not fit */
 	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->topic, "g", small));
 	EXPECT_EQ(used, mq_used(self->ctl));
 	EXPECT_FALSE(group_exists(self->topic, "g"));
 	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(-EINVAL, mq_set_args(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, NULL, &q));
 	EXPECT_EQ(0, mq_delete(self->ctl, small));
 }
 
