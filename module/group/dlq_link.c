@@ -4,7 +4,8 @@
  *
  * A group names the topic of its dead letters, and is linked to the topic that has that
  * name. When that topic is deleted the link goes with it, so that nothing of it is held,
- * and the group is an *orphan*: its dead letters wait. When a topic is made or changed, the
+ * and the group is an *orphan*: its dead letters wait. So it is when whoever named the topic
+ * may not write there any more. When a topic is made or changed, the
  * work of the namespace looks again for the orphans that name it, under the rights of
  * whoever named it. It looks at no others, but for those whose name has the same hash: each
  * look is a search for circles.
@@ -120,9 +121,17 @@ int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus
 	return 0;
 }
 
+/* Whether whoever named a topic may write there. His rights change under dlq_lock only. */
+static bool link_allowed(const struct mqbus_group_queue *q, const struct mqbus_topic *dlq)
+{
+	return mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
+			       READ_ONCE(dlq->mode), MQBUS_MAY_WRITE);
+}
+
 /**
  * mqbus_dlq_swap() - let dead letters go somewhere else
- * @q: the queue, with the topic's name among its options; the group's lock is held
+ * @q: the queue, with the topic's name among its options, and the rights of whoever named
+ *	it; the group's lock is held
  * @dlq: the topic, with a reference that is the queue's from then on; NULL: it is not there
  *
  * Of a group that is dead nothing is looked for any more.
@@ -158,6 +167,9 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 	spin_unlock(&ns->dlq_links);
 	if (dlq && !there)
 		queue_work(system_unbound_wq, &ns->dlq_work);
+	/* Who takes a right away looks for links after that: one of the two sees the other */
+	if (there && !link_allowed(q, dlq))
+		mqbus_dlq_leave(ns, dlq);
 	if (room)
 		mqbus_dlq_look(ns, old->name);
 	mqbus_dlq_retry(q);
@@ -165,9 +177,11 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 }
 
 /**
- * mqbus_dlq_leave() - a topic was deleted: no dead letters come to it any more
+ * mqbus_dlq_leave() - a topic was deleted, or its owner or mode were changed
  * @ns: its namespace
- * @topic: the topic, which is dead
+ * @topic: the topic
+ *
+ * No dead letters come to it any more, but from those who still may write there.
  */
 void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
@@ -235,6 +249,21 @@ static bool orphan_owner(const struct mqbus_ns *ns, const struct mqbus_group_que
 	       uid_eq(uid, make_kuid(ns->net->user_ns, 0));
 }
 
+/* Where the dead letters of a group go that may stay so, with a reference, or NULL. */
+static struct mqbus_topic *orphan_kept(struct mqbus_group_queue *q)
+{
+	struct mqbus_topic *dlq;
+
+	spin_lock(&q->group->lock);
+	dlq = q->dlq;
+	if (dlq && !mqbus_topic_dead(dlq) && link_allowed(q, dlq))
+		kref_get(&dlq->ref);
+	else
+		dlq = NULL;
+	spin_unlock(&q->group->lock);
+	return dlq;
+}
+
 /* The topic that an orphan names, with a reference, if it may be linked to it; or NULL. */
 static struct mqbus_topic *orphan_find(struct mqbus_ns *ns, struct mqbus_group_queue *q,
 				       struct mqbus_topic *topic)
@@ -244,9 +273,7 @@ static struct mqbus_topic *orphan_find(struct mqbus_ns *ns, struct mqbus_group_q
 
 	if (!dlq)
 		return NULL;
-	if (orphan_owner(ns, q, mqbus_topic_uid(dlq)) &&
-	    mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
-			    READ_ONCE(dlq->mode), MQBUS_MAY_WRITE) &&
+	if (orphan_owner(ns, q, mqbus_topic_uid(dlq)) && link_allowed(q, dlq) &&
 	    !mqbus_dlq_check(ns, topic, dlq))
 		return dlq;
 	mqbus_topic_put(dlq);
@@ -262,10 +289,10 @@ static struct mqbus_topic *orphan_link(struct mqbus_ns *ns, struct mqbus_group_q
 
 	lockdep_assert_held(&ns->dlq_lock);
 
-	dlq = orphan_find(ns, q, topic);
+	/* It may have been given another one meanwhile, or its right back */
+	dlq = orphan_kept(q) ?: orphan_find(ns, q, topic);
 	spin_lock(&q->group->lock);
-	/* It may have been deleted, or have been given another one meanwhile */
-	if (q->group->dead || (q->dlq && !mqbus_topic_dead(q->dlq)))
+	if (q->group->dead)
 		old = dlq;
 	else if (dlq || q->dlq)
 		old = mqbus_dlq_swap(q, dlq);

@@ -309,8 +309,11 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_caller *caller
 	struct mqbus_group_queue *q = group->queue;
 	u32 fields = args->fields;
 	struct mqbus_queue_options merged;
+	struct mqbus_right right = {};
 	int err;
 
+	if (*dlq)
+		mqbus_right_get(&right, caller);
 	spin_lock(&q->group->lock);
 	merged = q->options;
 	mqbus_queue_merge(&merged, &args->queue, fields);
@@ -322,17 +325,16 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_caller *caller
 		err = -EBUSY;
 	if (!err) {
 		q->options = merged;
-		if (fields & MQBUS_GROUP_SET_DLQ)
+		if (fields & MQBUS_GROUP_SET_DLQ) {
+			swap(q->dlq_right, right);
 			*dlq = mqbus_dlq_swap(q, *dlq);
+		}
 		mqbus_queue_configure(q);
 	}
 	mqbus_queue_proceed(q);
-	if (err || !(fields & MQBUS_GROUP_SET_DLQ))
-		return err;
-	mqbus_right_put(&q->dlq_right);
-	if (args->queue.dlq[0])
-		mqbus_right_get(&q->dlq_right, caller);
-	return 0;
+	/* The one that is not used */
+	mqbus_right_put(&right);
+	return err;
 }
 
 /**

@@ -32,7 +32,7 @@ struct mqbus_caller;
  * @seq: number of the last dead letter
  * @dlq: where those go, with a reference, or NULL, also while it is not there; changed
  *	under the namespace's dlq_lock, or when the group is deleted
- * @dlq_right: of whoever said so; under the namespace's dlq_lock
+ * @dlq_right: of whoever said so; under the namespace's dlq_lock too
  * @dlq_uid: whose the topic is or was; likewise
  * @dlq_node: in the topic's feeders or the namespace's orphans, under its dlq_links
  * @dlq_name: in which list of orphans it is when it is one; under dlq_links

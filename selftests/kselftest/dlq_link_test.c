@@ -197,6 +197,56 @@ TEST_F(queue, made_again_by_a_stranger)
 	worker_close(&w);
 }
 
+static int set_mode(int ctl, const char *topic, __u16 mode)
+{
+	return mq_topic_set(ctl, topic, MQBUS_TOPIC_SET_MODE, .mode = mode);
+}
+
+/* Whoever may not write any more does not do so through a group that he made before */
+TEST_F(queue, right_taken_away)
+{
+	struct mqbus_leased l;
+	struct worker w;
+	int root = self->ctl, ctl, i;
+	pid_t pid;
+
+	ASSERT_EQ(0, mq_create(root, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0666));
+	put_numbers(self->fd = mq_producer(self->topic, 0), 0, 4);
+	mq_fork(pid) {
+		if (mq_become(61005, 61006))
+			_exit(1);
+		ctl = mq_open(0);
+		_exit(mq_queue(ctl, self->topic, "g", self->dlq, .max_attempts = 1) ? 2 : 0);
+	}
+	ASSERT_EQ(0, mq_wait(pid));
+	ASSERT_EQ(0, worker_open(&w, self->topic, "g", 0));
+	/* Not if it is only another one */
+	EXPECT_EQ(0, set_mode(root, self->dlq, 0622));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(i, take_one(&w, &l, 0));
+		EXPECT_EQ(0, nack(&w, &l));
+		EXPECT_EQ(i + 1, FIGURE(self, DEAD_LETTERED));
+		mq_sleep(100 * MQ_MS);
+	}
+	EXPECT_EQ(0, set_mode(root, self->dlq, 0600));
+	mq_sleep(100 * MQ_MS);
+	ASSERT_EQ(2, take_one(&w, &l, 0));
+	EXPECT_EQ(0, nack(&w, &l));
+	mq_sleep(100 * MQ_MS);
+	EXPECT_EQ(1, FIGURE(self, DLQ_BLOCKED));
+	EXPECT_EQ(2, FIGURE(self, DEAD_LETTERED));
+	EXPECT_EQ(0, set_mode(root, self->dlq, 0666));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 3));
+	/* Through all of that the topic knew who is to let go of it */
+	EXPECT_EQ(0, mq_delete(root, self->dlq));
+	ASSERT_EQ(3, take_one(&w, &l, 0));
+	EXPECT_EQ(0, nack(&w, &l));
+	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0666));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 4));
+	worker_close(&w);
+}
+
 /* A circle is one also where a topic is not there at the moment */
 TEST_F(queue, circle_by_name)
 {

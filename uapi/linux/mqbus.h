@@ -509,7 +509,8 @@ enum mqbus_group_type {
  * wait. When a topic of that name is made they go there, if its owner is that of the former
  * one, or whoever set @dlq, or root of the namespace; whoever set @dlq may write to it as who
  * he was then; no circle would come of it; and it takes the largest record. Else they wait
- * until it is changed, or replaced.
+ * until it is changed, or replaced. They also wait from when the right to write there is
+ * taken from whoever set @dlq until it is given back.
  *
  * Topics of %MQBUS_FULL_EVICT have no queue groups: what is leased must stay.
  */
