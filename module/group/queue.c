@@ -400,7 +400,6 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 
 	mqbus_queue_now(q, &now);
 	spin_lock(&q->group->lock);
-	WRITE_ONCE(group->nr_members, group->nr_members - 1);
 	group->assign.generation++;
 	if (member->holder.nr)
 		q->inflight.stats.deaths++;
@@ -412,8 +411,11 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 		more = !group->dead &&
 		       mqbus_inflight_leave(&q->inflight, &member->holder, MQBUS_INFLIGHT_STEP,
 					    &now);
-		if (!more)
+		if (!more) {
 			mqbus_inflight_stand(&q->inflight, &member->holder);
+			/* Until now it has something that a seek would take from it */
+			WRITE_ONCE(group->nr_members, group->nr_members - 1);
+		}
 		mqbus_queue_proceed(q);
 		if (more) {
 			cond_resched();
