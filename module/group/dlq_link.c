@@ -24,6 +24,7 @@
 #include <linux/workqueue.h>
 
 #include "base/ns.h"
+#include "base/timer.h"
 #include "core/record.h"
 #include "group/group.h"
 #include "group/queue.h"
@@ -166,7 +167,7 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 	}
 	spin_unlock(&ns->dlq_links);
 	if (dlq && !there)
-		queue_work(system_unbound_wq, &ns->dlq_work);
+		queue_work(mqbus_wq, &ns->dlq_work);
 	/* Who takes a right away looks for links after that: one of the two sees the other */
 	if (there && !link_allowed(q, dlq))
 		mqbus_dlq_leave(ns, dlq);
@@ -188,7 +189,7 @@ void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	spin_lock(&ns->dlq_links);
 	list_splice_tail_init(&topic->feeders, &ns->dlq_left);
 	spin_unlock(&ns->dlq_links);
-	queue_work(system_unbound_wq, &ns->dlq_work);
+	queue_work(mqbus_wq, &ns->dlq_work);
 }
 
 /**
@@ -210,7 +211,7 @@ void mqbus_dlq_look(struct mqbus_ns *ns, const char *name)
 		set_bit(i, ns->dlq_named);
 	spin_unlock(&ns->dlq_links);
 	if (any)
-		queue_work(system_unbound_wq, &ns->dlq_work);
+		queue_work(mqbus_wq, &ns->dlq_work);
 }
 
 /*
