@@ -193,3 +193,14 @@ int mqbus_name_check(const char *name)
 		return -EINVAL;
 	return 0;
 }
+
+/**
+ * mqbus_name_check_any() - check a name that may be missing
+ * @name: %MQBUS_NAME_SIZE bytes
+ *
+ * Return: 0, also for "", with nothing behind it, or as mqbus_name_check().
+ */
+int mqbus_name_check_any(const char *name)
+{
+	return memchr_inv(name, 0, MQBUS_NAME_SIZE) ? mqbus_name_check(name) : 0;
+}

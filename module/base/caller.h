@@ -50,5 +50,6 @@ bool mqbus_right_may(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
 		     umode_t mode, unsigned int want);
 bool mqbus_caller_owns(const struct mqbus_caller *caller, kuid_t uid);
 int mqbus_name_check(const char *name);
+int mqbus_name_check_any(const char *name);
 
 #endif /* _MQBUS_CALLER_H */

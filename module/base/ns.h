@@ -32,7 +32,8 @@ struct ctl_table_header;
  * @dlq_lock: serialises new connections to topics of dead letters; taken before @lock
  * @dlq_mark: last search for circles of them, under @lock
  * @dlq_links: guards these lists, and each topic's feeders; taken inside a group's lock
- * @dlq_left: queue groups whose topic of dead letters was deleted, and that still hold it
+ * @dlq_left: queue groups whose topic of dead letters was deleted or changed, and that still
+ *	hold it
  * @dlq_orphans: those whose topic is not there, by the hash of its name
  * @dlq_named: of which of these lists a topic was made or changed
  * @dlq_work: looks for the topics of all these

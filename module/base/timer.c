@@ -8,7 +8,7 @@
 
 #include "base/timer.h"
 
-static struct workqueue_struct *timer_wq;
+struct workqueue_struct *mqbus_wq;
 
 /**
  * mqbus_timer_init() - make a timer that is not set
@@ -36,11 +36,11 @@ void mqbus_timer_arm(struct mqbus_timer *timer, u64 due)
 	timer->armed = due;
 	now = ktime_get_ns();
 	/* Never before it is due: a jiffy that has begun does not count */
-	mod_delayed_work(timer_wq, &timer->work,
+	mod_delayed_work(mqbus_wq, &timer->work,
 			 due > now ? nsecs_to_jiffies(due - now) + 1 : 0);
 	/* That may have put off a run that somebody had asked for */
 	if (READ_ONCE(timer->kicked))
-		mod_delayed_work(timer_wq, &timer->work, 0);
+		mod_delayed_work(mqbus_wq, &timer->work, 0);
 }
 
 /**
@@ -63,7 +63,7 @@ void mqbus_timer_begun(struct mqbus_timer *timer)
 void mqbus_timer_kick(struct mqbus_timer *timer)
 {
 	WRITE_ONCE(timer->kicked, true);
-	mod_delayed_work(timer_wq, &timer->work, 0);
+	mod_delayed_work(mqbus_wq, &timer->work, 0);
 }
 
 /**
@@ -82,8 +82,8 @@ void mqbus_timer_end(struct mqbus_timer *timer)
  */
 int __init mqbus_timer_setup(void)
 {
-	timer_wq = alloc_workqueue("mqbus", WQ_UNBOUND, 0);
-	return timer_wq ? 0 : -ENOMEM;
+	mqbus_wq = alloc_workqueue("mqbus", WQ_UNBOUND, 0);
+	return mqbus_wq ? 0 : -ENOMEM;
 }
 
 /**
@@ -91,5 +91,5 @@ int __init mqbus_timer_setup(void)
  */
 void mqbus_timer_cleanup(void)
 {
-	destroy_workqueue(timer_wq);
+	destroy_workqueue(mqbus_wq);
 }

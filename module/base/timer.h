@@ -18,6 +18,12 @@ struct mqbus_timer {
 	bool kicked;
 };
 
+/*
+ * What is done later, for whomever, in process context and on any CPU. Not the kernel's, whose
+ * names change, and whose works a user could crowd out.
+ */
+extern struct workqueue_struct *mqbus_wq;
+
 void mqbus_timer_init(struct mqbus_timer *timer, work_func_t fn);
 void mqbus_timer_arm(struct mqbus_timer *timer, u64 due);
 void mqbus_timer_begun(struct mqbus_timer *timer);

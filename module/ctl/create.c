@@ -140,26 +140,34 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_cal
 	return ERR_PTR(err);
 }
 
-static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
-			const struct mqbus_group_create *args, unsigned int max)
+/* Whether a topic may get one more group, of that name; its lock is held. */
+static int group_fits(struct mqbus_topic *topic, const char *name, unsigned int max)
 {
-	u32 i;
-	int err = 0;
-
-	lockdep_assert_held(&topic->lock);
-
 	if (mqbus_topic_dead(topic))
 		return -ENOENT;
-	if (mqbus_group_lookup(topic, group->name))
+	if (mqbus_group_lookup(topic, name))
 		return -EEXIST;
-	if (topic->nr_readers >= max)
-		return -EMFILE;
+	return topic->nr_readers < max ? 0 : -EMFILE;
+}
+
+static void group_insert(struct mqbus_topic *topic, struct mqbus_group *group)
+{
+	lockdep_assert_held(&topic->lock);
 
 	group->number = atomic64_inc_return(&topic->charge.ns->made);
 	/* First in the list, so that writers see each floor from its first store */
 	list_add_tail_rcu(&group->reader.node, &topic->readers);
 	WRITE_ONCE(topic->nr_readers, topic->nr_readers + 1);
 	atomic_inc(&topic->charge.ns->seq);
+}
+
+/* Put a new group where it is to begin. Return: 0 or -EINTR. */
+static int group_begin(struct mqbus_topic *topic, struct mqbus_group *group,
+		       const struct mqbus_group_create *args)
+{
+	int err = 0;
+	u32 i;
+
 	for (i = 0; !err && i < topic->nr_parts; i++) {
 		struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
 		u64 end;
@@ -183,42 +191,37 @@ static int group_insert(struct mqbus_topic *topic, struct mqbus_group *group,
 static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 			 const struct mqbus_group_create *args, struct mqbus_topic *dlq)
 {
-	struct mqbus_topic *topic = group->topic, *unused = NULL;
+	struct mqbus_topic *topic = group->topic, *unused = dlq;
 	int err = 0;
 
 	if (dlq) {
 		err = mutex_lock_killable(&ns->dlq_lock);
-		if (err) {
-			mqbus_topic_put(dlq);
-			return err;
-		}
-		kref_get(&dlq->ref);	/* as long as we look at it */
-		/* Before the group is one of those that it counts */
+		if (err)
+			goto put;
 		err = mqbus_dlq_check(ns, topic, dlq);
-		/* Its topic may go now, and knows of the group */
-		spin_lock(&group->lock);
-		mqbus_dlq_swap(group->queue, dlq);
-		spin_unlock(&group->lock);
 	}
 	mutex_lock(&topic->lock);
-	if (!err)
-		err = group_insert(topic, group, args, READ_ONCE(ns->max_groups));
-	if (err && !list_empty(&group->reader.node)) {
-		kref_get(&group->ref);	/* the caller drops its own */
-		unused = mqbus_group_remove(group);
-	} else if (err && dlq) {
+	err = err ?: group_fits(topic, group->name, READ_ONCE(ns->max_groups));
+	if (!err && dlq) {
+		/* That topic may go from now on, and knows of the group */
 		spin_lock(&group->lock);
-		group->dead = true;
-		unused = group->ops->end(group);
+		unused = mqbus_dlq_swap(group->queue, dlq);
 		spin_unlock(&group->lock);
 	}
-	mutex_unlock(&topic->lock);
-	if (!err && dlq)
-		mqbus_dlq_linked(ns, topic, dlq);
-	if (dlq) {
+	if (!err)
+		group_insert(topic, group);
+	/* Who looks for a circle finds it from here on */
+	if (dlq)
 		mutex_unlock(&ns->dlq_lock);
-		mqbus_topic_put(dlq);
+	if (!err) {
+		err = group_begin(topic, group, args);
+		if (err) {
+			kref_get(&group->ref);	/* the caller drops its own */
+			unused = mqbus_group_remove(group);
+		}
 	}
+	mutex_unlock(&topic->lock);
+put:
 	if (unused)
 		mqbus_topic_put(unused);
 	return err;

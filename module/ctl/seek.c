@@ -34,7 +34,7 @@ bool mqbus_whence_valid(u32 whence, u64 value)
 
 /**
  * mqbus_group_place() - find a place in a partition
- * @group: the group; its topic's lock is held
+ * @group: the group; its topic's lock is held if it is to be placed
  * @partition: the partition
  * @seek: where to; tells where that is
  * @place: put the group's cursor there, before the ring's lock is let go, so that no
@@ -81,12 +81,17 @@ static u64 seek_shift(u64 offset, s64 shift)
 	return to < offset ? U64_MAX : to;
 }
 
+static bool seek_dry(const struct mqbus_group_seek *args)
+{
+	return args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
+}
+
 static int seek_one(struct mqbus_group *group, u32 partition,
 		    const struct mqbus_group_seek *args,
 		    struct mqbus_seek_result *res)
 {
 	struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
-	bool dry = args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
+	bool dry = seek_dry(args);
 	int err;
 
 	res->partition = partition;
@@ -120,13 +125,12 @@ static bool seek_busy(struct mqbus_group *group, u32 first, u32 last)
 	return false;
 }
 
-/* Under the topic's lock. Fills @res and the number of partitions concerned. */
-static int group_seek_locked(struct mqbus_group *group,
-			     struct mqbus_group_seek *args,
-			     struct mqbus_seek_result *res, u32 room)
+/* Under the topic's lock, or a dry run. Fills @res and the number of partitions concerned. */
+static int group_seek_all(struct mqbus_group *group, struct mqbus_group_seek *args,
+			  struct mqbus_seek_result *res, u32 room)
 {
 	struct mqbus_topic *topic = group->topic;
-	bool dry = args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
+	bool dry = seek_dry(args);
 	bool force = args->flags & MQBUS_GROUP_SEEK_F_FORCE && !dry;
 	u32 first = 0, last = topic->nr_parts - 1, moved = 0, i;
 	int err = 0;
@@ -196,8 +200,17 @@ int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	err = mqbus_group_lock_owned(ns, caller, args->topic, args->group, &topic, &group);
 	if (err)
 		goto free;
-	err = group_seek_locked(group, args, res, room);
-	mqbus_group_unlock(topic);
+	if (seek_dry(args)) {
+		/* Nothing is moved, so nobody has to be kept out: who joins need not wait */
+		kref_get(&group->ref);
+		mutex_unlock(&topic->lock);
+		err = group_seek_all(group, args, res, room);
+		mqbus_group_put(group);
+		mqbus_topic_put(topic);
+	} else {
+		err = group_seek_all(group, args, res, room);
+		mqbus_group_unlock(topic);
+	}
 	if (!err)
 		err = mqbus_elements_write(args->results, args->result_size, res, sizeof(*res),
 					   min(room, args->nr_results));

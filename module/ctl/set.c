@@ -13,6 +13,9 @@
 #include "log/refusal.h"
 #include "log/topic.h"
 
+/* Who may write to a topic */
+#define TOPIC_SET_RIGHTS	(MQBUS_TOPIC_SET_MODE | MQBUS_TOPIC_SET_UID | MQBUS_TOPIC_SET_GID)
+
 /* Whether somebody may change the topic like that, and whose it is then. */
 static int topic_may(const struct mqbus_topic *topic, const struct mqbus_caller *caller,
 		     const struct mqbus_topic_create *args, kuid_t *uid, kgid_t *gid)
@@ -93,7 +96,9 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		err = topic_set_locked(ns, topic, caller, args);
 		mutex_unlock(&topic->lock);
 	}
-	/* Dead letters may be allowed in now */
+	/* Dead letters may be allowed in no more, or now */
+	if (!err && args->fields & TOPIC_SET_RIGHTS)
+		mqbus_dlq_leave(ns, topic);
 	if (!err)
 		mqbus_dlq_look(ns, topic->name);
 	if (!err)
@@ -135,8 +140,6 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_caller *call
 		mqbus_lag_set(group, args->lag_threshold);
 	mqbus_group_put(group);
 	mutex_unlock(&topic->lock);
-	if (!err && linked)
-		mqbus_dlq_linked(ns, topic, linked);
 	mqbus_topic_put(topic);
 	return err;
 }
@@ -162,7 +165,9 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	    args->queue.__reserved ||
 	    (args->fields & MQBUS_GROUP_SET_PAUSED && args->paused > 1))
 		return -EINVAL;
-	if (connect && args->queue.dlq[0])
+	if (connect)
+		err = mqbus_name_check_any(args->queue.dlq);
+	if (!err && connect && args->queue.dlq[0])
 		err = mqbus_topic_open(ns, caller, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
 	if (err)
 		return err;

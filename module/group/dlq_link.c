@@ -4,16 +4,19 @@
  *
  * A group names the topic of its dead letters, and is linked to the topic that has that
  * name. When that topic is deleted the link goes with it, so that nothing of it is held,
- * and the group is an *orphan*: its dead letters wait. When a topic is made or changed, the
+ * and the group is an *orphan*: its dead letters wait. So it is when whoever named the topic
+ * may not write there any more. When a topic is made or changed, the
  * work of the namespace looks again for the orphans that name it, under the rights of
  * whoever named it. It looks at no others, but for those whose name has the same hash: each
  * look is a search for circles.
  *
  * Groups and their topics of dead letters must not form a circle: a record would go
  * round for ever. All that makes a new link holds the namespace's dlq_lock, and looks
- * first whether the way back exists; what an orphan names counts as a way. It also sees that
- * the largest record fits into every topic that it might come to from there: a dead letter
- * carries headers of ours, once, however often it died.
+ * first whether the way back exists; what an orphan names counts as a way.
+ *
+ * A topic takes no larger records as dead letters than from producers: who reads there relies
+ * on it. So the largest record of each is known from itself, and what comes to it fits
+ * wherever its own records do. Only our headers come on top, once, however often it died.
  */
 #include <linux/mutex.h>
 #include <linux/rculist.h>
@@ -21,6 +24,7 @@
 #include <linux/workqueue.h>
 
 #include "base/ns.h"
+#include "base/timer.h"
 #include "core/record.h"
 #include "group/group.h"
 #include "group/queue.h"
@@ -59,46 +63,16 @@ static struct mqbus_topic *link_next(struct mqbus_ns *ns, struct mqbus_group *gr
 	return next;
 }
 
-/**
- * struct link_walk - a walk over all topics that dead letters may come to
- * @ns: in which namespace; its dlq_lock is held
- * @to: a topic that must not be among them, or NULL
- * @most: bytes of parts of a record that each of them is to take
- */
-struct link_walk {
-	struct mqbus_ns *ns;
-	const struct mqbus_topic *to;
-	u32 most;
-};
-
-static int link_visit(const struct link_walk *walk, struct mqbus_topic *topic)
-{
-	if (topic == walk->to)
-		return -ELOOP;
-	if (!walk->to)
-		topic->dlq_most = max(topic->dlq_most, walk->most);
-	else if (mqbus_record_bytes(walk->most + MQBUS_DLQ_HEADERS) > topic->ring_size / 2)
-		return -EMSGSIZE;
-	return 0;
-}
-
-/* What a topic takes already its followers do, too. */
-static bool link_known(const struct link_walk *walk, const struct mqbus_topic *topic)
-{
-	return !walk->to && topic->dlq_most >= walk->most;
-}
-
 /*
- * From @from on. Groups are looked at under RCU: nobody waits here for a topic's lock, whose
- * holder may be preempted. Return: 0, or the first error that a topic gives.
+ * Whether dead letters come from one topic to another. Groups are looked at under RCU: nobody
+ * waits here for a topic's lock, whose holder may be preempted.
  */
-static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
+static bool link_leads(struct mqbus_ns *ns, struct mqbus_topic *from,
+		       const struct mqbus_topic *to)
 {
-	struct mqbus_ns *ns = walk->ns;
 	struct mqbus_topic *todo = from;
 	struct mqbus_group *group;
 	u32 mark;
-	int err = 0;
 
 	lockdep_assert_held(&ns->dlq_lock);
 
@@ -106,15 +80,10 @@ static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
 	mark = ++ns->dlq_mark;
 	from->dlq_mark = mark;
 	from->dlq_todo = NULL;
-	while (todo) {
+	while (todo && todo != to) {
 		struct mqbus_topic *topic = todo;
 
 		todo = topic->dlq_todo;
-		if (link_known(walk, topic))
-			continue;
-		err = link_visit(walk, topic);
-		if (err)
-			break;
 		rcu_read_lock();
 		list_for_each_entry_rcu(group, &topic->readers, reader.node) {
 			struct mqbus_topic *next = link_next(ns, group);
@@ -129,12 +98,7 @@ static int link_walk(const struct link_walk *walk, struct mqbus_topic *from)
 		cond_resched();
 	}
 	mutex_unlock(&ns->lock);
-	return err;
-}
-
-static u32 link_most(const struct mqbus_topic *topic)
-{
-	return max(topic->max_record, topic->dlq_most);
+	return todo;
 }
 
 /**
@@ -143,34 +107,32 @@ static u32 link_most(const struct mqbus_topic *topic)
  * @topic: where they come from
  * @dlq: where they are to go
  *
- * Return: 0, -ELOOP, -EMSGSIZE (a record of @topic might not fit there, or further on).
+ * Return: 0, -EMFILE, -ELOOP, -EMSGSIZE (a record of @topic might not fit there).
  */
 int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq)
 {
-	struct link_walk walk = { .ns = ns, .to = topic, .most = link_most(topic) };
-
 	/* Each may wait for room, and is woken when there is some */
 	if (READ_ONCE(dlq->nr_feeders) >= DLQ_FEEDERS)
 		return -EMFILE;
-	return link_walk(&walk, dlq);
+	if (link_leads(ns, dlq, topic))
+		return -ELOOP;
+	if (topic->max_record > dlq->max_record ||
+	    mqbus_record_most(topic->max_record) > dlq->ring_size / 2)
+		return -EMSGSIZE;
+	return 0;
 }
 
-/**
- * mqbus_dlq_linked() - a topic takes another one's dead letters from now on
- * @ns: the namespace of both; its dlq_lock is held
- * @topic: where they come from
- * @dlq: where they go, after mqbus_dlq_check()
- */
-void mqbus_dlq_linked(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq)
+/* Whether whoever named a topic may write there. His rights change under dlq_lock only. */
+static bool link_allowed(const struct mqbus_group_queue *q, const struct mqbus_topic *dlq)
 {
-	struct link_walk walk = { .ns = ns, .most = link_most(topic) };
-
-	link_walk(&walk, dlq);
+	return mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
+			       READ_ONCE(dlq->mode), MQBUS_MAY_WRITE);
 }
 
 /**
  * mqbus_dlq_swap() - let dead letters go somewhere else
- * @q: the queue, with the topic's name among its options; the group's lock is held
+ * @q: the queue, with the topic's name among its options, and the rights of whoever named
+ *	it; the group's lock is held
  * @dlq: the topic, with a reference that is the queue's from then on; NULL: it is not there
  *
  * Of a group that is dead nothing is looked for any more.
@@ -205,7 +167,10 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 	}
 	spin_unlock(&ns->dlq_links);
 	if (dlq && !there)
-		queue_work(system_unbound_wq, &ns->dlq_work);
+		queue_work(mqbus_wq, &ns->dlq_work);
+	/* Who takes a right away looks for links after that: one of the two sees the other */
+	if (there && !link_allowed(q, dlq))
+		mqbus_dlq_leave(ns, dlq);
 	if (room)
 		mqbus_dlq_look(ns, old->name);
 	mqbus_dlq_retry(q);
@@ -213,16 +178,18 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 }
 
 /**
- * mqbus_dlq_leave() - a topic was deleted: no dead letters come to it any more
+ * mqbus_dlq_leave() - a topic was deleted, or its owner or mode were changed
  * @ns: its namespace
- * @topic: the topic, which is dead
+ * @topic: the topic
+ *
+ * No dead letters come to it any more, but from those who still may write there.
  */
 void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
 	spin_lock(&ns->dlq_links);
 	list_splice_tail_init(&topic->feeders, &ns->dlq_left);
 	spin_unlock(&ns->dlq_links);
-	queue_work(system_unbound_wq, &ns->dlq_work);
+	queue_work(mqbus_wq, &ns->dlq_work);
 }
 
 /**
@@ -244,7 +211,7 @@ void mqbus_dlq_look(struct mqbus_ns *ns, const char *name)
 		set_bit(i, ns->dlq_named);
 	spin_unlock(&ns->dlq_links);
 	if (any)
-		queue_work(system_unbound_wq, &ns->dlq_work);
+		queue_work(mqbus_wq, &ns->dlq_work);
 }
 
 /*
@@ -283,6 +250,21 @@ static bool orphan_owner(const struct mqbus_ns *ns, const struct mqbus_group_que
 	       uid_eq(uid, make_kuid(ns->net->user_ns, 0));
 }
 
+/* Where the dead letters of a group go that may stay so, with a reference, or NULL. */
+static struct mqbus_topic *orphan_kept(struct mqbus_group_queue *q)
+{
+	struct mqbus_topic *dlq;
+
+	spin_lock(&q->group->lock);
+	dlq = q->dlq;
+	if (dlq && !mqbus_topic_dead(dlq) && link_allowed(q, dlq))
+		kref_get(&dlq->ref);
+	else
+		dlq = NULL;
+	spin_unlock(&q->group->lock);
+	return dlq;
+}
+
 /* The topic that an orphan names, with a reference, if it may be linked to it; or NULL. */
 static struct mqbus_topic *orphan_find(struct mqbus_ns *ns, struct mqbus_group_queue *q,
 				       struct mqbus_topic *topic)
@@ -292,9 +274,7 @@ static struct mqbus_topic *orphan_find(struct mqbus_ns *ns, struct mqbus_group_q
 
 	if (!dlq)
 		return NULL;
-	if (orphan_owner(ns, q, mqbus_topic_uid(dlq)) &&
-	    mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
-			    READ_ONCE(dlq->mode), MQBUS_MAY_WRITE) &&
+	if (orphan_owner(ns, q, mqbus_topic_uid(dlq)) && link_allowed(q, dlq) &&
 	    !mqbus_dlq_check(ns, topic, dlq))
 		return dlq;
 	mqbus_topic_put(dlq);
@@ -310,12 +290,10 @@ static struct mqbus_topic *orphan_link(struct mqbus_ns *ns, struct mqbus_group_q
 
 	lockdep_assert_held(&ns->dlq_lock);
 
-	dlq = orphan_find(ns, q, topic);
-	if (dlq)
-		mqbus_dlq_linked(ns, topic, dlq);
+	/* It may have been given another one meanwhile, or its right back */
+	dlq = orphan_kept(q) ?: orphan_find(ns, q, topic);
 	spin_lock(&q->group->lock);
-	/* It may have been deleted, or have been given another one meanwhile */
-	if (q->group->dead || (q->dlq && !mqbus_topic_dead(q->dlq)))
+	if (q->group->dead)
 		old = dlq;
 	else if (dlq || q->dlq)
 		old = mqbus_dlq_swap(q, dlq);

@@ -6,6 +6,7 @@
 #include <linux/math64.h>
 
 #include "base/event.h"
+#include "base/timer.h"
 #include "group/group.h"
 #include "group/lag.h"
 #include "group/queue.h"
@@ -89,7 +90,7 @@ static void lag_run(struct work_struct *work)
 		lag_look(group);
 	spin_unlock(&group->lock);
 	if (again)
-		queue_delayed_work(system_unbound_wq, &group->lag.work, HZ);
+		queue_delayed_work(mqbus_wq, &group->lag.work, HZ);
 }
 
 /**
@@ -113,7 +114,7 @@ void mqbus_lag_set(struct mqbus_group *group, u64 threshold)
 	group->lag.above = false;
 	spin_unlock(&group->lock);
 	if (threshold)
-		mod_delayed_work(system_unbound_wq, &group->lag.work, 0);
+		mod_delayed_work(mqbus_wq, &group->lag.work, 0);
 }
 
 /**

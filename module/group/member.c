@@ -33,7 +33,7 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_c
 	if (args->__reserved)
 		return ERR_PTR(-EINVAL);
 	err = mqbus_name_check(args->group) ?:
-	      (args->member[0] ? mqbus_name_check(args->member) : 0) ?:
+	      mqbus_name_check_any(args->member) ?:
 	      mqbus_topic_open(ns, caller, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
 		return ERR_PTR(err);

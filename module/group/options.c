@@ -4,6 +4,7 @@
  */
 #include <linux/log2.h>
 
+#include "base/caller.h"
 #include "core/record.h"
 #include "group/group.h"
 #include "group/queue.h"
@@ -74,8 +75,8 @@ int mqbus_queue_options_check(const struct mqbus_queue_options *o, const struct 
 	    o->lease > MQBUS_DELAY_MAX || o->retry_size > MQBUS_RETRY_MAX ||
 	    (o->retry_size && o->retry_size < max_t(u64, MQBUS_RING_MIN, PAGE_SIZE)))
 		return -ERANGE;
-	/* One record, and one more that is kept free */
-	if (mqbus_queue_retry_size(o, topic) < 2 * mqbus_record_bytes(topic->max_record))
+	/* One record, and one more that is kept free; it may have come as a dead letter */
+	if (mqbus_queue_retry_size(o, topic) < 2 * mqbus_record_most(topic->max_record))
 		return -EMSGSIZE;
 	return queue_check_backoff(o);
 }
@@ -91,7 +92,8 @@ int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_
 {
 	if (memchr_inv(&args->stream, 0, sizeof(args->stream)))
 		return -EINVAL;
-	return mqbus_queue_options_check(&args->queue, topic);
+	return mqbus_name_check_any(args->queue.dlq) ?:
+	       mqbus_queue_options_check(&args->queue, topic);
 }
 
 /**

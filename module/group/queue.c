@@ -252,7 +252,7 @@ int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create 
 	f->once = o->flags & MQBUS_QUEUE_F_AT_MOST_ONCE;
 	f->max_retry = mqbus_queue_retry_size(o, topic) / MQBUS_RETRY_RECORD;
 	f->max_held = f->keys ? q->inflight.conf.max_inflight : 0;
-	f->margin = mqbus_record_bytes(topic->max_record);
+	f->margin = mqbus_record_most(topic->max_record);
 	mqbus_inflight_init(f, f->table.entries, mqbus_queue_entries(o, topic));
 	return 0;
 }
@@ -309,8 +309,11 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_caller *caller
 	struct mqbus_group_queue *q = group->queue;
 	u32 fields = args->fields;
 	struct mqbus_queue_options merged;
+	struct mqbus_right right = {};
 	int err;
 
+	if (*dlq)
+		mqbus_right_get(&right, caller);
 	spin_lock(&q->group->lock);
 	merged = q->options;
 	mqbus_queue_merge(&merged, &args->queue, fields);
@@ -322,17 +325,16 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_caller *caller
 		err = -EBUSY;
 	if (!err) {
 		q->options = merged;
-		if (fields & MQBUS_GROUP_SET_DLQ)
+		if (fields & MQBUS_GROUP_SET_DLQ) {
+			swap(q->dlq_right, right);
 			*dlq = mqbus_dlq_swap(q, *dlq);
+		}
 		mqbus_queue_configure(q);
 	}
 	mqbus_queue_proceed(q);
-	if (err || !(fields & MQBUS_GROUP_SET_DLQ))
-		return err;
-	mqbus_right_put(&q->dlq_right);
-	if (args->queue.dlq[0])
-		mqbus_right_get(&q->dlq_right, caller);
-	return 0;
+	/* The one that is not used */
+	mqbus_right_put(&right);
+	return err;
 }
 
 /**
@@ -398,7 +400,6 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 
 	mqbus_queue_now(q, &now);
 	spin_lock(&q->group->lock);
-	WRITE_ONCE(group->nr_members, group->nr_members - 1);
 	group->assign.generation++;
 	if (member->holder.nr)
 		q->inflight.stats.deaths++;
@@ -410,8 +411,11 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 		more = !group->dead &&
 		       mqbus_inflight_leave(&q->inflight, &member->holder, MQBUS_INFLIGHT_STEP,
 					    &now);
-		if (!more)
+		if (!more) {
 			mqbus_inflight_stand(&q->inflight, &member->holder);
+			/* Until now it has something that a seek would take from it */
+			WRITE_ONCE(group->nr_members, group->nr_members - 1);
+		}
 		mqbus_queue_proceed(q);
 		if (more) {
 			cond_resched();

@@ -32,7 +32,7 @@ struct mqbus_caller;
  * @seq: number of the last dead letter
  * @dlq: where those go, with a reference, or NULL, also while it is not there; changed
  *	under the namespace's dlq_lock, or when the group is deleted
- * @dlq_right: of whoever said so; under the namespace's dlq_lock
+ * @dlq_right: of whoever said so; under the namespace's dlq_lock too
  * @dlq_uid: whose the topic is or was; likewise
  * @dlq_node: in the topic's feeders or the namespace's orphans, under its dlq_links
  * @dlq_name: in which list of orphans it is when it is one; under dlq_links
@@ -117,7 +117,6 @@ void mqbus_dlq_retry(struct mqbus_group_queue *q);
 
 /* dlq_link.c */
 int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
-void mqbus_dlq_linked(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
 struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq);
 void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic);
 void mqbus_dlq_look(struct mqbus_ns *ns, const char *name);

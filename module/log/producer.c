@@ -67,10 +67,9 @@ struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqb
 	struct mqbus_topic *topic;
 	int err;
 
-	if (args->__reserved || args->__reserved2 ||
-	    (!args->name[0] && memchr_inv(args->name, 0, sizeof(args->name))))
+	if (args->__reserved || args->__reserved2)
 		return ERR_PTR(-EINVAL);
-	err = args->name[0] ? mqbus_name_check(args->name) : 0;
+	err = mqbus_name_check_any(args->name);
 	if (!err)
 		err = mqbus_topic_open(ns, caller, args->topic, MQBUS_MAY_WRITE, &topic);
 	if (err)

@@ -84,8 +84,6 @@ struct mqbus_topic_counts {
  * @quota: rates and shares
  * @feeders: queue groups whose dead letters come here, under the namespace's dlq_links
  * @nr_feeders: how many there are, or were when it was deleted; likewise
- * @dlq_most: bytes of the parts of the largest record that may come so, without our
- *	headers; under the namespace's dlq_lock
  * @dlq_mark: the last search for circles of dead letters that was here; this and
  *	the next are the namespace's, under its lock
  * @dlq_todo: the next topic that it has to look at
@@ -127,7 +125,6 @@ struct mqbus_topic {
 
 	struct list_head feeders;
 	u32 nr_feeders;
-	u32 dlq_most;
 	u32 dlq_mark;
 	struct mqbus_topic *dlq_todo;
 

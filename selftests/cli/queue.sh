@@ -80,7 +80,7 @@ mqbus group delete dead back
 mqbus topic create -q ev -f evict
 fails "create: a topic that evicts" 1 "a topic that evicts cannot have queue groups (topic create" \
 	mqbus group create ev g -t queue
-fails "create: dead letters would not fit" 1 "into 'tiny' (topic create --size)" \
+fails "create: dead letters would not fit" 1 "into 'tiny' (topic create --max-record, --size)" \
 	mqbus group create t g -t queue --dlq tiny
 fails "create: a limit that leads nowhere" 1 "name a topic of dead letters (--dlq), or no limit" \
 	mqbus group create t g -t queue --limit 3

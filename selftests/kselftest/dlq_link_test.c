@@ -197,6 +197,56 @@ TEST_F(queue, made_again_by_a_stranger)
 	worker_close(&w);
 }
 
+static int set_mode(int ctl, const char *topic, __u16 mode)
+{
+	return mq_topic_set(ctl, topic, MQBUS_TOPIC_SET_MODE, .mode = mode);
+}
+
+/* Whoever may not write any more does not do so through a group that he made before */
+TEST_F(queue, right_taken_away)
+{
+	struct mqbus_leased l;
+	struct worker w;
+	int root = self->ctl, ctl, i;
+	pid_t pid;
+
+	ASSERT_EQ(0, mq_create(root, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0666));
+	put_numbers(self->fd = mq_producer(self->topic, 0), 0, 4);
+	mq_fork(pid) {
+		if (mq_become(61005, 61006))
+			_exit(1);
+		ctl = mq_open(0);
+		_exit(mq_queue(ctl, self->topic, "g", self->dlq, .max_attempts = 1) ? 2 : 0);
+	}
+	ASSERT_EQ(0, mq_wait(pid));
+	ASSERT_EQ(0, worker_open(&w, self->topic, "g", 0));
+	/* Not if it is only another one */
+	EXPECT_EQ(0, set_mode(root, self->dlq, 0622));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(i, take_one(&w, &l, 0));
+		EXPECT_EQ(0, nack(&w, &l));
+		EXPECT_EQ(i + 1, FIGURE(self, DEAD_LETTERED));
+		mq_sleep(100 * MQ_MS);
+	}
+	EXPECT_EQ(0, set_mode(root, self->dlq, 0600));
+	mq_sleep(100 * MQ_MS);
+	ASSERT_EQ(2, take_one(&w, &l, 0));
+	EXPECT_EQ(0, nack(&w, &l));
+	mq_sleep(100 * MQ_MS);
+	EXPECT_EQ(1, FIGURE(self, DLQ_BLOCKED));
+	EXPECT_EQ(2, FIGURE(self, DEAD_LETTERED));
+	EXPECT_EQ(0, set_mode(root, self->dlq, 0666));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 3));
+	/* Through all of that the topic knew who is to let go of it */
+	EXPECT_EQ(0, mq_delete(root, self->dlq));
+	ASSERT_EQ(3, take_one(&w, &l, 0));
+	EXPECT_EQ(0, nack(&w, &l));
+	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0666));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 4));
+	worker_close(&w);
+}
+
 /* A circle is one also where a topic is not there at the moment */
 TEST_F(queue, circle_by_name)
 {
@@ -214,7 +264,7 @@ TEST_F(queue, circle_by_name)
 	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, self->dlq, "back", self->topic));
 }
 
-/* What might not fit somewhere further on is refused, in whatever order the ways are made */
+/* No record comes as a dead letter that is larger than others may be there */
 TEST_F(queue, largest_record_of_a_chain)
 {
 	char last[MQBUS_NAME_SIZE];
@@ -224,21 +274,21 @@ TEST_F(queue, largest_record_of_a_chain)
 
 	mq_name(last, "last");
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .max_record = sizeof(value)));
-	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .max_record = 1));
-	ASSERT_EQ(0, mq_create(self->ctl, last, .size = 4096, .full = MQBUS_FULL_EVICT));
-
-	EXPECT_EQ(0, mq_queue(self->ctl, self->dlq, "again", last));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .max_record = sizeof(value) - 1));
 	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->topic, "g", self->dlq));
-	EXPECT_EQ(0, mq_group_delete(self->ctl, self->dlq, "again", 0));
-	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .max_record = sizeof(value)));
+	ASSERT_EQ(0, mq_create(self->ctl, last, .size = 4096, .full = MQBUS_FULL_EVICT));
 	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->dlq, "again", last));
+	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(-EMSGSIZE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, last));
 
 	/* A small one in its place gets none, until it is large enough */
 	ASSERT_EQ(0, worker_open(w, self->topic, "g", 0));
 	self->fd = mq_producer(self->topic, 0);
 	ASSERT_EQ(1, mq_put(self->fd, value, sizeof(value), 0));
 	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
-	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 4096, .full = MQBUS_FULL_EVICT));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .max_record = 100));
 	ASSERT_EQ(1, take(w->fd, &l, 1, 0));
 	EXPECT_EQ(0, reject(w, &l));
 	mq_sleep(100 * MQ_MS);
@@ -246,6 +296,22 @@ TEST_F(queue, largest_record_of_a_chain)
 	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
 	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 1));
+	EXPECT_EQ(0, mq_delete(self->ctl, last));
+}
+
+/* What a topic had sent to another one, and does no more, is nothing that others have to bear */
+TEST_F(queue, large_records_came_once)
+{
+	char large[MQBUS_NAME_SIZE], last[MQBUS_NAME_SIZE];
+
+	mq_name(large, "large");
+	mq_name(last, "last");
+	ASSERT_EQ(0, mq_create(self->ctl, large, .size = 1 << 20, .max_record = 65536));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20, .max_record = 1024));
+	ASSERT_EQ(0, mq_create(self->ctl, last, .size = 65536, .max_record = 4096));
+	mq_queue(self->ctl, large, "g", self->dlq);
+	EXPECT_EQ(0, mq_delete(self->ctl, large));
+	EXPECT_EQ(0, mq_queue(self->ctl, self->dlq, "g", last));
 	EXPECT_EQ(0, mq_delete(self->ctl, last));
 }
 
@@ -266,12 +332,47 @@ TEST_F(queue, topic_of_dead_letters)
 	EXPECT_EQ(-EILSEQ, mq_queue(self->ctl, self->topic, "g", "a/b"));
 	memset(q.dlq, 'x', sizeof(q.dlq));
 	EXPECT_EQ(-ENAMETOOLONG, mq_queue_args(self->ctl, self->topic, "g", NULL, &q));
+	/* Something behind no name */
+	memset(q.dlq, 0, sizeof(q.dlq));
+	q.dlq[1] = 'x';
+	EXPECT_EQ(-EINVAL, mq_queue_args(self->ctl, self->topic, "g", NULL, &q));
 	/* The largest record would not fit */
 	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->topic, "g", small));
 	EXPECT_EQ(used, mq_used(self->ctl));
 	EXPECT_FALSE(group_exists(self->topic, "g"));
 	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	EXPECT_EQ(-EINVAL, mq_set_args(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, NULL, &q));
 	EXPECT_EQ(0, mq_delete(self->ctl, small));
+}
+
+#define FEEDERS	1024
+
+/* So many groups may send their dead letters to one topic, and no more */
+TEST_F(queue, many_feeders)
+{
+	char source[FEEDERS / 64 + 1][MQBUS_NAME_SIZE], group[MQBUS_NAME_SIZE];
+	int i, err = 0;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	for (i = 0; i < FEEDERS / 64 + 1; i++) {
+		mq_name(source[i], "source");
+		ASSERT_EQ(0, mq_create(self->ctl, source[i], .size = 4096, .max_record = 64));
+	}
+	for (i = 0; !err && i <= FEEDERS; i++) {
+		snprintf(group, sizeof(group), "g%d", i);
+		err = mq_queue(self->ctl, source[i / 64], group, self->dlq, .max_inflight = 1,
+			       .retry_size = 4096);
+	}
+	EXPECT_EQ(-EMFILE, err);
+	EXPECT_EQ(FEEDERS + 1, i);
+	/* One that goes leaves its place */
+	EXPECT_EQ(0, mq_group_delete(self->ctl, source[0], "g0", 0));
+	EXPECT_EQ(0, mq_queue(self->ctl, source[0], "g0", self->dlq, .max_inflight = 1,
+			      .retry_size = 4096));
+	EXPECT_EQ(-EMFILE, mq_queue(self->ctl, source[0], "h", self->dlq, .max_inflight = 1,
+				    .retry_size = 4096));
+	for (i = 0; i < FEEDERS / 64 + 1; i++)
+		EXPECT_EQ(0, mq_delete(self->ctl, source[i]));
 }
 
 TEST_F(queue, circles)

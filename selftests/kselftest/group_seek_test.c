@@ -255,4 +255,36 @@ TEST_F(assign, shifted_seek)
 					   0600));
 }
 
+/* Who asks where a seek would lead keeps nobody from coming and going */
+TEST_F(fetch, dry_run_and_those_who_come)
+{
+	unsigned int *runs = mq_shared(sizeof(*runs)), opened;
+	pid_t pid;
+	int fd;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = MQBUS_PARTITIONS_MAX,
+			       .size = 4096));
+	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "g"));
+	mq_fork(pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;) {
+			mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_DRY_RUN,
+				MQBUS_ANY, MQBUS_WHENCE_LATEST, 0, NULL, 0);
+			__atomic_add_fetch(runs, 1, __ATOMIC_RELAXED);
+		}
+	}
+	while (__atomic_load_n(runs, __ATOMIC_RELAXED) < 10)
+		mq_sleep(MQ_MS);
+	__atomic_store_n(runs, 0, __ATOMIC_RELAXED);
+	for (opened = 0; opened < 2000; opened++) {
+		fd = mq_producer(self->topic, 0);
+		ASSERT_LE(0, fd);
+		close(fd);
+	}
+	TH_LOG("%u dry runs, %u producers came and went", *runs, opened);
+	EXPECT_GT(opened / 4, __atomic_load_n(runs, __ATOMIC_RELAXED));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 TEST_HARNESS_MAIN

@@ -182,7 +182,7 @@ TEST_F(abi, names)
 
 		valid(self, nr);
 		name = self->args->bytes + fields[f].at;
-		for (i = fields[f].optional ? 2 : 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		for (i = fields[f].optional; i < sizeof(bad) / sizeof(*bad); i++) {
 			memset(name, 0, MQBUS_NAME_SIZE);
 			memcpy(name, bad[i].bytes, bad[i].len);
 			EXPECT_EQ(bad[i].err, call(self, nr, fields[f].cmd, self->args))

@@ -140,6 +140,36 @@ TEST_F(queue, limits_of_options)
 }
 
 /* A stream group has none of them, in no byte */
+/* What came as a dead letter has more headers, and may fail again */
+TEST_F(queue, retry_ring_for_a_dead_letter)
+{
+	static char value[3900];
+	struct worker *w = &self->worker[1];
+	struct mqbus_leased l;
+	char source[MQBUS_NAME_SIZE];
+
+	mq_name(source, "source");
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .max_record = sizeof(value)));
+	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->topic, "g", NULL, .retry_size = 8192));
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", NULL, .retry_size = 16384,
+			      .backoff_min = MQ_HOUR, .backoff_max = MQ_HOUR));
+	ASSERT_EQ(0, mq_create(self->ctl, source, .max_record = sizeof(value)));
+	ASSERT_EQ(0, mq_queue(self->ctl, source, "g", self->topic));
+	self->fd = mq_producer(source, 0);
+	ASSERT_EQ(1, mq_put(self->fd, value, sizeof(value), 0));
+	ASSERT_EQ(0, worker_open(w, source, "g", 0));
+	ASSERT_EQ(1, take(w->fd, &l, 1, 0));
+	EXPECT_EQ(0, reject(w, &l));
+	worker_close(w);
+	join(self, 0);
+	ASSERT_EQ(1, take(self->worker[0].fd, &l, 1, 0));
+	EXPECT_EQ(0, nack(&self->worker[0], &l));
+	/* It is out of its partition's way */
+	EXPECT_EQ(1, FIGURE(self, RETRYING));
+	EXPECT_EQ(0, FIGURE(self, INFLIGHT));
+	EXPECT_EQ(0, mq_delete(self->ctl, source));
+}
+
 TEST_F(queue, no_options_for_streams)
 {
 	struct mqbus_group_create args = { .type = MQBUS_GROUP_STREAM };

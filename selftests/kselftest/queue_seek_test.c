@@ -45,6 +45,54 @@ TEST_F(queue, seek)
 	EXPECT_EQ(0, FIGURE(self, INFLIGHT));
 }
 
+#define HELD	16384
+
+/* Moves the group as soon as that is possible without force. Returns the number of tries. */
+static int seek_soon(FIXTURE_DATA(queue) *self, __u32 *ready)
+{
+	int n = 0, ret;
+
+	__atomic_store_n(ready, 1, __ATOMIC_RELAXED);
+	do {
+		ret = mq_seek(self->ctl, self->topic, "g", 0, 0, MQBUS_WHENCE_LATEST, 0, NULL, 0);
+		n++;
+	} while (ret == -EBUSY);
+	return ret == 1 ? n : -1;
+}
+
+/* Who dies has what he held until each record of it is dealt with */
+TEST_F(queue, seek_while_one_dies)
+{
+	__u32 *ready = mq_shared(sizeof(*ready));
+	struct worker *w = self->worker;
+	static struct mqbus_leased l[MQBUS_LEASE_MAX];
+	unsigned int held = 0, round;
+	int n;
+	pid_t pid;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4 << 20));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 16 << 20));
+	begin_dlq(self, .max_attempts = 1, .max_inflight = HELD);
+	for (round = 1; round <= 2; round++) {
+		if (w->fd < 0)
+			join(self, 0);
+		put_numbers(self->fd, 0, HELD);
+		for (held = 0; held < HELD; held += n) {
+			n = take(w->fd, l, MQBUS_LEASE_MAX, 0);
+			ASSERT_LT(0, n);
+		}
+		__atomic_store_n(ready, 0, __ATOMIC_RELAXED);
+		mq_fork(pid)
+			_exit(seek_soon(self, ready) < 0);
+		while (!__atomic_load_n(ready, __ATOMIC_RELAXED))
+			mq_sleep(MQ_MS);
+		worker_close(w);
+		EXPECT_EQ(0, mq_wait(pid));
+		EXPECT_EQ(0, FIGURE(self, DISCARDED));
+		EXPECT_EQ(round * HELD, FIGURE(self, DEAD_LETTERED) + FIGURE(self, DLQ_BLOCKED));
+	}
+}
+
 /* What failed and is not settled is lost by a seek: only by force, and it is counted */
 TEST_F(queue, seek_of_what_failed)
 {

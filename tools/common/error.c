@@ -72,7 +72,7 @@ static const struct sentence sentences[] = {
 	  "dead letters would come back to the topic, directly or through the dead letters of '{dlq}': choose another (--dlq)",
 	},
 	{ DO_QUEUE, EMSGSIZE,
-	  "the largest record would not fit, with the headers of a dead letter, into '{dlq}' (topic create --size), or not into the retry ring (--retry-size)",
+	  "the largest record would not fit, with the headers of a dead letter, into '{dlq}' (topic create --max-record, --size), or not into the retry ring (--retry-size)",
 	},
 	{ DO_QUEUE_CREATE, ENOSPC,
 	  "room for {bytes} records in flight and the retry ring is over the limit of this network namespace: {used_bytes} of {max_bytes} are in use (--max-inflight, --retry-size; sysctl net.mqbus.max_bytes)",

@@ -499,13 +499,15 @@ enum mqbus_group_type {
  *
  * If its partition of @dlq is full the record waits in the
  * retry ring and counts as blocked, while records for other partitions proceed. A record
- * rejected in a group without @dlq is dropped and counts as discarded.
+ * rejected in a group without @dlq is dropped and counts as discarded. No dead letter is
+ * larger than @dlq takes from its producers (max_record), except for these headers.
  *
  * The group refers to @dlq by name. It does not keep a deleted @dlq alive: dead letters
  * wait. They go to a new topic of that name if its owner is the former topic's, the
  * setter of @dlq or root of the namespace; the credentials that set @dlq may write to
  * it; no loop would result; and it takes the largest record. Otherwise they wait
- * until it is changed or replaced.
+ * until it is changed or replaced. They also wait while the setter of @dlq has no right
+ * to write there.
  *
  * Topics of %MQBUS_FULL_EVICT have no queue groups: leased records must stay.
  */
@@ -571,11 +573,10 @@ struct mqbus_stream_options {
  * The group belongs to the opener. @dlq needs w on that topic. Errors:
  * EEXIST, ENOENT (@topic or @dlq), EACCES, EMFILE (the topic has the maximum of
  * groups, or 1024 groups send their dead letters to @dlq), ELOOP (@dlq is
- * @topic, or its own dead letters reach @topic), EMSGSIZE (the
- * largest record, including those that arrive as dead letters, would not fit with its
- * new headers into half of a ring of @dlq, or of a topic further on; or not into the retry
- * ring), ERANGE, EINVAL, EOPNOTSUPP (a queue group on a topic that evicts), EDQUOT,
- * ENOSPC, ENOMEM.
+ * @topic, or its own dead letters reach @topic), EMSGSIZE (max_record of @topic is above
+ * that of @dlq, or would not fit with the headers of a dead letter into half of a ring
+ * of @dlq; or two of the largest records do not fit into the retry ring), ERANGE, EINVAL,
+ * EOPNOTSUPP (a queue group on a topic that evicts), EDQUOT, ENOSPC, ENOMEM.
  */
 struct mqbus_group_create {
 	__u32 flags;
