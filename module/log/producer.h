@@ -120,7 +120,7 @@ static inline void mqbus_producer_used(const struct mqbus_producer *producer,
 	struct mqbus_line *line = &container_of(ring, struct mqbus_part, ring)->line;
 
 	if (unlikely(line->nr_called))
-		mqbus_line_used(line, producer);
+		mqbus_line_used(line, ring, producer);
 }
 
 /**
