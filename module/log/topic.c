@@ -145,7 +145,7 @@ struct mqbus_topic *mqbus_topic_new(const struct mqbus_topic_create *args)
 	kref_init(&topic->ref);
 	mutex_init(&topic->lock);
 	INIT_LIST_HEAD(&topic->readers);
-	INIT_LIST_HEAD(&topic->names);
+	INIT_LIST_HEAD(&topic->namers);
 	INIT_LIST_HEAD(&topic->feeders);
 	mqbus_quota_init(&topic->quota);
 	init_waitqueue_head(&topic->writers);

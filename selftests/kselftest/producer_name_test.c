@@ -309,4 +309,58 @@ TEST_F(publish, the_name_closed_longest_ago_goes)
 	close(held);
 }
 
+/* As touch_name(), on behalf of a uid */
+static int touch_name_by(uid_t uid, const char *topic, unsigned int i, int *fd)
+{
+	struct mqbus_produce args = {};
+	char name[MQBUS_NAME_SIZE];
+	int new = open_by(uid), err;
+
+	number_name(name, i);
+	err = bind_named(new, topic, name, &args);
+	if (err || !fd)
+		close(new);
+	else
+		*fd = new;
+	return err ?: args.epoch;
+}
+
+/* However many names somebody has, others keep theirs, and get new ones */
+TEST_F(publish, names_of_others_stay)
+{
+	struct rlimit files = { 4096, 4096 };
+	static int fds[MQBUS_PRODUCERS_MAX];
+	struct mqbus_produce args = {};
+	int bob = open_by(BOB), i, n, epoch = 0;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	begin(self, .mode = 0622);
+	ASSERT_EQ(0, bind_named(bob, self->topic, "p", &args));
+	EXPECT_EQ(1, mq_put(bob, "x", 1, 0));
+	close(bob);
+	for (i = 0; i < 2 * MQBUS_PRODUCERS_MAX; i++)
+		ASSERT_EQ(1, touch_name_by(ALICE, self->topic, i, NULL));
+	/* As many of them as are left for others */
+	EXPECT_EQ(2, touch_name_by(ALICE, self->topic,
+				   2 * MQBUS_PRODUCERS_MAX - MQBUS_PRODUCERS_MAX / 2 + 1, NULL));
+	EXPECT_EQ(1, touch_name_by(ALICE, self->topic, MQBUS_PRODUCERS_MAX, NULL));
+	for (n = 0; n < MQBUS_PRODUCERS_MAX && epoch >= 0; n += epoch >= 0)
+		epoch = touch_name_by(ALICE, self->topic, 20000 + n, &fds[n]);
+	EXPECT_EQ(-EMFILE, epoch);
+	EXPECT_EQ(MQBUS_PRODUCERS_MAX / 2, n);
+	EXPECT_EQ(1, touch_name_by(BOB, self->topic, 0, NULL));
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+	/* With a capability as many as can be: who has most gives up one for one who has few */
+	for (i = 0; i < 2 * MQBUS_PRODUCERS_MAX; i++)
+		ASSERT_EQ(1, touch_name(self->topic, 10000 + i, NULL));
+	EXPECT_EQ(1, touch_name_by(BOB, self->topic, 1, NULL));
+	EXPECT_EQ(2, touch_name_by(BOB, self->topic, 0, NULL));
+	bob = open_by(BOB);
+	ASSERT_EQ(0, bind_named(bob, self->topic, "p", &args));
+	EXPECT_EQ(2, args.epoch);
+	EXPECT_EQ(1, args.last_seq);
+	close(bob);
+}
+
 TEST_HARNESS_MAIN

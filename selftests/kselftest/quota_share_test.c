@@ -263,7 +263,7 @@ static int watch(int ep, int fd)
 TEST_F(publish, who_waits_for_shares_takes_no_calls)
 {
 	enum { POLL = 16, FILL = 22 };
-	static char large[40 * 1024 - sizeof(struct mqbus_record)];
+	static char large[3 * 1024 - sizeof(struct mqbus_record)];
 	int fds[FILL], shares = epoll_create1(0), ep = epoll_create1(0), fd, i, why;
 	struct mqbus_range range;
 	struct epoll_event ev;
@@ -281,9 +281,9 @@ TEST_F(publish, who_waits_for_shares_takes_no_calls)
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
 	ASSERT_EQ(1, mq_fetch(self->reader.fd, &range, 1, 0, 0));
 	/* Enough for their shares, and then for him */
-	ASSERT_EQ(0, mq_commit(self->reader.fd, range.partition, 8));
+	ASSERT_EQ(0, mq_commit(self->reader.fd, range.partition, 1));
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
-	ASSERT_EQ(0, mq_commit(self->reader.fd, range.partition, 48));
+	ASSERT_EQ(0, mq_commit(self->reader.fd, range.partition, 4));
 	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
 	EXPECT_EQ(1, mq_put(fd, large, sizeof(large), 0));
 	close(fd);

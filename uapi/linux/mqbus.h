@@ -736,8 +736,11 @@ struct mqbus_group_seek {
  * stores nothing any more (ENOLINK), and @last_seq is final. So a program that was killed
  * goes on behind @last_seq and neither loses nor repeats. The name belongs to the uid
  * that opened it first (EPERM for others without CAP_DAC_OVERRIDE). A topic remembers
- * %MQBUS_PRODUCERS_MAX names, each charged to that uid; for a new one the name goes that
- * was closed longest ago, but never one that is open (EMFILE if all are).
+ * %MQBUS_PRODUCERS_MAX names, each charged to that uid, and no more of a uid than it leaves
+ * for others: half of them, a quarter where somebody has half, ... (with CAP_SYS_RESOURCE
+ * all). For one more the name of the same uid goes that was closed longest ago, or, if there
+ * are %MQBUS_PRODUCERS_MAX, of the uid that has most; but never one that is open (EMFILE if
+ * all are).
  */
 struct mqbus_produce {
 	__u32 flags;
