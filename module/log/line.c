@@ -36,6 +36,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/ktime.h>
+#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 
@@ -448,13 +449,20 @@ void mqbus_line_leave(struct mqbus_ticket *ticket)
 /**
  * mqbus_line_freed() - there may be room, or a turn has passed: call who may go
  * @topic: the topic
+ * @partition: of which partition; %MQBUS_ANY: of all
  */
-void mqbus_line_freed(struct mqbus_topic *topic)
+void mqbus_line_freed(struct mqbus_topic *topic, u32 partition)
 {
-	unsigned long partition;
+	unsigned long at;
 
-	for_each_set_bit(partition, topic->waits.parts, topic->nr_parts) {
-		line_look(topic, partition);
+	if (partition != MQBUS_ANY) {
+		partition = array_index_nospec(partition, topic->nr_parts);
+		if (test_bit(partition, topic->waits.parts))
+			line_look(topic, partition);
+		return;
+	}
+	for_each_set_bit(at, topic->waits.parts, topic->nr_parts) {
+		line_look(topic, at);
 		cond_resched();
 	}
 }

@@ -114,7 +114,7 @@ static void waits_run(struct work_struct *work)
 	struct mqbus_topic *topic = container_of(waits, struct mqbus_topic, waits);
 
 	late_run(topic);
-	mqbus_line_freed(topic);
+	mqbus_line_freed(topic, MQBUS_ANY);
 }
 
 /**
@@ -182,7 +182,7 @@ void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_produce
 	if (!producer)
 		late_recheck(&topic->waits);
 	/* What had been called before may not need its room any more */
-	mqbus_line_freed(topic);
+	mqbus_line_freed(topic, MQBUS_ANY);
 }
 
 /**

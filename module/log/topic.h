@@ -151,6 +151,7 @@ struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
 void mqbus_topic_report(const struct mqbus_topic *topic, struct mqbus_event *e);
 void mqbus_topic_wake_writers(struct mqbus_topic *topic);
+void mqbus_topic_wake_writers_in(struct mqbus_topic *topic, u32 partition);
 
 /* room.c */
 u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);

@@ -3,6 +3,7 @@
  * Writers go in turn: who is overtaken how often, and who is not in the way of others.
  */
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include "fault.h"
 #include "publish.h"
@@ -423,6 +424,55 @@ TEST_F(publish, who_polls_for_much_and_takes_little)
 	EXPECT_EQ(1, ret);
 	EXPECT_GE(FEW, n);
 	for (i = 0; i < MANY; i++)
+		close(fds[i]);
+	close(ep);
+}
+
+/* The shortest of some commits, of one record each, in ns */
+static long long commit_cost(int fd, __u32 partition, __u64 *at)
+{
+	long long best = MQ_SEC, took;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		took = mq_clock(CLOCK_MONOTONIC);
+		if (mq_commit(fd, partition, ++*at))
+			return -1;
+		took = mq_clock(CLOCK_MONOTONIC) - took;
+		best = took < best ? took : best;
+	}
+	return best;
+}
+
+/* Those that wait in other partitions cost who settles nothing */
+TEST_F(publish, who_waits_elsewhere)
+{
+	enum { PARTS = 512 };
+	static int fds[PARTS];
+	struct rlimit files = { 2 * PARTS, 2 * PARTS };
+	int ep = epoll_create1(0), i;
+	struct mqbus_range range;
+	long long alone, beside;
+	__u64 at = 0;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	begin(self, .size = 4096, .partitions = PARTS);
+	fill_ring(self->fd, 0);
+	ASSERT_EQ(1, mq_fetch(self->reader.fd, &range, 1, 0, 0));
+	alone = commit_cost(self->reader.fd, range.partition, &at);
+	for (i = 1; i < PARTS; i++) {
+		struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+
+		fds[i] = mq_producer(self->topic, 0);
+		fill_ring(fds[i], i);
+		ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &ev));
+	}
+	beside = commit_cost(self->reader.fd, range.partition, &at);
+	TH_LOG("%lld ns alone, %lld ns beside", alone, beside);
+	EXPECT_LT(0, alone);
+	EXPECT_LT(0, beside);
+	EXPECT_GT(8 * alone, beside);
+	for (i = 1; i < PARTS; i++)
 		close(fds[i]);
 	close(ep);
 }
