@@ -5,8 +5,9 @@
  * The worst case of a topic or a group is charged when it is made, to the memory
  * cgroup (by the page allocator) and against two limits of our own: one of each
  * network namespace, which its sysctl sets, and one of each uid over all
- * namespaces, so that making namespaces gains nothing. Nothing is charged, and
- * nothing is allocated, for a record.
+ * namespaces, so that making namespaces gains nothing. A producer is charged when it is
+ * bound, and for what it keeps of a large record to put the next one together. Else nothing
+ * is charged, and nothing is allocated, for a record.
  */
 #include <linux/hashtable.h>
 #include <linux/mm.h>

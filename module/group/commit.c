@@ -134,13 +134,23 @@ void mqbus_member_commit_at(struct mqbus_member *member, u32 partition,
 }
 
 /**
- * mqbus_member_committed() - wake whom a commit concerns
+ * mqbus_member_committed_in() - wake whom a commit concerns
+ * @member: the member that did it; no lock is held
+ * @partition: of which partition; %MQBUS_ANY: it may be of several
+ */
+void mqbus_member_committed_in(struct mqbus_member *member, u32 partition)
+{
+	mqbus_topic_wake_writers_in(member->topic, partition);
+	mqbus_stream_wake(member->group);
+}
+
+/**
+ * mqbus_member_committed() - the same of all partitions
  * @member: the member that did it; no lock is held
  */
 void mqbus_member_committed(struct mqbus_member *member)
 {
-	mqbus_topic_wake_writers(member->topic);
-	mqbus_stream_wake(member->group);
+	mqbus_member_committed_in(member, MQBUS_ANY);
 }
 
 /**
@@ -165,10 +175,11 @@ int mqbus_member_commit_to(struct mqbus_member *member, u32 partition, u64 offse
 /**
  * mqbus_member_commit_given() - settle all that was handed out
  * @member: a member of a stream group, whose lock is held; it has a seat
+ * @partition: filled with where that made room; %MQBUS_ANY: in several
  *
- * Return: whether that made any room.
+ * Return: whether it made any.
  */
-bool mqbus_member_commit_given(struct mqbus_member *member)
+bool mqbus_member_commit_given(struct mqbus_member *member, u32 *partition)
 {
 	struct mqbus_group *group = member->group;
 	struct mqbus_slot *slot, *next;
@@ -181,6 +192,7 @@ bool mqbus_member_commit_given(struct mqbus_member *member)
 		if (slot->cursor.done.pos == slot->cursor.given.pos)
 			continue;
 		mqbus_member_commit_at(member, slot - group->slots, &slot->cursor.given);
+		*partition = moved ? MQBUS_ANY : slot - group->slots;
 		moved = true;
 	}
 	return moved;
@@ -191,13 +203,14 @@ static int commit_all(struct mqbus_member *member, bool given, bool release)
 {
 	struct mqbus_group *group = member->group;
 	struct mqbus_slot *slot, *next;
+	u32 partition;
 	int err = 0;
 
 	spin_lock(&group->lock);
 	if (!member->seat || member->seat->state == MQBUS_SEAT_FENCED)
 		err = -ENOLINK;
 	if (!err && given)
-		mqbus_member_commit_given(member);
+		mqbus_member_commit_given(member, &partition);
 	if (!err && release)
 		list_for_each_entry_safe(slot, next, &member->seat->owned, node)
 			mqbus_slot_release(&group->assign, slot);
@@ -231,7 +244,7 @@ static int commit_entries(struct mqbus_member *member, struct mqbus_commit *args
 		 * before the user's memory is touched again, which may take for ever.
 		 */
 		if (!err)
-			mqbus_member_committed(member);
+			mqbus_member_committed_in(member, entry.partition);
 		done += !err;
 		args->committed = done;
 		first = first ?: err;
@@ -277,7 +290,9 @@ int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args)
 		int all = commit_all(member, given, release);
 
 		err = err ?: all;
+		mqbus_member_committed(member);
+	} else {
+		mqbus_stream_wake(member->group);
 	}
-	mqbus_member_committed(member);
 	return err;
 }

@@ -146,6 +146,7 @@ static int member_commit_and_take(struct mqbus_member *member, bool *commit,
 {
 	struct mqbus_group *group = member->group;
 	bool moved = false;
+	u32 partition;
 	int n;
 
 	spin_lock(&group->lock);
@@ -155,13 +156,13 @@ static int member_commit_and_take(struct mqbus_member *member, bool *commit,
 		n = *commit ? -ENOLINK : 0;
 	if (!n && member->seat->state != MQBUS_SEAT_FENCED) {
 		if (*commit)
-			moved = mqbus_member_commit_given(member);
+			moved = mqbus_member_commit_given(member, &partition);
 		*commit = false;
 		n = member_take(member, ranges, max);
 	}
 	mqbus_stream_unlock(group);
 	if (moved)
-		mqbus_topic_wake_writers(member->topic);
+		mqbus_topic_wake_writers_in(member->topic, partition);
 	return n;
 }
 
@@ -314,7 +315,7 @@ ssize_t mqbus_fetch_read(struct mqbus_member *member, struct iov_iter *to, ktime
 		err = mqbus_member_commit_to(member, member->read_part, member->read_offset,
 					     member->read_generation);
 		member->read_offset = 0;
-		mqbus_member_committed(member);
+		mqbus_member_committed_in(member, member->read_part);
 		/* Let go of it is the member's own will; the next one goes on, this tells */
 		if (err == -ENOLINK)
 			return err;

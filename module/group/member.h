@@ -81,10 +81,11 @@ int mqbus_member_check_commit(struct mqbus_member *member, u32 partition, u32 ge
 			      const struct mqbus_mark *at);
 void mqbus_member_commit_at(struct mqbus_member *member, u32 partition,
 			    const struct mqbus_mark *at);
+void mqbus_member_committed_in(struct mqbus_member *member, u32 partition);
 void mqbus_member_committed(struct mqbus_member *member);
 int mqbus_member_commit_to(struct mqbus_member *member, u32 partition, u64 offset,
 			   u32 generation);
-bool mqbus_member_commit_given(struct mqbus_member *member);
+bool mqbus_member_commit_given(struct mqbus_member *member, u32 *partition);
 int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args);
 
 /**

@@ -8,8 +8,10 @@
  * endpoint the holder under the same lock; whatever the former one was doing - waiting
  * for space, or for a page that never comes - it stores nothing any more.
  *
- * A topic remembers a bounded number of names. For a new one the name goes that was
- * closed longest ago; who still has it open was fenced before.
+ * A topic remembers a bounded number of names, and of each uid no more than are left free
+ * for the others. Who would have more gives up the one that he closed longest ago; if there
+ * are as many as can be, who has most does. So nobody makes a topic forget the names of
+ * somebody who has fewer. Who still has a name open that goes was fenced before.
  */
 #include <linux/err.h>
 #include <linux/poll.h>
@@ -20,6 +22,7 @@
 #include "base/caller.h"
 #include "log/refusal.h"
 #include "log/author.h"
+#include "log/producer.h"
 #include "log/topic.h"
 
 /**
@@ -40,13 +43,21 @@ static void name_release(struct kref *ref)
 	struct mqbus_named *name = container_of(ref, struct mqbus_named, ref);
 
 	mqbus_uncharge(&name->charge);
+	kfree(name->namer);
 	kfree(name);
 }
 
 static void name_forget(struct mqbus_topic *topic, struct mqbus_named *name)
 {
+	struct mqbus_namer *namer = name->namer;
+
 	list_del(&name->node);
 	topic->nr_names--;
+	name->namer = NULL;
+	if (!--namer->nr) {
+		list_del(&namer->node);
+		kfree(namer);
+	}
 	kref_put(&name->ref, name_release);
 }
 
@@ -56,64 +67,145 @@ static void name_forget(struct mqbus_topic *topic, struct mqbus_named *name)
  */
 void mqbus_author_forget_all(struct mqbus_topic *topic)
 {
+	struct mqbus_namer *namer, *next_namer;
 	struct mqbus_named *name, *next;
 
-	list_for_each_entry_safe(name, next, &topic->names, node)
-		name_forget(topic, name);
+	list_for_each_entry_safe(namer, next_namer, &topic->namers, node)
+		/* The last one takes it along */
+		list_for_each_entry_safe(name, next, &namer->names, node)
+			name_forget(topic, name);
 }
 
 static struct mqbus_named *name_find(struct mqbus_topic *topic, const char *text)
 {
+	struct mqbus_namer *namer;
 	struct mqbus_named *name;
 
-	list_for_each_entry(name, &topic->names, node)
-		if (!strcmp(name->name, text))
-			return name;
+	list_for_each_entry(namer, &topic->namers, node)
+		list_for_each_entry(name, &namer->names, node)
+			if (!strcmp(name->name, text))
+				return name;
+	return NULL;
+}
+
+static struct mqbus_namer *namer_find(struct mqbus_topic *topic, kuid_t uid)
+{
+	struct mqbus_namer *namer;
+
+	list_for_each_entry(namer, &topic->namers, node)
+		if (uid_eq(namer->uid, uid))
+			return namer;
 	return NULL;
 }
 
 /* The one that was closed longest ago, or NULL. */
-static struct mqbus_named *name_oldest(struct mqbus_topic *topic)
+static struct mqbus_named *name_oldest(struct mqbus_namer *namer)
 {
 	struct mqbus_named *name;
 
-	list_for_each_entry(name, &topic->names, node)
+	list_for_each_entry(name, &namer->names, node)
 		if (!name->author.holder)
 			return name;
 	return NULL;
 }
 
-static struct mqbus_named *name_new(struct mqbus_topic *topic, struct mqbus_ns *ns,
-				    const struct mqbus_caller *caller, const char *text)
+/* The one that goes for a new one of @own when there are as many as can be, or NULL. */
+static struct mqbus_named *name_of_most(struct mqbus_topic *topic, struct mqbus_namer *own)
 {
-	struct mqbus_named *name, *old = NULL;
-	int err;
+	struct mqbus_named *name, *found = name_oldest(own);
+	struct mqbus_namer *namer;
+	u32 most = own->nr;
+
+	list_for_each_entry(namer, &topic->namers, node) {
+		if (namer->nr <= most)
+			continue;
+		name = name_oldest(namer);
+		if (name) {
+			found = name;
+			most = namer->nr;
+		}
+	}
+	return found;
+}
+
+/* A name that is in no topic yet, and paid for. */
+static struct mqbus_named *name_new(struct mqbus_ns *ns, const struct mqbus_caller *caller,
+				    const char *text, bool raised)
+{
+	struct mqbus_named *name = kzalloc(sizeof(*name), GFP_KERNEL_ACCOUNT);
+	int err = -ENOMEM;
+
+	if (!name)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&name->ref);
+	name->namer = kzalloc(sizeof(*name->namer), GFP_KERNEL_ACCOUNT);
+	if (name->namer)
+		err = mqbus_charge(&name->charge, ns, caller->cred->fsuid,
+				   sizeof(*name) + sizeof(*name->namer), raised);
+	if (err) {
+		kref_put(&name->ref, name_release);
+		return ERR_PTR(err);
+	}
+	INIT_LIST_HEAD(&name->namer->names);
+	name->namer->uid = caller->cred->fsuid;
+	mqbus_author_init(&name->author, ns, NULL);
+	strscpy(name->name, text, sizeof(name->name));
+	return name;
+}
+
+/* Let a topic remember a new name. Return: 0 or -EMFILE. */
+static int name_add(struct mqbus_topic *topic, struct mqbus_named *name, bool raised)
+{
+	u32 left = MQBUS_PRODUCERS_MAX - topic->nr_names;
+	struct mqbus_namer *namer;
+	struct mqbus_named *old;
 
 	lockdep_assert_held(&topic->lock);
 
-	if (topic->nr_names >= MQBUS_PRODUCERS_MAX) {
-		old = name_oldest(topic);
+	namer = namer_find(topic, name->namer->uid) ?: name->namer;
+	if (!left || (!raised && namer->nr >= left)) {
+		old = left ? name_oldest(namer) : name_of_most(topic, namer);
 		if (!old)
-			return ERR_PTR(-EMFILE);
-	}
-	name = kzalloc(sizeof(*name), GFP_KERNEL_ACCOUNT);
-	if (!name)
-		return ERR_PTR(-ENOMEM);
-	err = mqbus_charge(&name->charge, ns, caller->cred->fsuid, sizeof(*name),
-			   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
-	if (err) {
-		kfree(name);
-		return ERR_PTR(err);
-	}
-	if (old)
+			return -EMFILE;
+		/* It may be the last one of the same uid */
+		namer->nr++;
 		name_forget(topic, old);
-	mqbus_author_init(&name->author, ns, NULL);
-	kref_init(&name->ref);
-	name->uid = caller->cred->fsuid;
-	strscpy(name->name, text, sizeof(name->name));
-	list_add_tail(&name->node, &topic->names);
+		namer->nr--;
+	}
+	if (namer == name->namer) {
+		list_add_tail(&namer->node, &topic->namers);
+	} else {
+		kfree(name->namer);
+		name->namer = namer;
+	}
+	list_add_tail(&name->node, &namer->names);
+	namer->nr++;
 	topic->nr_names++;
-	return name;
+	return 0;
+}
+
+/* A name that may be NULL. */
+static void name_put(struct mqbus_named *name)
+{
+	if (name)
+		kref_put(&name->ref, name_release);
+}
+
+/* Make an endpoint the holder. Return: who was, or NULL. */
+static const struct mqbus_producer *author_take(struct mqbus_author *author, const void *holder,
+						struct mqbus_produce *args)
+{
+	const void *old;
+
+	spin_lock(&author->lock);
+	old = author->holder;
+	WRITE_ONCE(author->holder, holder);
+	/* 0 is of those without a name, also after a very long time */
+	author->epoch = author->epoch + 1 ?: 1;
+	args->epoch = author->epoch;
+	args->last_seq = author->seq;
+	spin_unlock(&author->lock);
+	return old;
 }
 
 /**
@@ -133,35 +225,51 @@ struct mqbus_author *mqbus_author_open(struct mqbus_topic *topic, struct mqbus_n
 				       const struct mqbus_caller *caller, const void *holder,
 				       struct mqbus_produce *args)
 {
-	struct mqbus_author *author;
-	struct mqbus_named *name;
-	const void *old;
+	struct mqbus_named *name, *fresh = NULL;
+	const struct mqbus_producer *old;
+	struct mqbus_refused *refused;
+	bool raised = false;
+	int err = 0;
 
-	mutex_lock(&topic->lock);
-	name = name_find(topic, args->name);
-	if (!name)
-		name = name_new(topic, ns, caller, args->name);
-	else if (!mqbus_caller_owns(caller, name->uid))
-		name = ERR_PTR(-EPERM);
-	if (IS_ERR(name)) {
+	/* Memory may take long to come, and others come and go under this lock */
+	for (;;) {
+		mutex_lock(&topic->lock);
+		name = name_find(topic, args->name);
+		if (name || fresh)
+			break;
 		mutex_unlock(&topic->lock);
-		return ERR_CAST(name);
+		raised = mqbus_caller_capable(caller, CAP_SYS_RESOURCE);
+		fresh = name_new(ns, caller, args->name, raised);
+		if (IS_ERR(fresh))
+			return ERR_CAST(fresh);
+	}
+	if (name) {
+		err = mqbus_caller_owns(caller, name->namer->uid) ? 0 : -EPERM;
+	} else {
+		err = name_add(topic, fresh, raised);
+		if (!err)
+			swap(name, fresh);
+	}
+	if (err) {
+		mutex_unlock(&topic->lock);
+		name_put(fresh);
+		return ERR_PTR(err);
 	}
 
 	kref_get(&name->ref);
-	author = &name->author;
-	spin_lock(&author->lock);
-	old = author->holder;
-	WRITE_ONCE(author->holder, holder);
-	/* 0 is of those without a name, also after a very long time */
-	author->epoch = author->epoch + 1 ?: 1;
-	args->epoch = author->epoch;
-	args->last_seq = author->seq;
-	spin_unlock(&author->lock);
-	if (old)
-		mqbus_refusal_fenced(old);
+	/* Who had it may go when the lock is let go of; what is known of him stays until then */
+	rcu_read_lock();
+	old = author_take(&name->author, holder, args);
+	refused = old ? old->refused : NULL;
 	mutex_unlock(&topic->lock);
-	return author;
+	if (refused)
+		mqbus_refused_fenced(refused);
+	rcu_read_unlock();
+	/* His address is all that is asked for: there may be as many who wait as files */
+	if (old)
+		mqbus_refusal_recheck(topic, old);
+	name_put(fresh);
+	return &name->author;
 }
 
 /**
@@ -181,7 +289,7 @@ void mqbus_author_close(struct mqbus_topic *topic, struct mqbus_author *author,
 		spin_lock(&author->lock);
 		WRITE_ONCE(author->holder, NULL);
 		spin_unlock(&author->lock);
-		list_move_tail(&name->node, &topic->names);
+		list_move_tail(&name->node, &name->namer->names);
 	}
 	mutex_unlock(&topic->lock);
 	kref_put(&name->ref, name_release);

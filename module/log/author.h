@@ -31,12 +31,25 @@ struct mqbus_author {
 };
 
 /**
+ * struct mqbus_namer - a uid that has names in a topic
+ * @node: in the topic's list, under its lock
+ * @names: its names there; those that nobody holds in the order in which they were closed
+ * @uid: whose
+ * @nr: how many; it goes with the last one
+ */
+struct mqbus_namer {
+	struct list_head node;
+	struct list_head names;
+	kuid_t uid;
+	u32 nr;
+};
+
+/**
  * struct mqbus_named - an author whose name outlives the endpoints
  * @author: what is like that of any other
  * @ref: the topic's list and every endpoint that has or had it
- * @node: in the topic's list, under its lock: those that nobody holds in the order in
- *	which they were closed
- * @uid: whose name it is
+ * @node: among its uid's in the topic
+ * @namer: whose it is there; until it is in the topic one for itself; NULL: forgotten
  * @charge: what its owner pays
  * @name: terminated
  */
@@ -44,7 +57,7 @@ struct mqbus_named {
 	struct mqbus_author author;
 	struct kref ref;
 	struct list_head node;
-	kuid_t uid;
+	struct mqbus_namer *namer;
 	struct mqbus_charge charge;
 	char name[MQBUS_NAME_SIZE];
 };

@@ -15,8 +15,14 @@
  * Nothing is kept for longer than %LINE_KEEP: who does not come in time (the memory that
  * another call on his endpoint copies from never arrives) loses his turn and goes behind
  * the others. If that is not the exception, nothing is kept for anybody for a while, 2 to
- * 16 times as long, the more turns are wasted. So what somebody can take from others in
- * this way is a small part of the time, with however many tickets.
+ * 16 times as long, the more turns are wasted, and nobody waits behind another one. So what
+ * somebody can take from others in this way is a small part of the time, with however many
+ * tickets. Who has room kept for much and comes late for little wastes it as well.
+ *
+ * %LINE_CALLS are called at a time. Those behind them do not wait for that when there is
+ * room for all: they are let go without a turn, and who comes then does not see them.
+ * Tickets for shares, of which nothing is kept, have as many calls of their own, and their
+ * own waste: uids that do not come for their share make others' turns shorter, not rarer.
  *
  * Tasks that sleep have tickets, and endpoints that are polled; who neither sleeps nor
  * polls is in nobody's way. An endpoint that was refused keeps its age until it stores
@@ -30,30 +36,32 @@
  */
 #include <linux/bitmap.h>
 #include <linux/ktime.h>
+#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 
 #include "log/quota.h"
 #include "log/line.h"
 #include "log/refusal.h"
+#include "log/ticket.h"
 #include "log/topic.h"
 
-/* ns for which room is kept for a ticket that was called: more than a task sleeps on */
-#define LINE_KEEP	(50 * NSEC_PER_MSEC)
-/* The same while it is another partition that a transaction waits for */
-#define LINE_CLAIM	(200 * NSEC_PER_MSEC)
-/* The same while nothing is kept: it is for one of the %LINE_CALLS that nobody else has */
-#define LINE_SHORT	(LINE_KEEP / 16)
-/* Wasted turns, less half of those that were used: so many are no reason to keep nothing */
-#define LINE_WASTED	2
-/* More than these do not make it longer */
-#define LINE_WASTED_MOST	(LINE_WASTED + 4)
-/* Tickets that are called at a time */
+/* Tickets that are called at a time, of those for room and of those for shares */
 #define LINE_CALLS	16
 /* Tickets that are looked at under one hold of the lock */
 #define LINE_STEP	MQBUS_POLLERS
 /* Such holds in a row */
 #define LINE_ROUNDS	4
+
+static struct mqbus_ring *ticket_ring(const struct mqbus_ticket *t)
+{
+	return &t->topic->parts[t->partition]->ring;
+}
+
+static struct mqbus_line *ticket_line(const struct mqbus_ticket *t)
+{
+	return &t->topic->parts[t->partition]->line;
+}
 
 /**
  * mqbus_line_init() - make an empty line
@@ -78,73 +86,6 @@ void mqbus_pollers_wake(const struct mqbus_pollers *wake)
 	}
 }
 
-static struct mqbus_ring *ticket_ring(const struct mqbus_ticket *t)
-{
-	return &t->topic->parts[t->partition]->ring;
-}
-
-static struct mqbus_line *ticket_line(const struct mqbus_ticket *t)
-{
-	return &t->topic->parts[t->partition]->line;
-}
-
-static struct mqbus_ticket *ticket_of(struct rb_node *node)
-{
-	return rb_entry(node, struct mqbus_ticket, node);
-}
-
-static bool ticket_less(struct rb_node *a, const struct rb_node *b)
-{
-	const struct mqbus_ticket *x = ticket_of(a);
-	const struct mqbus_ticket *y = rb_entry(b, struct mqbus_ticket, node);
-
-	return x->owner != y->owner ? x->owner < y->owner : x->age < y->age;
-}
-
-/* The oldest that waits in the line of @owner or a higher one, and is older than none of @age. */
-static struct mqbus_ticket *line_from(const struct mqbus_line *line, u32 owner, u64 age)
-{
-	struct rb_node *node = line->waiting.rb_root.rb_node;
-	struct mqbus_ticket *found = NULL;
-
-	while (node) {
-		struct mqbus_ticket *t = ticket_of(node);
-
-		if (t->owner < owner || (t->owner == owner && t->age < age)) {
-			node = node->rb_right;
-		} else {
-			found = t;
-			node = node->rb_left;
-		}
-	}
-	return found;
-}
-
-static struct mqbus_ticket *line_first(const struct mqbus_line *line, u32 owner)
-{
-	struct mqbus_ticket *t = line_from(line, owner, 0);
-
-	return t && t->owner == owner ? t : NULL;
-}
-
-static void ticket_unkeep(struct mqbus_line *line, struct mqbus_ticket *t)
-{
-	line->promised -= t->kept;
-	t->kept = 0;
-}
-
-static void ticket_out(struct mqbus_line *line, struct mqbus_ticket *t)
-{
-	if (t->state == MQBUS_TICKET_WAITS) {
-		rb_erase_cached(&t->node, &line->waiting);
-	} else if (t->state != MQBUS_TICKET_NONE) {
-		ticket_unkeep(line, t);
-		list_del(&t->called);
-		line->nr_called--;
-	}
-	WRITE_ONCE(t->state, MQBUS_TICKET_NONE);
-}
-
 /* After tickets came or went. */
 static void line_changed(struct mqbus_topic *topic, u32 partition)
 {
@@ -158,51 +99,18 @@ static void line_changed(struct mqbus_topic *topic, u32 partition)
 		atomic_dec(&waits->busy);
 }
 
-/* A turn was for nothing, or not. */
-static void line_count(struct mqbus_line *line, bool wasted, u64 now)
-{
-	if (!wasted) {
-		line->wasted -= !!line->wasted;
-		return;
-	}
-	line->wasted = min(line->wasted + 2, LINE_WASTED_MOST);
-	if (line->wasted > LINE_WASTED)
-		line->free_until = now + (LINE_KEEP << (line->wasted - LINE_WASTED));
-}
-
-/* A turn is given up. It was wasted if others had to wait for that. */
-static void line_give_up(struct mqbus_line *line, struct mqbus_ticket *t)
-{
-	u64 now;
-
-	if (t->state != MQBUS_TICKET_CALLED || !t->kept)
-		return;
-	now = ktime_get_ns();
-	if (now > t->called_at + LINE_SHORT)
-		line_count(line, true, now);
-}
-
-/* Turns pass that were not used. */
-static void line_expire(struct mqbus_line *line, u64 now)
-{
-	struct mqbus_ticket *t;
-
-	while (line->nr_called) {
-		t = list_first_entry(&line->called, struct mqbus_ticket, called);
-		if (t->until > now)
-			break;
-		if (t->kept)
-			line_count(line, true, now);
-		WRITE_ONCE(t->late, t->state == MQBUS_TICKET_CALLED && READ_ONCE(t->awaited));
-		ticket_out(line, t);
-	}
-}
-
 static bool line_room(const struct mqbus_ring *ring, u64 floor, u64 bytes)
 {
 	u64 from = max(ring->head.pos, min(floor, ring->tail.pos));
 
 	return ring->evict || ring->tail.pos + bytes <= from + ring->size;
+}
+
+/* Whether there is room for all who wait for it, besides @bytes. */
+static bool line_all(const struct mqbus_line *line, const struct mqbus_ring *ring, u64 floor,
+		     u64 bytes)
+{
+	return line_room(ring, floor, line->wanted + bytes);
 }
 
 /* Whether a try would come further with the share. */
@@ -228,30 +136,28 @@ static void ticket_call(struct mqbus_line *line, struct mqbus_ticket *t, u64 now
 			struct mqbus_pollers *wake)
 {
 	struct mqbus_refused *refused = t->task ? NULL : mqbus_refused_of(t);
-	struct mqbus_ticket *before;
 
-	ticket_out(line, t);
+	mqbus_ticket_out(line, t);
 	/* Its program went to do something else */
 	if (refused && !waitqueue_active(&refused->pollers))
 		return;
-	if (!t->owner && now >= line->free_until) {
-		t->kept = t->bytes;
-		line->promised += t->kept;
-	}
-	t->called_at = now;
-	t->until = now + (now < line->free_until ? LINE_SHORT :
-			  READ_ONCE(t->awaited) ? LINE_KEEP : LINE_CLAIM);
-	list_for_each_entry_reverse(before, &line->called, called)
-		if (before->until <= t->until)
-			break;
-	list_add(&t->called, &before->called);
-	line->nr_called++;
-	WRITE_ONCE(t->state, MQBUS_TICKET_CALLED);
+	mqbus_ticket_turn(line, t, now);
 	/* It does not go before it had the lock */
 	if (refused)
 		wake->refused[wake->nr++] = refused;
 	else
 		wake_up_process(t->task);
+}
+
+/* Let it try without a turn of its own: it comes back with its age if it finds no room. */
+static void ticket_go(struct mqbus_line *line, struct mqbus_ticket *t,
+		      struct mqbus_pollers *wake)
+{
+	mqbus_ticket_out(line, t);
+	if (t->task)
+		wake_up_process(t->task);
+	else
+		wake->refused[wake->nr++] = mqbus_refused_of(t);
 }
 
 static bool line_called(const struct mqbus_line *line, u32 owner)
@@ -283,8 +189,8 @@ static u32 line_call_shares(struct mqbus_topic *topic, u32 partition, u64 floor,
 	u32 begin = line->next_owner ?: 1, owner = begin;
 	bool wrapped = begin == 1;
 
-	while (steps < LINE_STEP && line->nr_called < LINE_CALLS) {
-		struct mqbus_ticket *t = line_from(line, owner, 0);
+	while (steps < LINE_STEP && line->shares.nr < LINE_CALLS) {
+		struct mqbus_ticket *t = mqbus_ticket_next(line, owner, 0);
 
 		if (!wrapped && !t) {
 			wrapped = true;
@@ -318,13 +224,21 @@ static bool line_call(struct mqbus_topic *topic, u32 partition, struct mqbus_pol
 
 	lockdep_assert_held(&ring->lock);
 
-	line_expire(line, now);
+	mqbus_line_expire(line, now);
 	floor = mqbus_topic_floor(topic, partition);
-	while (steps < LINE_STEP && line->nr_called < LINE_CALLS) {
-		t = line_first(line, 0);
+	while (steps < LINE_STEP && line->room.nr < LINE_CALLS) {
+		t = mqbus_ticket_first(line, 0);
 		if (!t || !line_room(ring, floor, line->promised + t->bytes))
 			break;
 		ticket_call(line, t, now, wake);
+		steps++;
+	}
+	while (steps < LINE_STEP && line->room.nr == LINE_CALLS &&
+	       line_all(line, ring, floor, line->promised)) {
+		t = mqbus_ticket_first(line, 0);
+		if (!t)
+			break;
+		ticket_go(line, t, wake);
 		steps++;
 	}
 	steps = line_call_shares(topic, partition, floor, now, steps, wake);
@@ -365,10 +279,20 @@ static void line_look(struct mqbus_topic *topic, u32 partition)
 static bool line_before(const struct mqbus_line *line, u32 owner, u64 age,
 			const struct mqbus_producer *producer)
 {
-	const struct mqbus_ticket *t = line_first(line, owner);
+	const struct mqbus_ticket *t = mqbus_ticket_first(line, owner);
 
 	return t && t->task != current && (t->task || t->producer != producer) &&
 	       (!age || t->age < age);
+}
+
+/*
+ * Whether those who came before for room are in nobody's way: there is enough for them too,
+ * or so many turns are wasted that nothing is kept.
+ */
+static bool line_passes(const struct mqbus_line *line, const struct mqbus_ring *ring, u64 floor,
+			u64 bytes)
+{
+	return line_all(line, ring, floor, bytes) || ktime_get_ns() < line->room.free_until;
 }
 
 static bool ticket_mine(const struct mqbus_ticket *t, const struct mqbus_producer *producer)
@@ -395,7 +319,7 @@ int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 ow
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
 	bool room = false, share = false;
 	const struct mqbus_ticket *t;
-	u64 others;
+	u64 others, floor;
 
 	lockdep_assert_held(&ring->lock);
 
@@ -403,7 +327,7 @@ int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 ow
 	if (!mqbus_topic_blocks(topic, MQBUS_WHY_FULL))
 		return 0;
 	if (line->nr_called)
-		line_expire(line, ktime_get_ns());
+		mqbus_line_expire(line, ktime_get_ns());
 	others = line->promised;
 	list_for_each_entry(t, &line->called, called) {
 		if (!ticket_mine(t, producer))
@@ -415,32 +339,29 @@ int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 ow
 		room |= !t->owner;
 		share |= t->owner && t->owner == owner;
 	}
-	if (!room && line_before(line, 0, age, producer))
+	floor = mqbus_topic_floor(topic, partition);
+	if (!room && line_before(line, 0, age, producer) &&
+	    !line_passes(line, ring, floor, others + bytes))
 		return -ENOBUFS;
 	if (owner && !share && line_before(line, owner, age, producer))
 		return -EXFULL;
-	if (!others || line_room(ring, mqbus_topic_floor(topic, partition), others + bytes))
-		return 0;
-	return -ENOBUFS;
+	return !others || line_room(ring, floor, others + bytes) ? 0 : -ENOBUFS;
 }
 
 /**
  * mqbus_line_used() - something was stored by one whose turn it may have been
- * @line: the line; its ring's lock is held
+ * @line: the line
+ * @ring: its ring, whose lock is held, with what was stored
  * @producer: who stored it
  */
-void mqbus_line_used(struct mqbus_line *line, const struct mqbus_producer *producer)
+void mqbus_line_used(struct mqbus_line *line, const struct mqbus_ring *ring,
+		     const struct mqbus_producer *producer)
 {
 	struct mqbus_ticket *t;
 
-	list_for_each_entry(t, &line->called, called) {
-		if (!ticket_mine(t, producer))
-			continue;
-		if (t->kept)
-			line_count(line, false, 0);
-		ticket_unkeep(line, t);
-		WRITE_ONCE(t->state, MQBUS_TICKET_USED);
-	}
+	list_for_each_entry(t, &line->called, called)
+		if (ticket_mine(t, producer))
+			mqbus_ticket_use(line, t, ring->tail.pos - ring->published);
 }
 
 /**
@@ -454,13 +375,16 @@ bool mqbus_line_ready(struct mqbus_ticket *ticket)
 	struct mqbus_line *line = ticket_line(ticket);
 	struct mqbus_ring *ring = ticket_ring(ticket);
 	bool ready;
+	u64 floor;
 
 	spin_lock(&ring->lock);
 	if (line->nr_called)
-		line_expire(line, ktime_get_ns());
-	ready = ticket->state == MQBUS_TICKET_CALLED ||
-		(!line_before(line, ticket->owner, ticket->age, ticket->producer) &&
-		 line_may(ticket, mqbus_topic_floor(ticket->topic, ticket->partition)));
+		mqbus_line_expire(line, ktime_get_ns());
+	floor = mqbus_topic_floor(ticket->topic, ticket->partition);
+	ready = !line_before(line, ticket->owner, ticket->age, ticket->producer) ||
+		(!ticket->owner &&
+		 line_passes(line, ring, floor, line->promised + ticket->bytes));
+	ready = ticket->state == MQBUS_TICKET_CALLED || (ready && line_may(ticket, floor));
 	line_changed(ticket->topic, ticket->partition);
 	spin_unlock(&ring->lock);
 	return ready;
@@ -483,16 +407,15 @@ void mqbus_line_join(struct mqbus_ticket *ticket, const struct mqbus_producer *p
 	struct mqbus_ring *ring = ticket_ring(ticket);
 
 	spin_lock(&ring->lock);
-	line_give_up(line, ticket);
-	ticket_out(line, ticket);
+	mqbus_ticket_give_up(line, ticket);
+	mqbus_ticket_out(line, ticket);
 	WRITE_ONCE(ticket->late, false);
 	ticket->producer = producer;
 	ticket->owner = owner;
 	ticket->bytes = bytes;
 	ticket->age = age;
 	WRITE_ONCE(ticket->look, false);
-	rb_add_cached(&ticket->node, &line->waiting, ticket_less);
-	WRITE_ONCE(ticket->state, MQBUS_TICKET_WAITS);
+	mqbus_ticket_in(line, ticket);
 	line_changed(ticket->topic, ticket->partition);
 	spin_unlock(&ring->lock);
 	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of who changes something */
@@ -513,8 +436,8 @@ void mqbus_line_leave(struct mqbus_ticket *ticket)
 	line = ticket_line(ticket);
 	spin_lock(&ticket_ring(ticket)->lock);
 	others = ticket->state != MQBUS_TICKET_NONE;
-	line_give_up(line, ticket);
-	ticket_out(line, ticket);
+	mqbus_ticket_give_up(line, ticket);
+	mqbus_ticket_out(line, ticket);
 	line_changed(ticket->topic, ticket->partition);
 	others = others && line->busy;
 	spin_unlock(&ticket_ring(ticket)->lock);
@@ -526,13 +449,20 @@ void mqbus_line_leave(struct mqbus_ticket *ticket)
 /**
  * mqbus_line_freed() - there may be room, or a turn has passed: call who may go
  * @topic: the topic
+ * @partition: of which partition; %MQBUS_ANY: of all
  */
-void mqbus_line_freed(struct mqbus_topic *topic)
+void mqbus_line_freed(struct mqbus_topic *topic, u32 partition)
 {
-	unsigned long partition;
+	unsigned long at;
 
-	for_each_set_bit(partition, topic->waits.parts, topic->nr_parts) {
-		line_look(topic, partition);
+	if (partition != MQBUS_ANY) {
+		partition = array_index_nospec(partition, topic->nr_parts);
+		if (test_bit(partition, topic->waits.parts))
+			line_look(topic, partition);
+		return;
+	}
+	for_each_set_bit(at, topic->waits.parts, topic->nr_parts) {
+		line_look(topic, at);
 		cond_resched();
 	}
 }
@@ -545,7 +475,7 @@ static bool line_recheck_some(struct mqbus_line *line, const struct mqbus_produc
 	u32 steps;
 
 	for (steps = 0; steps < LINE_STEP; steps++) {
-		t = line_from(line, *owner, *age);
+		t = mqbus_ticket_next(line, *owner, *age);
 		if (!t)
 			return false;
 		*owner = t->owner;
@@ -556,7 +486,7 @@ static bool line_recheck_some(struct mqbus_line *line, const struct mqbus_produc
 			WRITE_ONCE(t->look, true);
 			wake_up_process(t->task);
 		} else {
-			ticket_out(line, t);
+			mqbus_ticket_out(line, t);
 			wake->refused[wake->nr++] = mqbus_refused_of(t);
 		}
 	}

@@ -12,6 +12,7 @@
 #include "base/timer.h"
 
 struct mqbus_producer;
+struct mqbus_ring;
 struct mqbus_topic;
 struct task_struct;
 
@@ -71,27 +72,41 @@ struct mqbus_ticket {
 };
 
 /**
+ * struct mqbus_calls - tickets of a line that are called, of one kind
+ * @nr: how many
+ * @wasted: turns that were wasted lately
+ * @free_until: until then nothing is kept for them, because those were too many
+ */
+struct mqbus_calls {
+	u32 nr;
+	u32 wasted;
+	u64 free_until;
+};
+
+/**
  * struct mqbus_line - writers that wait for room in a partition, or for a share of it
  * @busy: it is not empty; who appends has to look
  * @nr_called: how many are called
- * @promised: bytes that are kept for them together
+ * @room: calls for room
+ * @shares: calls for shares
+ * @promised: bytes that are kept for those that are called together
+ * @wanted: bytes that those want who wait for room
  * @waiting: tickets by owner and age
  * @called: tickets in the order in which their turns pass
  * @next_owner: whose share is looked at first when some are called; 0: the first one's
- * @wasted: turns that were wasted lately
- * @free_until: until then nothing is kept for anybody, because they were too many
  *
  * Guarded by the lock of the partition's ring.
  */
 struct mqbus_line {
 	bool busy;
 	u32 nr_called;
+	struct mqbus_calls room;
+	struct mqbus_calls shares;
 	u64 promised;
+	u64 wanted;
 	struct rb_root_cached waiting;
 	struct list_head called;
 	u32 next_owner;
-	u32 wasted;
-	u64 free_until;
 };
 
 /**
@@ -119,12 +134,13 @@ struct mqbus_waits {
 void mqbus_line_init(struct mqbus_line *line);
 int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner, u64 age,
 		     const struct mqbus_producer *producer);
-void mqbus_line_used(struct mqbus_line *line, const struct mqbus_producer *producer);
+void mqbus_line_used(struct mqbus_line *line, const struct mqbus_ring *ring,
+		     const struct mqbus_producer *producer);
 bool mqbus_line_ready(struct mqbus_ticket *ticket);
 void mqbus_line_join(struct mqbus_ticket *ticket, const struct mqbus_producer *producer,
 		     u32 owner, u32 bytes, u64 age);
 void mqbus_line_leave(struct mqbus_ticket *ticket);
-void mqbus_line_freed(struct mqbus_topic *topic);
+void mqbus_line_freed(struct mqbus_topic *topic, u32 partition);
 void mqbus_line_recheck(struct mqbus_topic *topic, const struct mqbus_producer *producer);
 
 #endif /* _MQBUS_LINE_H */

@@ -36,7 +36,13 @@ static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 			 const struct mqbus_caller *caller, struct mqbus_produce *args)
 {
 	struct mqbus_tenant *tenant;
+	int err;
 
+	err = mqbus_charge(&producer->charge, ns, caller->cred->fsuid,
+			   sizeof(*producer) + sizeof(*producer->refused) + PAGE_SIZE,
+			   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
+	if (err)
+		return err;
 	if (mqbus_refusal_init(producer))
 		return -ENOMEM;
 	producer->msgs = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
@@ -107,6 +113,8 @@ void mqbus_producer_close(struct mqbus_producer *producer)
 		mqbus_quota_leave(topic, producer->tenant);
 	free_page((unsigned long)producer->msgs);
 	kvfree(producer->draft);
+	mqbus_uncharge(&producer->draft_charge);
+	mqbus_uncharge(&producer->charge);
 	atomic_dec(&topic->producers);
 	mqbus_topic_put(topic);
 	kfree(producer);

@@ -8,6 +8,7 @@
 #include <linux/workqueue.h>
 #include <linux/mqbus.h>
 
+#include "base/account.h"
 #include "core/ring.h"
 #include "log/quota.h"
 #include "log/reader.h"
@@ -33,6 +34,8 @@ struct mqbus_caller;
  * @msgs: a page for the descriptions of a batch
  * @draft: room for records that are put together before they are appended; or NULL
  * @draft_size: bytes of it
+ * @draft_charge: what @uid pays for it if it stays when a call is over
+ * @charge: what @uid pays for all else
  * @stored: what a call has appended, and readers are still to be told of
  */
 struct mqbus_producer {
@@ -49,6 +52,8 @@ struct mqbus_producer {
 	struct mqbus_msg *msgs;
 	void *draft;
 	u32 draft_size;
+	struct mqbus_charge draft_charge;
+	struct mqbus_charge charge;
 	struct mqbus_stored stored;
 };
 
@@ -120,7 +125,7 @@ static inline void mqbus_producer_used(const struct mqbus_producer *producer,
 	struct mqbus_line *line = &container_of(ring, struct mqbus_part, ring)->line;
 
 	if (unlikely(line->nr_called))
-		mqbus_line_used(line, producer);
+		mqbus_line_used(line, ring, producer);
 }
 
 /**

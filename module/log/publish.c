@@ -104,10 +104,20 @@ static bool draft_room(struct mqbus_producer *producer, u32 bytes)
 	return producer->draft;
 }
 
-/* What only a large record needs does not stay with a producer that is idle. */
+/*
+ * What stays with a producer that is idle is paid for. It is a page or more that the next
+ * call need not make again; what only a large record needs goes, and what is over a limit.
+ */
 static void draft_trim(struct mqbus_producer *producer)
 {
-	if (producer->draft_size <= PUBLISH_DRAFT)
+	struct mqbus_charge *charge = &producer->draft_charge;
+
+	if (likely(producer->draft_size == charge->bytes))
+		return;
+	mqbus_uncharge(charge);
+	charge->bytes = 0;
+	if (producer->draft_size && producer->draft_size <= PUBLISH_DRAFT &&
+	    !mqbus_charge(charge, producer->charge.ns, producer->uid, producer->draft_size, false))
 		return;
 	kvfree(producer->draft);
 	producer->draft = NULL;

@@ -114,7 +114,7 @@ static void waits_run(struct work_struct *work)
 	struct mqbus_topic *topic = container_of(waits, struct mqbus_topic, waits);
 
 	late_run(topic);
-	mqbus_line_freed(topic);
+	mqbus_line_freed(topic, MQBUS_ANY);
 }
 
 /**
@@ -171,7 +171,7 @@ static void late_recheck(struct mqbus_waits *waits)
 /**
  * mqbus_refusal_recheck() - what is waited for may be over, or may never come
  * @topic: the topic
- * @producer: whose waiting it concerns; NULL: everybody's
+ * @producer: whose waiting it concerns, which may be gone; NULL: everybody's
  *
  * Everybody concerned looks again. May sleep.
  */
@@ -182,7 +182,7 @@ void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_produce
 	if (!producer)
 		late_recheck(&topic->waits);
 	/* What had been called before may not need its room any more */
-	mqbus_line_freed(topic);
+	mqbus_line_freed(topic, MQBUS_ANY);
 }
 
 /**
@@ -291,16 +291,16 @@ void mqbus_refusal_end(struct mqbus_producer *producer)
 }
 
 /**
- * mqbus_refusal_fenced() - a producer stores nothing any more: wake whom it concerns
- * @producer: the producer; the topic's lock keeps it from going
+ * mqbus_refused_fenced() - a producer stores nothing any more: wake who polls it
+ * @r: the producer as one that was refused; the RCU read lock keeps it
  *
- * Whatever events they poll for, also none.
+ * Whatever events they poll for, also none. Who sleeps is another matter, see
+ * mqbus_refusal_recheck().
  */
-void mqbus_refusal_fenced(const struct mqbus_producer *producer)
+void mqbus_refused_fenced(struct mqbus_refused *r)
 {
-	mqbus_refusal_recheck(producer->topic, producer);
 	/* The queue's lock orders the new holder before a waiter's next look */
-	wake_up_interruptible_all(&producer->refused->pollers);
+	wake_up_interruptible_all(&r->pollers);
 }
 
 /**

@@ -97,7 +97,7 @@ u64 mqbus_refusal_age(void);
 u64 mqbus_refused_age(const struct mqbus_refused *r);
 int mqbus_refusal_init(struct mqbus_producer *producer);
 void mqbus_refusal_end(struct mqbus_producer *producer);
-void mqbus_refusal_fenced(const struct mqbus_producer *producer);
+void mqbus_refused_fenced(struct mqbus_refused *r);
 void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_producer *producer);
 bool mqbus_refusal_over(const struct mqbus_producer *producer, enum mqbus_why why);
 u64 mqbus_refusal_set(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,

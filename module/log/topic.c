@@ -145,7 +145,7 @@ struct mqbus_topic *mqbus_topic_new(const struct mqbus_topic_create *args)
 	kref_init(&topic->ref);
 	mutex_init(&topic->lock);
 	INIT_LIST_HEAD(&topic->readers);
-	INIT_LIST_HEAD(&topic->names);
+	INIT_LIST_HEAD(&topic->namers);
 	INIT_LIST_HEAD(&topic->feeders);
 	mqbus_quota_init(&topic->quota);
 	init_waitqueue_head(&topic->writers);
@@ -287,10 +287,11 @@ void mqbus_topic_report(const struct mqbus_topic *topic, struct mqbus_event *e)
 }
 
 /**
- * mqbus_topic_wake_writers() - a group has moved on; may sleep
+ * mqbus_topic_wake_writers_in() - a group has moved on; may sleep
  * @topic: the topic
+ * @partition: in which partition; %MQBUS_ANY: it may be in any
  */
-void mqbus_topic_wake_writers(struct mqbus_topic *topic)
+void mqbus_topic_wake_writers_in(struct mqbus_topic *topic, u32 partition)
 {
 	struct mqbus_waits *waits = &topic->waits;
 
@@ -303,5 +304,14 @@ void mqbus_topic_wake_writers(struct mqbus_topic *topic)
 		wake_up_interruptible(&waits->settled);
 	/* and producers */
 	if (atomic_read(&waits->busy))
-		mqbus_line_freed(topic);
+		mqbus_line_freed(topic, partition);
+}
+
+/**
+ * mqbus_topic_wake_writers() - the same of all partitions
+ * @topic: the topic
+ */
+void mqbus_topic_wake_writers(struct mqbus_topic *topic)
+{
+	mqbus_topic_wake_writers_in(topic, MQBUS_ANY);
 }

@@ -78,9 +78,8 @@ struct mqbus_topic_counts {
  * @lock: the list of readers; taken inside the namespace's lock, outside a group's
  * @readers: RCU list, changed under @lock
  * @nr_readers: its length; stored under @lock, listings load it without
- * @names: of producers, under @lock; those that nobody holds in the order in which they
- *	were closed
- * @nr_names: how many
+ * @namers: uids that have names of producers, under @lock
+ * @nr_names: how many these are of all together
  * @quota: rates and shares
  * @feeders: queue groups whose dead letters come here, under the namespace's dlq_links
  * @nr_feeders: how many there are, or were when it was deleted; likewise
@@ -119,7 +118,7 @@ struct mqbus_topic {
 	struct mutex lock;	/* guards changes of readers, and nr_readers */
 	struct list_head readers;
 	unsigned int nr_readers;
-	struct list_head names;
+	struct list_head namers;
 	unsigned int nr_names;
 	struct mqbus_quota quota;
 
@@ -149,6 +148,7 @@ struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name);
 void mqbus_topic_put(struct mqbus_topic *topic);
 void mqbus_topic_report(const struct mqbus_topic *topic, struct mqbus_event *e);
 void mqbus_topic_wake_writers(struct mqbus_topic *topic);
+void mqbus_topic_wake_writers_in(struct mqbus_topic *topic, u32 partition);
 
 /* room.c */
 u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);

@@ -36,6 +36,43 @@ TEST_F(topic, limit_of_a_uid)
 	close(bob);
 }
 
+static int producer_by(uid_t uid, const char *topic)
+{
+	int fd = open_as(uid, uid, 0), err = mq_bind_producer(fd, topic);
+
+	if (err)
+		close(fd);
+	return err ?: fd;
+}
+
+/* Producers, and what they keep for the next record, by whoever opens them */
+TEST_F(topic, producers_are_charged)
+{
+	enum { MANY = 300, BYTES = 16000 };
+	long long before = mq_read_number(MQ_USER_MBYTES);
+	static char value[BYTES];
+	__u64 used, one;
+	int fds[MANY], n;
+
+	ASSERT_EQ(0, create(self, .size = 1 << 22, .mode = 0666));
+	used = mq_used(self->ctl);
+	fds[0] = producer_by(ALICE, self->name);
+	ASSERT_LE(0, fds[0]);
+	one = mq_used(self->ctl) - used;
+	EXPECT_LT(4096, one);
+	EXPECT_EQ(1, mq_put(fds[0], value, BYTES, 0));
+	EXPECT_LE(used + one + BYTES, mq_used(self->ctl));
+	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
+	for (n = 1; n < MANY && (fds[n] = producer_by(ALICE, self->name)) >= 0; n++)
+		EXPECT_EQ(1, mq_put(fds[n], value, BYTES, 0));
+	EXPECT_EQ(-EDQUOT, fds[n]);
+	EXPECT_GE(used + (1 << 20), mq_used(self->ctl));
+	EXPECT_EQ(0, mq_write_number(MQ_USER_MBYTES, before));
+	while (n--)
+		close(fds[n]);
+	EXPECT_EQ(used, mq_used(self->ctl));
+}
+
 /* Groups are paid for by whoever makes them */
 TEST_F(topic, groups_are_charged)
 {

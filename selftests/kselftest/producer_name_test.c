@@ -208,17 +208,20 @@ TEST_F(publish, a_name_has_an_owner)
 TEST_F(publish, names_are_charged)
 {
 	struct mqbus_produce args;
-	__u64 before, one, used;
+	__u64 before, endpoint, one, used;
 	int fd, old;
 
 	begin(self);
 	before = mq_used(self->ctl);
+	fd = open_named(self->topic, "", &args);
+	endpoint = mq_used(self->ctl) - before;
+	close(fd);
 	old = open_named(self->topic, "p", &args);
-	used = mq_used(self->ctl);
-	one = used - before;
+	one = mq_used(self->ctl) - before - endpoint;
 	EXPECT_LT(MQBUS_NAME_SIZE, one);
 	/* Once for each name, also while it is closed */
 	fd = open_named(self->topic, "p", &args);
+	used = before + 2 * endpoint + one;
 	EXPECT_EQ(used, mq_used(self->ctl));
 	close(open_named(self->topic, "q", &args));
 	EXPECT_EQ(used + one, mq_used(self->ctl));
@@ -270,11 +273,15 @@ TEST_F(publish, the_name_closed_longest_ago_goes)
 	struct rlimit files = { 4096, 4096 };
 	static int fds[MQBUS_PRODUCERS_MAX];
 	unsigned int i;
+	__u64 used, endpoint;
 	int fenced, held;
-	__u64 used;
 
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
 	begin(self);
+	used = mq_used(self->ctl);
+	held = mq_producer(self->topic, 0);
+	endpoint = mq_used(self->ctl) - used;
+	close(held);
 	ASSERT_EQ(1, touch_name(self->topic, 0, &held));
 	ASSERT_EQ(1, touch_name(self->topic, 1, &fenced));
 	for (i = 1; i < MQBUS_PRODUCERS_MAX; i++)
@@ -287,6 +294,7 @@ TEST_F(publish, the_name_closed_longest_ago_goes)
 	EXPECT_LT(used, mq_used(self->ctl));
 	EXPECT_EQ(-ENOLINK, mq_put(fenced, "x", 1, 0));
 	close(fenced);
+	used -= endpoint;
 	EXPECT_EQ(used, mq_used(self->ctl));
 	ASSERT_EQ(1, touch_name(self->topic, 5001, NULL));
 	EXPECT_EQ(1, mq_put(held, "x", 1, 0));
@@ -307,6 +315,60 @@ TEST_F(publish, the_name_closed_longest_ago_goes)
 	for (i = 0; i < MQBUS_PRODUCERS_MAX - 1; i++)
 		close(fds[i]);
 	close(held);
+}
+
+/* As touch_name(), on behalf of a uid */
+static int touch_name_by(uid_t uid, const char *topic, unsigned int i, int *fd)
+{
+	struct mqbus_produce args = {};
+	char name[MQBUS_NAME_SIZE];
+	int new = open_by(uid), err;
+
+	number_name(name, i);
+	err = bind_named(new, topic, name, &args);
+	if (err || !fd)
+		close(new);
+	else
+		*fd = new;
+	return err ?: args.epoch;
+}
+
+/* However many names somebody has, others keep theirs, and get new ones */
+TEST_F(publish, names_of_others_stay)
+{
+	struct rlimit files = { 4096, 4096 };
+	static int fds[MQBUS_PRODUCERS_MAX];
+	struct mqbus_produce args = {};
+	int bob = open_by(BOB), i, n, epoch = 0;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	begin(self, .mode = 0622);
+	ASSERT_EQ(0, bind_named(bob, self->topic, "p", &args));
+	EXPECT_EQ(1, mq_put(bob, "x", 1, 0));
+	close(bob);
+	for (i = 0; i < 2 * MQBUS_PRODUCERS_MAX; i++)
+		ASSERT_EQ(1, touch_name_by(ALICE, self->topic, i, NULL));
+	/* As many of them as are left for others */
+	EXPECT_EQ(2, touch_name_by(ALICE, self->topic,
+				   2 * MQBUS_PRODUCERS_MAX - MQBUS_PRODUCERS_MAX / 2 + 1, NULL));
+	EXPECT_EQ(1, touch_name_by(ALICE, self->topic, MQBUS_PRODUCERS_MAX, NULL));
+	for (n = 0; n < MQBUS_PRODUCERS_MAX && epoch >= 0; n += epoch >= 0)
+		epoch = touch_name_by(ALICE, self->topic, 20000 + n, &fds[n]);
+	EXPECT_EQ(-EMFILE, epoch);
+	EXPECT_EQ(MQBUS_PRODUCERS_MAX / 2, n);
+	EXPECT_EQ(1, touch_name_by(BOB, self->topic, 0, NULL));
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+	/* With a capability as many as can be: who has most gives up one for one who has few */
+	for (i = 0; i < 2 * MQBUS_PRODUCERS_MAX; i++)
+		ASSERT_EQ(1, touch_name(self->topic, 10000 + i, NULL));
+	EXPECT_EQ(1, touch_name_by(BOB, self->topic, 1, NULL));
+	EXPECT_EQ(2, touch_name_by(BOB, self->topic, 0, NULL));
+	bob = open_by(BOB);
+	ASSERT_EQ(0, bind_named(bob, self->topic, "p", &args));
+	EXPECT_EQ(2, args.epoch);
+	EXPECT_EQ(1, args.last_seq);
+	close(bob);
 }
 
 TEST_HARNESS_MAIN

@@ -2,6 +2,9 @@
 /*
  * Writers go in turn: who is overtaken how often, and who is not in the way of others.
  */
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
 #include "fault.h"
 #include "publish.h"
 #include "transact.h"
@@ -357,6 +360,121 @@ TEST_F_TIMEOUT(publish, many_writers_all_go, 120)
 	for (i = 0; i < MANY; i++)
 		EXPECT_EQ(0, mq_wait(pids[i]));
 	EXPECT_EQ(SMALL + MANY, mq_end(self->ctl, self->topic, "g", 0));
+}
+
+/* One that is refused and polls. Returns 0, or a negative errno. */
+static int watch(int ep, int fd, __u32 len)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET, .data.fd = fd };
+	int n = mq_put(fd, large, len, 0);
+
+	if (n != -EAGAIN)
+		return n == 1 ? -EBUSY : n;
+	if (!epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) || !epoll_ctl(ep, EPOLL_CTL_MOD, fd, &ev))
+		return 0;
+	return -errno;
+}
+
+/* Those that never come are in nobody's way where there is room for all */
+TEST_F(publish, who_polls_and_does_not_come)
+{
+	enum { MANY = 40 };
+	int fds[MANY], ep = epoll_create1(0), late, i;
+
+	begin(self, .size = 4096);
+	fill_ring(self->fd, 0);
+	for (i = 0; i < MANY; i++) {
+		fds[i] = mq_producer(self->topic, 0);
+		ASSERT_EQ(0, watch(ep, fds[i], 1));
+	}
+	mq_drain(&self->reader);
+	late = mq_producer(self->topic, 0);
+	EXPECT_EQ(1, mq_put(late, "x", 1, 0));
+	close(late);
+	for (i = 0; i < MANY; i++)
+		close(fds[i]);
+	close(ep);
+}
+
+/* Nor those that have room kept for much, and come late for little */
+TEST_F(publish, who_polls_for_much_and_takes_little)
+{
+	enum { MANY = 40, FEW = 10 };
+	int fds[MANY], ep = epoll_create1(0), late, i, n, ret;
+	struct epoll_event ev;
+
+	begin(self, .size = 4096);
+	fill_ring(self->fd, 0);
+	for (i = 0; i < MANY; i++) {
+		fds[i] = mq_producer(self->topic, 0);
+		ASSERT_EQ(0, watch(ep, fds[i], LARGE));
+	}
+	mq_drain(&self->reader);
+	for (n = 0, ret = 0; ret != 1 && n < LOST; n++) {
+		ASSERT_EQ(1, epoll_wait(ep, &ev, 1, 1000));
+		mq_sleep(5 * MQ_MS);
+		mq_put(ev.data.fd, "x", 1, 0);
+		watch(ep, ev.data.fd, LARGE);
+		mq_drain(&self->reader);
+		late = mq_producer(self->topic, 0);
+		ret = mq_put(late, "x", 1, 0);
+		close(late);
+	}
+	TH_LOG("after %d turns of others", n);
+	EXPECT_EQ(1, ret);
+	EXPECT_GE(FEW, n);
+	for (i = 0; i < MANY; i++)
+		close(fds[i]);
+	close(ep);
+}
+
+/* The shortest of some commits, of one record each, in ns */
+static long long commit_cost(int fd, __u32 partition, __u64 *at)
+{
+	long long best = MQ_SEC, took;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		took = mq_clock(CLOCK_MONOTONIC);
+		if (mq_commit(fd, partition, ++*at))
+			return -1;
+		took = mq_clock(CLOCK_MONOTONIC) - took;
+		best = took < best ? took : best;
+	}
+	return best;
+}
+
+/* Those that wait in other partitions cost who settles nothing */
+TEST_F(publish, who_waits_elsewhere)
+{
+	enum { PARTS = 512 };
+	static int fds[PARTS];
+	struct rlimit files = { 2 * PARTS, 2 * PARTS };
+	int ep = epoll_create1(0), i;
+	struct mqbus_range range;
+	long long alone, beside;
+	__u64 at = 0;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	begin(self, .size = 4096, .partitions = PARTS);
+	fill_ring(self->fd, 0);
+	ASSERT_EQ(1, mq_fetch(self->reader.fd, &range, 1, 0, 0));
+	alone = commit_cost(self->reader.fd, range.partition, &at);
+	for (i = 1; i < PARTS; i++) {
+		struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+
+		fds[i] = mq_producer(self->topic, 0);
+		fill_ring(fds[i], i);
+		ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &ev));
+	}
+	beside = commit_cost(self->reader.fd, range.partition, &at);
+	TH_LOG("%lld ns alone, %lld ns beside", alone, beside);
+	EXPECT_LT(0, alone);
+	EXPECT_LT(0, beside);
+	EXPECT_GT(8 * alone, beside);
+	for (i = 1; i < PARTS; i++)
+		close(fds[i]);
+	close(ep);
 }
 
 TEST_HARNESS_MAIN

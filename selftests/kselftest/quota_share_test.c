@@ -2,6 +2,8 @@
 /*
  * Shares: one uid leaves room for the others.
  */
+#include <sys/epoll.h>
+
 #include "producer.h"
 #include "publish.h"
 #include "transact.h"
@@ -253,6 +255,47 @@ TEST_F(publish, a_debt_keeps_its_uid)
 	EXPECT_EQ(1, mq_put(fds[6], "x", 1, 0));
 	for (i = 0; i < MQBUS_USERS_MAX - 1; i++)
 		close(fds[i]);
+}
+
+static int watch(int ep, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+
+	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+/* Many that do not come for their shares keep nobody from the room that there is */
+TEST_F(publish, who_waits_for_shares_takes_no_calls)
+{
+	enum { POLL = 16, FILL = 22 };
+	static char large[3 * 1024 - sizeof(struct mqbus_record)];
+	int fds[FILL], shares = epoll_create1(0), ep = epoll_create1(0), fd, i, why;
+	struct mqbus_range range;
+	struct epoll_event ev;
+
+	begin(self, .mode = 0622, .share = 6, .over = MQBUS_OVER_BLOCK);
+	for (i = 0; i < FILL; i++) {
+		fds[i] = bound_by(MANY + i, self->topic);
+		ASSERT_EQ(i < FILL - 1 ? 3 : 1, fill_in(fds[i], 0, &why));
+		if (i < POLL)
+			ASSERT_EQ(0, watch(shares, fds[i]));
+	}
+	fd = bound_by(MANY + FILL, self->topic);
+	ASSERT_EQ(-EAGAIN, mq_put(fd, large, sizeof(large), 0));
+	ASSERT_EQ(0, watch(ep, fd));
+	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
+	ASSERT_EQ(1, mq_fetch(self->reader.fd, &range, 1, 0, 0));
+	/* Enough for their shares, and then for him */
+	ASSERT_EQ(0, mq_commit(self->reader.fd, range.partition, 1));
+	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
+	ASSERT_EQ(0, mq_commit(self->reader.fd, range.partition, 4));
+	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+	EXPECT_EQ(1, mq_put(fd, large, sizeof(large), 0));
+	close(fd);
+	for (i = 0; i < FILL; i++)
+		close(fds[i]);
+	close(shares);
+	close(ep);
 }
 
 TEST_HARNESS_MAIN

@@ -734,8 +734,11 @@ struct mqbus_group_seek {
  * endpoint cannot store any more (ENOLINK), and @last_seq is final. A program restarted
  * after a kill continues after @last_seq and neither loses nor repeats a record. The name
  * belongs to the uid that opened it first (EPERM for others without CAP_DAC_OVERRIDE). A
- * topic remembers %MQBUS_PRODUCERS_MAX names, each charged to that uid; a new name replaces
- * the one closed longest ago, never an open one (EMFILE if all are open).
+ * topic remembers %MQBUS_PRODUCERS_MAX names, each charged to its uid, and of one uid no
+ * more than it leaves for others: half of them, or a quarter while another uid has half, and
+ * so on (all with CAP_SYS_RESOURCE). A new name replaces the name of the same uid that was
+ * closed longest ago or, when the topic has %MQBUS_PRODUCERS_MAX names, one of the uid
+ * that has most; it never replaces an open one (EMFILE if all are open).
  */
 struct mqbus_produce {
 	__u32 flags;

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tickets of a line: where they stand, when a turn begins and ends, and whether it was
+ * wasted. All of it under the lock of the partition's ring.
+ */
+#include <linux/ktime.h>
+#include <linux/rbtree.h>
+
+#include "log/line.h"
+#include "log/ticket.h"
+
+/* Wasted turns, less half of those that were used: so many are no reason to keep nothing */
+#define LINE_WASTED	2
+/* More than these do not make it longer */
+#define LINE_WASTED_MOST	(LINE_WASTED + 4)
+
+static struct mqbus_ticket *ticket_of(struct rb_node *node)
+{
+	return rb_entry(node, struct mqbus_ticket, node);
+}
+
+static bool ticket_less(struct rb_node *a, const struct rb_node *b)
+{
+	const struct mqbus_ticket *x = ticket_of(a);
+	const struct mqbus_ticket *y = rb_entry(b, struct mqbus_ticket, node);
+
+	return x->owner != y->owner ? x->owner < y->owner : x->age < y->age;
+}
+
+/**
+ * mqbus_ticket_next() - the oldest that waits, from some place on
+ * @line: the line
+ * @owner: in the line of this one or of a higher one
+ * @age: if it is of @owner: not older than that
+ *
+ * Return: the ticket, or NULL.
+ */
+struct mqbus_ticket *mqbus_ticket_next(const struct mqbus_line *line, u32 owner, u64 age)
+{
+	struct rb_node *node = line->waiting.rb_root.rb_node;
+	struct mqbus_ticket *found = NULL;
+
+	while (node) {
+		struct mqbus_ticket *t = ticket_of(node);
+
+		if (t->owner < owner || (t->owner == owner && t->age < age)) {
+			node = node->rb_right;
+		} else {
+			found = t;
+			node = node->rb_left;
+		}
+	}
+	return found;
+}
+
+/**
+ * mqbus_ticket_first() - the oldest that waits for a share, or for room
+ * @line: the line
+ * @owner: whose share; 0: room
+ *
+ * Return: the ticket, or NULL.
+ */
+struct mqbus_ticket *mqbus_ticket_first(const struct mqbus_line *line, u32 owner)
+{
+	struct mqbus_ticket *t = mqbus_ticket_next(line, owner, 0);
+
+	return t && t->owner == owner ? t : NULL;
+}
+
+static void ticket_unkeep(struct mqbus_line *line, struct mqbus_ticket *t)
+{
+	line->promised -= t->kept;
+	t->kept = 0;
+}
+
+/**
+ * mqbus_ticket_in() - let a ticket wait
+ * @line: the line
+ * @t: a ticket that is in none
+ */
+void mqbus_ticket_in(struct mqbus_line *line, struct mqbus_ticket *t)
+{
+	rb_add_cached(&t->node, &line->waiting, ticket_less);
+	if (!t->owner)
+		line->wanted += t->bytes;
+	WRITE_ONCE(t->state, MQBUS_TICKET_WAITS);
+}
+
+/**
+ * mqbus_ticket_out() - take a ticket out of the line, if it is in it
+ * @line: the line
+ * @t: the ticket
+ */
+void mqbus_ticket_out(struct mqbus_line *line, struct mqbus_ticket *t)
+{
+	if (t->state == MQBUS_TICKET_WAITS) {
+		rb_erase_cached(&t->node, &line->waiting);
+		if (!t->owner)
+			line->wanted -= t->bytes;
+	} else if (t->state != MQBUS_TICKET_NONE) {
+		ticket_unkeep(line, t);
+		list_del(&t->called);
+		mqbus_line_calls(line, t)->nr--;
+		line->nr_called--;
+	}
+	WRITE_ONCE(t->state, MQBUS_TICKET_NONE);
+}
+
+/**
+ * mqbus_ticket_turn() - its turn begins
+ * @line: the line
+ * @t: a ticket that is in none
+ * @now: ns of CLOCK_MONOTONIC
+ */
+void mqbus_ticket_turn(struct mqbus_line *line, struct mqbus_ticket *t, u64 now)
+{
+	struct mqbus_calls *calls = mqbus_line_calls(line, t);
+	struct mqbus_ticket *before;
+
+	if (!t->owner && now >= calls->free_until) {
+		t->kept = t->bytes;
+		line->promised += t->kept;
+	}
+	t->called_at = now;
+	t->until = now + (now < calls->free_until ? LINE_SHORT :
+			  READ_ONCE(t->awaited) ? LINE_KEEP : LINE_CLAIM);
+	list_for_each_entry_reverse(before, &line->called, called)
+		if (before->until <= t->until)
+			break;
+	list_add(&t->called, &before->called);
+	calls->nr++;
+	line->nr_called++;
+	WRITE_ONCE(t->state, MQBUS_TICKET_CALLED);
+}
+
+/* A turn was for nothing, or not. */
+static void calls_count(struct mqbus_calls *calls, bool wasted, u64 now)
+{
+	if (!wasted) {
+		calls->wasted -= !!calls->wasted;
+		return;
+	}
+	calls->wasted = min(calls->wasted + 2, LINE_WASTED_MOST);
+	if (calls->wasted > LINE_WASTED)
+		calls->free_until = now + (LINE_KEEP << (calls->wasted - LINE_WASTED));
+}
+
+/* Whether others may have to wait for the end of its turn: for room, or to be called. */
+static bool ticket_holds(const struct mqbus_ticket *t)
+{
+	return t->state == MQBUS_TICKET_CALLED && t->until > t->called_at + LINE_SHORT;
+}
+
+/**
+ * mqbus_ticket_use() - something was stored in its turn
+ * @line: the line
+ * @t: a ticket that was called
+ * @bytes: how much, at least; 0: it is not known
+ *
+ * Who has room kept for much and polls, and comes for little, is as one who does not come.
+ */
+void mqbus_ticket_use(struct mqbus_line *line, struct mqbus_ticket *t, u64 bytes)
+{
+	bool little = !t->task && bytes && bytes < t->kept / 2;
+	u64 now = little ? ktime_get_ns() : 0;
+
+	if (ticket_holds(t))
+		calls_count(mqbus_line_calls(line, t), now > t->called_at + LINE_SHORT, now);
+	ticket_unkeep(line, t);
+	WRITE_ONCE(t->state, MQBUS_TICKET_USED);
+}
+
+/**
+ * mqbus_ticket_give_up() - a turn is given up, if it is its turn
+ * @line: the line
+ * @t: the ticket, still in the line
+ *
+ * It was wasted if others had to wait for that.
+ */
+void mqbus_ticket_give_up(struct mqbus_line *line, struct mqbus_ticket *t)
+{
+	u64 now;
+
+	if (!ticket_holds(t))
+		return;
+	now = ktime_get_ns();
+	if (now > t->called_at + LINE_SHORT)
+		calls_count(mqbus_line_calls(line, t), true, now);
+}
+
+/**
+ * mqbus_line_expire() - turns pass that were not used
+ * @line: the line
+ * @now: ns of CLOCK_MONOTONIC
+ */
+void mqbus_line_expire(struct mqbus_line *line, u64 now)
+{
+	struct mqbus_ticket *t;
+
+	while (line->nr_called) {
+		t = list_first_entry(&line->called, struct mqbus_ticket, called);
+		if (t->until > now)
+			break;
+		if (ticket_holds(t))
+			calls_count(mqbus_line_calls(line, t), true, now);
+		WRITE_ONCE(t->late, t->state == MQBUS_TICKET_CALLED && READ_ONCE(t->awaited));
+		mqbus_ticket_out(line, t);
+	}
+}
