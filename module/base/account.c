@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /**
- * DOC: Who pays
+ * DOC: Accounting
  *
- * The worst case of a topic or a group is charged when it is made, to the memory
+ * The worst case of a topic or a group is charged when it is created, to the memory
  * cgroup (by the page allocator) and against two limits of our own: one of each
- * network namespace, which its sysctl sets, and one of each uid over all
- * namespaces, so that making namespaces gains nothing. A producer is charged when it is
- * bound, and for what it keeps of a large record to put the next one together. Else nothing
- * is charged, and nothing is allocated, for a record.
+ * network namespace, set by sysctl, and one of each uid over all
+ * namespaces, so that a user gains nothing by creating namespaces. A producer is charged
+ * when it is bound, and for the buffer that it keeps to assemble large records. Publishing
+ * a record charges and allocates nothing else.
  */
 #include <linux/hashtable.h>
 #include <linux/mm.h>
@@ -29,12 +29,7 @@ module_param(max_ns_mbytes, ulong, 0644);
 MODULE_PARM_DESC(max_ns_mbytes,
 		 "MiB that a new network namespace may hold (0: a quarter of the machine's memory)");
 
-/**
- * struct mqbus_user - what a uid holds
- * @node: in the table
- * @uid: whose
- * @bytes: charged; the entry goes when it reaches 0
- */
+/* The usage of a uid; the entry is freed when @bytes reaches 0 */
 struct mqbus_user {
 	struct hlist_node node;
 	kuid_t uid;
@@ -43,7 +38,7 @@ struct mqbus_user {
 
 /* Protects the table, and the bytes of every user and namespace */
 static DEFINE_SPINLOCK(account_lock);
-/* One user may have 65,536 uids: what he may make others walk over stays short */
+/* One user may have 65,536 uids: their hash chains must stay short for others */
 static DEFINE_HASHTABLE(users, 10);
 
 static struct mqbus_user *user_find(kuid_t uid)
@@ -64,21 +59,13 @@ static u64 limit_bytes(unsigned long mbytes, unsigned int share)
 	return ((u64)totalram_pages() << PAGE_SHIFT) / share;
 }
 
-/**
- * mqbus_user_limit() - bytes that one uid may hold
- *
- * Return: bytes.
- */
+/* Bytes that one uid may hold */
 u64 mqbus_user_limit(void)
 {
 	return limit_bytes(READ_ONCE(max_user_mbytes), 8);
 }
 
-/**
- * mqbus_ns_default_limit() - bytes that a new namespace may hold
- *
- * Return: bytes.
- */
+/* Bytes that a new namespace may hold */
 u64 mqbus_ns_default_limit(void)
 {
 	return limit_bytes(READ_ONCE(max_ns_mbytes), 4);
@@ -88,10 +75,9 @@ u64 mqbus_ns_default_limit(void)
  * mqbus_charge() - charge bytes, if the limits allow
  * @charge: filled on success; for mqbus_uncharge()
  * @ns: namespace, which outlives the charge
- * @uid: who pays
- * @bytes: how many, not 0
- * @raised: whether the payer has CAP_SYS_RESOURCE: then only the limit of the
- *	namespace counts
+ * @uid: uid to charge
+ * @bytes: not 0
+ * @raised: the caller has CAP_SYS_RESOURCE: only the namespace's limit applies
  *
  * Return: 0, -EDQUOT over the uid's limit, -ENOSPC over the namespace's, -ENOMEM.
  */
@@ -131,10 +117,7 @@ int mqbus_charge(struct mqbus_charge *charge, struct mqbus_ns *ns, kuid_t uid,
 	return err;
 }
 
-/**
- * mqbus_uncharge() - give back what mqbus_charge() took
- * @charge: a charge, or one that is all zero
- */
+/* Undo mqbus_charge(); does nothing for an all-zero @charge */
 void mqbus_uncharge(struct mqbus_charge *charge)
 {
 	struct mqbus_user *user = charge->user;
@@ -153,12 +136,7 @@ void mqbus_uncharge(struct mqbus_charge *charge)
 	charge->user = NULL;
 }
 
-/**
- * mqbus_charged() - what a namespace holds
- * @ns: the namespace
- *
- * Return: bytes.
- */
+/* Bytes charged to a namespace */
 u64 mqbus_charged(struct mqbus_ns *ns)
 {
 	u64 bytes;

@@ -8,12 +8,7 @@
 struct mqbus_ns;
 struct mqbus_user;
 
-/**
- * struct mqbus_charge - bytes that somebody pays for
- * @ns: namespace whose limit they count against
- * @user: uid whose limit they count against
- * @bytes: how many
- */
+/* Bytes charged to a namespace and a user */
 struct mqbus_charge {
 	struct mqbus_ns *ns;
 	struct mqbus_user *user;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who may: rights come from the credentials that opened the file or the socket,
- * never from who happens to call with it.
+ * Permissions: checked against the credentials that opened the file or the socket,
+ * never against those of the task that calls with it.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -34,13 +34,9 @@ struct mqbus_caller mqbus_caller_of_request(struct sk_buff *request)
 	};
 }
 
-/**
- * mqbus_caller_capable() - whether somebody has a capability over the namespace
- * @caller: somebody
- * @cap: CAP_*
- *
- * Return: true if so. CAP_SYS_RESOURCE is asked of the machine, not of the
- * namespace: limits protect the machine.
+/*
+ * Whether a caller has a capability over its namespace. CAP_SYS_RESOURCE must be over
+ * the machine: limits protect the machine.
  */
 bool mqbus_caller_capable(const struct mqbus_caller *caller, int cap)
 {
@@ -81,15 +77,14 @@ static bool mode_allows(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
 }
 
 /**
- * mqbus_caller_may() - check a mode as a file's
- * @caller: somebody
+ * mqbus_caller_may() - check a mode like that of a file
+ * @caller: the caller
  * @uid: owner of the object
  * @gid: its group
  * @mode: its rw bits for owner, group and others
  * @want: MQBUS_MAY_*
  *
- * Return: whether all that is wanted is allowed, by the mode or by
- * CAP_DAC_OVERRIDE.
+ * Return: whether the mode or CAP_DAC_OVERRIDE allows all of @want.
  */
 bool mqbus_caller_may(const struct mqbus_caller *caller, kuid_t uid, kgid_t gid,
 		      umode_t mode, unsigned int want)
@@ -103,14 +98,7 @@ bool mqbus_caller_may(const struct mqbus_caller *caller, kuid_t uid, kgid_t gid,
 	       mqbus_caller_capable(caller, CAP_DAC_OVERRIDE);
 }
 
-/**
- * mqbus_right_get() - keep what somebody may do
- * @right: filled
- * @caller: somebody
- *
- * A file's rights are those of its opener, for as long as it is open; so are these, for
- * longer.
- */
+/* Keep a caller's permissions beyond the life of its file */
 void mqbus_right_get(struct mqbus_right *right, const struct mqbus_caller *caller)
 {
 	*right = (struct mqbus_right) {
@@ -121,10 +109,7 @@ void mqbus_right_get(struct mqbus_right *right, const struct mqbus_caller *calle
 	};
 }
 
-/**
- * mqbus_right_put() - undo mqbus_right_get()
- * @right: what that filled, or zeros; zeros afterwards
- */
+/* Undo mqbus_right_get(); does nothing for an all-zero @right */
 void mqbus_right_put(struct mqbus_right *right)
 {
 	if (right->groups)
@@ -132,16 +117,7 @@ void mqbus_right_put(struct mqbus_right *right)
 	*right = (struct mqbus_right) {};
 }
 
-/**
- * mqbus_right_may() - as mqbus_caller_may(), of somebody who is not there any more
- * @right: what he might do
- * @uid: owner of the object
- * @gid: its group
- * @mode: its rw bits for owner, group and others
- * @want: MQBUS_MAY_*
- *
- * Return: whether all that is wanted is allowed.
- */
+/* As mqbus_caller_may(), for kept permissions */
 bool mqbus_right_may(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
 		     umode_t mode, unsigned int want)
 {
@@ -149,13 +125,7 @@ bool mqbus_right_may(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
 	       (right->groups && mode_allows(right, uid, gid, mode, want));
 }
 
-/**
- * mqbus_caller_owns() - whether somebody may do what an owner may
- * @caller: somebody
- * @uid: the owner
- *
- * Return: true for the owner and with CAP_DAC_OVERRIDE.
- */
+/* Whether a caller is the owner or has CAP_DAC_OVERRIDE */
 bool mqbus_caller_owns(const struct mqbus_caller *caller, kuid_t uid)
 {
 	return uid_eq(caller->cred->fsuid, uid) ||
@@ -163,11 +133,11 @@ bool mqbus_caller_owns(const struct mqbus_caller *caller, kuid_t uid)
 }
 
 /**
- * mqbus_name_check() - check a name that came from a user
+ * mqbus_name_check() - check a name from a user
  * @name: %MQBUS_NAME_SIZE bytes
  *
- * Names are shown in tables, metrics and paths, so they are of a set that needs
- * no quoting anywhere.
+ * Names appear in tables, metrics and paths, so only characters that need no quoting
+ * are allowed.
  *
  * Return: 0, -ENAMETOOLONG, -EINVAL (empty), -EILSEQ.
  */
@@ -188,7 +158,7 @@ int mqbus_name_check(const char *name)
 		if (c >= 0x80 || (!isalnum(c) && !strchr("._:@-", c)))
 			return -EILSEQ;
 	}
-	/* Two spellings of one name would be two ways to grow the structure */
+	/* The padding may get a meaning later, so it must be zero now */
 	if (memchr_inv(name + len, 0, MQBUS_NAME_SIZE - len))
 		return -EINVAL;
 	return 0;

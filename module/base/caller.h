@@ -8,14 +8,14 @@
 struct net;
 struct sk_buff;
 
-/* Bits of a mode, as of a file */
+/* Bits of a mode, as for a file */
 #define MQBUS_MAY_READ	4
 #define MQBUS_MAY_WRITE	2
 
 /**
- * struct mqbus_caller - on whose behalf something is done
- * @cred: who opened the file or the socket, valid as long as that is
- * @net: in which network namespace
+ * struct mqbus_caller - credentials of a call
+ * @cred: those that opened the file or the socket, valid as long as it is open
+ * @net: its network namespace
  * @file: the endpoint's file, or the netlink socket's
  */
 struct mqbus_caller {
@@ -25,13 +25,13 @@ struct mqbus_caller {
 };
 
 /**
- * struct mqbus_right - what somebody may do when his file is closed
- * @groups: his supplementary groups, with a reference; NULL: there is nobody
- * @uid: who he was
- * @gid: his group
- * @override: he had CAP_DAC_OVERRIDE over the namespace
+ * struct mqbus_right - permissions of a caller that outlive its file
+ * @groups: supplementary groups, with a reference; NULL: no caller
+ * @uid: fsuid
+ * @gid: fsgid
+ * @override: the caller had CAP_DAC_OVERRIDE over the namespace
  *
- * No more than that is kept: his credentials would hold his keyrings and his user namespace.
+ * A reference to the credentials would also hold their keyrings and user namespace.
  */
 struct mqbus_right {
 	struct group_info *groups;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The only place that knows kernel versions. Each entry says what came when, and
- * goes when the oldest supported kernel (6.1) has it.
+ * The only place with kernel versions. Each entry names the version of a change; remove it
+ * when the oldest supported kernel (6.1) has the change.
  */
 #ifndef _MQBUS_COMPAT_H
 #define _MQBUS_COMPAT_H
@@ -17,7 +17,7 @@
 #error "mqbus is for 64-bit kernels: rings are mapped twice and positions have 64 bits"
 #endif
 
-/* 6.3 and 6.1.13: where no speculation has to be stopped, this is nothing */
+/* 6.3 and 6.1.13: empty where the architecture needs no barrier */
 #ifndef barrier_nospec
 #define barrier_nospec()	do { } while (0)
 #endif
@@ -31,7 +31,7 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
 }
 #endif
 
-/* 6.6: tables come with their size; 6.11: and without an empty last entry */
+/* 6.6: tables are registered with their size; 6.11: without an empty last entry */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #define register_net_sysctl_sz(net, path, table, size) \
 	register_net_sysctl(net, path, table)
@@ -54,7 +54,7 @@ static inline struct nlattr **mqbus_dump_attrs(struct netlink_callback *cb)
 #endif
 }
 
-/* 6.10: a string's source is known from its declaration */
+/* 6.10: the declaration of a string has its source */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define mqbus_assign_str(dst, src)	__assign_str(dst, src)
 #else
@@ -72,9 +72,9 @@ static inline kuid_t mqbus_sock_uid(const struct sock *sk)
 }
 
 /*
- * 6.8: who listens can be told apart. Before that only root of the network namespace
- * may listen, and gets all; before there were such groups (6.7, 6.1.68), everybody may,
- * and gets only what everybody may have.
+ * 6.8: events can be filtered by listener. Before that only root of the network namespace
+ * may listen, and gets all; without GENL_MCAST_CAP_SYS_ADMIN (before 6.7, 6.1.68) everybody
+ * may listen, and gets only events that everybody may read.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0) && defined(GENL_MCAST_CAP_SYS_ADMIN)
 #define MQBUS_EVENTS_FLAGS	.flags = GENL_MCAST_CAP_SYS_ADMIN
@@ -85,8 +85,8 @@ static inline kuid_t mqbus_sock_uid(const struct sock *sk)
 #endif
 
 /*
- * Send to the only multicast group of a family, but not to whom @filter is true for;
- * @all: it is for nobody.
+ * Send to the only multicast group of a family, except to sockets for which @filter is true;
+ * @all: @filter is false for all.
  */
 static inline void mqbus_multicast_filtered(const struct genl_family *family, struct net *net,
 					    struct sk_buff *skb,

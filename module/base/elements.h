@@ -6,17 +6,13 @@
 #include <linux/uaccess.h>
 
 /*
- * Arrays of the user's whose elements may grow as structures do: what an older
- * kernel does not know of them must be zero on the way in, and is zeroed on the
- * way out.
+ * User arrays whose elements may grow as structures do: a tail that this
+ * kernel does not know must be zero on input, and is zeroed on output.
  */
 
-/**
- * mqbus_elements_check() - whether elements may have a size
- * @size: as the user gave it
- * @first: bytes of the element in its first version
- *
- * Return: 0, -EINVAL (shorter), -E2BIG (longer than anything will ever be).
+/*
+ * Check the user's element size against that of the first version.
+ * Return: 0, -EINVAL (shorter), -E2BIG (longer than any version will be).
  */
 static inline int mqbus_elements_check(u32 size, size_t first)
 {
@@ -29,9 +25,9 @@ static inline int mqbus_elements_check(u32 size, size_t first)
  * mqbus_elements_read() - copy in
  * @to: @n elements as this kernel knows them
  * @known: bytes of one
- * @from: address of the user's
- * @size: bytes of one
- * @n: how many; those that were read are written back
+ * @from: address of the user's array
+ * @size: bytes of one element there
+ * @n: number of elements; set to the number read
  *
  * Return: 0, or why no more were read: -EFAULT, -E2BIG.
  */
@@ -55,11 +51,11 @@ static inline int mqbus_elements_read(void *to, size_t known, u64 from, u32 size
 
 /**
  * mqbus_elements_write() - copy out
- * @to: address of the user's
- * @size: bytes of one
+ * @to: address of the user's array
+ * @size: bytes of one element there; an older program's elements are truncated
  * @from: @n elements as this kernel knows them
- * @known: bytes of one; what an older program does not know of is left out
- * @n: how many
+ * @known: bytes of one
+ * @n: number of elements
  *
  * Return: 0 or -EFAULT.
  */

@@ -2,13 +2,13 @@
 /**
  * DOC: Events
  *
- * What happens is told to the multicast group "events" of its network namespace, if
- * anybody listens. Much of it happens under a spinlock, and a message may go to many
- * sockets; so it is only put together there, without sleeping, and queued. A work of the
- * namespace sends what is queued, in order, to those who may know of it.
+ * Events are sent to the multicast group "events" of their network namespace, if it has
+ * listeners. Many happen under a spinlock, and a message may go to many
+ * sockets; so a message is only built there, without sleeping, and queued. A work of the
+ * namespace sends queued messages, in order, to the listeners that may read them.
  *
- * The queue is bounded. When it is full, or there is no memory, all listeners are told
- * that events were lost, as netlink tells one whose own socket is full: by ENOBUFS.
+ * The queue is bounded. When it is full, or there is no memory, all listeners get
+ * ENOBUFS, as a listener whose own socket is full does from netlink.
  */
 #include <linux/ktime.h>
 #include <net/genetlink.h>
@@ -18,12 +18,12 @@
 #include "base/event.h"
 #include "base/ns.h"
 
-/* Events of a namespace that may be on their way */
+/* Events of a namespace that may be queued */
 #define EVENT_QUEUE	1024
 /* Three names, a comm, a reason and the numbers; asserted by event_put() */
 #define EVENT_SIZE	768
 
-/* Which attributes the kinds have, beyond their names and who it was */
+/* Attributes of the kinds, beyond the names and the member or producer */
 enum event_field {
 	HAS_PARTITION	= BIT(0),
 	HAS_OFFSET	= BIT(1),
@@ -46,7 +46,7 @@ static const u8 event_fields[] = {
 };
 
 /**
- * struct event_for - who may know of an event, in its message's control block
+ * struct event_for - readers of an event, in its message's control block
  * @topic: owner of the topic
  * @group: owner of the group, if there is one
  * @all: everybody may read the topic
@@ -62,12 +62,7 @@ struct event_for {
 static struct workqueue_struct *event_wq;
 static const struct genl_family *event_family;
 
-/**
- * mqbus_event_heard() - whether anybody listens
- * @ns: to what happens here
- *
- * Return: whether an event is worth its while; who may not know of it counts too.
- */
+/* Whether there are listeners, even if none may read the event: else skip building it */
 bool mqbus_event_heard(const struct mqbus_ns *ns)
 {
 	return genl_has_listeners(event_family, ns->net, 0) > 0;
@@ -141,12 +136,7 @@ static struct sk_buff *event_build(const struct mqbus_event *e)
 	return skb;
 }
 
-/**
- * mqbus_event_report() - report what happened to who listens
- * @e: what
- *
- * From any context of a process, whatever locks are held.
- */
+/* Report an event to listeners. In process context, with any locks held. */
 void mqbus_event_report(const struct mqbus_event *e)
 {
 	struct mqbus_events *events = &e->ns->events;
@@ -154,7 +144,7 @@ void mqbus_event_report(const struct mqbus_event *e)
 
 	if (!mqbus_event_heard(e->ns))
 		return;
-	/* Several at a time may make it a little more */
+	/* Concurrent callers may exceed the limit a little */
 	if (skb_queue_len_lockless(&events->queue) < EVENT_QUEUE)
 		skb = event_build(e);
 	if (skb)
@@ -164,7 +154,7 @@ void mqbus_event_report(const struct mqbus_event *e)
 	queue_work(event_wq, &events->work);
 }
 
-/* Whether a socket is not to get an event. Called under netlink's locks. */
+/* Whether a socket must not get an event. Called under netlink's locks. */
 static int event_filter(struct sock *sk, struct sk_buff *skb, void *data)
 {
 	const struct event_for *to = data;
@@ -190,15 +180,11 @@ static void event_run(struct work_struct *work)
 					 to.all && to.all_group);
 		cond_resched();
 	}
-	/* After those that were before them */
+	/* After the events that came before the lost ones */
 	if (xchg(&ns->events.lost, false))
 		genl_set_err(event_family, ns->net, 0, 0, -ENOBUFS);
 }
 
-/**
- * mqbus_event_ns_init() - be ready for a namespace's events
- * @ns: the namespace
- */
 void mqbus_event_ns_init(struct mqbus_ns *ns)
 {
 	skb_queue_head_init(&ns->events.queue);
@@ -206,22 +192,14 @@ void mqbus_event_ns_init(struct mqbus_ns *ns)
 	ns->events.lost = false;
 }
 
-/**
- * mqbus_event_ns_exit() - undo mqbus_event_ns_init()
- * @ns: a namespace in which nothing happens any more
- */
+/* Undo mqbus_event_ns_init(), after the last event of the namespace */
 void mqbus_event_ns_exit(struct mqbus_ns *ns)
 {
 	cancel_work_sync(&ns->events.work);
 	skb_queue_purge(&ns->events.queue);
 }
 
-/**
- * mqbus_event_setup() - be ready to send events
- * @family: whose multicast group they go to; registered before the first event
- *
- * Return: 0 or -ENOMEM.
- */
+/* @family: registered before the first event */
 int __init mqbus_event_setup(const struct genl_family *family)
 {
 	event_family = family;
@@ -229,11 +207,7 @@ int __init mqbus_event_setup(const struct genl_family *family)
 	return event_wq ? 0 : -ENOMEM;
 }
 
-/**
- * mqbus_event_cleanup() - undo mqbus_event_setup()
- *
- * Sends what is on its way, so the family must still be there.
- */
+/* Sends queued messages, so the family must still be registered */
 void mqbus_event_cleanup(void)
 {
 	destroy_workqueue(event_wq);

@@ -11,23 +11,18 @@
 struct genl_family;
 struct mqbus_ns;
 
-/**
- * struct mqbus_events - events of a namespace that are on their way
- * @queue: messages, with an &struct event_for each
- * @work: sends them
- * @lost: some found no room
- */
+/* Queued events of a namespace */
 struct mqbus_events {
-	struct sk_buff_head queue;
-	struct work_struct work;
-	bool lost;
+	struct sk_buff_head queue;	/* messages, with an &struct event_for each */
+	struct work_struct work;	/* sends them */
+	bool lost;			/* some found no room */
 };
 
 /**
- * struct mqbus_event_place - where something happened
- * @name: terminated, or NULL: not in such a place
- * @uid: whose it is
- * @mode: who else may know of it
+ * struct mqbus_event_place - the topic or group of an event
+ * @name: terminated, or NULL: none
+ * @uid: its owner
+ * @mode: its mode, for others that may read it
  */
 struct mqbus_event_place {
 	const char *name;
@@ -36,19 +31,19 @@ struct mqbus_event_place {
 };
 
 /**
- * struct mqbus_event - something that happened
- * @kind: what; it says which of the others count
- * @ns: in which namespace; this and the next two are filled by the topic and the group
- * @topic: in which topic
- * @group: and in which of its groups, if in one
+ * struct mqbus_event - an event
+ * @kind: its kind, which says what other fields are valid
+ * @ns: its namespace; the topic and the group fill this and the next two
+ * @topic: its topic
+ * @group: its group, if any
  * @id: of the member, terminated, or NULL
- * @comm: of the member or producer, or NULL; then its pid and uid do not count either
+ * @comm: of the member or producer; if NULL, @pid and @uid are not valid either
  * @pid: in the initial pid namespace
- * @uid: whose it is
- * @partition: where
- * @offset: where in @partition
- * @count: how many
- * @reason: why
+ * @uid: of the member or producer
+ * @partition: number of the partition
+ * @offset: offset in @partition
+ * @count: records lost or held, leases, or partitions moved
+ * @reason: of a dead letter or a wait
  * @generation: of the group
  * @lag: records
  * @limit: of @lag

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The pages of a ring and their mapping twice in a row. Every page is charged to
- * the memory cgroup of whoever makes the topic, and nothing is allocated later.
+ * the memory cgroup of the topic's creator; nothing is allocated later.
  */
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -26,7 +26,7 @@ static void pages_free(struct page **pages, unsigned long n)
  * @size: bytes of the ring, a power of two of at least a page
  * @node: NUMA node to prefer
  *
- * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
+ * Return: 0, -ENOMEM, or -EINTR after a fatal signal.
  */
 int mqbus_memory_alloc(struct mqbus_memory *mem, u64 size, int node)
 {
@@ -72,10 +72,10 @@ free_array:
 
 /**
  * mqbus_memory_free() - undo mqbus_memory_alloc()
- * @mem: what it filled, or all zero
+ * @mem: as filled by it, or all zero
  *
- * A page that a user still has mapped stays until that mapping goes; there is
- * none when the topic's last endpoint has gone, since mappings hold its file.
+ * No user still maps a page: a mapping holds the file of an endpoint, and the last
+ * endpoint of the topic is closed.
  */
 void mqbus_memory_free(struct mqbus_memory *mem)
 {
@@ -85,13 +85,13 @@ void mqbus_memory_free(struct mqbus_memory *mem)
 
 	if (!mem->data)
 		return;
-	/* No copy of the array is kept for this: 8 bytes a page for all its life */
+	/* Keeping the array for this would cost 8 bytes a page */
 	for (i = 0; i < n; i++) {
 		page = vmalloc_to_page(mem->data + (i << PAGE_SHIFT));
 		list_add(&page->lru, &pages);
 		cond_resched();
 	}
-	/* Whoever gets a page must not find it mapped here */
+	/* The next owner of a page must not find it mapped here */
 	vunmap(mem->data);
 	list_for_each_entry_safe(page, next, &pages, lru) {
 		list_del(&page->lru);
@@ -102,13 +102,7 @@ void mqbus_memory_free(struct mqbus_memory *mem)
 	mem->data = NULL;
 }
 
-/**
- * mqbus_memory_page() - a page of a user's mapping
- * @mem: the partition's memory
- * @index: number of the page in the mapping
- *
- * Return: the page, or NULL beyond the end.
- */
+/* Page number @index of a user's mapping, or NULL beyond its end */
 struct page *mqbus_memory_page(const struct mqbus_memory *mem, unsigned long index)
 {
 	if (!index)

@@ -9,7 +9,7 @@ struct mqbus_ring_page;
 struct page;
 struct vm_area_struct;
 
-/* As much as a user asks for: fail rather than let the OOM killer make room, and be quiet */
+/* For sizes set by a user: fail quietly rather than invoke the OOM killer */
 #define MQBUS_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
@@ -28,12 +28,7 @@ int mqbus_memory_alloc(struct mqbus_memory *mem, u64 size, int node);
 void mqbus_memory_free(struct mqbus_memory *mem);
 struct page *mqbus_memory_page(const struct mqbus_memory *mem, unsigned long index);
 
-/**
- * mqbus_memory_map_len() - bytes of a user's mapping of a partition
- * @size: bytes of its ring
- *
- * Return: the ring page and the ring twice.
- */
+/* Bytes of a user's mapping of a partition: the ring page and the ring twice */
 static inline u64 mqbus_memory_map_len(u64 size)
 {
 	return PAGE_SIZE + 2 * size;

@@ -16,15 +16,15 @@
 /* Writers look at every group of a topic when they need space */
 #define MAX_GROUPS_LIMIT	1024
 
-/* Of a namespace's bus; filled when they are registered */
+/* For net_generic(); set by register_pernet_subsys() */
 unsigned int mqbus_ns_id;
 
 static unsigned long max_topics_limit = 1UL << 20;
 static unsigned long max_groups_limit = MAX_GROUPS_LIMIT;
 
 /*
- * Lowering is for the namespace's administrator, raising for who may raise
- * limits of the machine: otherwise a container would set its own.
+ * The namespace's administrator may lower a limit; raising it needs CAP_SYS_RESOURCE over
+ * the machine, or a container would set its own limits.
  */
 static int ns_sysctl_limit(mqbus_ctl_table *ctl, int write, void *buffer,
 			   size_t *len, loff_t *pos)
@@ -66,13 +66,7 @@ static const struct ctl_table ns_table[] = {
 	},
 };
 
-/**
- * mqbus_ns_init() - make a bus
- * @ns: zeroed
- * @net: the namespace that it is of
- *
- * Return: 0 or -ENOMEM.
- */
+/* @ns: zeroed */
 int mqbus_ns_init(struct mqbus_ns *ns, struct net *net)
 {
 	ns->net = net;
@@ -102,32 +96,21 @@ int mqbus_ns_init(struct mqbus_ns *ns, struct net *net)
 	return 0;
 }
 
-/**
- * mqbus_ns_close() - let nobody change a bus any more
- * @ns: a bus without endpoints
- */
+/* Remove the sysctls of a bus without endpoints: its limits change no more */
 void mqbus_ns_close(struct mqbus_ns *ns)
 {
 	unregister_net_sysctl_table(ns->header);
 	kfree(ns->table);
 }
 
-/**
- * mqbus_ns_uninit() - undo mqbus_ns_init()
- * @ns: a bus that is closed and empty
- */
+/* Undo mqbus_ns_init() for a bus that is closed and empty */
 void mqbus_ns_uninit(struct mqbus_ns *ns)
 {
 	mqbus_event_ns_exit(ns);
 	WARN_ON_ONCE(ns->bytes);
 }
 
-/**
- * mqbus_ns_get() - the bus of a network namespace
- * @net: the namespace
- *
- * Return: the bus; it lives as long as @net.
- */
+/* The bus of a network namespace; it lives as long as @net */
 struct mqbus_ns *mqbus_ns_get(struct net *net)
 {
 	return net_generic(net, mqbus_ns_id);

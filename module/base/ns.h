@@ -13,7 +13,7 @@
 struct ctl_table;
 struct ctl_table_header;
 
-/* Lists of queue groups that look for the topic of their dead letters */
+/* Hash buckets of queue groups whose DLQ does not exist */
 #define MQBUS_DLQ_NAMES	64
 
 /**
@@ -21,24 +21,23 @@ struct ctl_table_header;
  * @net: the namespace
  * @lock: protects the table of topics; taken before any topic's lock
  * @topics: topics by the hash of their name
- * @nr_topics: how many
+ * @nr_topics: number of @topics
  * @seq: counts changes of @topics and of their groups, for dumps; never 0
- * @made: topics and groups ever made; each has one of these numbers
+ * @made: topics and groups ever created; each has one of these numbers
  * @bytes: charged, under the account lock
  * @max_bytes: sysctl: limit of @bytes
  * @max_topics: sysctl: limit of @nr_topics
  * @max_groups: sysctl: limit of groups of a topic
  * @producers: last producer id given out
- * @dlq_lock: serialises new connections to topics of dead letters; taken before @lock
- * @dlq_mark: last search for circles of them, under @lock
+ * @dlq_lock: serialises new DLQ links; taken before @lock
+ * @dlq_mark: last search for loops of links, under @lock
  * @dlq_links: guards these lists, and each topic's feeders; taken inside a group's lock
- * @dlq_left: queue groups whose topic of dead letters was deleted or changed, and that still
- *	hold it
- * @dlq_orphans: those whose topic is not there, by the hash of its name
- * @dlq_named: of which of these lists a topic was made or changed
- * @dlq_work: looks for the topics of all these
- * @dlq_pass: the last look
- * @events: on their way to who listens
+ * @dlq_left: queue groups whose DLQ was deleted or changed, and that still hold it
+ * @dlq_orphans: queue groups whose DLQ does not exist, by the hash of its name
+ * @dlq_named: lists for which a topic was created or changed
+ * @dlq_work: links the groups in these lists
+ * @dlq_pass: its last run
+ * @events: queued for listeners
  * @table: sysctl table
  * @header: its registration
  */
@@ -54,9 +53,9 @@ struct mqbus_ns {
 	unsigned long max_topics;
 	unsigned long max_groups;
 	atomic64_t producers;
-	struct mutex dlq_lock;	/* no two new ways for dead letters at a time */
+	struct mutex dlq_lock;	/* one new DLQ link at a time */
 	u32 dlq_mark;
-	spinlock_t dlq_links;	/* who is in which list */
+	spinlock_t dlq_links;	/* guards the lists below, and feeders */
 	struct list_head dlq_left;
 	struct list_head dlq_orphans[MQBUS_DLQ_NAMES];
 	DECLARE_BITMAP(dlq_named, MQBUS_DLQ_NAMES);

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sleeping until something has happened, a signal comes, or the time is up.
+ * Sleeping until a condition holds, a signal arrives, or the timeout passes.
  */
 #include <linux/hrtimer.h>
 #include <linux/sched.h>
 
 #include "base/sleep.h"
 
-/**
- * mqbus_sleep_timed() - give the processor away, in a state that the caller has set
- * @end: a time of CLOCK_MONOTONIC, or KTIME_MAX
- *
- * Return: -ETIMEDOUT when the time has come, 0 when something else has happened.
+/*
+ * Schedule in the task state set by the caller, until @end of CLOCK_MONOTONIC or without
+ * a limit (KTIME_MAX). Return: -ETIMEDOUT, or 0 if woken earlier.
  */
 int mqbus_sleep_timed(ktime_t end)
 {
@@ -20,10 +18,10 @@ int mqbus_sleep_timed(ktime_t end)
 }
 
 /**
- * mqbus_sleep_until() - sleep until something has happened
- * @queue: where those are woken for whom it may have
- * @wait: initialised; of those that are exclusive one is woken at a time
- * @done: whether it has; called with the state of a sleeper, so it must not sleep long
+ * mqbus_sleep_until() - sleep until a condition holds
+ * @queue: woken when it may hold
+ * @wait: initialised, exclusive or not
+ * @done: the condition; called in the state of a sleeper, so it must not sleep long
  * @arg: for @done
  * @end: a time of CLOCK_MONOTONIC, or KTIME_MAX
  *
@@ -35,7 +33,7 @@ int mqbus_sleep_until(struct wait_queue_head *queue, struct wait_queue_entry *wa
 	int err;
 
 	do {
-		/* After a signal out of the queue: a wake-up goes to the next one */
+		/* After a signal it is off the queue: a wake-up reaches the next waiter */
 		err = prepare_to_wait_event(queue, wait, TASK_INTERRUPTIBLE);
 		if (done(arg)) {
 			err = 0;
@@ -53,9 +51,9 @@ int mqbus_sleep_until(struct wait_queue_head *queue, struct wait_queue_entry *wa
  * @wait: likewise
  * @done: likewise
  * @arg: likewise
- * @deadline: as mqbus_deadline() gave it
+ * @deadline: from mqbus_deadline()
  *
- * Return: 0, -EAGAIN (waiting was not allowed), -ETIMEDOUT, or what a signal asks for.
+ * Return: 0, -EAGAIN (may not wait), -ETIMEDOUT, -EINTR or -ERESTARTSYS (a signal).
  */
 int mqbus_sleep(struct wait_queue_head *queue, struct wait_queue_entry *wait,
 		bool (*done)(void *arg), void *arg, ktime_t deadline)

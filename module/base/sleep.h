@@ -23,11 +23,11 @@ static inline ktime_t mqbus_deadline(u64 timeout, bool nonblock)
 }
 
 /**
- * mqbus_sleep_error() - what a user is told of a sleep that ended
- * @err: as mqbus_sleep_until() returned
- * @deadline: when it was to end
+ * mqbus_sleep_error() - the user's errno of a sleep that ended
+ * @err: as returned by mqbus_sleep_until()
+ * @deadline: its deadline
  *
- * A wait without a limit is begun again after a signal; one with a limit would be made longer.
+ * A wait without a limit is restarted after a signal; restarting a timeout would extend it.
  *
  * Return: the errno.
  */

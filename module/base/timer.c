@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What groups do when its time has come.
+ * Timers of groups and topics, as work items.
  */
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -10,11 +10,7 @@
 
 struct workqueue_struct *mqbus_wq;
 
-/**
- * mqbus_timer_init() - make a timer that is not set
- * @timer: to fill
- * @fn: what it runs; calls mqbus_timer_begun() first
- */
+/* @fn must call mqbus_timer_begun() first */
 void mqbus_timer_init(struct mqbus_timer *timer, work_func_t fn)
 {
 	INIT_DELAYED_WORK(&timer->work, fn);
@@ -23,7 +19,7 @@ void mqbus_timer_init(struct mqbus_timer *timer, work_func_t fn)
 }
 
 /**
- * mqbus_timer_arm() - run when something will be due, if it would not run before
+ * mqbus_timer_arm() - run at a due time, unless the timer runs earlier
  * @timer: the timer; its group's lock is held
  * @due: ns of CLOCK_MONOTONIC; U64_MAX: never
  */
@@ -35,10 +31,10 @@ void mqbus_timer_arm(struct mqbus_timer *timer, u64 due)
 		return;
 	timer->armed = due;
 	now = ktime_get_ns();
-	/* Never before it is due: a jiffy that has begun does not count */
+	/* Never early: the current jiffy does not count */
 	mod_delayed_work(mqbus_wq, &timer->work,
 			 due > now ? nsecs_to_jiffies(due - now) + 1 : 0);
-	/* That may have put off a run that somebody had asked for */
+	/* That may have delayed a kicked run */
 	if (READ_ONCE(timer->kicked))
 		mod_delayed_work(mqbus_wq, &timer->work, 0);
 }
@@ -47,48 +43,34 @@ void mqbus_timer_arm(struct mqbus_timer *timer, u64 due)
  * mqbus_timer_begun() - a run begins
  * @timer: the timer; the lock that it is armed under is held
  *
- * Who kicks from here on is dealt with by another run.
+ * A kick from here on starts another run.
  */
 void mqbus_timer_begun(struct mqbus_timer *timer)
 {
 	timer->armed = U64_MAX;
-	/* With a full barrier: what the kick is about is looked at after this */
+	/* A full barrier: the reason of the kick is looked at after this */
 	xchg(&timer->kicked, false);
 }
 
-/**
- * mqbus_timer_kick() - run now; from any context
- * @timer: the timer
- */
+/* Run now; from any context */
 void mqbus_timer_kick(struct mqbus_timer *timer)
 {
 	WRITE_ONCE(timer->kicked, true);
 	mod_delayed_work(mqbus_wq, &timer->work, 0);
 }
 
-/**
- * mqbus_timer_end() - run no more; waits for a run
- * @timer: the timer, which nobody sets any more
- */
+/* Cancel a timer that is not armed any more, and wait for its run */
 void mqbus_timer_end(struct mqbus_timer *timer)
 {
 	cancel_delayed_work_sync(&timer->work);
 }
 
-/**
- * mqbus_timer_setup() - be ready for timers
- *
- * Return: 0 or -ENOMEM.
- */
 int __init mqbus_timer_setup(void)
 {
 	mqbus_wq = alloc_workqueue("mqbus", WQ_UNBOUND, 0);
 	return mqbus_wq ? 0 : -ENOMEM;
 }
 
-/**
- * mqbus_timer_cleanup() - undo mqbus_timer_setup()
- */
 void mqbus_timer_cleanup(void)
 {
 	destroy_workqueue(mqbus_wq);

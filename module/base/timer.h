@@ -6,11 +6,10 @@
 #include <linux/workqueue.h>
 
 /**
- * struct mqbus_timer - runs a function of a group when something is due
- * @work: runs it, in process context
- * @armed: when it will run, ns of CLOCK_MONOTONIC; U64_MAX: it is not set; under the
- *	group's lock
- * @kicked: somebody wants a run that has not begun
+ * struct mqbus_timer - runs a function in process context at a due time
+ * @work: runs it
+ * @armed: due time, ns of CLOCK_MONOTONIC; U64_MAX: not set; under the group's lock
+ * @kicked: a run was requested and has not begun
  */
 struct mqbus_timer {
 	struct delayed_work work;

@@ -21,7 +21,7 @@ static int chardev_open(struct inode *inode, struct file *file)
 	if (!ep)
 		return -ENOMEM;
 	mutex_init(&ep->lock);
-	/* The file holds its credentials; we hold the namespace, and so its topics */
+	/* The file holds its credentials; the endpoint holds the namespace with its topics */
 	ep->caller.cred = file->f_cred;
 	ep->caller.file = file;
 	ep->caller.net = get_net(current->nsproxy->net_ns);
@@ -30,8 +30,8 @@ static int chardev_open(struct inode *inode, struct file *file)
 }
 
 /*
- * The last reference is gone: no call is running, nothing is mapped, nobody
- * polls. What a dead member had not committed is its successor's on return.
+ * The last reference is gone: no call runs, no mapping or poller is left. On return
+ * another member can get the records that a dead one had not committed.
  */
 static int chardev_release(struct inode *inode, struct file *file)
 {
@@ -90,7 +90,7 @@ static vm_fault_t chardev_fault(struct vm_fault *vmf)
 	return 0;
 }
 
-/* Part of a mapping would let offsets be read that no query gave. */
+/* The remainder of a split mapping would start at an offset that mmap() refuses. */
 static int chardev_may_split(struct vm_area_struct *vma, unsigned long addr)
 {
 	return -EINVAL;
@@ -102,8 +102,8 @@ static const struct vm_operations_struct chardev_vm_ops = {
 };
 
 /*
- * The mapping holds the file, and the file the topic: the partition lives as
- * long as any page of it can be touched.
+ * The mapping holds the file, and the file the topic: the partition outlives
+ * its mappings.
  */
 static int chardev_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -118,22 +118,22 @@ static int chardev_mmap(struct file *file, struct vm_area_struct *vma)
 	topic = member->topic;
 	pages = mqbus_memory_map_len(topic->ring_size) >> PAGE_SHIFT;
 	index = vma->vm_pgoff / pages;
-	/* Compared while it is whole: a number of 32 bits might be another one */
+	/* Check before truncating to 32 bits */
 	if (index > topic->nr_parts)
 		return -ECHRNG;
-	/* The retry ring comes behind all partitions */
+	/* The retry ring is mapped behind all partitions */
 	part = mqbus_endpoint_part(ep, index == topic->nr_parts ? MQBUS_RETRY : index);
 	if (!part)
 		return -ECHRNG;
 	if (vma_pages(vma) != mqbus_memory_map_len(part->mem.size) >> PAGE_SHIFT ||
 	    vma->vm_pgoff % pages)
 		return -EINVAL;
-	/* VM_SHARED goes when the file is not open for writing, VM_MAYSHARE stays */
+	/* A file not open for writing has VM_MAYSHARE but not VM_SHARED */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
 		return -EACCES;
-	/* Nor may mprotect() make it writable later */
+	/* mprotect() must not make it writable later */
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYWRITE | VM_MAYEXEC);
 	vma->vm_private_data = part;
 	vma->vm_ops = &chardev_vm_ops;

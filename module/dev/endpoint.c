@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What an open file of the device stands for.
+ * Endpoints: open files of the device.
  */
 #include <linux/nospec.h>
 
@@ -9,13 +9,7 @@
 #include "group/queue.h"
 #include "log/topic.h"
 
-/**
- * mqbus_endpoint_part() - a ring that an endpoint may know of
- * @ep: a bound endpoint
- * @partition: number of a partition, or MQBUS_RETRY
- *
- * Return: the ring, or NULL.
- */
+/* The ring of a partition, or for MQBUS_RETRY of a queue group's member; else NULL */
 struct mqbus_part *mqbus_endpoint_part(struct mqbus_endpoint *ep, u32 partition)
 {
 	struct mqbus_topic *topic = mqbus_endpoint_topic(ep);

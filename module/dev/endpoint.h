@@ -11,13 +11,13 @@
 
 /**
  * struct mqbus_endpoint - an open file of the device
- * @caller: on whose behalf it acts: who opened it; holds its namespace
- * @lock: binding
- * @producer: if it is one; changes once, and only while there is no member
- * @member: if it is one; likewise
+ * @caller: credentials of the opener; holds its namespace
+ * @lock: serialises binding
+ * @producer: set once, and only while there is no member
+ * @member: likewise
  *
- * What an endpoint becomes is made aside and stored here when nothing can fail any more:
- * after a call that failed it is what it was.
+ * A producer or member is stored here after all steps that can fail, so a failed call
+ * leaves the endpoint unbound.
  */
 struct mqbus_endpoint {
 	struct mqbus_caller caller;
@@ -26,36 +26,21 @@ struct mqbus_endpoint {
 	struct mqbus_member *member;
 };
 
-/**
- * mqbus_endpoint_producer() - what an endpoint publishes as
- * @ep: the endpoint
- *
- * Return: the producer, which stays as long as the file, or NULL.
- */
+/* The producer of an endpoint, which lives as long as the file, or NULL */
 static inline struct mqbus_producer *mqbus_endpoint_producer(const struct mqbus_endpoint *ep)
 {
 	/* ORD_BIND: acquire; pairs with release in do_produce() */
 	return smp_load_acquire(&ep->producer);
 }
 
-/**
- * mqbus_endpoint_member() - what an endpoint reads as
- * @ep: the endpoint
- *
- * Return: the member, which stays as long as the file, or NULL.
- */
+/* The member of an endpoint, which lives as long as the file, or NULL */
 static inline struct mqbus_member *mqbus_endpoint_member(const struct mqbus_endpoint *ep)
 {
 	/* ORD_BIND: acquire; pairs with release in do_join() */
 	return smp_load_acquire(&ep->member);
 }
 
-/**
- * mqbus_endpoint_topic() - the topic of a bound endpoint
- * @ep: the endpoint
- *
- * Return: the topic, or NULL for an unbound one.
- */
+/* The topic of an endpoint, or NULL for an unbound one */
 static inline struct mqbus_topic *mqbus_endpoint_topic(const struct mqbus_endpoint *ep)
 {
 	const struct mqbus_producer *producer = mqbus_endpoint_producer(ep);

@@ -18,7 +18,7 @@
 #include "txn/transact.h"
 
 union mqbus_args {
-	u32 flags;	/* comes first in each of them */
+	u32 flags;	/* the first member of each structure */
 	struct mqbus_info info;
 	struct mqbus_topic_create topic_create;
 	struct mqbus_topic_delete topic_delete;
@@ -37,18 +37,11 @@ union mqbus_args {
 	struct mqbus_wait wait;
 };
 
-/**
- * struct mqbus_call - a call of an ioctl
- * @ep: the endpoint
- * @ns: its namespace
- * @nonblock: do not wait
- * @args: what the user passed; in and out
- */
 struct mqbus_call {
 	struct mqbus_endpoint *ep;
 	struct mqbus_ns *ns;
 	bool nonblock;
-	union mqbus_args args;
+	union mqbus_args args;		/* in and out */
 };
 
 static int do_info(struct mqbus_call *call)
@@ -181,7 +174,7 @@ static bool endpoint_of(struct file *file, struct mqbus_ns *ns,
 {
 	const struct mqbus_endpoint *ep = file->private_data;
 
-	/* Only then it is a file of ours */
+	/* Only files of this device have an endpoint in private_data */
 	if (file->f_op->unlocked_ioctl != mqbus_ioctl || mqbus_ns_get(ep->caller.net) != ns)
 		return false;
 	*producer = mqbus_endpoint_producer(ep);
@@ -214,7 +207,7 @@ static int do_geometry(struct mqbus_call *call)
 		return -ECHRNG;
 	*geo = (struct mqbus_geometry) {
 		.partition = geo->partition,
-		/* The retry ring comes behind all partitions */
+		/* The retry ring is mapped behind all partitions */
 		.map_offset = min(geo->partition, topic->nr_parts) *
 			      mqbus_memory_map_len(topic->ring_size),
 		.map_len = mqbus_memory_map_len(part->mem.size),
@@ -231,9 +224,9 @@ static int do_geometry(struct mqbus_call *call)
  * struct mqbus_ioctl_op - a row of the table
  * @cmd: the ioctl's number with the size known here
  * @min_size: size of the structure in its first version
- * @flags: those that it may have; they come first in each structure
- * @out: where in the structure the part begins that is written back
- * @always: it is written back also when the call fails, to tell more than an errno
+ * @flags: allowed flags
+ * @out: offset from which the structure is written back
+ * @always: write it back even on failure, to report more than an errno
  * @fn: takes and fills the structure
  */
 struct mqbus_ioctl_op {
@@ -300,8 +293,8 @@ static const struct mqbus_ioctl_op ioctl_ops[] = {
 };
 
 /*
- * Whether the part that is written back can be: it lies on two pages at the most,
- * so its ends tell. They get the values that they have.
+ * Whether the output part is writable: it lies on two pages at most, so writing its ends
+ * with their present values is enough.
  */
 static bool ioctl_writable(void __user *user, const void *args, unsigned int from,
 			   unsigned int to)
@@ -312,14 +305,6 @@ static bool ioctl_writable(void __user *user, const void *args, unsigned int fro
 	       !put_user(*last, (u32 __user *)(user + to - sizeof(u32)));
 }
 
-/**
- * mqbus_ioctl() - serve an ioctl
- * @file: the endpoint
- * @cmd: type, number, direction and size
- * @arg: address of a structure of that size
- *
- * Return: 0 or a negative errno.
- */
 long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct mqbus_endpoint *ep = file->private_data;
@@ -343,14 +328,14 @@ long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return err;
 	if (call.args.flags & ~op->flags)
 		return -EOPNOTSUPP;
-	/* Where the answer cannot be written, the call must not have done anything */
+	/* If the output cannot be written, the call must not take effect */
 	size = min(size, _IOC_SIZE(op->cmd));
 	if (op->out < size && !ioctl_writable(user, &call.args, op->out, size))
 		return -EFAULT;
 	err = op->fn(&call);
 	if (err && !op->always)
 		return err;
-	/* What this kernel does not know was zero, and stays so */
+	/* The user's tail that this kernel does not know was zero, and stays so */
 	if (op->out < size && copy_to_user(user + op->out, (void *)&call.args + op->out,
 					   size - op->out))
 		return err ?: -EFAULT;

@@ -30,8 +30,8 @@ static int __net_init main_net_init(struct net *net)
 }
 
 /*
- * Every endpoint and every mapping holds its namespace, so none is left here;
- * what remains are topics that nobody has open.
+ * Every endpoint and every mapping holds its namespace, so none is left here,
+ * only topics without endpoints.
  */
 static void __net_exit main_net_exit(struct net *net)
 {
@@ -84,7 +84,7 @@ cleanup_timer:
 
 static void __exit mqbus_exit(void)
 {
-	/* No file is open and no topic exists: either would hold the module */
+	/* No file is open and no topic exists: each would hold the module */
 	misc_deregister(&mqbus_device);
 	mqbus_event_cleanup();
 	mqbus_netlink_uninit();

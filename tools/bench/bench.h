@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One producer, some consumers, and what carries the messages between them.
+ * One producer, some consumers, and a carrier of messages between them.
  */
 #ifndef MQBUS_BENCH_H
 #define MQBUS_BENCH_H
@@ -19,11 +19,11 @@ struct bench;
 /**
  * struct bench_carrier - a way to carry messages
  * @name: as --against takes it
- * @setup: make it, before the processes start; 0 or an exit status
+ * @setup: create it, before the processes start; 0 or an exit status
  * @produce: the producer's process; calls bench_ready() once it is open
  * @consume: the process of consumer @index, likewise; calls bench_finished()
  *	when it has all messages
- * @verify: look at what has come of it, or NULL; 0 or an exit status
+ * @verify: check the result, or NULL; 0 or an exit status
  * @teardown: undo @setup
  */
 struct bench_carrier {
@@ -43,7 +43,7 @@ extern const struct bench_carrier bench_mq;
 
 /**
  * enum bench_ack - how messages of a queue are acked
- * @BENCH_ACK_ALL: one word for all that are held
+ * @BENCH_ACK_ALL: all leases at once
  * @BENCH_ACK_EACH: a settlement for each
  * @BENCH_ACK_TRANSACT: likewise, in a transaction that publishes each to another topic
  */
@@ -55,13 +55,13 @@ enum bench_ack {
 
 /**
  * struct bench - a run
- * @carrier: what carries the messages
+ * @carrier: the carrier of messages
  * @mode: "pair", "fanout" or "queue"
  * @size: bytes of a message
- * @msgs: how many
+ * @msgs: number of messages
  * @batch: published in a call
- * @consumers: each gets all messages, but of "queue" its share
- * @workers: of "queue", as given; then they are the @consumers
+ * @consumers: each gets all messages, or in "queue" a share
+ * @workers: of "queue", as given; they are the @consumers then
  * @ack: of "queue": an &enum bench_ack
  * @inflight: of "queue": messages that one worker holds all the time, or 0
  * @ring: bytes of room for messages
@@ -70,7 +70,7 @@ enum bench_ack {
  * @fds: ends of the pipes: [consumer][0] is read
  * @ready_fds: each process writes a byte when it is ready
  * @go_fds: nothing is written; its end starts all processes
- * @shared: what the processes tell the parent
+ * @shared: results of the processes for the parent
  */
 struct bench {
 	const struct bench_carrier *carrier;
@@ -94,17 +94,17 @@ struct bench {
 /* Publish all messages; called when everything else is set up. */
 int bench_bus_produce(struct bench *b);
 int bench_bus_error(const struct bench *b, enum error_action action, int err);
-/* Make the topic; the name is cleared if that fails, for it is not ours then. */
+/* Create the topic; the name is cleared on failure, since the topic is not ours then. */
 int bench_bus_topic(struct bench *b);
 void bench_bus_teardown(struct bench *b);
 
-/* Run it in processes of their own; *@seconds from the start to the last message. */
+/* Run each part in its own process; *@seconds from the start to the last message. */
 int bench_run(struct bench *b, double *seconds);
 
 /**
- * struct bench_settle - what it costs to settle out of order
+ * struct bench_settle - the cost of settling out of order
  * @settle: ns for each message
- * @lease: ns for each message to hand it out
+ * @lease: ns for each message to lease it
  */
 struct bench_settle {
 	double settle;
@@ -144,7 +144,7 @@ struct bench_pattern {
 
 #define BENCH_PATTERN_INIT { .first = { 0, BENCH_STEP } }
 
-/* The content of message @n, for those who do not get all of them. */
+/* The content of message @n, for consumers that do not get all of them. */
 static inline struct bench_pattern bench_pattern_at(__u64 n)
 {
 	return (struct bench_pattern){
@@ -152,7 +152,7 @@ static inline struct bench_pattern bench_pattern_at(__u64 n)
 	};
 }
 
-/* What words @n times two further on are larger by; a constant where @n is. */
+/* The increase of words @n times two further on; a constant if @n is. */
 static inline bench_vec bench_ahead(__u64 n)
 {
 	return (bench_vec){ 2 * n * BENCH_STEP, 2 * n * BENCH_STEP };
@@ -194,7 +194,7 @@ static inline void bench_fill(struct bench_pattern *s, void *data, size_t size)
 	s->first += (bench_vec){ BENCH_PRIME, BENCH_PRIME };
 }
 
-/* Compare the next message; bench_pattern_failed() tells for all so far. */
+/* Compare the next message; bench_pattern_failed() returns the result for all so far. */
 static inline void bench_check(struct bench_pattern *s, const void *data, size_t size)
 {
 	bench_vec v = s->first;

@@ -35,7 +35,7 @@ int bench_bus_topic(struct bench *b)
 	ret = mqbus_topic_create(b->topic, &config);
 	if (ret) {
 		bench_bus_error(b, DO_TOPIC_CREATE, ret);
-		/* So that it is not deleted: it is not ours */
+		/* The topic is not ours, so it must not be deleted */
 		b->topic[0] = '\0';
 		return STATUS_FAILED;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the same work costs over what the kernel had already. Neither carries
- * one message to several readers, so each consumer has a queue of its own.
+ * The cost of the same work over kernel facilities that exist already. Neither carries
+ * one message to several readers, so each consumer has its own queue.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -116,7 +116,7 @@ static int pipe_setup(struct bench *b)
 	for (i = 0; i < b->consumers; i++) {
 		if (pipe(b->fds[i]))
 			return bench_fail("pipe: %s", strerror(errno));
-		/* As much room as the ring has, if this user may */
+		/* As large as the ring, if this user may */
 		fcntl(b->fds[i][1], F_SETPIPE_SZ, (int)b->ring);
 	}
 	return STATUS_OK;
@@ -131,7 +131,7 @@ static int pipe_consume(struct bench *b, __u32 index)
 {
 	__u32 i;
 
-	/* Or the end of the producer would not be seen */
+	/* Otherwise the end of the producer would go unnoticed */
 	for (i = 0; i < b->consumers; i++)
 		close(b->fds[i][1]);
 	return peer_consume(b, index, &pipe_ops);
@@ -193,7 +193,7 @@ static int queue_setup(struct bench *b)
 	__u32 i;
 	int fd;
 
-	/* As deep as the ring for those who may, else as deep as allowed */
+	/* As deep as the ring if this user may, else as deep as allowed */
 	setrlimit(RLIMIT_MSGQUEUE, &unlimited);
 	for (i = 0; i < b->consumers; i++) {
 		snprintf(name, sizeof(name), "/%s-%u", b->topic, i);

@@ -16,7 +16,7 @@
 #define GROUP "workers"
 
 /**
- * struct queue_shared - what the workers have done together
+ * struct queue_shared - totals of all workers
  * @leased: messages handed out
  * @sum: over all messages that were settled, see message_sum()
  */
@@ -25,14 +25,14 @@ static struct queue_shared {
 	__u64 sum;
 } *shared;
 
-/* Adds up, in any order, to a sum that tells which messages were seen, and how often. */
+/* The sum, in any order, shows which messages were seen, and how often. */
 static __u64 message_sum(__u64 n)
 {
 	n = (n + 1) * BENCH_PRIME;
 	return n ^ n >> 32;
 }
 
-/* Where --ack transact publishes to; the oldest goes, as nobody reads it. */
+/* The topic for --ack transact; it evicts, since it has no readers. */
 static const char *results_topic(char name[MQBUS_NAME_SIZE], const struct bench *b)
 {
 	snprintf(name, MQBUS_NAME_SIZE, "%s.results", b->topic);
@@ -75,7 +75,7 @@ static int queue_setup(struct bench *b)
 
 /**
  * struct turn - a worker's leases
- * @leases: that it holds
+ * @leases: the leases
  * @n: number of @leases
  * @settles: room to settle them
  * @sum: over them
@@ -112,7 +112,7 @@ static bool turn_check(const struct bench *b, struct mqbus_worker *w, struct tur
 	return true;
 }
 
-/* Publish what is held, and ack it, in one step. */
+/* Publish the held messages and ack them, in one step. */
 static int turn_transact(struct mqbus_worker *w, struct turn *t)
 {
 	const struct mqbus_record *r;
@@ -128,7 +128,7 @@ static int turn_transact(struct mqbus_worker *w, struct turn *t)
 	return mqbus_transact(acts, 2, -1, NULL);
 }
 
-/* Ack what is held and lease up to @n; 0 or a negative errno. */
+/* Ack the held messages and lease up to @n; 0 or a negative errno. */
 static int turn_call(const struct bench *b, struct mqbus_worker *w, struct turn *t, __u32 n)
 {
 	__u32 i, each = b->ack == BENCH_ACK_ALL ? 0 : t->n;
@@ -164,8 +164,8 @@ static int turn_call(const struct bench *b, struct mqbus_worker *w, struct turn 
 }
 
 /*
- * One more message tells those who wait that there are no more: whoever gets it gives
- * it back and ends, so the next one gets it.
+ * One more message tells waiting workers that there are no more: each that gets it
+ * releases it and ends, so the next one gets it.
  */
 static int publish_end(struct bench *b)
 {
@@ -245,7 +245,7 @@ static void queue_teardown(struct bench *b)
 	munmap(shared, sizeof(*shared));
 }
 
-/* Nor was any result published twice, or not at all. */
+/* Check that each result was published once. */
 static int results_verify(const struct bench *b)
 {
 	char name[MQBUS_NAME_SIZE];
@@ -261,7 +261,7 @@ static int results_verify(const struct bench *b)
 	return STATUS_OK;
 }
 
-/* Each message was settled once, and the group has no more. */
+/* Check that each message was settled once, and that the group has no more. */
 static int queue_verify(struct bench *b)
 {
 	struct mqbus_admin_group *groups;
@@ -280,7 +280,7 @@ static int queue_verify(struct bench *b)
 	for (i = 0; i < n; i++)
 		lag += groups[i].lag;
 	free(groups);
-	/* But for the end, which everybody gives back */
+	/* Except the end message, which every worker releases */
 	if (lag != 1)
 		return bench_fail("all is settled, but the group is %llu behind", lag - 1);
 	return b->ack == BENCH_ACK_TRANSACT ? results_verify(b) : STATUS_OK;

@@ -38,7 +38,7 @@ void bench_ready(struct bench *b)
 
 	if (write(b->ready_fds[1], &c, 1) != 1)
 		exit(bench_fail("%s", strerror(errno)));
-	/* Only those who are not ready hold it open, so that the parent sees them end */
+	/* Only processes that are not ready hold it open, so that the parent sees them end */
 	close(b->ready_fds[1]);
 	if (read(b->go_fds[0], &c, 1))
 		exit(bench_fail("%s", strerror(errno)));
@@ -49,14 +49,14 @@ void bench_finished(struct bench *b, __u32 index)
 	b->shared->finished[index] = cmd_now();
 }
 
-/* Process @index: the producer is the one behind the last consumer. */
+/* Process @index: the producer comes after the last consumer. */
 static pid_t start_process(struct bench *b, __u32 index)
 {
 	pid_t pid = fork();
 
 	if (pid)
 		return pid;
-	/* A killed parent must not leave processes that wait for ever */
+	/* A killed parent must not leave processes waiting for ever */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);

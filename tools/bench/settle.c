@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One process that holds a number of messages all the time: it settles them in random
- * order, a batch at a time, and leases as many more. What is published in between
+ * One process that always holds a number of messages: it settles them in random
+ * order, a batch at a time, and leases as many more. Publishing in between
  * does not count.
  */
 #include <errno.h>
@@ -14,12 +14,12 @@
 #define GROUP "worker"
 
 /**
- * struct window - what the process holds
+ * struct window - state of the process
  * @producer: of the topic
  * @worker: of the group
  * @msgs: a batch to be published
  * @held: the leases
- * @next: those that take their place
+ * @next: the leases that replace them
  * @settles: a batch
  * @settle_ns: spent in settling
  * @lease_ns: spent in leasing
@@ -74,7 +74,7 @@ static int window_publish(struct bench *b, struct window *w, __u32 n)
 	return STATUS_OK;
 }
 
-/* All of them, or it is an error: they were published before. */
+/* Getting fewer is an error, since all were published before. */
 static int window_lease(struct bench *b, struct window *w, struct mqbus_leased *to, __u32 n)
 {
 	__u64 start = cmd_now();
@@ -111,7 +111,7 @@ static int window_settle(struct bench *b, struct window *w, __u32 from, __u32 n)
 	return STATUS_OK;
 }
 
-/* Each one that is held is settled, and another one held for it. */
+/* Settle each held message, and lease another one in its place. */
 static int window_turn(struct bench *b, struct window *w)
 {
 	__u32 at, n;
@@ -153,7 +153,7 @@ static int window_run(struct bench *b, struct window *w, struct bench_settle *re
 
 static int window_open(struct bench *b, struct window *w)
 {
-	/* From the oldest to the newest there may be twice as many as are held */
+	/* The oldest and the newest may be twice as far apart as the number held */
 	struct mqbus_queue_options queue = { .max_inflight = 2 * b->inflight };
 	char *data = calloc(1, b->size);
 	__u32 i;
@@ -186,7 +186,7 @@ int bench_settle(struct bench *b, struct bench_settle *result)
 	__u64 room = MQBUS_RING_MIN;
 	int ret;
 
-	/* Those held, those that take their place, and what was settled behind one held */
+	/* Held messages, their replacements, and settled ones behind a held one */
 	while (room < 4ULL * b->inflight * (sizeof(struct mqbus_record) + b->size + 8))
 		room <<= 1;
 	if (b->ring < room)
@@ -196,7 +196,7 @@ int bench_settle(struct bench *b, struct bench_settle *result)
 		ret = window_open(b, &w);
 	if (!ret)
 		ret = window_run(b, &w, result);
-	/* The process ends, and with it what it holds */
+	/* The end of the process releases its messages */
 	bench_bus_teardown(b);
 	return ret;
 }

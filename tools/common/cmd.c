@@ -12,7 +12,7 @@
 #include "cmd.h"
 #include "escape.h"
 
-/* How long a call may wait that began just after a signal came */
+/* How long a call that began just after a signal may wait */
 #define SIGNAL_AGAIN_MS 100
 
 static int signal_seen;
@@ -21,14 +21,14 @@ static bool signal_timed;
 
 void cmd_begin(void)
 {
-	/* The other way round than they are used, so that it fails as it would without them */
+	/* Opened in the opposite mode, so that use fails as with a closed descriptor */
 	static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY };
 	int fd;
 
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
 			continue;
-		/* It becomes the lowest one that is free, which is this */
+		/* open() returns the lowest free one, which is this */
 		if (open("/dev/null", modes[fd]) != fd)
 			_exit(STATUS_FAILED);
 	}
@@ -46,7 +46,7 @@ static void remember_signal(int sig)
 	errno = err;
 }
 
-/* Only interrupts what waits. */
+/* Only interrupts waiting calls. */
 static void interrupt(int sig)
 {
 	(void)sig;
@@ -58,8 +58,8 @@ int cmd_signal(void)
 }
 
 /*
- * A signal may come between the look at cmd_signal() and the call that then waits, so from
- * the first one on a timer interrupts what waits again and again.
+ * A signal may arrive between the check of cmd_signal() and the call that waits, so from
+ * the first one on a timer interrupts waiting calls again and again.
  */
 void cmd_catch_signals(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What main() and the subcommands have in common.
+ * Shared by main() and the subcommands.
  */
 #ifndef MQBUS_CMD_H
 #define MQBUS_CMD_H
@@ -24,7 +24,7 @@ enum {
 
 /**
  * struct cmd - a subcommand
- * @name: the word that calls it
+ * @name: its word on the command line
  * @run: argv[0] is the word; returns the exit status
  * @brief: one line for the help
  */
@@ -50,31 +50,31 @@ int cmd_bench(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
 /*
- * Run the command of the table (ending in a NULL name) that argv[1] names.
- * @prefix is what is written before the word: "mqbus" or "mqbus topic".
+ * Run the command argv[1] of the table (ending in a NULL name).
+ * @prefix is the text before the word: "mqbus" or "mqbus topic".
  */
 int cmd_dispatch(const struct cmd *table, const char *prefix, int argc, char **argv);
 
 /*
- * What each program begins with: descriptors 0 to 2 that are closed are opened, or a
- * topic would become one of them, and what is said would be published. They fail as
+ * Each program calls this first: it opens closed descriptors 0 to 2, or a
+ * topic would become one of them, and messages would be published. They fail as
  * closed ones do.
  */
 void cmd_begin(void);
 
-/* Say a line on stderr, with @behind at its end; what a %s stands for is escaped. */
+/* Print a line on stderr, with @behind at its end; strings for %s are escaped. */
 __printf(1, 0) void cmd_vsay(const char *fmt, va_list args, const char *behind);
-/* Say what is wrong with the command line; returns STATUS_USAGE. */
+/* Print an error in the command line; returns STATUS_USAGE. */
 __printf(1, 2) int cmd_usage_error(const char *fmt, ...);
-/* Say what failed; returns STATUS_FAILED. */
+/* Print a failure; returns STATUS_FAILED. */
 __printf(1, 2) int cmd_failed(const char *fmt, ...);
-/* The value of an option is not what it should be; returns STATUS_USAGE. */
+/* Print that the value of an option is wrong; returns STATUS_USAGE. */
 int cmd_bad_value(const char *option, const char *value, const char *expected);
 
 /*
  * Let SIGINT and SIGTERM interrupt a call instead of ending the process; the
- * second one ends it. cmd_signal() is the first that came, or 0. Calls that wait fail
- * with EINTR from then on, also those that begin later.
+ * second one ends it. cmd_signal() returns the first one, or 0. Calls that wait fail
+ * with EINTR from then on, even those that begin later.
  */
 void cmd_catch_signals(void);
 int cmd_signal(void);

@@ -18,9 +18,9 @@
 #define DO_GROUPS	(DO_GROUP_MAKE | DO_GROUP_ADMIN | DO_JOIN | DO_WORK | DO_WAIT)
 
 /**
- * struct sentence - what to say
- * @actions: for which actions
- * @err: for which errno
+ * struct sentence - a message
+ * @actions: the actions that it is for
+ * @err: the errno that it is for
  * @text: {words} are replaced, see expand()
  */
 struct sentence {
@@ -29,7 +29,7 @@ struct sentence {
 	const char *text;
 };
 
-/* The first that fits is taken */
+/* The first match is used */
 static const struct sentence sentences[] = {
 	{ DO_ANY, ENODEV, "/dev/mqbus does not exist: load the module (modprobe mqbus)" },
 	{ DO_ANY, EILSEQ,
@@ -197,7 +197,7 @@ static void describe(const struct error_subject *s, struct text *out)
 		escape_printf(out, "%s: ", s->where);
 }
 
-/* As one piece, for others may write there, too. */
+/* In one write, since others may write there, too. */
 static void say(struct text *line)
 {
 	text_add(line, "\n", 1);
@@ -217,7 +217,7 @@ int error_say(const struct error_subject *s, const char *fmt, ...)
 	return STATUS_FAILED;
 }
 
-/* A word of a sentence; the limits are asked for only when they are needed. */
+/* The value of a word in a message; limits are queried only when needed. */
 static __u64 word_value(const struct error_subject *s, const char *word, size_t len)
 {
 	struct mqbus_info info;
@@ -273,7 +273,7 @@ static int status_of(int err)
 	return STATUS_FAILED;
 }
 
-/* For calls that name several: is it the topic that is missing, or the group? */
+/* For calls with several names: whether the topic or the group is missing */
 static int report_missing(const struct error_subject *s)
 {
 	struct error_subject topic = { .action = DO_LIST, .topic = s->topic };
@@ -285,7 +285,7 @@ static int report_missing(const struct error_subject *s)
 		return error_report(&topic, -ENOENT);
 	if (s->action == DO_QUEUE_SET && !mqbus_admin_group_list(s->topic, s->group, &groups, &n))
 		free(groups);
-	/* Both are there, so it is the third */
+	/* Both exist, so it is the third */
 	if (n && s->dlq)
 		return error_say(s,
 				 "there is no topic '%s' for dead letters (topic create; or 'mqbus queue', which makes all)",
@@ -295,14 +295,14 @@ static int report_missing(const struct error_subject *s)
 
 static int report_partition(const struct error_subject *s)
 {
-	/* The number is there, but the CPU decides */
+	/* The partition exists, but the CPU selects it */
 	if (s->partition < s->partitions)
 		return error_say(s, "a per-CPU topic takes no partition (--partition)");
 	return error_say(s, "there is no partition %u: the topic has %u, from 0",
 			 s->partition, s->partitions);
 }
 
-/* Whether this user may publish to a topic: asked by opening it. */
+/* Whether this user may publish to a topic: try to open it. */
 static bool may_write(const char *topic)
 {
 	struct mqbus_producer *p;

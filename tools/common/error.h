@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What is said when a call fails: the thing, the limit, the way out.
+ * Messages of failed calls: the object, the limit, the remedy.
  */
 #ifndef MQBUS_ERROR_H
 #define MQBUS_ERROR_H
@@ -9,7 +9,7 @@
 
 #include "cmd.h"
 
-/* What was tried; the same errno means different things to different calls. */
+/* The failed action; the same errno means different things for different calls. */
 enum error_action {
 	DO_TOPIC_CREATE = 1 << 0,
 	DO_TOPIC_DELETE = 1 << 1,
@@ -35,16 +35,16 @@ enum error_action {
 };
 
 /**
- * struct error_subject - what the sentence is about; only @action is required
- * @action: what was tried
+ * struct error_subject - the subject of a message; only @action is required
+ * @action: the failed action
  * @topic: name
  * @group: name
  * @dlq: topic of the queue group's dead letters
  * @where: place in the input, as "line 3 of stdin"
  * @bytes: bytes wanted, or of the record; of a queue group, records in flight
  * @limit: largest record
- * @partition: number of the partition asked for
- * @partitions: number of partitions that there are
+ * @partition: number of the requested partition
+ * @partitions: number of existing partitions
  */
 struct error_subject {
 	enum error_action action;
@@ -58,7 +58,7 @@ struct error_subject {
 	__u32 partitions;
 };
 
-/* Print the sentence for negative errno @err; returns the exit status. */
+/* Print the message for negative errno @err; returns the exit status. */
 int error_report(const struct error_subject *s, int err);
 /* Print "mqbus: topic 'x' group 'g': " and the text; returns STATUS_FAILED. */
 __printf(2, 3) int error_say(const struct error_subject *s, const char *fmt, ...);

@@ -12,7 +12,7 @@
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
-/* The character that begins at @s, into @c; returns its bytes, or 0: it is no UTF-8. */
+/* Decode the character at @s into @c; returns its bytes, or 0: not UTF-8. */
 static size_t utf8_decode(const unsigned char *s, size_t len, wchar_t *c)
 {
 	static const wchar_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -31,13 +31,13 @@ static size_t utf8_decode(const unsigned char *s, size_t len, wchar_t *c)
 			return 0;
 		*c = *c << 6 | (s[i] & 0x3f);
 	}
-	/* Longer than it has to be, half of a pair of UTF-16, above the last one */
+	/* Overlong, a UTF-16 surrogate, or above the last one */
 	if (*c < least[n] || (*c >= 0xd800 && *c <= 0xdfff) || *c > 0x10ffff)
 		return 0;
 	return n;
 }
 
-/* A control, or what makes others appear where they are not. */
+/* A control character, or one that changes the direction of text. */
 static bool is_control(wchar_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
@@ -45,8 +45,8 @@ static bool is_control(wchar_t c)
 }
 
 /*
- * Whether people get UTF-8: as the locale says; where nothing says anything, they do. Only
- * asked when there is more than ASCII, for to load a locale takes time.
+ * Whether text output is UTF-8: as the locale says; without a locale, yes. Only
+ * checked for characters beyond ASCII, because loading a locale takes time.
  */
 static bool shows_utf8(void)
 {
@@ -61,7 +61,7 @@ static bool shows_utf8(void)
 	return shows;
 }
 
-/* Whether a character stays as it is. */
+/* Whether a character is printed unchanged. */
 static bool stays(wchar_t c, unsigned int how)
 {
 	if (how & ESCAPE_LABEL)
@@ -75,7 +75,7 @@ static bool stays(wchar_t c, unsigned int how)
 	return ((c == '\n' || c == '\t') && how & ESCAPE_LINES) || !is_control(c);
 }
 
-/* What stays as it is; returns its bytes and @width, or 0: what begins here does not. */
+/* The bytes and the @width of a character printed unchanged, or 0: it needs an escape. */
 static size_t take_shown(const char *s, size_t len, unsigned int how, int *width)
 {
 	bool person = !(how & ESCAPE_PROGRAM);
@@ -93,7 +93,7 @@ static size_t take_shown(const char *s, size_t len, unsigned int how, int *width
 	return *width >= 0 ? n : 0;
 }
 
-/* Append what stays of the front of @s, or an escape; returns bytes taken. */
+/* Append the unchanged front of @s, or an escape; returns the bytes taken. */
 static size_t take_piece(struct text *out, const char *s, size_t len, unsigned int how)
 {
 	int width;
@@ -145,7 +145,7 @@ const char *escape_cut(char *buf, size_t size, const void *data, size_t len)
 	return buf;
 }
 
-/* As much as fits into @max columns; returns its bytes, and the columns in @width. */
+/* The bytes that fit into @max columns; their columns in @width. */
 static size_t fit(const char *s, size_t len, int max, int *width)
 {
 	size_t n, used = 0;
@@ -153,7 +153,7 @@ static size_t fit(const char *s, size_t len, int max, int *width)
 
 	for (*width = 0; used < len; used += n) {
 		n = take_shown(s + used, len - used, 0, &columns);
-		/* Does not happen in what is escaped */
+		/* Cannot happen in escaped text */
 		if (!n) {
 			n = 1;
 			columns = 1;
@@ -193,16 +193,16 @@ void escape_column(struct text *out, const char *s, size_t len, int width, bool 
 }
 
 /**
- * struct printer - a format on its way
- * @out: where to
- * @args: what its letters stand for
+ * struct printer - a format being printed
+ * @out: the output
+ * @args: its arguments
  */
 struct printer {
 	struct text *out;
 	va_list args;
 };
 
-/* A number of the format, or *; returns what follows it. */
+/* A number of the format, or *; returns the rest of the format. */
 static const char *print_size(struct printer *p, const char *s, int *size)
 {
 	if (*s == '*') {
@@ -245,7 +245,7 @@ static void print_number(struct printer *p, const char *spec, char last, int lon
 		text_printf(p->out, spec, va_arg(p->args, unsigned int));
 }
 
-/* What begins with the % at @spec; returns what follows it. */
+/* Print the conversion at @spec; returns the rest of the format. */
 static const char *print_one(struct printer *p, const char *spec)
 {
 	const char *s = spec + 1 + strspn(spec + 1, "-+ #0");
@@ -266,7 +266,7 @@ static const char *print_one(struct printer *p, const char *spec)
 		print_string(p, left, width, max);
 		return s + 1;
 	}
-	/* A format is ours: what is not known here, compilers do not see */
+	/* Formats are ours, but compilers cannot check this switch */
 	if (!*s || !strchr("diuoxXcfge%", *s) || s - spec >= (long)sizeof(copy) - 1 ||
 	    memchr(spec, '*', s - spec))
 		abort();
@@ -318,7 +318,7 @@ json_t *escape_json(const void *s, size_t len)
 	return string;
 }
 
-/* A piece of JSON: whole characters, and those that are controls are in strings. */
+/* A piece of JSON: complete characters; control characters occur only in strings. */
 static int dump_piece(const char *s, size_t len, void *out)
 {
 	escape_text(out, s, len, ESCAPE_JSON);

@@ -18,7 +18,7 @@
  * struct mqbus_admin_listener - a socket that gets events
  * @sock: the socket
  * @family: number of the family mqbus
- * @controller: number of the family that tells of families
+ * @controller: number of the generic netlink controller
  * @drops: events lost so far
  */
 struct mqbus_admin_listener {
@@ -51,7 +51,7 @@ static int listener_setup(struct mqbus_admin_listener *l, int buffer)
 	l->controller = genl_ctrl_resolve(l->sock, "nlctrl");
 	if (l->family < 0 || l->controller < 0)
 		return -ENODEV;
-	/* Only root gets more than the limit; less is no failure */
+	/* Only root gets more than rmem_max; a smaller buffer is no failure */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	ret = add_group(l->sock, "nlctrl", "notify");
@@ -89,7 +89,7 @@ int mqbus_admin_listener_fd(const struct mqbus_admin_listener *l)
 	return nl_socket_get_fd(l->sock);
 }
 
-/* What the kernel counts as lost by this socket since the last time; 0: not known. */
+/* Messages that this socket has dropped since the last call; 0: unknown. */
 static __u64 listener_lost(struct mqbus_admin_listener *l)
 {
 	FILE *f = fopen("/proc/net/netlink", "r");
@@ -111,7 +111,7 @@ static __u64 listener_lost(struct mqbus_admin_listener *l)
 	return l->drops - before;
 }
 
-/* Whether the controller says that the family has gone. */
+/* Whether a message of the controller says that the family was unregistered. */
 static bool family_gone(const struct mqbus_admin_listener *l, struct nlmsghdr *hdr)
 {
 	const struct genlmsghdr *gnlh = nlmsg_data(hdr);
@@ -157,9 +157,9 @@ int mqbus_admin_listener_next(struct mqbus_admin_listener *l, struct mqbus_admin
 	struct nlattr *tb[MQBUS_ATTR_MAX + 1];
 	ssize_t n;
 
-	/* libnl's own receives go on after a signal, and forget which error it was */
+	/* libnl's receive functions restart after a signal and lose the errno */
 	while ((n = recv(mqbus_admin_listener_fd(l), buf, sizeof(buf), MSG_DONTWAIT)) >= 0) {
-		/* Each event is sent by itself */
+		/* Each message has one event */
 		if (!nlmsg_ok(hdr, n) || hdr->nlmsg_len < NLMSG_HDRLEN + GENL_HDRLEN)
 			continue;
 		if (family_gone(l, hdr))

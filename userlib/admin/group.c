@@ -47,7 +47,7 @@ static void decode_queue(struct nlattr *nest, struct mqbus_admin_queue *q)
 	q->dlq_producer = mqbus_attr_u64(tb[MQBUS_A_QUEUE_DLQ_PRODUCER]);
 }
 
-/* What is the same in all partitions. */
+/* Attributes that are the same in all partitions. */
 static void decode_whole(struct nlattr **tb, struct mqbus_admin_group *g)
 {
 	mqbus_attr_string(g->topic, tb[MQBUS_A_GROUP_TOPIC], sizeof(g->topic));

@@ -30,7 +30,7 @@ int mqbus_query_parse(struct nlmsghdr *hdr, struct nlattr *tb[MQBUS_ATTR_MAX + 1
 	return genlmsg_parse(hdr, 0, tb, MQBUS_ATTR_MAX, NULL) < 0 ? -EPROTO : 0;
 }
 
-/* Of an attribute that comes more than once, a table of them holds only the last */
+/* nla_parse() keeps only the last of a repeated attribute */
 static void decode_many(struct mqbus_query *q, struct nlmsghdr *hdr, void *item)
 {
 	struct nlattr *a;
@@ -42,7 +42,7 @@ static void decode_many(struct mqbus_query *q, struct nlmsghdr *hdr, void *item)
 	}
 }
 
-/* Where a message goes, filled with what it has in common with others; or NULL */
+/* The element for a message, filled with the common attributes; or NULL */
 static void *item_add(struct mqbus_query *q, bool common)
 {
 	char *items;
@@ -84,7 +84,7 @@ static int on_message(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
-/* libnl's own codes have forgotten which errno it was, so keep the original. */
+/* libnl's error codes lose the errno, so keep the original. */
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
 {
 	struct mqbus_query *q = arg;
@@ -127,7 +127,7 @@ static int query_receive(struct nl_sock *sock, struct mqbus_query *q)
 	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_message, q);
 	nl_cb_err(cb, NL_CB_CUSTOM, on_error, q);
 	ret = nl_recvmsgs(sock, cb);
-	/* What a request of one object is answered with is followed by an ACK */
+	/* An ACK follows the reply to a request for one object */
 	if (!ret && !q->error && !(q->flags & NLM_F_DUMP))
 		ret = nl_wait_for_ack(sock);
 	nl_cb_put(cb);
@@ -158,8 +158,8 @@ int mqbus_query_run(struct mqbus_query *q, void *out, size_t *n)
 	int ret;
 
 	/*
-	 * A dump that something changed under is not one picture: take another. But where
-	 * something always changes, one is as good as the next: what stays is in each, once.
+	 * A dump that ran during a change is not consistent: retry. If changes never stop, any
+	 * dump will do: objects that stay are in each, once.
 	 */
 	do {
 		q->n = 0;

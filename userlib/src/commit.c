@@ -3,7 +3,7 @@
 
 #include "consumer.h"
 
-/* What was done of partition @partition up to @offset, while it was of its last range. */
+/* Note progress in @partition up to @offset, under the generation of its last range. */
 static void consumer_enter_progress(struct mqbus_consumer *c, uint32_t partition,
 				    uint64_t offset)
 {
@@ -28,7 +28,7 @@ void mqbus_consumer_note(struct mqbus_consumer *c)
 	done = mqbus_consumer_done(c);
 	if (done == c->noted)
 		return;
-	/* Overwritten: the partition was taken away, and the next commit is to say so */
+	/* Overwritten, since this member was fenced: the next commit must report it */
 	if (done == MQBUS_CONSUMER_UNKNOWN)
 		done = c->noted;
 	c->noted = done;
@@ -62,18 +62,18 @@ static int commit_entries(int fd, uint32_t flags, struct mqbus_commit_entry *ent
 	return 0;
 }
 
-/* Whether the partition is somebody else's, so that its records are theirs to read. */
+/* Whether another member owns the partition and reads its records. */
 static int entry_is_gone(const struct mqbus_commit_entry *entry)
 {
 	return entry->error == ESTALE || entry->error == ENOLINK;
 }
 
-/* Leave what is not ours any more, also in the middle of a range. */
+/* Leave ranges of partitions that this member lost, even in the middle of one. */
 static void consumer_drop(struct mqbus_consumer *c, const struct mqbus_commit_entry *entry)
 {
 	struct consumer_partition *part = &c->parts[entry->partition];
 
-	/* If it came back meanwhile, its new ranges are to be read */
+	/* If it came back meanwhile, its new ranges are ours */
 	if (!entry_is_gone(entry) || entry->generation != part->generation)
 		return;
 	part->gone = 1;
@@ -82,8 +82,8 @@ static void consumer_drop(struct mqbus_consumer *c, const struct mqbus_commit_en
 }
 
 /*
- * What fails is forgotten as well: a partition that is not ours any more is read
- * again by its new owner, and an endpoint that lost its group has no other use.
+ * Failed entries are forgotten as well: the new owner of a lost partition reads it
+ * again, and an endpoint that lost its group is useless.
  */
 static int consumer_commit(struct mqbus_consumer *c, uint32_t flags)
 {
@@ -104,8 +104,8 @@ int mqbus_consumer_commit(struct mqbus_consumer *c)
 }
 
 /*
- * The kernel lets go of all that is wanted back, also of what we were not told of yet. So
- * what is left to be walked is asked for: to commit nothing new fails where it is gone.
+ * The kernel releases all revoked partitions, even those that no range has reported yet. So
+ * probe the partitions left to walk: committing no progress fails for a released one.
  */
 int mqbus_consumer_release(struct mqbus_consumer *c)
 {
@@ -116,7 +116,7 @@ int mqbus_consumer_release(struct mqbus_consumer *c)
 
 	mqbus_consumer_note(c);
 	ret = consumer_commit(c, MQBUS_COMMIT_F_RELEASE);
-	/* When nothing could be committed nothing was let go of, either */
+	/* A failed commit releases no partition */
 	if (ret)
 		commit_entries(c->fd, MQBUS_COMMIT_F_RELEASE, NULL, 0);
 	for (i = c->range; i < c->nr_ranges; i++) {

@@ -5,7 +5,7 @@
 
 #include "consumer.h"
 
-/* All memory that the handle will ever need, but for the mappings. */
+/* All memory that the handle needs, except the mappings. */
 static int consumer_allocate(struct mqbus_consumer *c)
 {
 	uint32_t n = c->geometry.partitions;
@@ -68,7 +68,7 @@ void mqbus_consumer_close(struct mqbus_consumer *c)
 	free(c);
 }
 
-/* Make a range ready to be walked; one that is revoked has nothing in it. */
+/* Prepare a range for walking; a revoked one is empty. */
 static int consumer_take(struct mqbus_consumer *c, const struct mqbus_range *range)
 {
 	struct consumer_partition *part = &c->parts[range->partition];
@@ -97,7 +97,7 @@ int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 	if (flags & ~MQBUS_CONSUMER_COMMIT)
 		return -EOPNOTSUPP;
 	mqbus_consumer_note(c);
-	/* What is committed may be overwritten from the call on, so let go first */
+	/* The call commits records, which may then be overwritten: stop the walk first */
 	if (flags & MQBUS_CONSUMER_COMMIT) {
 		mqbus_consumer_forget(c);
 		mqbus_consumer_enter(c, c->nr_ranges);

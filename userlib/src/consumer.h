@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A consumer is three files: consumer.c (the handle and its calls), walk.c (from
- * record to record without a call) and commit.c (what was walked, made lasting).
+ * record to record without a call) and commit.c (commits of walked records).
  */
 #ifndef MQBUS_CONSUMER_H
 #define MQBUS_CONSUMER_H
@@ -10,11 +10,11 @@
 #include "map.h"
 
 /**
- * struct consumer_partition - one partition as this member sees it
+ * struct consumer_partition - this member's view of a partition
  * @map: its memory, from its first range on
  * @entry: its index in the consumer's commit entries, or MQBUS_ANY
  * @generation: of its last range
- * @gone: it is somebody else's, and what is left of its ranges not to be walked
+ * @gone: another member owns it, and the rest of its ranges must not be walked
  */
 struct consumer_partition {
 	struct mqbus_map map;
@@ -26,18 +26,18 @@ struct consumer_partition {
 /**
  * struct mqbus_consumer - a member of a group
  * @cursor: place in the current range; on a topic that evicts its end is never
- *	above its next, so that each record is sent through the call
+ *	above its next, so that each record takes the call
  * @fd: the endpoint
  * @copy: room for the largest record, on a topic that evicts; else NULL
  * @copy_size: bytes of @copy
  * @pos: position of the next record to copy
- * @offset: the offset that it should have
- * @noted: in the current range, what is in the commit entries already
+ * @offset: its expected offset
+ * @noted: in the current range, the offset that the commit entries have
  * @range: index of the current range
  * @nr_ranges: number of valid elements of @ranges
  * @lost: records lost to eviction so far
- * @parts: what is known of each partition
- * @entries: progress not committed yet, an element for each partition concerned
+ * @parts: state of each partition
+ * @entries: progress not committed yet, an element for each partition that has some
  * @nr_entries: number of valid elements of @entries
  * @geometry: of partition 0
  * @ranges: of the last fetch
@@ -61,17 +61,17 @@ struct mqbus_consumer {
 };
 
 /*
- * Stand before the first record of range @index, or of the next one that is to be
- * walked, or behind all if there is none.
+ * Move to the first record of range @index, or of the next range that has records to walk,
+ * or behind all ranges.
  */
 void mqbus_consumer_enter(struct mqbus_consumer *c, uint32_t index);
-/* In place of an offset: the records were overwritten, so there is none to be had. */
+/* In place of an offset: unknown, since the records were overwritten. */
 #define MQBUS_CONSUMER_UNKNOWN	(~0ULL)
 /* The offset behind the last record returned in the current range. */
 uint64_t mqbus_consumer_done(const struct mqbus_consumer *c);
-/* Remember how far the current range was walked, for the next commit. */
+/* Note the progress in the current range for the next commit. */
 void mqbus_consumer_note(struct mqbus_consumer *c);
-/* Forget progress: it is committed, or cannot be any more. */
+/* Forget progress that is committed, or cannot be committed any more. */
 void mqbus_consumer_forget(struct mqbus_consumer *c);
 
 #endif /* MQBUS_CONSUMER_H */

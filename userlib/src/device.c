@@ -13,7 +13,7 @@ int mqbus_device_open(void)
 
 	if (fd >= 0)
 		return fd;
-	/* ENOENT is kept for topics and groups; ENXIO is a node without driver */
+	/* ENOENT is for topics and groups only; ENXIO is a device node without driver */
 	if (errno == ENOENT || errno == ENXIO)
 		return -ENODEV;
 	return -errno;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The one door to the kernel: opening /dev/mqbus and calling it.
+ * Opening /dev/mqbus and calling it; no other file does.
  */
 #ifndef MQBUS_DEVICE_H
 #define MQBUS_DEVICE_H
@@ -13,18 +13,18 @@
 int mqbus_device_open(void);
 /* ioctl() that returns a negative errno. */
 int mqbus_device_call(int fd, unsigned long request, void *arg);
-/* One call on an endpoint of its own, for what is done by name. */
+/* One call by name, on a temporary endpoint. */
 int mqbus_device_once(unsigned long request, void *arg);
-/* Copy @name into a field of the contract; -ENAMETOOLONG if it does not fit. */
+/* Copy @name into a field of the uapi; -ENAMETOOLONG if it does not fit. */
 int mqbus_device_name(char field[MQBUS_NAME_SIZE], const char *name);
-/* The same for both names that a call about a group takes. */
+/* The same for both names of a group. */
 int mqbus_device_names(char topic_field[MQBUS_NAME_SIZE], const char *topic,
 		       char group_field[MQBUS_NAME_SIZE], const char *group);
-/* Make endpoint @fd a member of a group, with an id or "", and learn about the topic. */
+/* Make endpoint @fd a member of a group, with an id or "", and get the topic's geometry. */
 int mqbus_device_join(int fd, const char *topic, const char *group, const char *member,
 		      struct mqbus_geometry *geometry);
 
-/* The library's durations are signed, the kernel's are not */
+/* The library's timeouts are signed, the kernel's are not */
 static inline uint64_t mqbus_device_timeout(int64_t timeout_ns)
 {
 	return timeout_ns < 0 ? MQBUS_WAIT_FOREVER : (uint64_t)timeout_ns;

@@ -14,7 +14,7 @@
  * struct mqbus_map - a mapped ring
  * @page: the mapping, which begins with the ring's page; NULL: there is none
  * @len: bytes of the mapping
- * @data: first byte of the ring, which lies there twice in a row
+ * @data: first byte of the ring, which is mapped twice in a row
  * @mask: bytes of the ring, minus 1
  */
 struct mqbus_map {
@@ -26,10 +26,10 @@ struct mqbus_map {
 
 /* Map @partition (or MQBUS_RETRY) of the group that endpoint @fd is a member of. */
 int mqbus_map_open(struct mqbus_map *map, int fd, uint32_t partition);
-/* Does nothing if there is no mapping. It holds the endpoint open, so before close(). */
+/* Does nothing without a mapping. Call it before close(): a mapping holds the endpoint open. */
 void mqbus_map_close(struct mqbus_map *map);
 
-/* Where position @pos is; all of a record that begins there follows. */
+/* Address of position @pos; a record that begins there is contiguous. */
 static inline const char *mqbus_map_at(const struct mqbus_map *map, uint64_t pos)
 {
 	return map->data + (pos & map->mask);

@@ -16,7 +16,7 @@ int mqbus_transact(const struct mqbus_act *acts, unsigned int n, int64_t timeout
 	};
 	int ret = -ERANGE;
 
-	/* Any endpoint will do, and this one is open */
+	/* The call works on any endpoint, and this one is open */
 	if (n)
 		ret = mqbus_device_call(acts[0].fd, MQBUS_IOC_TRANSACT, &arg);
 	if (result)

@@ -45,14 +45,14 @@ uint64_t mqbus_consumer_done(const struct mqbus_consumer *c)
 		return c->offset;
 	if (c->cursor.next >= c->cursor.end)
 		return c->ranges[c->range].end_offset;
-	/* What comes next is not committed, so it is there unless the partition was taken away */
+	/* The next record is not committed, so only fencing can have removed it */
 	offset = __atomic_load_n(&next->offset, __ATOMIC_RELAXED);
 	return mqbus_consumer_passed(&c->cursor) ? MQBUS_CONSUMER_UNKNOWN : offset;
 }
 
 /*
  * ORD_HEAD: the writer stores head before it reuses the bytes below it. So if
- * head, loaded after the copy, is not above the record, the copy is whole.
+ * head, loaded after the copy, is not above the record, the copy is complete.
  */
 static uint64_t consumer_head(const struct consumer_partition *part)
 {
@@ -60,7 +60,7 @@ static uint64_t consumer_head(const struct consumer_partition *part)
 	return __atomic_load_n(&part->map.page->head, __ATOMIC_ACQUIRE);
 }
 
-/* The next record in place; none if it was overwritten, as the partition was taken away. */
+/* The next record in place, or NULL if it was overwritten because this member was fenced. */
 static const struct mqbus_record *consumer_next_place(struct mqbus_consumer *c)
 {
 	const struct mqbus_record *r = (const void *)c->cursor.next;
@@ -76,9 +76,9 @@ static const struct mqbus_record *consumer_next_place(struct mqbus_consumer *c)
 }
 
 /*
- * A record is larger than the topic lets producers publish: a dead letter has headers more, and
- * may come from a topic with larger records. It is passed, and so counts as lost, only if there
- * is no memory for it.
+ * Make room for a record above the topic's maximum: a dead letter has more headers, and
+ * may come from a topic with larger records. It is skipped, and counts as lost,
+ * only if there is no memory for it.
  */
 static void consumer_grow(struct mqbus_consumer *c, uint32_t size)
 {
@@ -93,10 +93,10 @@ static void consumer_grow(struct mqbus_consumer *c, uint32_t size)
 }
 
 /*
- * Copy the record at the current position if it is still there. What is read
- * may be anything until head was checked, also the size. Returns whether the
- * record is in the copy; if not, the position is where to go on: at the same record, for
- * which there is room now, at one behind it, at head or at the range's end.
+ * Copy the record at the current position if it is still there. Until head is checked the
+ * bytes read may be garbage, the size too. Returns whether the record is in the copy; if not,
+ * the position is that to continue at: the same record, for
+ * which there is room now, one behind it, head or the range's end.
  */
 static int consumer_copy(struct mqbus_consumer *c)
 {
@@ -125,7 +125,7 @@ static int consumer_copy(struct mqbus_consumer *c)
 	return 0;
 }
 
-/* Offsets are dense, so a gap before a whole copy is the number of lost ones. */
+/* Offsets are dense, so a gap before a complete copy is the number of lost records. */
 static const struct mqbus_record *consumer_next_copy(struct mqbus_consumer *c)
 {
 	const struct mqbus_range *range = &c->ranges[c->range];

@@ -11,7 +11,7 @@
  * @fd: the endpoint
  * @geometry: of partition 0
  * @rings: an element for each partition and one for the retry ring; NULL until the
- *	first record is read from it. Set once, by whichever thread comes first
+ *	first record is read from it. Set once, by the first thread
  *	(release; pairs with the acquire of its readers), so there is no lock.
  */
 struct mqbus_worker {
@@ -20,7 +20,7 @@ struct mqbus_worker {
 	struct mqbus_map **rings;
 };
 
-/* Without leasing anything; an error only if none of the settlements succeeded. */
+/* Only settle; an error only if no settlement succeeded. */
 static int worker_settle(int fd, uint32_t flags, struct mqbus_settle *settles, uint32_t n)
 {
 	struct mqbus_lease arg = {
@@ -43,7 +43,7 @@ static int worker_join(struct mqbus_worker *w, const char *topic, const char *gr
 	ret = mqbus_device_join(w->fd, topic, group, "", &w->geometry);
 	if (ret)
 		return ret;
-	/* Nothing is held yet, so this only asks whether the group is a queue: -EBADFD */
+	/* The member holds no lease yet, so this only checks the group's type: -EBADFD */
 	ret = worker_settle(w->fd, MQBUS_LEASE_F_RELEASE, NULL, 0);
 	if (ret < 0)
 		return ret;
@@ -83,7 +83,7 @@ void mqbus_worker_close(struct mqbus_worker *w)
 
 	if (!w)
 		return;
-	/* What the last close() finds held was lost to a death, which counts as a failure */
+	/* Without a release the last close() would count leases still held as failures */
 	if (w->rings)
 		worker_settle(w->fd, MQBUS_LEASE_F_RELEASE, NULL, 0);
 	for (i = 0; w->rings && i <= w->geometry.partitions; i++)
@@ -158,7 +158,7 @@ int mqbus_worker_settle_one(struct mqbus_worker *w, const struct mqbus_leased *l
 	return ret < 0 ? ret : 0;
 }
 
-/* Two threads may both map a ring; the second one finds that out and lets go. */
+/* Two threads may both map a ring; the second one unmaps it again. */
 static const struct mqbus_map *worker_map(struct mqbus_worker *w, uint32_t partition,
 					  struct mqbus_map **ring)
 {
