@@ -91,9 +91,9 @@ demo: all
 check: deps
 	$(Q)KERNELS='$(KERNELS)' selftests/run
 
-## check-debug     the tests on kernels with KASAN, lockdep, kmemleak; KCSAN
+## check-debug     the tests, all scripts too, on kernels with KASAN, lockdep, kmemleak; KCSAN
 check-debug: deps
-	$(Q)KERNELS='$(DEBUG_KERNELS)' selftests/run vm fuzz
+	$(Q)KERNELS='$(DEBUG_KERNELS)' SCRIPTS=all selftests/run vm fuzz
 
 ## check-all       what takes hours, before a release: check and check-debug with all scripts, all that is
 ##                 broken on purpose, coverage, an hour of make fuzz on each debug kernel

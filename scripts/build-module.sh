@@ -45,4 +45,7 @@ unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 # No BTF for the module: the packaged headers lack the vmlinux it needs.
 llvm=()
 ! grep -qs '^CONFIG_CC_IS_CLANG=y' "$KDIR/.config" || llvm=(LLVM=1)
-make "${llvm[@]}" -j"$(nproc)" -C "$KDIR" M="$dir" CONFIG_DEBUG_INFO_BTF_MODULES= --no-print-directory "$@" modules
+# Lines, for the places that the fuzzer reaches; their configuration has none.
+lines=()
+[[ $kernel != debug-* ]] || lines=(KCFLAGS=-g)
+make "${llvm[@]}" "${lines[@]}" -j"$(nproc)" -C "$KDIR" M="$dir" CONFIG_DEBUG_INFO_BTF_MODULES= --no-print-directory "$@" modules

@@ -19,7 +19,7 @@ mkdir -p "${program%/*}"
 	-isystem "$KSFT_INC" -Wall -Wextra -Wno-override-init -Wno-missing-field-initializers \
 	-Wno-unused-function -Wno-unused-parameter -Wno-sign-compare \
 	-o "$program" "$here/latency.c"
-"$top/scripts/build-module.sh" "$kernel" >/dev/null
+[ -n "${MODULE:-}" ] || "$top/scripts/build-module.sh" "$kernel" >/dev/null
 command="'$program'"
 [ $# = 0 ] || command+=" '$1'"
 KERNEL=$kernel ICOUNT=1 MEM=3G exec "$top/selftests/vm/vm" "$command"

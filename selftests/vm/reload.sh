@@ -55,7 +55,7 @@ no_rings "no ring is left"
 no_leaks "nothing leaked"
 rmmod mqbus
 result "it goes" $?
-insmod "build/$KERNEL/mqbus.ko"
+insmod "$MODULE"
 result "it comes back" $?
 rmmod mqbus
 result "and goes" $?
