@@ -255,6 +255,32 @@ static inline void mqbus_ring_stage(struct mqbus_ring *ring, u32 bytes)
 }
 
 /**
+ * mqbus_ring_append() - complete the record in the slot, and take it into the batch
+ * @ring: the ring; its lock is held
+ * @rec: the record in the slot; sizes, flags, schema and parts are there
+ * @producer: id of its author
+ * @seq: its number among the author's records
+ * @epoch: how often the author's name was opened; 0: it has none
+ * @owner: index of the tenant whose space it takes; 0: of nobody's
+ * @bytes: its size
+ *
+ * Whatever comes into a topic comes this way: room was made, the rest is in the slot, and
+ * mqbus_ring_publish() shows the batch.
+ */
+static __always_inline void mqbus_ring_append(struct mqbus_ring *ring, struct mqbus_record *rec,
+					      u64 producer, u64 seq, u32 epoch, u32 owner,
+					      u32 bytes)
+{
+	rec->offset = ring->tail.offset;
+	rec->time = ring->last_time;
+	rec->producer = producer;
+	rec->seq = seq;
+	rec->epoch = epoch;
+	rec->__owner = owner;
+	mqbus_ring_stage(ring, bytes);
+}
+
+/**
  * mqbus_ring_passed() - whether the head has passed a position
  * @ring: the ring
  * @pos: position of something that was read

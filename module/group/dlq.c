@@ -202,17 +202,11 @@ static int dlq_append(struct mqbus_group_queue *q, u32 i, u32 partition,
 	to = mqbus_ring_slot(ring);
 	*to = *rec;
 	to->size = bytes;
-	to->offset = ring->tail.offset;
-	to->time = ring->last_time;
-	to->producer = q->producer;
-	to->seq = ++q->seq;
-	to->epoch = 0;
-	to->__owner = 0;
 	to->headers_len = kept + made;
 	memcpy(to + 1, rec + 1, parts);
 	headers_keep((void *)(to + 1) + parts, rec);
 	memcpy((void *)(to + 1) + parts + kept, q->headers, made);
-	mqbus_ring_stage(ring, bytes);
+	mqbus_ring_append(ring, to, q->producer, ++q->seq, 0, 0, bytes);
 	mqbus_ring_publish(ring);
 	spin_unlock(&ring->lock);
 	mqbus_stored_add(stored, q->dlq, partition);

@@ -146,15 +146,10 @@ static __always_inline void mqbus_producer_sign(struct mqbus_producer *producer,
 	lockdep_assert_held(&author->lock);
 
 	rec->flags = 0;
-	rec->offset = ring->tail.offset;
-	rec->time = ring->last_time;
-	rec->producer = author->id;
-	rec->seq = ++author->seq;
-	rec->epoch = author->epoch;
-	rec->__owner = ring->used ? mqbus_producer_owner(producer) : 0;
+	mqbus_ring_append(ring, rec, author->id, ++author->seq, author->epoch,
+			  ring->used ? mqbus_producer_owner(producer) : 0, bytes);
 	if (trace_publish_enabled())
 		trace_publish(producer->topic, ring->page->partition, rec);
-	mqbus_ring_stage(ring, bytes);
 }
 
 #endif /* _MQBUS_PRODUCER_H */
