@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What topics and groups were like in the last few samples.
+ * The state of topics and groups in the last few samples.
  */
 #ifndef MQBUS_HISTORY_H
 #define MQBUS_HISTORY_H
