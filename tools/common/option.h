@@ -13,7 +13,7 @@
 /* Keys of options without a letter begin here */
 #define OPTION_LONG 256
 
-/* What sets a field by itself: a bool, a string, a __u64 from any number, a __u32 from 1 on */
+/* Ways to set a field: a bool, a string, a __u64 from any number, a __u32 from 1 on */
 enum option_set {
 	OPTION_TAKE, OPTION_SET_FLAG, OPTION_SET_STRING, OPTION_SET_NUMBER, OPTION_SET_UPTO,
 };
@@ -33,7 +33,7 @@ enum option_set {
  * @set: how the field at @at is set, instead of being given to the table's @take
  * @at: where in what the table is taken into; of @table, where that has its own
  * @max: the largest number that may be set
- * @hidden: the help does not tell of it
+ * @hidden: not in the help
  * @table: instead of an option all those of another table
  *
  * A name may be repeated, for more help on it.

@@ -21,7 +21,7 @@
  * @leases: of the last batch
  * @in: stdin
  * @line: number of the last line taken from it
- * @held: records that nobody has settled yet
+ * @held: records not settled yet
  * @empty: there were no records to lease
  * @since: when the last record came
  * @status: worst so far

@@ -17,7 +17,7 @@
 
 /**
  * struct lag - what was asked for, and what was seen
- * @topic: of which topic, or NULL
+ * @topic: only this topic, or NULL
  * @group: only groups of this name, or NULL
  * @json: print JSON
  * @window: ns from first to last sample

@@ -9,7 +9,7 @@
 
 /**
  * struct sample_group - a group, summed up over its partitions
- * @topic: of which topic
+ * @topic: name of the topic
  * @name: its name
  * @type: an enum mqbus_group_type
  * @members: their number
