@@ -42,8 +42,8 @@ void format_free(struct format *f);
  * struct format_source - where a record is from
  * @topic: name
  * @partition: number
- * @lease: under which this process has it, or NULL; its offset is the one that
- *	counts, for a record that was tried before lies elsewhere
+ * @lease: its lease, or NULL; the offset of the lease is the one that
+ *	is valid, since a record that was tried before lies elsewhere
  */
 struct format_source {
 	const char *topic;

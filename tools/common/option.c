@@ -196,7 +196,7 @@ int option_parse(const struct option_table *table, int argc, char **argv, void *
 		o.letters[0] = '+';
 	add_all(&o, table, into);
 	add(&o, table, &help, into);
-	/* What is wrong is said here */
+	/* Errors are printed here, not by getopt */
 	opterr = 0;
 	while ((key = getopt_long(argc, argv, o.letters, o.named, NULL)) != -1) {
 		if (key == '?')

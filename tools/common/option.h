@@ -13,7 +13,7 @@
 /* Keys of options without a letter begin here */
 #define OPTION_LONG 256
 
-/* What sets a field by itself: a bool, a string, a __u64 from any number, a __u32 from 1 on */
+/* Ways to set a field: a bool, a string, a __u64 from any number, a __u32 from 1 on */
 enum option_set {
 	OPTION_TAKE, OPTION_SET_FLAG, OPTION_SET_STRING, OPTION_SET_NUMBER, OPTION_SET_UPTO,
 };
@@ -33,10 +33,10 @@ enum option_set {
  * @set: how the field at @at is set, instead of being given to the table's @take
  * @at: where in what the table is taken into; of @table, where that has its own
  * @max: the largest number that may be set
- * @hidden: the help does not tell of it
+ * @hidden: not in the help
  * @table: instead of an option all those of another table
  *
- * A name may be there again, to say more of it.
+ * A name may be repeated, for more help on it.
  */
 struct option_row {
 	const char *name;
@@ -55,9 +55,9 @@ struct option_row {
  * @usage: how the help begins
  * @rows: the options; an empty one ends them
  * @more: how the help ends, or NULL
- * @column: where what the options do is written
- * @ends: the first argument that is no option ends them
- * @take: takes an option that is not just set, with its value in optarg; returns the exit
+ * @column: column of the options' help
+ * @ends: the first non-option argument ends them
+ * @take: takes an option without @set, with its value in optarg; returns the exit
  *	status
  */
 struct option_table {
@@ -71,10 +71,10 @@ struct option_table {
 
 /*
  * Take all options; the other arguments are from optind on. Returns -1 to go on, else the
- * exit status: an option was wrong, or asked for the help, which is printed.
+ * exit status: an option was wrong, or --help, which is printed.
  */
 int option_parse(const struct option_table *table, int argc, char **argv, void *into);
-/* The same where there is one option, which takes no value; or that is --json, of the usage. */
+/* The same for a single flag option, or for --json in the usage. */
 int option_parse_flag(const char *usage, const struct option_row *flag, int argc, char **argv,
 		      bool *given);
 int option_parse_json(const char *usage, int argc, char **argv, bool *json);

@@ -83,14 +83,14 @@ static void row_print(const char *cell, const struct column *column, struct text
 
 	for (; cell; cell = next, column++) {
 		next = cell_next(cell);
-		/* Nothing is behind the last one, so it is not filled up */
+		/* The last cell is not padded */
 		escape_column(out, cell, cell_length(cell),
 			      next || column->right ? column->width : 0, column->right, false);
 		text_add(out, next ? "  " : "\n", next ? 2 : 1);
 	}
 }
 
-/* The columns that the rows have, and how wide the widest cell of each is. */
+/* The number of columns, and the width of the widest cell of each. */
 static struct column *columns_measure(const struct table *t)
 {
 	struct column *columns = NULL;

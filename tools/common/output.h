@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What people and programs get to see: tables, JSON, numbers with units.
+ * Output: tables, JSON, numbers with units.
  */
 #ifndef MQBUS_OUTPUT_H
 #define MQBUS_OUTPUT_H
@@ -15,7 +15,7 @@
 /* Print a value and release it; returns the exit status. */
 int output_json(json_t *value);
 
-/* A line of what is known of one thing; what a %s stands for is escaped (see escape.h). */
+/* A line with a field of an object; strings for %s are escaped (see escape.h). */
 __printf(2, 3) void output_field(const char *title, const char *fmt, ...);
 
 /**
@@ -29,12 +29,12 @@ struct table {
 };
 
 /*
- * The heading, which comes first: what is above each column, with tabs between. Columns
+ * Add the heading, as the first row: tabs separate the columns. Columns
  * whose heading begins with '>' are aligned to the right.
  */
 void table_head(struct table *t, const char *heading);
 /*
- * Add a row; tabs in @fmt, and only these, separate its cells: what a %s stands for is
+ * Add a row; tabs in @fmt, and only these, separate its cells: strings for %s are
  * escaped.
  */
 __printf(2, 3) void table_row(struct table *t, const char *fmt, ...);
@@ -43,9 +43,9 @@ void table_print(struct table *t);
 
 /* Bytes as "1 MiB" or "1.4 MiB"; returns @buf. */
 const char *output_size(char buf[32], __u64 bytes);
-/* Nanoseconds as "250 ms" or "7 d": in the largest unit without a rest. */
+/* Nanoseconds as "250 ms" or "7 d": in the largest unit without a remainder. */
 const char *output_duration(char buf[32], __u64 ns);
-/* Nanoseconds that were measured, in three digits or so: "1.23 s", "45 ms", "3.4 h". */
+/* Measured nanoseconds, in about three digits: "1.23 s", "45 ms", "3.4 h". */
 const char *output_time(char buf[32], __u64 ns);
 
 #endif /* MQBUS_OUTPUT_H */

@@ -18,7 +18,7 @@
 /**
  * struct unit - a suffix of a number
  * @suffix: as written
- * @factor: what it multiplies by
+ * @factor: its factor
  */
 struct unit {
 	const char *suffix;
@@ -85,7 +85,7 @@ int parse_u32(const char *s, __u32 max, __u32 *out)
 }
 
 /*
- * DIGITS[.DIGITS] times @factor, in integers, for a double has too few bits for
+ * DIGITS[.DIGITS] times @factor, in integers, since a double has too few bits for
  * a time in nanoseconds. *@end is set behind the number.
  */
 static int parse_decimal(const char *s, const char **end, __u64 *whole,
@@ -123,7 +123,7 @@ static int parse_with_unit(const char *s, const struct unit *unit, __u64 *out)
 		unit++;
 	if (!unit->suffix || __builtin_mul_overflow(whole, unit->factor, &whole))
 		return -EINVAL;
-	/* Their product may not fit, so the billions are taken out first */
+	/* Their product may overflow, so the billions are taken out first */
 	part = billionths * (unit->factor / 1000000000) +
 	       billionths * (unit->factor % 1000000000) / 1000000000;
 	if (__builtin_add_overflow(whole, part, &whole))
@@ -198,12 +198,12 @@ int parse_round_up(__u64 *size)
 	return 0;
 }
 
-/* Up to the next ':', into @word; returns what follows it, or NULL if nothing does. */
+/* Copy up to the next ':' into @word; returns the rest, or NULL if there is none. */
 static const char *parse_word(const char *s, char word[32])
 {
 	size_t len = strcspn(s, ":");
 
-	/* Too long for any number, so let it be none */
+	/* Too long for any number, so make it invalid */
 	snprintf(word, 32, "%.*s", (int)(len < 31 ? len : 0), s);
 	return s[len] ? s + len + 1 : NULL;
 }
@@ -345,7 +345,7 @@ int parse_owner(const char *s, __u32 *uid, __u32 *gid)
 	return 0;
 }
 
-/* What follows the seconds of a date: [.FRACTION] and Z, +HH:MM, -HH:MM or nothing. */
+/* The rest of a date after the seconds: [.FRACTION] and Z, +HH:MM, -HH:MM or nothing. */
 static int parse_zone(const char *s, struct tm *tm, time_t *seconds, __u64 *ns)
 {
 	struct tm zone = { 0 };

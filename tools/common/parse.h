@@ -12,7 +12,7 @@
 
 #include "mqbus.h"
 
-/* One of @n words: which. */
+/* The index of a word among @n. */
 int parse_choice(const char * const *words, __u32 n, const char *s, __u32 *out);
 /* Decimal digits and nothing else, up to @max. */
 int parse_number(const char *s, __u64 max, __u64 *out);
@@ -21,10 +21,10 @@ int parse_u32(const char *s, __u32 max, __u32 *out);
 int parse_size(const char *s, __u64 *out);
 /* Nanoseconds of: 250ms, 10s, 5m, 2h, 7d; without a unit seconds. */
 int parse_duration(const char *s, __u64 *out);
-/* A time to wait between looks: from 1 ms to 30 days. */
+/* An interval between samples: from 1 ms to 30 days. */
 int parse_interval(const char *s, __u64 *out);
 #define INTERVAL_EXPECTED "a time from 1ms to 30d, in seconds unless it says"
-/* A timeout as the library takes it: never negative. */
+/* A timeout for the library: never negative. */
 int parse_timeout(const char *s, __s64 *out);
 /* A rate: N or N/s; none: 0, no limit. With @unit N is a size. Up to MQBUS_RATE_MAX. */
 int parse_rate(const char *s, bool unit, __u64 *out);
@@ -41,7 +41,7 @@ int parse_backoff(const char *s, struct mqbus_queue_options *queue);
 int parse_mode(const char *s, __u32 *out);
 #define MODE_EXPECTED "octal of r and w, such as 0640"
 
-/* The mode that a new file would get. */
+/* The mode of a new file. */
 __u32 parse_default_mode(void);
 /* UID[:GID] or :GID, as numbers or names. */
 int parse_owner(const char *s, __u32 *uid, __u32 *gid);
@@ -63,7 +63,7 @@ int parse_place(const char *s, struct place_spec *out);
 
 #define MOVE_EXPECTED PLACE_EXPECTED ", +N or -N"
 
-/* The same, or +N or -N: so many records on from where it is. */
+/* The same, or +N or -N: records from the current place. */
 int parse_move(const char *s, struct place_spec *out);
 
 #endif /* MQBUS_PARSE_H */

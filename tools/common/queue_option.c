@@ -9,7 +9,7 @@
 #include "queue_option.h"
 
 #define TIME_EXPECTED "a time such as 30s or 500ms"
-/* A dead letter is never smaller: its new headers alone take as much */
+/* No dead letter is smaller: its new headers alone take as much */
 #define LETTER_MIN 256
 
 enum {
@@ -134,7 +134,7 @@ const struct option_table queue_option_fixed = {
 	.rows = fixed, .column = 28, .take = take_option,
 };
 
-/* ERANGE is one errno for many numbers: find the one that it is about. */
+/* ERANGE is one errno for many numbers: find the wrong one. */
 static int report_range(const struct error_subject *s, const struct queue_options *options,
 			__u32 made)
 {
@@ -211,8 +211,8 @@ int queue_option_set(struct error_subject *subject, const struct queue_options *
 }
 
 /*
- * All letters are held while they are looked at, or the same ones would come again;
- * so as many may be in flight as the topic has room for.
+ * All letters are held while they are examined, or the same ones would come again;
+ * so max_inflight is as many as the topic has room for.
  */
 int queue_option_letters(const char *topic, const char *group)
 {

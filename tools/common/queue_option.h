@@ -10,9 +10,9 @@
 #include "mqbus.h"
 #include "option.h"
 
-/* The queue group of a topic of dead letters that 'mqbus dlq' is a member of */
+/* The queue group in a topic for dead letters that 'mqbus dlq' joins */
 #define DLQ_GROUP_DEFAULT "dlq"
-/* What a record grows by when it becomes a dead letter, at most */
+/* The maximum growth of a record that becomes a dead letter */
 #define DLQ_HEADERS_BYTES 1024
 
 /**
@@ -27,7 +27,7 @@ struct queue_options {
 	bool fixed;
 };
 
-/* What the command line makes of a queue group that nothing is said about. */
+/* The options of a queue group by default. */
 #define QUEUE_OPTIONS_INIT {						\
 	.queue.backoff_min = 100000000,					\
 	.queue.backoff_max = 30000000000,				\
@@ -35,16 +35,16 @@ struct queue_options {
 	.queue.backoff_jitter = 20,					\
 }
 
-/* Taken into a struct queue_options: what can be changed, and what only a new group can have */
+/* Into a struct queue_options: options that can be changed, and those of new groups only */
 extern const struct option_table queue_option_changeable;
 extern const struct option_table queue_option_fixed;
 
-/* Make the group with these options; returns the exit status. */
+/* Create the group with these options; returns the exit status. */
 int queue_option_create(struct error_subject *subject, enum mqbus_whence whence, __u64 value,
 			__u32 mode, const struct queue_options *options);
-/* Change it to these; returns the exit status. */
+/* Change the group to these; returns the exit status. */
 int queue_option_set(struct error_subject *subject, const struct queue_options *options);
-/* Make the group of a topic of dead letters, unless it is there; returns the exit status. */
+/* Create the group in a topic for dead letters, unless it exists; returns the exit status. */
 int queue_option_letters(const char *topic, const char *group);
 
 #endif /* MQBUS_QUEUE_OPTION_H */

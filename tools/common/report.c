@@ -79,7 +79,7 @@ static json_t *progress_json(const struct mqbus_admin_group *g)
 			 "revoking", (int)g->revoking);
 }
 
-/* How many elements from @groups on are of the same group; adds up lag and lost. */
+/* The number of elements from @groups on of the same group; adds up lag and lost. */
 static size_t group_span(const struct mqbus_admin_group *groups, size_t n, __u64 *lag,
 			 __u64 *lost)
 {
@@ -99,7 +99,7 @@ static json_t *stream_json(const struct mqbus_admin_group *g)
 {
 	json_t *timeout = json_null();
 
-	/* No limit is more than a number of JSON can say */
+	/* "No limit" does not fit into a JSON number */
 	if (g->rebalance_timeout != MQBUS_WAIT_FOREVER)
 		timeout = json_integer(g->rebalance_timeout);
 	return json_pack("{s:o s:I}",
@@ -208,7 +208,7 @@ int report_topics(const struct mqbus_admin_topic *topics, size_t n, bool json)
 	return STATUS_OK;
 }
 
-/* A rate in records and one in bytes; either may be none. */
+/* A rate in records and one in bytes; either may be 0. */
 static void print_rate(const char *name, __u64 records, __u64 bytes)
 {
 	char size[32];
@@ -280,7 +280,7 @@ int report_topic(const struct mqbus_admin_topic *topic,
 	return report_groups(groups, nr_groups, false);
 }
 
-/* A figure that a stream group has not; returns @buf. */
+/* A figure of queue groups only; returns @buf. */
 static const char *queue_figure(char buf[24], const struct mqbus_admin_group *g, __u64 value)
 {
 	if (g->type == MQBUS_GROUP_QUEUE)
@@ -332,7 +332,7 @@ static void stream_table(const struct mqbus_admin_group *g, size_t n)
 	table_print(&table);
 }
 
-/* Up to SETTLED all is done, from NEXT on nothing was handed out yet */
+/* Records below SETTLED are settled, records from NEXT on not yet handed out */
 static void queue_table(const struct mqbus_admin_group *g, size_t n)
 {
 	struct table table = { 0 };

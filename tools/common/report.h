@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Topics and groups as people read them, or as JSON. The functions return an exit status;
- * the arrays are sorted as mqbus_admin.h gives them.
+ * Topics and groups as text or JSON. The functions return an exit status;
+ * the arrays are sorted as by mqbus_admin.h.
  */
 #ifndef MQBUS_REPORT_H
 #define MQBUS_REPORT_H
@@ -22,7 +22,7 @@ int report_groups(const struct mqbus_admin_group *groups, size_t n, bool json);
 /* One group with a line for each partition. */
 int report_group(const struct mqbus_admin_group *partitions, size_t n, bool json);
 
-/* What a queue group has and a stream group has not. */
+/* The fields of queue groups only. */
 void report_queue(const struct mqbus_admin_queue *q);
 json_t *report_queue_json(const struct mqbus_admin_queue *q);
 

@@ -21,7 +21,7 @@ __u64 topic_option_max_record(const struct mqbus_topic_config *config)
 	return config->size / 4 < MQBUS_RECORD_DEFAULT ? config->size / 4 : MQBUS_RECORD_DEFAULT;
 }
 
-/* ERANGE is one errno for three numbers: find the one that it is about. */
+/* ERANGE is one errno for three numbers: find the wrong one. */
 static int report_range(const struct error_subject *s,
 			const struct mqbus_topic_config *config)
 {
@@ -91,7 +91,7 @@ static int take_rate(const char *option, bool unit, __u64 *out)
 	return STATUS_OK;
 }
 
-/* Of a topic that limits its producers, or keeps only so much. */
+/* For topics with limits of producers or of retention. */
 static int limit_option(struct mqbus_topic_config *config, int key)
 {
 	__u64 v;
@@ -170,7 +170,7 @@ static int config_option(struct mqbus_topic_config *config, int key)
 	return STATUS_OK;
 }
 
-/* Which bits of MQBUS_TOPIC_SET_* an option is, once taken; 0: it is for new topics only. */
+/* The bits of MQBUS_TOPIC_SET_* for an option; 0: it is for new topics only. */
 static __u32 field(const struct mqbus_topic_config *config, int key)
 {
 	static const __u32 fields[] = {

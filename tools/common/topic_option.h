@@ -21,15 +21,15 @@ struct topic_options {
 	bool fixed;
 };
 
-/* Taken into a struct topic_options: what only a new topic can have, and the others */
+/* Into a struct topic_options: options of new topics only, and the others */
 extern const struct option_table topic_option_fixed;
 extern const struct option_table topic_option_changeable;
 
-/* Make the topic; returns the exit status. */
+/* Create the topic; returns the exit status. */
 int topic_option_create(struct error_subject *subject, const struct mqbus_topic_config *config);
-/* Bytes of the largest record: the kernel's rule, for a topic that does not say. */
+/* Bytes of the largest record: the kernel's default. */
 __u64 topic_option_max_record(const struct mqbus_topic_config *config);
-/* Say what was made. */
+/* Print the new topic. */
 void topic_option_tell(const char *name, const struct mqbus_topic_config *config);
 
 #endif /* MQBUS_TOPIC_OPTION_H */

@@ -57,7 +57,7 @@ static int take_option(void *into, int key)
 	return STATUS_OK;
 }
 
-/* What the four have in common */
+/* Options of all four */
 static const struct option_row match_rows[] = {
 	{ "match", 'm', "NAME=VALUE",
 	  "only letters whose header NAME is VALUE; NAME is a header\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * mqbus dlq: dlq.c takes the options, sweep.c goes through the dead letters of a topic,
- * letter.c reads one, origin.c tells whether it is one; list, show and purge are in
+ * letter.c reads one, origin.c verifies its origin; list, show and purge are in
  * report.c, redrive in redrive.c.
  */
 #ifndef MQBUS_DLQ_H
@@ -33,8 +33,8 @@ enum dlq_field {
 /**
  * struct dlq_letter - a record of a topic of dead letters
  * @record: the record, in place
- * @lease: under which this process has it
- * @field: values of the headers that tell where it is from; NULL where one is missing
+ * @lease: its lease
+ * @field: values of the headers about its origin; NULL if missing
  */
 struct dlq_letter {
 	const struct mqbus_record *record;
@@ -48,14 +48,14 @@ void dlq_letter_read(struct dlq_letter *l, const struct mqbus_record *r,
 const char *dlq_field_name(enum dlq_field field);
 /* A field as a number, 0 if there is none. */
 __u64 dlq_letter_number(const struct dlq_letter *l, enum dlq_field field);
-/* Whether a header was added by the kernel, and is not the producer's. */
+/* Whether the kernel added a header, not the producer. */
 bool dlq_header_added(const struct mqbus_header_view *h);
 
 /**
  * struct dlq_match - a condition NAME=VALUE
  * @name: key, routing-key, or a header's with or without the prefix
  * @name_len: bytes of @name
- * @value: what it has to be
+ * @value: the required value
  */
 struct dlq_match {
 	const char *name;
@@ -63,14 +63,14 @@ struct dlq_match {
 	const char *value;
 };
 
-/* Whether a letter is as all @n conditions say. */
+/* Whether a letter matches all @n conditions. */
 bool dlq_letter_matches(const struct dlq_letter *l, const struct dlq_match *match, size_t n);
 
 struct dlq;
 
-/* What becomes of a letter that was looked at */
+/* The outcome for a letter */
 enum dlq_verdict {
-	DLQ_KEEP,	/* it stays where it is */
+	DLQ_KEEP,	/* it stays */
 	DLQ_ACK,	/* it is to be settled */
 	DLQ_SETTLED,	/* it is settled already */
 	DLQ_STOP,	/* it stays, and so do all that follow */
@@ -85,19 +85,19 @@ enum dlq_verdict {
  * @json: print JSON
  * @take: called for each letter that matches
  * @worker: the member that holds the letters
- * @table: for people
- * @list: for programs
- * @seen: letters looked at
+ * @table: text output
+ * @list: JSON output
+ * @seen: letters examined
  * @matched: those that matched
  * @settled: those that were acked
- * @forged: those whose origin nobody vouches for, and that stay for that
- * @would: those that would have been, were it not a dry run
+ * @forged: those that stay because their origin is unverified
+ * @would: those that would have been acked without the dry run
  * @status: the exit status, worst so far
- * @to: destination of a redrive, or NULL: where each came from
+ * @to: destination of a redrive, or NULL: the origin of each
  * @rate: redrives in a second, or 0
- * @dry_run: only tell
- * @all: a purge is of all
- * @groups: where letters may come from, by topic and name, or NULL: not asked for yet
+ * @dry_run: only report
+ * @all: purge all
+ * @groups: groups that letters may come from, by topic and name, or NULL: not listed yet
  * @nr_groups: elements of @groups
  * @targets: destinations so far
  * @next: when the next may be redriven
@@ -128,14 +128,14 @@ struct dlq {
 	__u64 next;
 };
 
-/* The topic that a letter says it came from; false if it says none. */
+/* The topic that a letter names as its origin; false if none. */
 bool dlq_origin_topic(const struct dlq_letter *l, char topic[MQBUS_NAME_SIZE]);
 /* Whether the kernel wrote the letter for the group that it names. */
 bool dlq_origin_verified(struct dlq *d, const struct dlq_letter *l);
 
 /*
- * Lease every letter that is there now and ask @take about it; those that are not
- * acked are released in the end. Returns the exit status.
+ * Lease every letter that is there now and call @take for it; those that are not
+ * acked are released at the end. Returns the exit status.
  */
 int dlq_sweep(struct dlq *d);
 
@@ -148,7 +148,7 @@ int dlq_redrive(struct dlq *d);
 /* The heading of the table, and a row of it. */
 void dlq_table_begin(struct dlq *d);
 void dlq_table_add(struct dlq *d, const struct dlq_letter *l);
-/* Say how many were done, as "redriven"; returns the exit status. */
+/* Print the number done, as "redriven"; returns the exit status. */
 int dlq_tell(struct dlq *d, const char *done);
 
 #endif /* MQBUS_DLQ_H */

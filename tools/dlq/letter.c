@@ -66,7 +66,7 @@ __u64 dlq_letter_number(const struct dlq_letter *l, enum dlq_field field)
 	return v;
 }
 
-/* Any header of that name will do, and the name may leave out the prefix. */
+/* Any header of that name matches, and the name may omit the prefix. */
 static bool header_matches(const struct mqbus_record *r, const struct dlq_match *match)
 {
 	struct mqbus_header_view h;

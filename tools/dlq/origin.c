@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where a letter came from. Its headers tell, but whoever may publish to the topic of dead
- * letters may write such headers, too. The kernel stores what a group has given up under a
- * number that no producer ever has, so that number is what is believed.
+ * The origin of a letter. Its headers name it, but any producer of the topic for dead
+ * letters may write such headers, too. The kernel stores a group's dead letters under a
+ * number that no producer ever has, so only that number is trusted.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "dlq.h"
 #include "mqbus_admin.h"
 
-/* The name in a header; false if it is none. */
+/* The name in a header; false if it is not a valid name. */
 static bool name_get(char name[MQBUS_NAME_SIZE], const struct mqbus_header_view *h)
 {
 	if (!h->name || !h->value_len || h->value_len >= MQBUS_NAME_SIZE ||
@@ -29,7 +29,7 @@ static int compare(const void *key, const void *element)
 	return ret ? ret : strcmp(k->name, g->name);
 }
 
-/* All groups that this user may see, asked for once: not by what a letter says. */
+/* All groups that this user may list, once: queries must not depend on a letter. */
 static const struct mqbus_admin_group *group_find(struct dlq *d,
 						  const struct mqbus_admin_group *key)
 {

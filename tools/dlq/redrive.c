@@ -20,7 +20,7 @@ struct dlq_target {
 	struct mqbus_producer *producer;
 };
 
-/* The target of that name, opened when it is first asked for; that it fails is told once. */
+/* The target of that name, opened on first use; a failure is reported once. */
 static struct dlq_target *target_get(struct dlq *d, const char *topic)
 {
 	struct error_subject subject = { .action = DO_PRODUCE, .topic = topic };
@@ -46,7 +46,7 @@ static struct dlq_target *target_get(struct dlq *d, const char *topic)
 	return t;
 }
 
-/* Where the letter goes, into @topic; false if it does not say, or is not to be believed. */
+/* The destination of a letter, into @topic; false without a verified origin. */
 static bool destination(struct dlq *d, const struct dlq_letter *l, char topic[MQBUS_NAME_SIZE])
 {
 	if (d->to) {
@@ -66,7 +66,7 @@ static bool destination(struct dlq *d, const struct dlq_letter *l, char topic[MQ
 	return false;
 }
 
-/* The record as it was published, but for where it lies. */
+/* The record as it was published, except its place. */
 static void message(const struct dlq_letter *l, char headers[MQBUS_HEADERS_MAX],
 		    struct mqbus_msg *msg)
 {
@@ -80,7 +80,7 @@ static void message(const struct dlq_letter *l, char headers[MQBUS_HEADERS_MAX],
 	msg->routing_key_len = len;
 	msg->schema = r->schema;
 	while (mqbus_record_header(r, &iter, &h)) {
-		/* The rest was published once, so it is small enough */
+		/* The remaining headers were published once, so they fit */
 		if (!dlq_header_added(&h))
 			mqbus_header_add(headers, MQBUS_HEADERS_MAX, &used, h.name, h.name_len,
 					 h.value, h.value_len);
@@ -89,7 +89,7 @@ static void message(const struct dlq_letter *l, char headers[MQBUS_HEADERS_MAX],
 	msg->headers_len = used;
 }
 
-/* Keep to the rate; false if a signal came. */
+/* Wait for the rate; false after a signal. */
 static bool wait_turn(struct dlq *d)
 {
 	__u64 now = cmd_now();
@@ -107,7 +107,7 @@ static bool wait_turn(struct dlq *d)
 	return !cmd_signal();
 }
 
-/* Say why the letter stays where it is. */
+/* Print why the letter stays. */
 static enum dlq_verdict keep_letter(struct dlq *d, const struct dlq_target *t,
 				    const struct dlq_letter *l, const struct mqbus_msg *msg,
 				    bool settling, int err)

@@ -32,7 +32,7 @@ static const char *date(char buf[32], __u64 ns)
 	return buf;
 }
 
-/* Where it was published: topic/partition/offset; returns @buf. */
+/* Its original place: topic/partition/offset; returns @buf. */
 static const char *origin(char buf[256], struct dlq *d, const struct dlq_letter *l)
 {
 	char topic[MQBUS_NAME_SIZE];
@@ -66,7 +66,7 @@ void dlq_table_add(struct dlq *d, const struct dlq_letter *l)
 		  l->record->value_len, escape_cut(key, sizeof(key), part, len));
 }
 
-/* All of a letter; what the kernel has added is taken out of the headers. */
+/* A letter in full; headers added by the kernel are left out of its headers. */
 static json_t *letter_json(struct dlq *d, const struct dlq_letter *l)
 {
 	const struct format_source from = {
@@ -186,7 +186,7 @@ static enum dlq_verdict show_one(struct dlq *d, const struct dlq_letter *l)
 	return DLQ_KEEP;
 }
 
-/* Have each letter told of by @take: in the table or the list of all, or by itself. */
+/* Report each letter by @take: in the table or the list of all, or by itself. */
 static int look(struct dlq *d, enum dlq_verdict (*take)(struct dlq *d, const struct dlq_letter *l))
 {
 	int ret;
@@ -213,7 +213,7 @@ int dlq_show(struct dlq *d)
 	return look(d, show_one);
 }
 
-/* Letters that are in the topic now, wherever the sweep has ended. */
+/* Letters in the topic now, wherever the sweep has ended. */
 static __u64 letters_left(const struct dlq *d)
 {
 	struct mqbus_admin_group *groups;

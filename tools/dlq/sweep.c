@@ -12,11 +12,11 @@
 /**
  * struct sweep - one way through the letters
  * @d: what for
- * @ends: for each partition, where it ended when the sweep began
+ * @ends: end of each partition when the sweep began
  * @nr: number of partitions
  * @strangers: batches in a row in which all letters came after that
  * @leases: of the current batch
- * @acks: what of it is done
+ * @acks: settlements of this batch
  * @nr_acks: their number
  */
 struct sweep {
@@ -45,7 +45,7 @@ static int sweep_join(struct sweep *s)
 	return ret ? error_report(subject, ret) : STATUS_OK;
 }
 
-/* Letters that come while the sweep runs are left to the next: it has an end. */
+/* Letters that arrive during the sweep are left to the next one, so this one ends. */
 static int sweep_bound(struct sweep *s)
 {
 	struct mqbus_admin_partition *partitions;
@@ -67,14 +67,14 @@ static int sweep_bound(struct sweep *s)
 	return STATUS_OK;
 }
 
-/* What became of the acks that went with a call that returned @ret. */
+/* Handle the acks of a call that returned @ret. */
 static void sweep_check_acks(struct sweep *s, int ret)
 {
 	struct dlq *d = s->d;
 	__u32 i;
 
 	for (i = 0; i < s->nr_acks; i++) {
-		/* The call failed as a whole, and is told of as that */
+		/* The whole call failed, and is reported as such */
 		if (ret < 0 && !s->acks[i].error)
 			break;
 		if (!s->acks[i].error) {
@@ -87,7 +87,7 @@ static void sweep_check_acks(struct sweep *s, int ret)
 	s->nr_acks = 0;
 }
 
-/* Why there is no more to lease; only the end is no error. */
+/* The reason for leasing no more; only the end is no error. */
 static void sweep_end(struct sweep *s, int err)
 {
 	struct dlq *d = s->d;
@@ -98,7 +98,7 @@ static void sweep_end(struct sweep *s, int err)
 	d->status = error_report(&d->subject, err);
 }
 
-/* Settle what is done, without leasing more. */
+/* Settle, without leasing more. */
 static void sweep_settle(struct sweep *s)
 {
 	int ret;
@@ -166,7 +166,7 @@ static void sweep_run(struct sweep *s)
 	int n, error;
 
 	while (more) {
-		/* A lease that runs out while we look would count as a failure */
+		/* A lease that expires meanwhile would count as a failure */
 		n = mqbus_worker_turn(s->d->worker, 0, s->acks, s->nr_acks, s->leases, BATCH,
 				      MQBUS_DELAY_MAX, 0, &error);
 		sweep_check_acks(s, n);
@@ -179,7 +179,7 @@ static void sweep_run(struct sweep *s)
 	sweep_settle(s);
 }
 
-/* If the group lets nobody hold that many, what lies behind was not looked at. */
+/* If the group does not let us hold that many, later letters were not examined. */
 static void sweep_tell_limit(const struct dlq *d)
 {
 	struct mqbus_admin_group *groups;
@@ -216,7 +216,7 @@ int dlq_sweep(struct dlq *d)
 		sweep_run(s);
 	if (!ret && !d->status)
 		sweep_tell_limit(d);
-	/* Releases what is held */
+	/* Releases the held letters */
 	mqbus_worker_close(s->d->worker);
 	free(d->groups);
 	d->groups = NULL;

@@ -12,7 +12,7 @@
 enum { OPT_MODE = OPTION_LONG, OPT_REBALANCE_TIMEOUT, OPT_GRACE, OPT_LAG_LIMIT };
 
 /**
- * struct group_options - what was asked for, of either type of group
+ * struct group_options - the options of a group of either type
  * @type: an enum mqbus_group_type
  * @typed: whether @type was given
  * @place: where a new group begins

@@ -38,7 +38,7 @@ static int group_list(int argc, char **argv)
 	if (argc - optind > 1)
 		return cmd_usage_error("group list takes one TOPIC at most");
 	subject.topic = argv[optind];
-	/* A topic without groups is an empty list; one that is not there is an error */
+	/* A topic without groups is an empty list; a missing one is an error */
 	ret = subject.topic ? mqbus_admin_topic_get(subject.topic, &topic) : 0;
 	if (!ret)
 		ret = mqbus_admin_group_list(subject.topic, NULL, &groups, &n);
@@ -51,7 +51,7 @@ static int group_list(int argc, char **argv)
 
 static int group_show(int argc, char **argv)
 {
-	/* Missing names are told apart as for a seek */
+	/* Missing names are reported as for a seek */
 	struct error_subject subject = { .action = DO_GROUP_SEEK };
 	struct mqbus_admin_group *partitions = NULL;
 	bool json = false;
@@ -129,10 +129,10 @@ static json_t *seek_json(const struct mqbus_seek_result *results, int n, bool ex
 
 /**
  * struct seek - the options of group seek
- * @place: where to
+ * @place: the destination
  * @placed: whether @place was given
  * @execute: move it
- * @force: also if it has members
+ * @force: even if it has members
  * @json: print JSON
  * @partition: which, or MQBUS_ANY
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * mqbus group: create.c is what has many options, members.c who reads, group.c the rest.
+ * mqbus group: create.c has create and set, members.c members, group.c the rest.
  */
 #ifndef MQBUS_GROUP_H
 #define MQBUS_GROUP_H

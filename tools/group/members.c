@@ -30,7 +30,7 @@ static json_t *assigned_json(const struct mqbus_admin_member *m)
 	return list;
 }
 
-/* As "0-3,7"; what has no room ends in "...". */
+/* As "0-3,7"; "..." in place of a rest without room. */
 static const char *assigned_text(char *text, size_t size, const struct mqbus_admin_member *m)
 {
 	__u32 first, i;
@@ -131,7 +131,7 @@ int group_members(int argc, char **argv)
 	ret = group_names(argc, argv, "members", &subject);
 	if (ret)
 		return ret;
-	/* A group without members is an empty list; one that is not there is an error */
+	/* A group without members is an empty list; a missing one is an error */
 	ret = mqbus_admin_group_list(subject.topic, subject.group, &groups, &nr_groups);
 	if (!ret && !nr_groups)
 		ret = -ENOENT;

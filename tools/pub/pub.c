@@ -19,7 +19,7 @@
  * struct pub - a run of mqbus pub
  * @producer: where to
  * @subject: for messages
- * @model: what all records have in common
+ * @model: the common parts of all records
  * @headers: the headers of all records
  * @nr_headers: their number
  * @separator: between key and value, or NULL
@@ -36,11 +36,11 @@
  * @name: of the producer, or ""
  * @seq: number of the next record to publish under @name
  * @last: number of the last one that was stored under it before
- * @next: begin behind that
- * @numbered: where to begin was given
+ * @next: begin after that
+ * @numbered: --seq-from was given
  * @skipped: records that were stored before
- * @wait: for whom at the end
- * @places: where the records of a call were stored
+ * @wait: groups to wait for at the end
+ * @places: places of the records of a call
  * @stored: records stored so far
  * @bytes: bytes of their values
  */
@@ -73,7 +73,7 @@ struct pub {
 	__u64 bytes;
 };
 
-/* Where in the input record number @line came from; returns @buf. */
+/* The place of record number @line in the input; returns @buf. */
 static const char *pub_where(const struct pub *pub, char buf[512], __u64 line)
 {
 	if (pub->raw)
@@ -93,7 +93,7 @@ static int pub_interrupted(void)
 	return cmd_signal() ? STATUS_SIGNAL + cmd_signal() : STATUS_OK;
 }
 
-/* Count what was stored, and tell if asked to. */
+/* Count stored records, and print the sum for --report. */
 static int pub_count(struct pub *pub, const struct mqbus_msg *msgs, __u32 n, __u32 duplicates)
 {
 	__u32 i;
@@ -112,7 +112,7 @@ static int pub_count(struct pub *pub, const struct mqbus_msg *msgs, __u32 n, __u
 	return STATUS_OK;
 }
 
-/* Publish what was gathered. */
+/* Publish the gathered records. */
 static int pub_flush(struct pub *pub)
 {
 	__u32 done, duplicates, n = pub->n;
@@ -131,7 +131,7 @@ static int pub_flush(struct pub *pub)
 			ret = 0;
 		if (pub_count(pub, pub->msgs + done, ret, ret ? duplicates : 0))
 			return STATUS_FAILED;
-		/* Also if some were stored before it came: the rest would wait for ever */
+		/* Even if some were stored before it: the rest would wait for ever */
 		if (cmd_signal())
 			return pub_interrupted();
 	}
@@ -147,8 +147,8 @@ static int pub_flush(struct pub *pub)
 }
 
 /*
- * A record that is too long; here and not in the kernel, for its lengths may not
- * even fit their fields. What came before it is still published.
+ * A record that is too long; checked here since its lengths may not
+ * even fit their fields. Records before it are still published.
  */
 static int pub_too_long(struct pub *pub, const char *what, size_t bytes, size_t max)
 {
@@ -222,7 +222,7 @@ static int pub_lines(struct pub *pub, struct input *in)
 			if (ret)
 				return ret;
 		}
-		/* Reading may wait, and it moves what the records point to */
+		/* Reading may wait, and moves the memory of the records */
 		ret = pub_flush(pub);
 		if (!ret)
 			ret = pub_interrupted();
@@ -310,7 +310,7 @@ static int pub_run(struct pub *pub, char **files)
 	mqbus_producer_close(pub->producer);
 	end = cmd_now();
 	pub->subject.where = NULL;
-	/* Where the skipped ones lie is not known, so that is all that is there */
+	/* The places of skipped records are unknown, so wait for all records of the topic */
 	if (!ret)
 		ret = pub_wait(&pub->wait, &pub->subject, pub->skipped, pub->timeout);
 	if (ret || !pub->quiet)

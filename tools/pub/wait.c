@@ -46,7 +46,7 @@ void pub_wait_note(struct pub_wait *w, const struct mqbus_place *places, __u32 n
 	__u32 i, end;
 
 	for (i = 0; i < n; i++) {
-		/* A duplicate, which has no place any more */
+		/* A duplicate, whose place is unknown */
 		if (places[i].partition == MQBUS_ANY)
 			continue;
 		for (end = 0; end < w->nr_ends; end++) {
@@ -76,7 +76,7 @@ int pub_wait(const struct pub_wait *w, const struct error_subject *subject, bool
 		} while (ret == -EINTR && !cmd_signal());
 		if (ret == -EINTR)
 			return STATUS_SIGNAL + cmd_signal();
-		/* Time that ran out before the call is a timeout, too */
+		/* A timeout before the call is a timeout, too */
 		if (ret == -EAGAIN && timeout)
 			ret = -ETIMEDOUT;
 		if (ret)

@@ -12,7 +12,7 @@
 #define PUB_WAIT_MAX 64
 
 /**
- * struct pub_wait - what is to be waited for
+ * struct pub_wait - groups and places to wait for
  * @groups: names
  * @nr_groups: their number
  * @ends: of each partition the last record that was stored
@@ -28,14 +28,14 @@ struct pub_wait {
 /* Add a group; returns the exit status. */
 int pub_wait_add(struct pub_wait *w, const char *group);
 /*
- * Ask whether each group is there and may be waited for, rather than when all is
+ * Check that each group exists and this user may wait for it, before all is
  * published; returns the exit status.
  */
 int pub_wait_begin(struct pub_wait *w, const struct error_subject *subject, __u32 partitions);
 /* Note where @n records were stored. */
 void pub_wait_note(struct pub_wait *w, const struct mqbus_place *places, __u32 n);
 /*
- * Wait until all groups have settled what was noted; @all: what anybody has published.
+ * Wait until all groups have settled the noted records; @all: all records published.
  * Returns the exit status.
  */
 int pub_wait(const struct pub_wait *w, const struct error_subject *subject, bool all,

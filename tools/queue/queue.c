@@ -11,14 +11,14 @@
 #define DLQ_SUFFIX ".dlq"
 
 /**
- * struct work_queue - what is to be made
+ * struct work_queue - a work queue to create
  * @topic: name
  * @group: name of the queue group
  * @of_topic: its options
  * @options: of the queue group; its dlq is the name of the other topic, or ""
- * @quiet: do not say what was made
- * @made_topic: it is made, and is undone if something fails
- * @made_dlq: so is the topic of dead letters
+ * @quiet: do not print the result
+ * @made_topic: it was created, and is deleted if a later step fails
+ * @made_dlq: likewise the topic for dead letters
  */
 struct work_queue {
 	const char *topic;
@@ -40,10 +40,10 @@ static void dlq_config(const struct work_queue *w, struct mqbus_topic_config *co
 	config->partitions = 1;
 	config->max_record = topic_option_max_record(&w->of_topic.config);
 	config->full = MQBUS_FULL_BLOCK;
-	/* Not lost for being old: somebody has to look at them */
+	/* No retention: somebody has to look at dead letters */
 	config->retention = 0;
 	config->retention_size = 0;
-	/* Nor held up: the kernel writes them, for all users */
+	/* No limits: the kernel writes dead letters, for all users */
 	config->rate = 0;
 	config->rate_bytes = 0;
 	config->user_rate = 0;
@@ -65,7 +65,7 @@ static int make_dlq(struct work_queue *w)
 		return STATUS_OK;
 	if (strcmp(name, w->topic) && !mqbus_admin_topic_get(name, &found))
 		return w->quiet ? STATUS_OK : printf("topic '%s': was there\n", name) < 0;
-	/* Dead letters that come back are the kernel's to refuse, when the group is made */
+	/* The kernel refuses loops of dead letters when the group is created */
 	if (!strcmp(name, w->topic))
 		return STATUS_OK;
 	dlq_config(w, &config);
@@ -134,7 +134,7 @@ static int make_all(struct work_queue *w)
 	return ret;
 }
 
-/* Unless said otherwise, dead letters go to a topic that is named after this one. */
+/* By default dead letters go to a topic named after this one. */
 static int name_dlq(struct work_queue *w)
 {
 	char *dlq = w->options.queue.dlq;

@@ -14,7 +14,7 @@ static const char * const names[] = {
 	"MQBUS_KEY", "MQBUS_ROUTING_KEY", "MQBUS_TIME",
 };
 
-/* Ours before it starts: of an mqbus run around this one, so not of this record. */
+/* Variables of an outer mqbus run, which are not of this record. */
 static bool is_ours(const char *entry)
 {
 	size_t i, len = strcspn(entry, "=");
@@ -29,7 +29,7 @@ static bool is_ours(const char *entry)
 }
 
 /**
- * struct env - an environment in the making
+ * struct env - an environment being built
  * @entries: NULL behind the last one
  * @n: number of @entries
  * @text: room for the text of new entries
@@ -40,7 +40,7 @@ struct env {
 	char *text;
 };
 
-/* NAME=VALUE; a later one of that name takes the place of the earlier one. */
+/* NAME=VALUE; a later one of that name replaces the earlier one. */
 static void env_add(struct env *env, char *entry)
 {
 	size_t i, len = strcspn(entry, "=") + 1;
@@ -114,7 +114,7 @@ static void env_record(struct env *env, const struct mqbus_record *r)
 char **run_env(const struct run *run, const struct mqbus_leased *lease,
 	       const struct mqbus_record *record)
 {
-	/* Names, '=' and NUL; numbers; what the record has */
+	/* Names, '=' and NUL; numbers; the parts of the record */
 	size_t text = ARRAY_SIZE(names) * 48 + 2 * MQBUS_NAME_SIZE + record->key_len +
 		      record->routing_key_len + record->headers_len;
 	size_t entries = ARRAY_SIZE(names) + 1;

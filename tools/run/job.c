@@ -19,7 +19,7 @@
 #endif
 
 /*
- * The value as a file in memory. Unlike a pipe nobody has to feed it, and a command
+ * The value as a file in memory. Unlike a pipe it needs no writer, and a command
  * may leave it unread.
  */
 static int value_file(const struct mqbus_record *r)
@@ -51,10 +51,10 @@ static int value_file(const struct mqbus_record *r)
 }
 
 /*
- * In the new process: become the command, or tell @report why not. It leads a group
+ * In the new process: become the command, or write to @report why not. It leads a group
  * of its own, so that a terminal's Ctrl-C stops the run and not the command, and so
- * that what it started can be ended with it. When its worker is killed it goes too,
- * for the record is then handed out to another.
+ * that its children can be ended with it. When its worker is killed it is killed, too,
+ * since another worker gets the record then.
  */
 static void exec_command(const struct run *run, char **env, const int files[2], int report,
 			 pid_t worker)
@@ -111,7 +111,7 @@ static int job_start(struct run_job *job, char **env, const int files[2])
 		close(report[0]);
 		return say_no_process(job->run, err);
 	}
-	/* The end of file is that the command has begun */
+	/* End of file: the command has started */
 	n = read(report[0], &err, sizeof(err));
 	close(report[0]);
 	if (n <= 0)
@@ -121,7 +121,7 @@ static int job_start(struct run_job *job, char **env, const int files[2])
 }
 
 /**
- * struct job_times - when something is due, in ns of CLOCK_MONOTONIC
+ * struct job_times - due times, in ns of CLOCK_MONOTONIC
  * @timeout: the command has taken too long
  * @kill: it has not ended after SIGTERM
  * @extend: its lease is half over
@@ -146,7 +146,7 @@ static void job_extend(struct run_job *job, struct job_times *times)
 
 	ret = mqbus_worker_settle_one(job->worker, job->lease, MQBUS_EXTEND, lease);
 	times->extend = ret ? RUN_NEVER : run_after(cmd_now(), lease / 2);
-	/* Somebody else works on the record, or will: two at once is what a lease prevents */
+	/* Another worker has the record, or will: a lease prevents two at once */
 	if ((ret == -ETIMEDOUT || ret == -ESTALE) && !job->end)
 		job_end(job, times, RUN_END_LEASE);
 }
@@ -169,8 +169,8 @@ static void job_check(struct run_job *job, struct job_times *times)
 }
 
 /*
- * Until something is due, the command ends or prints something, or the first process says
- * something.
+ * Wait until a time is due, the command ends or prints, or the first process sends
+ * a signal.
  */
 static void job_sleep(const struct run_job *job, const struct job_times *times)
 {
@@ -219,7 +219,7 @@ static void job_wait(struct run_job *job, __u64 start)
 	}
 	if (job->output)
 		run_output_finish(job->output);
-	/* What it left behind was told to end, too */
+	/* Processes that it left behind were signalled, too */
 	if (job->end)
 		kill(-job->pid, SIGKILL);
 	waitpid(job->pid, &job->status, 0);

@@ -14,15 +14,15 @@
 #define WAIT_SLICE 1000000000LL
 
 /**
- * struct run_output - what a command prints, to be published
+ * struct run_output - output of a command, to be published
  * @run: the options
  * @producer: where to
- * @pipe: read end of its stdout; -1: nothing more comes
+ * @pipe: read end of its stdout; -1: no more output
  * @over: it printed more than fits into a transaction
  * @key_len: bytes of @key
  * @key: of the record that it works on
  * @len: bytes of @bytes
- * @bytes: what it printed
+ * @bytes: its output
  * @msgs: the same as records
  */
 struct run_output {
@@ -76,7 +76,7 @@ int run_output_begin(struct run_output *o, const struct mqbus_record *record)
 
 	o->len = 0;
 	o->over = false;
-	/* Copied: it is still wanted when the lease may be over */
+	/* Copied, since it is needed after the lease may have ended */
 	key = mqbus_record_key(record, &len);
 	o->key_len = len;
 	memcpy(o->key, key, len);
@@ -124,13 +124,13 @@ bool run_output_read(struct run_output *o)
 
 void run_output_finish(struct run_output *o)
 {
-	/* A process that it left behind may have the pipe open for ever: what is there counts */
+	/* A process that it left behind may keep the pipe open for ever: take the output so far */
 	run_output_read(o);
 	if (o->pipe >= 0)
 		output_end(o);
 }
 
-/* Make records of it; returns how many, or -EMSGSIZE. */
+/* Split the output into records; returns their number, or -EMSGSIZE. */
 static int output_messages(struct run_output *o)
 {
 	const char *line = o->bytes, *end = o->bytes + o->len, *newline;
@@ -153,7 +153,7 @@ static int output_messages(struct run_output *o)
  * @o: the results
  * @member: that holds the record
  * @lease: of the record
- * @outcome: what is to become of it, if it waits no more
+ * @outcome: its outcome, if it waits no more
  */
 struct waiting {
 	const struct run_output *o;
@@ -182,7 +182,7 @@ static bool keep_waiting(void *of)
 	return false;
 }
 
-/* What is wrong with the records, or with the topic that does not take them. */
+/* Report why the topic does not take the records. */
 static int output_failed(struct run_output *o, const struct mqbus_leased *lease, int err,
 			 enum run_outcome *outcome)
 {
@@ -202,7 +202,7 @@ static int output_failed(struct run_output *o, const struct mqbus_leased *lease,
 		return STATUS_OK;
 	case -ENOBUFS:
 	case -EXFULL:
-		/* The record has not failed, its time has not come */
+		/* The record has not failed: release it */
 		*outcome = RUN_RELEASED;
 		error_report(&subject, err);
 		return STATUS_OK;
@@ -239,8 +239,8 @@ int run_output_settle(struct run_output *o, struct mqbus_worker *member,
 	ret = forward(&f, &settling);
 	*settled = !ret;
 	/*
-	 * A lease that is over is told of as it is without a topic to publish to, and what has
-	 * become of a record that waits no more is said already
+	 * A lease that ended is reported as without --to, and the outcome
+	 * of a record that waits no more was reported already
 	 */
 	if (!ret || settling || ret == -ETIMEDOUT || ret == -EINTR)
 		return STATUS_OK;

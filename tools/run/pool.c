@@ -13,9 +13,9 @@
 #include "run.h"
 
 #define MS 1000000ULL
-/* Some send one signal to a process and to its group, which is not two */
+/* One signal may be sent to a process and to its group; it is not a second one */
 #define SECOND_SIGNAL (200 * MS)
-/* A command that always dies must not keep the machine busy with starting it */
+/* A command that always dies must not be restarted in a busy loop */
 #define DEATHS_FREE 3
 #define DEATHS_DELAY (100 * MS)
 #define DEATHS_DELAY_MAX (1000 * MS)
@@ -25,8 +25,8 @@
  * @run: the options
  * @pids: of the workers; 0 of those that have ended
  * @start_at: when to start a worker, in ns of CLOCK_MONOTONIC, or RUN_NEVER
- * @asked: when the first signal to stop came, or 0
- * @status: what the run ends with
+ * @asked: time of the first signal to stop, or 0
+ * @status: exit status of the run
  */
 struct pool {
 	struct run *run;
@@ -36,7 +36,7 @@ struct pool {
 	int status;
 };
 
-/* Only wakes a worker: what it is about is in shared memory, or asked for */
+/* Only interrupts a wait: the reason is in shared memory, or from waitpid() */
 static void wake_up(int sig)
 {
 	(void)sig;
@@ -47,13 +47,13 @@ static void pool_signals(sigset_t *set)
 	struct sigaction sa = { .sa_handler = wake_up }, hup;
 
 	sigaction(SIGUSR1, &sa, NULL);
-	/* Or the end of a command could not be waited for, nor would it wake a worker */
+	/* If SIGCHLD is ignored, the end of a command cannot be waited for, nor wakes a worker */
 	sigaction(SIGCHLD, &sa, NULL);
 	sigemptyset(set);
 	sigaddset(set, SIGCHLD);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
-	/* Not of nohup */
+	/* nohup ignores SIGHUP: keep that */
 	sigaction(SIGHUP, NULL, &hup);
 	if (hup.sa_handler != SIG_IGN)
 		sigaddset(set, SIGHUP);
@@ -91,7 +91,7 @@ static void pool_start(struct pool *pool, __u32 i)
 
 	pool->start_at[i] = RUN_NEVER;
 	if (!pid) {
-		/* Nobody would start what is killed, or stop it */
+		/* Without the first process nothing would restart or stop workers */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(STATUS_FAILED);
@@ -196,7 +196,7 @@ static void pool_watch(struct pool *pool, const sigset_t *set)
 
 	while ((next = pool_check(pool))) {
 		now = cmd_now();
-		/* A day is as good as for ever, and fits everywhere */
+		/* A day is long enough, and fits all types */
 		next = next > now ? next - now : 0;
 		if (next > 86400 * 1000 * MS)
 			next = 86400 * 1000 * MS;
@@ -236,7 +236,7 @@ int run_pool(struct run *run)
 	run->shared->tickets = run->count;
 	for (i = 0; i < run->workers; i++)
 		run->shared->slots[i].idle_since = cmd_now();
-	/* Whole lines, for all workers write them */
+	/* Line-buffered, since all workers write */
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	pool_signals(&set);
 	pool_watch(&pool, &set);

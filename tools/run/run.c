@@ -13,7 +13,7 @@ enum {
 	OPT_IDLE_EXIT = OPTION_LONG, OPT_TIMEOUT, OPT_KILL_AFTER, OPT_LEASE, OPT_AGAIN, OPT_GRACE,
 };
 
-/* If the group may not be listed: short, for it is extended anyway */
+/* If the group may not be listed: short, since it is extended anyway */
 #define LEASE_UNKNOWN 30000000000ULL
 
 #define TIME_EXPECTED "a time such as 10s or 500ms"
@@ -57,7 +57,7 @@ static int take_option(void *into, int key)
 	return STATUS_OK;
 }
 
-/* How long the group leases, so that it is known when to extend. */
+/* The group's lease time, to know when to extend. */
 static __u64 group_lease(const struct run *run)
 {
 	struct mqbus_admin_group *groups = NULL;
@@ -125,7 +125,7 @@ static const struct option_table table = {
 		"Exit status: 0 stopped, or --count or --idle-exit reached; 1 failed; 2 usage;\n"
 		"126 COMMAND cannot be executed; 127 there is no such COMMAND.\n",
 	.column = 26,
-	/* Options behind the command are the command's */
+	/* Options after the command are the command's */
 	.ends = true,
 	.take = take_option,
 };

@@ -19,26 +19,26 @@
 /* For times: no limit */
 #define RUN_NEVER ULLONG_MAX
 
-/* Statuses of a command that mean something, as in sysexits.h */
+/* Statuses of a command with a meaning, as in sysexits.h */
 enum {
 	RUN_STATUS_REJECT = 65,
 	RUN_STATUS_LATER = 75,
 };
 
-/* When the command itself cannot be started; also what mqbus run then ends with */
+/* Exit statuses if the command cannot be started */
 enum {
 	RUN_STATUS_CANNOT_EXECUTE = 126,
 	RUN_STATUS_NOT_FOUND = 127,
 };
 
-/* How far a stop has come; it only grows */
+/* The progress of a stop; it only grows */
 enum run_stop {
 	RUN_GOES_ON,
 	RUN_NO_MORE,	/* commands that run may end */
 	RUN_AT_ONCE,	/* they may not */
 };
 
-/* What has become of a record */
+/* The outcome of a record */
 enum run_outcome {
 	RUN_ACKED,
 	RUN_NACKED,
@@ -50,7 +50,7 @@ enum run_outcome {
 };
 
 /**
- * struct run_slot - what a worker tells; lives on when it is killed
+ * struct run_slot - state of a worker; outlives it when it is killed
  * @idle_since: ns of CLOCK_MONOTONIC; 0 while it has a record
  * @deaths: how many of its last records ended in a death
  * @ticket: it holds one of the tickets
@@ -84,12 +84,12 @@ struct run_shared {
  * @idle: ns without a record after which it ends
  * @timeout: ns that a command may take
  * @kill_after: ns from SIGTERM to SIGKILL
- * @grace: ns that commands which run may go on after a signal to stop
+ * @grace: ns that running commands may continue after a signal to stop
  * @lease: ns of the leases; 0: as long as the worker lives
- * @again: ns until a record is handed out again that the command wants later
+ * @again: ns until a released record is handed out again
  * @verbose: a line for each record
- * @to: topic that gets what commands print, or NULL
- * @raw: all that one prints is one record, not a record for each line
+ * @to: topic for the output of commands, or NULL
+ * @raw: the output of a command is one record, not a record for each line
  * @shared: see there
  */
 struct run {
@@ -109,7 +109,7 @@ struct run {
 	struct run_shared *shared;
 };
 
-/* ---- run_pool.c ---- */
+/* ---- pool.c ---- */
 
 /* Run the workers until they have ended; returns the exit status. */
 int run_pool(struct run *run);
@@ -119,15 +119,15 @@ static inline enum run_stop run_stop(const struct run *run)
 	return (enum run_stop)__atomic_load_n(&run->shared->stop, __ATOMIC_ACQUIRE);
 }
 
-/* The time @ns after @now, for which there may be no end. */
+/* The time @ns after @now; RUN_NEVER is no limit. */
 static inline __u64 run_after(__u64 now, __u64 ns)
 {
 	return now > RUN_NEVER - ns ? RUN_NEVER : now + ns;
 }
 
-/* ---- run_worker.c ---- */
+/* ---- worker.c ---- */
 
-/* How a worker's process ends, besides exit statuses of mqbus run */
+/* Exit statuses of a worker's process, besides those of mqbus run */
 enum {
 	/* A command was killed: this process went with it, the next one goes on */
 	RUN_WORKER_DIED = 3,
@@ -136,9 +136,9 @@ enum {
 /* The life of worker @index; returns the exit status of its process. */
 int run_worker(struct run *run, __u32 index);
 
-/* ---- run_job.c ---- */
+/* ---- job.c ---- */
 
-/* Why a command was told to end */
+/* The reason for ending a command */
 enum run_end {
 	RUN_END_NONE,
 	RUN_END_TIMEOUT,
@@ -152,10 +152,10 @@ enum run_end {
  * @run: the options
  * @worker: holds the record
  * @lease: of the record
- * @output: takes what it prints, or NULL
+ * @output: takes its output, or NULL
  * @pid: the command's process, leader of a group of its own
- * @end: why it was told to end
- * @status: how it ended, as waitpid() gives it
+ * @end: the reason for ending it
+ * @status: its status from waitpid()
  * @took: ns
  */
 struct run_job {
@@ -171,34 +171,34 @@ struct run_job {
 
 /*
  * Start the command and wait for its end. Returns STATUS_OK, or another exit status
- * after it said why the command could not be started.
+ * after it printed why the command could not be started.
  */
 int run_job(struct run_job *job);
 
-/* ---- run_output.c ---- */
+/* ---- output.c ---- */
 
 struct run_output;
 
-/* What takes the output of a worker's commands; NULL without --to. Returns the exit status. */
+/* Open the output of a worker's commands; NULL without --to. Returns the exit status. */
 int run_output_open(struct run_output **out, struct run *run);
 void run_output_close(struct run_output *o);
-/* A command for @record is to start. Returns what is to be its stdout, or a negative errno. */
+/* Prepare for a command for @record. Returns its stdout, or a negative errno. */
 int run_output_begin(struct run_output *o, const struct mqbus_record *record);
-/* To wait for more; -1: nothing more comes. */
+/* The descriptor to wait for; -1: no more output. */
 int run_output_fd(const struct run_output *o);
-/* Take what is there; returns false when it is too much. */
+/* Take the output so far; returns false when it is too much. */
 bool run_output_read(struct run_output *o);
 /* The command has ended. */
 void run_output_finish(struct run_output *o);
 /*
- * The record is to be acked: publish what was printed in the same step, and wait for room
- * as long as that takes. If there is nothing, or it cannot be done, it is not *@settled and
- * *@outcome says what is to become of it. Returns the exit status.
+ * Ack the record and publish the output in the same step, and wait for room
+ * as long as that takes. If there is no output, or it fails, it is not *@settled and
+ * *@outcome is the record's outcome. Returns the exit status.
  */
 int run_output_settle(struct run_output *o, struct mqbus_worker *member,
 		      const struct mqbus_leased *lease, enum run_outcome *outcome, bool *settled);
 
-/* ---- run_env.c ---- */
+/* ---- env.c ---- */
 
 /*
  * The environment for a record: this process's own and the MQBUS_ variables. One

@@ -8,16 +8,16 @@
 
 #include "run.h"
 
-/* While others work there may be more to come */
+/* While other workers are busy more records may come */
 #define IDLE_CHECK 10000000ULL
 
 /**
  * struct worker - a member of the group
  * @run: the options
- * @slot: what the first process sees of it
+ * @slot: its state for the first process
  * @member: its endpoint
  * @lease: the record that it holds
- * @output: takes what commands print, or NULL
+ * @output: takes the output of commands, or NULL
  */
 struct worker {
 	struct run *run;
@@ -35,7 +35,7 @@ static int worker_report(struct worker *w, enum error_action action, int err)
 	return error_report(&subject, err);
 }
 
-/* One of the records that --count allows. */
+/* Take one of the records that --count allows. */
 static bool take_ticket(struct worker *w)
 {
 	__u64 *tickets = &w->run->shared->tickets;
@@ -62,7 +62,7 @@ static void set_idle(struct worker *w, __u64 since)
 	__atomic_store_n(&w->slot->idle_since, since, __ATOMIC_RELAXED);
 }
 
-/* When all workers have been idle for long enough; RUN_NEVER while one is not. */
+/* The time when all workers have been idle for long enough; RUN_NEVER while one is not. */
 static __u64 idle_end(const struct run *run)
 {
 	__u64 since, last = 0;
@@ -78,7 +78,7 @@ static __u64 idle_end(const struct run *run)
 	return run_after(last, run->idle);
 }
 
-/* Wait until there may be a record, or a signal. Returns false when it was long enough. */
+/* Wait until there may be a record, or a signal. Returns false after --idle-exit. */
 static bool worker_sleep(struct worker *w)
 {
 	struct pollfd fd = { .fd = mqbus_worker_fd(w->member), .events = POLLIN };
@@ -138,7 +138,7 @@ static enum run_outcome judge(const struct run_job *job)
 	}
 	if (WIFSIGNALED(job->status)) {
 		sig = WTERMSIG(job->status);
-		/* Whoever stops a service may tell all its processes to end at once */
+		/* A service manager may signal all processes of a service at once */
 		if (run_stop(job->run) && (sig == SIGTERM || sig == SIGINT || sig == SIGHUP))
 			return RUN_RELEASED;
 		return RUN_DIED;
@@ -196,7 +196,7 @@ static int worker_settle(struct worker *w, const struct run_job *job,
 	return 0;
 }
 
-/* Have the command work on the record; returns the exit status. */
+/* Run the command for the record; returns the exit status. */
 static int worker_job(struct worker *w)
 {
 	struct run_job job = {
@@ -253,7 +253,7 @@ int run_worker(struct run *run, __u32 index)
 	}
 	return_ticket(&w);
 	run_output_close(w.output);
-	/* Only a process that ends with its record lets the kernel count it as a death */
+	/* The kernel counts a death only if a process ends with its record */
 	if (status != RUN_WORKER_DIED)
 		mqbus_worker_close(w.member);
 	return status;

@@ -15,14 +15,14 @@
 	"ack ID, nack ID [DELAY], release ID [DELAY], reject ID or extend ID [TIME]"
 
 /**
- * struct manual - leases that stdin settles
+ * struct manual - leases settled by stdin
  * @sub: what was asked for
  * @worker: the member
  * @leases: of the last batch
  * @in: stdin
  * @line: number of the last line taken from it
- * @held: records that nobody has settled yet
- * @empty: there was nothing to lease
+ * @held: records not settled yet
+ * @empty: there were no records to lease
  * @since: when the last record came
  * @status: worst so far
  */
@@ -45,7 +45,7 @@ static __u32 manual_room(const struct manual *m)
 	return m->sub->left < room ? m->sub->left : room;
 }
 
-/* Take what is there; returns -1 to go on, else the exit status. */
+/* Take the records that are there; returns -1 to go on, else the exit status. */
 static int manual_lease(struct manual *m)
 {
 	struct format_source from = { .topic = m->sub->subject.topic };
@@ -74,7 +74,7 @@ static int manual_lease(struct manual *m)
 	return ret ? ret : -1;
 }
 
-/* Something about the current line. */
+/* Report an error about the current line. */
 static void manual_say(struct manual *m, __u64 lease, int err)
 {
 	char where[64];
@@ -92,7 +92,7 @@ static void manual_say(struct manual *m, __u64 lease, int err)
 	m->sub->subject.where = NULL;
 }
 
-/* What a line says; false if nothing. */
+/* Parse a line; false if it is invalid. */
 static bool manual_parse(char *line, struct mqbus_settle *settle)
 {
 	char *save = NULL;
@@ -134,7 +134,7 @@ static void manual_settle(struct manual *m, char *line)
 		m->held -= !!m->held;
 }
 
-/* Settle what stdin says; returns -1 to go on, else the exit status. */
+/* Settle by lines of stdin; returns -1 to go on, else the exit status. */
 static int manual_read(struct manual *m)
 {
 	char copy[LINE_MAX_BYTES + 1];
@@ -160,7 +160,7 @@ static int manual_read(struct manual *m)
 	return m->in.eof ? m->status : -1;
 }
 
-/* ms that may pass until a record has to come; only while there is room for one. */
+/* ms left to wait for a record; only while there is room for one. */
 static int manual_patience(const struct manual *m)
 {
 	__u64 waited = cmd_now() - m->since;

@@ -12,10 +12,10 @@
  * @sub: what was asked for
  * @worker: the member
  * @leases: of the last batch
- * @acks: for what was written and is not settled yet
+ * @acks: acks of records written and not settled yet
  * @nr_acks: their number
  * @size: room at @acks
- * @failed: how many could not be acked
+ * @failed: number that could not be acked
  */
 struct queue {
 	struct sub *sub;
@@ -50,7 +50,7 @@ static int queue_join(struct queue *q)
 	return ret ? sub_report(sub, DO_WORK, ret) : STATUS_OK;
 }
 
-/* A record that is not acked although it was written comes again: say so, go on. */
+/* A record written but not acked comes again: say so, go on. */
 static void queue_check_acks(struct queue *q, const struct mqbus_settle *acks, size_t n)
 {
 	size_t i;
@@ -66,7 +66,7 @@ static void queue_check_acks(struct queue *q, const struct mqbus_settle *acks, s
 	}
 }
 
-/* Ack what was written, without leasing more. */
+/* Ack written records, without leasing more. */
 static int queue_settle(struct queue *q)
 {
 	size_t done, n;
@@ -78,7 +78,7 @@ static int queue_settle(struct queue *q)
 			n = MQBUS_LEASE_MAX;
 		ret = mqbus_worker_settle(q->worker, q->acks + done, n);
 		queue_check_acks(q, q->acks + done, n);
-		/* That none succeeded was told; anything else is about all of them */
+		/* That none succeeded was reported; any other error is about all of them */
 		if (ret < 0 && !q->acks[done].error)
 			return sub_report(q->sub, DO_LEASE, ret);
 	}
@@ -86,7 +86,7 @@ static int queue_settle(struct queue *q)
 	return STATUS_OK;
 }
 
-/* Write what was printed of the leases from @from up to @to, which may then be acked. */
+/* Write the output of the leases from @from up to @to, which may then be acked. */
 static int queue_flush(struct queue *q, int from, int to)
 {
 	int ret;
@@ -147,7 +147,7 @@ static int queue_turn(struct queue *q, int *error)
 		return ret;
 	if (ret >= 0)
 		queue_check_acks(q, q->acks, acks);
-	/* Where the whole call fails there is no group any more */
+	/* The whole call fails only if the group is gone */
 	q->nr_acks = 0;
 	return ret;
 }
@@ -202,7 +202,7 @@ int sub_queue(struct sub *sub)
 	if (ret)
 		return ret;
 	ret = queue_work(&q);
-	/* Releases what was not settled */
+	/* Releases unsettled records */
 	mqbus_worker_close(q.worker);
 	free(q.leases);
 	free(q.acks);

@@ -8,8 +8,8 @@
  * struct stream - a member of a stream group
  * @sub: what was asked for
  * @consumer: the member
- * @lost: lost records told so far
- * @wanted: the last fetch told that a partition is to go to another member
+ * @lost: lost records reported so far
+ * @wanted: the last fetch reported a revoked partition
  */
 struct stream {
 	struct sub *sub;
@@ -50,7 +50,7 @@ static void stream_tell_lost(struct stream *s)
 	s->lost = lost;
 }
 
-/* Whether a partition is to go to another member, which waits for it. */
+/* Whether a partition is revoked, and another member waits for it. */
 static bool stream_is_wanted(const struct stream *s)
 {
 	struct pollfd fd = { .fd = mqbus_consumer_fd(s->consumer), .events = POLLPRI };
@@ -58,7 +58,7 @@ static bool stream_is_wanted(const struct stream *s)
 	return s->wanted || (poll(&fd, 1, 0) > 0 && fd.revents & POLLPRI);
 }
 
-/* Told by a range, it is not told by poll() any more. */
+/* A range has reported it, so poll() does not any more. */
 static void stream_note_wanted(struct stream *s)
 {
 	const struct mqbus_range *ranges;
@@ -71,8 +71,8 @@ static void stream_note_wanted(struct stream *s)
 }
 
 /*
- * Write first, then commit: a record may be seen twice, but not never. If others wait,
- * they get what was not printed yet.
+ * Write first, then commit: a record may be seen twice, but not lost. If others wait,
+ * they get the records not printed yet.
  */
 static int stream_flush(struct stream *s)
 {
@@ -86,7 +86,7 @@ static int stream_flush(struct stream *s)
 	else
 		ret = mqbus_consumer_commit(s->consumer);
 	s->wanted = false;
-	/* They are read again, but by others; here the next fetch goes on */
+	/* Others read them again; here the next fetch goes on */
 	if (ret == -ENOLINK || ret == -ESTALE) {
 		if (!s->sub->quiet)
 			sub_report(s->sub, DO_COMMIT, ret);
@@ -98,7 +98,7 @@ static int stream_flush(struct stream *s)
 	return STATUS_OK;
 }
 
-/* Print what the last fetch brought. */
+/* Print the records of the last fetch. */
 static int stream_drain(struct stream *s)
 {
 	struct format_source from = { .topic = s->sub->subject.topic };

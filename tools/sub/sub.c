@@ -51,7 +51,7 @@ int sub_write(struct sub *sub, const char *fate)
 
 	while (done < sub->out.len) {
 		n = write(STDOUT_FILENO, sub->out.data + done, sub->out.len - done);
-		/* A signal in the middle of a write is told by its being short */
+		/* A signal in the middle makes the write short */
 		if (n >= 0 && (size_t)n < sub->out.len - done && cmd_signal()) {
 			n = -1;
 			errno = EINTR;
@@ -119,7 +119,7 @@ static int take_option(void *into, int key)
 		sub->member = optarg;
 		break;
 	case 't':
-		/* What it means for a group is no time, so it can mean both */
+		/* A group's type is not a time, so -t can mean both */
 		if (names_group_type_parse(optarg, &sub->type) &&
 		    parse_timeout(optarg, &sub->timeout))
 			return cmd_bad_value("--timeout", optarg, "a time such as 10s or 500ms");
@@ -130,7 +130,7 @@ static int take_option(void *into, int key)
 	return STATUS_OK;
 }
 
-/* What the options say together; returns the exit status. */
+/* Check the options together; returns the exit status. */
 static int sub_check(struct sub *sub)
 {
 	if (!sub->subject.group)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * mqbus sub: sub.c takes the options; the rest is how a member reads: of a stream
- * group (stream.c), of a queue group (queue.c), and of one whose records somebody
- * else settles (manual.c).
+ * mqbus sub: sub.c takes the options; the other files read as a member of a stream
+ * group (stream.c), of a queue group (queue.c), and of one whose records stdin
+ * settles (manual.c).
  */
 #ifndef MQBUS_SUB_H
 #define MQBUS_SUB_H
@@ -16,11 +16,11 @@
 /* Written, and then committed, when this much has come together */
 #define SUB_OUTPUT_SIZE (256 * 1024)
 
-/* When a leased record is acked */
+/* The time when a leased record is acked */
 enum sub_ack {
-	SUB_ACK_AUTO,		/* once it was written */
-	SUB_ACK_ON_EXIT,	/* once all has ended well */
-	SUB_ACK_MANUAL,		/* when stdin says so */
+	SUB_ACK_AUTO,		/* after it is written */
+	SUB_ACK_ON_EXIT,	/* at a successful end */
+	SUB_ACK_MANUAL,		/* by a line on stdin */
 };
 
 /**
@@ -30,8 +30,8 @@ enum sub_ack {
  * @given: the format as it was given, or NULL
  * @format: of the output
  * @json: JSON instead of @format
- * @raw: as it is, also on a terminal
- * @no_create: the group must be there
+ * @raw: unchanged, even on a terminal
+ * @no_create: the group must exist
  * @place: where a new group begins
  * @placed: whether @place was given
  * @exit: end when there is no more
@@ -40,7 +40,7 @@ enum sub_ack {
  * @left: records still to read
  * @out: not written yet
  * @ack: of a queue group: an &enum sub_ack
- * @lease: ns that leases last; 0: as the group says
+ * @lease: ns that leases last; 0: the group's lease time
  * @batch: records leased at a time, or held at a time if acked by hand; 0: the default
  * @member: id of the member, or ""; of a stream group
  * @leasing: an option was given that only a queue group has
@@ -73,15 +73,15 @@ int sub_queue(struct sub *sub);
 /* Reads as @worker until all is settled, or stdin ends. */
 int sub_manual(struct sub *sub, struct mqbus_worker *worker);
 
-/* What has to be said when a call failed with @err; returns the exit status. */
+/* Report a call that failed with @err; returns the exit status. */
 int sub_report(struct sub *sub, enum error_action action, int err);
-/* A call that waits for records returned @err: go on (-1), or end with a status. */
+/* A call that waits for records returned @err: continue (-1), or end with a status. */
 int sub_wait_failed(struct sub *sub, enum error_action action, int err);
-/* The group is there already; where it is to begin was said for nothing. */
+/* Report that -o has no effect: the group exists. */
 void sub_note_place(struct sub *sub);
-/* Add a record to what will be written. */
+/* Add a record to the output. */
 void sub_print(struct sub *sub, const struct format_source *from, const struct mqbus_record *r);
-/* Write it; @fate: what becomes of the records if that fails. */
+/* Write it; @fate: the fate of the records if that fails, for the message. */
 int sub_write(struct sub *sub, const char *fate);
 
 #endif /* MQBUS_SUB_H */

@@ -18,7 +18,7 @@
 /**
  * struct topic_create - what was asked for
  * @options: of the topic
- * @quiet: do not say what was made
+ * @quiet: do not print the result
  */
 struct topic_create {
 	struct topic_options options;

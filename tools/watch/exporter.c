@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mqbus exporter, a program of its own: see program.c.
+ * mqbus exporter, a separate program: see program.c.
  */
 #include <errno.h>
 #include <microhttpd.h>
@@ -126,7 +126,7 @@ static int serve(const char *listen, const struct addrinfo *address)
 
 	if (address->ai_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
-	/* Before the thread is started, which must not get them */
+	/* Before the thread starts, which must not get them */
 	wait_catch_signals();
 	daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, &seen,
 				  MHD_OPTION_SOCK_ADDR, address->ai_addr,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The figures of topics and groups, once: JSON, TSV and Prometheus's text print them all.
+ * The only list of the figures of topics and groups: JSON, TSV and Prometheus print them all.
  */
 #ifndef MQBUS_FIGURE_H
 #define MQBUS_FIGURE_H
@@ -14,7 +14,7 @@
  * @name: its name; in JSON and TSV "_ns" is added to a time, for Prometheus
  *	"_seconds" to a time and "_total" to a total
  * @help: what it is, for Prometheus
- * @total: it only grows, until the topic or group is made again
+ * @total: it only grows, until the topic or group is recreated
  * @ns: it is a time
  * @queue: only a queue group has it
  * @offset: where it is in struct mqbus_admin_topic or struct sample_group

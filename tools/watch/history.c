@@ -11,7 +11,7 @@ static int compare(const char *topic, const char *group, const struct history *h
 	return ret ? ret : strcmp(group, h->group);
 }
 
-/* Where it is among the first @n, or would have to be. */
+/* Its index among the first @n, or where it belongs. */
 static size_t place(const struct histories *all, size_t n, const char *topic,
 		    const char *group)
 {
@@ -65,7 +65,7 @@ static void add_value(struct histories *all, struct history *h, double value)
 	h->seen = all->samples;
 }
 
-/* Forget what has gone; its name may come again, for another. */
+/* Forget deleted objects; another one may get the name. */
 static void sweep(struct histories *all)
 {
 	size_t i, n = 0;
@@ -102,7 +102,7 @@ void history_add(struct histories *all, const struct sample *old, const struct s
 
 void history_free(struct histories *all)
 {
-	/* With a sample that nothing is in */
+	/* With an empty sample */
 	all->samples++;
 	sweep(all);
 	free(all->list);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What topics and groups were like in the last few samples.
+ * The state of topics and groups in the last few samples.
  */
 #ifndef MQBUS_HISTORY_H
 #define MQBUS_HISTORY_H
@@ -12,8 +12,8 @@
 
 /**
  * struct history - the last values of a topic or a group
- * @topic: of which topic
- * @group: of which group, or ""
+ * @topic: name of the topic
+ * @group: name of the group, or ""
  * @value: records a second that came, or the lag; the oldest first
  * @n: their number
  * @seen: number of the last sample that it was in

@@ -17,14 +17,14 @@
 
 /**
  * struct lag - what was asked for, and what was seen
- * @topic: of which topic, or NULL
+ * @topic: only this topic, or NULL
  * @group: only groups of this name, or NULL
  * @json: print JSON
- * @window: ns to look for
- * @samples: how often
- * @first: the first look
+ * @window: ns from first to last sample
+ * @samples: number of samples
+ * @first: the first sample
  * @last: the last one
- * @windows: of the groups of the first look
+ * @windows: of the groups of the first sample
  */
 struct lag {
 	const char *topic;
@@ -42,7 +42,7 @@ static bool wanted(const struct lag *lag, const struct sample_group *g)
 	return !lag->group || !strcmp(lag->group, g->name);
 }
 
-/* Keep what the groups of the first look are like now. */
+/* Note the present state of the groups of the first sample. */
 static void add(struct lag *lag, const struct sample *s)
 {
 	size_t i;
@@ -116,7 +116,7 @@ static int lag_json(const struct lag *lag)
 	return output_json(list);
 }
 
-/* Look for the time of the window; 0, a negative errno or an exit status. */
+/* Sample over the window; 0, a negative errno or an exit status. */
 static int look(struct lag *lag)
 {
 	__u64 begin = cmd_now();
@@ -138,7 +138,7 @@ static int look(struct lag *lag)
 	return 0;
 }
 
-/* Without the group that was asked for there is nothing to wait for. */
+/* If the given group does not exist there is nothing to wait for. */
 static int find(const struct lag *lag)
 {
 	size_t i;

@@ -124,7 +124,7 @@ static void event_json(const struct mqbus_admin_event *e, struct text *out)
 	text_json(out, o);
 }
 
-/* Say that events were lost; 0 is not known how many. */
+/* Print that events were lost; 0: unknown how many. */
 static void overrun(const struct monitor *m, __u64 lost, struct text *out)
 {
 	if (m->json)
@@ -142,7 +142,7 @@ static bool wanted(const struct monitor *m, const struct mqbus_admin_event *e)
 	       (!m->topic || !strcmp(m->topic, e->topic));
 }
 
-/* What came, until there is no more for now; 0, a negative errno or an exit status. */
+/* Print all events that have arrived; 0, a negative errno or an exit status. */
 static int drain(struct monitor *m, struct mqbus_admin_listener *l)
 {
 	struct text out = { 0 };

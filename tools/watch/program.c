@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What needs libraries that nothing else here needs is a program of its own, so that
- * everything else starts without them.
+ * Commands with libraries that no other command needs are separate programs, so that
+ * the others start without them.
  */
 #include <errno.h>
 #include <limits.h>
@@ -12,18 +12,18 @@
 
 #include "common/cmd.h"
 
-/* Where it is from the directory of this program: built, or installed */
+/* Its place relative to this program's directory: built, or installed */
 static const char * const places[] = { "", "../", "../libexec/mqbus/" };
 
 /*
- * Whether a file is of root, or of whoever this program itself is of: where it was copied to
- * a directory in which anybody may make files, anybody may have made the other one.
+ * Whether a file belongs to root or to this program's owner: if this program was copied to a
+ * directory where anybody may create files, anybody may have created the other one.
  */
 static bool is_trusted(const char *path)
 {
 	struct stat self, file;
 
-	/* Not behind a link, for that could be changed */
+	/* Not through a link, which could be changed */
 	return !lstat(path, &file) && !stat("/proc/self/exe", &self) &&
 	       (!file.st_uid || file.st_uid == self.st_uid);
 }

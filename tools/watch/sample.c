@@ -16,7 +16,7 @@ static void group_add(struct sample_group *sum, const struct mqbus_admin_group *
 		sum->lag_time = g->lag_time;
 	sum->lost += g->lost;
 	if (g->type == MQBUS_GROUP_QUEUE) {
-		/* It settles in any order, so what is committed lags behind */
+		/* It settles in any order, so the committed offset lags behind */
 		sum->settled += g->next_offset > g->lag ? g->next_offset - g->lag : 0;
 		return;
 	}

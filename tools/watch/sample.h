@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What all topics and groups were like at one time, and how two such times differ.
+ * Samples of all topics and groups, and their differences.
  */
 #ifndef MQBUS_SAMPLE_H
 #define MQBUS_SAMPLE_H
@@ -9,7 +9,7 @@
 
 /**
  * struct sample_group - a group, summed up over its partitions
- * @topic: of which topic
+ * @topic: name of the topic
  * @name: its name
  * @type: an enum mqbus_group_type
  * @members: their number
@@ -17,12 +17,12 @@
  * @paused: it hands out nothing
  * @lag: records published and not settled
  * @lag_time: ns since the oldest of them was stored
- * @lag_threshold: lag above which an event tells, or 0
- * @settled: records that are settled, or went, of all that were ever published
- * @held: records that were handed out and are not settled
- * @delivered: records handed out, each time counted
- * @redelivered: of these, those that had been handed out before
- * @lost: records that went before they were handed out
+ * @lag_threshold: lag above which there is an event, or 0
+ * @settled: records settled or dropped, of all ever published
+ * @held: records handed out and not settled
+ * @delivered: deliveries, repeated ones included
+ * @redelivered: deliveries of records handed out before
+ * @lost: records evicted before they were handed out
  * @queue: of a queue group, else zero
  */
 struct sample_group {
@@ -61,7 +61,7 @@ struct sample {
 	size_t nr_groups;
 };
 
-/* Look at @topic, or at all if it is NULL; 0 or a negative errno. */
+/* Sample @topic, or all if it is NULL; 0 or a negative errno. */
 int sample_take(struct sample *s, const char *topic);
 void sample_free(struct sample *s);
 
@@ -71,7 +71,7 @@ const struct sample_group *sample_group(const struct sample *s, const char *topi
 					const char *name);
 
 /*
- * How much a total grew in a second from @old to @new. One that got smaller is of
+ * The growth of a total per second from @old to @new. One that got smaller is of
  * another topic or group of that name, and began at 0.
  */
 double sample_rate(const struct sample *old, const struct sample *new, __u64 before,

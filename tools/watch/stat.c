@@ -57,7 +57,7 @@ static int stat_run(const struct stat_options *o)
 
 	wait_catch_signals();
 	ret = sample_take(&s, o->topic);
-	/* With an interval the first look is only what the rates begin at */
+	/* With an interval the first sample is only the base of the rates */
 	if (!ret && !o->interval)
 		ret = print(o, &s, NULL);
 	while (!ret && o->interval && n < o->count) {

@@ -170,7 +170,7 @@ json_t *stat_json(const struct sample *s, const struct sample *old)
 			 "topics", topics, "groups", groups);
 }
 
-/* The name of a metric, with what Prometheus wants behind it; returns @buf. */
+/* The name of a metric, with Prometheus' suffix; returns @buf. */
 static const char *metric_name(char buf[96], const struct figure_table *table,
 			       const struct figure *f)
 {

@@ -47,7 +47,7 @@ static void choose_column(struct top *t, int step)
 	t->sort[t->view] = (t->sort[t->view] + columns + step) % columns;
 }
 
-/* Not behind the last screen. */
+/* Not beyond the last screen. */
 static void scroll_by(struct top *t, long by)
 {
 	long last = (long)t->rows.n - (long)top_screen_rows();
@@ -119,7 +119,7 @@ static int look(struct top *t)
 	return 0;
 }
 
-/* Whether the terminal has gone: it can be read, and there is nothing. */
+/* Whether the terminal is gone: it is readable, and empty. */
 static bool hung_up(void)
 {
 	struct pollfd pfd = { .fd = STDIN_FILENO };
@@ -212,7 +212,7 @@ int main(int argc, char **argv)
 	subject.topic = t.topic;
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return cmd_failed("top needs a terminal; stat and monitor do not");
-	/* Before the screen is taken over, so that what is wrong can be read */
+	/* Before the screen is taken over, so that messages can be read */
 	ret = look(&t);
 	if (ret)
 		return error_report(&subject, ret);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * mqbus top, a program of its own (see program.c): top.c is its loop and keys,
+ * mqbus top, a separate program (see program.c): top.c is its loop and keys,
  * top_view.c makes the rows of a view, top_screen.c draws them.
  */
 #ifndef MQBUS_TOP_H
@@ -21,7 +21,7 @@ enum { TOP_TOPICS, TOP_GROUPS, TOP_MEMBERS, TOP_VIEWS };
  * @heading: its heading
  * @width: at the least
  * @right: aligned to the right: a number
- * @wide: takes what the screen is wider than needed
+ * @wide: takes the spare width of the screen
  */
 struct top_column {
 	const char *heading;
@@ -82,10 +82,10 @@ struct top {
 	struct top_rows rows;
 };
 
-/* What a view is called, its columns, and their number. */
+/* The name of a view, its columns, and their number. */
 extern const char * const top_view_names[TOP_VIEWS];
 const struct top_column *top_view_columns(int view, int *n);
-/* What the sparkline shows, or NULL. */
+/* The values of the sparkline, or NULL. */
 const char *top_view_spark(int view);
 /* Make the rows from the last sample; 0 or a negative errno. */
 int top_view_update(struct top *t);

@@ -24,7 +24,7 @@ void top_screen_begin(void)
 	keypad(stdscr, TRUE);
 	curs_set(0);
 	set_escdelay(50);
-	/* Keys are waited for elsewhere */
+	/* The wait for keys is elsewhere */
 	timeout(0);
 }
 
@@ -78,7 +78,7 @@ static void draw_state(const struct top *t)
 		printw("  filter: %s%s", t->filter, t->typing ? "_" : "");
 }
 
-/* The last values, as high as they are compared with the largest of them. */
+/* The last values, relative to the largest of them. */
 static void draw_spark(const struct history *h, int x, int y, int width)
 {
 	static const char * const blocks[LEVELS] = { "\u2581", "\u2582", "\u2583", "\u2584",
@@ -102,7 +102,7 @@ static void draw_spark(const struct history *h, int x, int y, int width)
 	}
 }
 
-/* How wide the columns are on this screen, and what is left for the sparkline. */
+/* The widths of the columns on this screen, and the rest for the sparkline. */
 static int layout(const struct top *t, int width[TOP_COLUMNS])
 {
 	int columns, i, used = 0, wide = 0, more;
@@ -115,7 +115,7 @@ static int layout(const struct top *t, int width[TOP_COLUMNS])
 		wide += column[i].wide;
 	}
 	more = COLS - used - spark > 0 ? COLS - used - spark : 0;
-	/* Half of it for the sparkline, which has no use for more than there is */
+	/* Half of it for the sparkline, but no more than it has values */
 	if (spark) {
 		spark += more / 2 < HISTORY_POINTS - spark ? more / 2 : HISTORY_POINTS - spark;
 		more = COLS - used - spark > 0 ? COLS - used - spark : 0;

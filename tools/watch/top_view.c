@@ -162,7 +162,7 @@ static int fill_members(struct top *t)
 	return 0;
 }
 
-/* Only rows that have the filter in a name; of a member also in its command. */
+/* Only rows with the filter in a name, or in a member's command. */
 static void filter(struct top *t)
 {
 	int columns, i;

@@ -15,7 +15,7 @@ void window_add(struct window *w, const struct sample_group *g)
 	};
 }
 
-/* Never less than in the look before, and more in the end. */
+/* Never less than in the sample before, and more at the end. */
 static bool lag_grew(const struct window *w)
 {
 	size_t i;
@@ -27,7 +27,7 @@ static bool lag_grew(const struct window *w)
 	return w->point[w->n - 1].lag > w->point[0].lag;
 }
 
-/* Whether a look differs from the one before; a seek back counts as well. */
+/* Whether a sample differs from the one before; a seek back counts as well. */
 static void window_changes(const struct window *w, bool *settled, bool *delivered)
 {
 	size_t i;
@@ -48,7 +48,7 @@ enum window_state window_judge(const struct window *w, const struct sample_group
 		return WINDOW_OK;
 	if (g->paused || !g->members)
 		return WINDOW_STOPPED;
-	/* One look tells nothing of what goes on */
+	/* One sample shows no progress */
 	if (w->n < 2)
 		return WINDOW_OK;
 	window_changes(w, &settled, &delivered);

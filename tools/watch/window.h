@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Whether a group keeps up, judged from the last few looks at it.
+ * Whether a group keeps up, from the last few samples.
  */
 #ifndef MQBUS_WINDOW_H
 #define MQBUS_WINDOW_H
@@ -20,7 +20,7 @@
 enum window_state { WINDOW_OK, WINDOW_WARN, WINDOW_STALLED, WINDOW_STOPPED };
 
 /**
- * struct window_point - a look at a group
+ * struct window_point - a sample of a group
  * @lag: records published and not settled
  * @settled: records settled
  * @delivered: records handed out
@@ -35,7 +35,7 @@ struct window_point {
  * struct window - the last looks at a group
  * @point: the oldest first
  * @n: their number
- * @size: how many are kept, from 2 to WINDOW_MAX
+ * @size: number of samples kept, from 2 to WINDOW_MAX
  */
 struct window {
 	struct window_point point[WINDOW_MAX];
@@ -43,7 +43,7 @@ struct window {
 	size_t size;
 };
 
-/* Add a look; the oldest goes if there are enough. */
+/* Add a sample; drop the oldest if there are enough. */
 void window_add(struct window *w, const struct sample_group *g);
 /* Judge by all of them; @g is the last one. */
 enum window_state window_judge(const struct window *w, const struct sample_group *g);
