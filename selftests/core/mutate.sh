@@ -82,11 +82,11 @@ room is made for one record only | ring.c | /^bool mqbus_ring_reserve/,/^}/s/^\t
 room is made without end for many | ring.c | /^bool mqbus_ring_reserve/,/^}/s/^\tif (!room)$/\tif (1)/
 settled records are not asked about | ring.c | s/if (ring->evict || mqbus_ring_fits(ring, bytes))/if (1)/
 the end is shown before the tail | ring.c | /^void mqbus_ring_publish/,/^}/{s/mqbus_ring_show_tail(ring)/mqbus_ring_show_END(ring)/;s/mqbus_ring_show_end(ring)/mqbus_ring_show_tail(ring)/;s/END/end/}
-a rate is rounded down | rate.c | s/bucket->part + tokens \* NS_PER_SEC + rate->each - 1/bucket->part + tokens * NS_PER_SEC/
-a bucket is rounded down | rate.c | s/tokens \* NS_PER_SEC + rate->each - 1, rate->each);$/tokens * NS_PER_SEC, rate->each);/
+a rate is rounded down | rate.c | s/rate_cost(rate, tokens, bucket->part)/div64_u64(bucket->part + tokens * NS_PER_SEC, rate->each)/
+a bucket is rounded down | rate.c | s/rate_cost(rate, tokens, 0)/div64_u64(tokens * NS_PER_SEC, rate->each)/
 parts of a nanosecond are forgotten | rate.c | s/&bucket->part);/\&(u64){ 0 });/
 parts are not waited for | rate.c | s/bucket->full + !!bucket->part/bucket->full/
-what is large has to wait for more than a bucket | rate.c | s/if (cost > rate->burst)/if (0)/
+what is large has to wait for more than a bucket | rate.c | s/if (!mqbus_rate_holds(rate, tokens))/if (0)/
 a bucket that overflows | rate.c | s/if (bucket->full < now)/if (0)/
 a bucket that forgets | rate.c | s/if (bucket->full < now)/if (1)/
 there is no burst | rate.c | s/return due > rate->burst ? due - rate->burst : 0/return due/

@@ -339,9 +339,10 @@ enum mqbus_over {
  *
  * Rates are token buckets (as Kafka's quotas, but exact): one that is idle may
  * send a burst. A record that is larger than a bucket goes when the bucket is full, and
- * is paid for afterwards. With a share, what one uid has stored and nobody has settled
- * leaves room for the others; the oldest settled records go when it needs space. Who has
- * nothing stored may store a record larger than the share.
+ * is paid for afterwards, by all if the bucket is the topic's: with a @burst in which the
+ * largest record comes in nobody waits for another's. With a share, what one uid has stored
+ * and nobody has settled leaves room for the others; the oldest settled records go when it
+ * needs space. Who has nothing stored may store a record larger than the share.
  *
  * **Changing a topic.** With %MQBUS_TOPIC_F_SET an existing topic is changed: what
  * @fields names gets the new values, and the rest of the structure is ignored. For the
@@ -1165,10 +1166,12 @@ struct mqbus_act {
  * lease (EALREADY) and a partition to commit (ERANGE). Together at most
  * %MQBUS_TRANSACT_MAX elements (ERANGE), records for %MQBUS_TRANSACT_PARTITIONS
  * partitions, of %MQBUS_TRANSACT_BYTES, and in each partition of half its ring
- * (EMSGSIZE). Errors: those of %MQBUS_IOC_PUBLISH, of the entries of
- * %MQBUS_IOC_COMMIT and of &struct mqbus_settle, for the first element that stands in the
- * way; EBADF, EBADFD (@fd is not what @kind needs), ERANGE, E2BIG, EFAULT (a bad @places
- * too).
+ * (EMSGSIZE). Of several records those of one uid in a partition are no more than its share,
+ * and those in a topic no more than each of its rates saves up (EMSGSIZE): one alone may be
+ * larger, see &struct mqbus_topic_create. Errors: those of %MQBUS_IOC_PUBLISH, of the
+ * entries of %MQBUS_IOC_COMMIT and of &struct mqbus_settle, for the first element that
+ * stands in the way; EBADF, EBADFD (@fd is not what @kind needs), ERANGE, E2BIG, EFAULT (a
+ * bad @places too).
  */
 struct mqbus_transact {
 	__u32 flags;
