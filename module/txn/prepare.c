@@ -198,15 +198,20 @@ static void op_own(struct mqbus_transaction *t, u32 a, u32 *own)
 	}
 }
 
-/* Whether an owner may have so much; settled records go for it. Return: 0, -EXFULL, -EAGAIN. */
-static int place_share(struct mqbus_transact_place *place, u32 bytes, u32 owner)
+/*
+ * Whether an owner may have a record behind his others; settled ones go for it. Return: 0,
+ * -EXFULL, -EAGAIN, -EMSGSIZE.
+ */
+static int place_share(struct mqbus_transact_place *place, const struct mqbus_piece *piece,
+		       u32 owner)
 {
 	struct mqbus_ring *ring = place->ring;
 	int err;
 
 	spin_lock(&ring->lock);
 	mqbus_ring_begin(ring);
-	err = mqbus_topic_share(place->topic, place->partition, bytes, owner);
+	err = mqbus_topic_share(place->topic, place->partition, piece->before, piece->bytes,
+				owner);
 	spin_unlock(&ring->lock);
 	return err;
 }
@@ -227,15 +232,16 @@ static int op_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle
 		struct mqbus_transact_place *place = &t->places[piece->place];
 
 		place->asked += piece->bytes;
+		piece->shared = shared;
+		piece->before = own[piece->place];
 		own[piece->place] += piece->bytes;
 		refusal.bytes = place->bytes;
 		if (place->full)
 			refusal.why = mqbus_producer_room(op->producer, place->partition,
 							  place->asked);
-		piece->share = shared ? own[piece->place] : 0;
 		if (!refusal.why && shared) {
 			refusal.bytes = own[piece->place];
-			refusal.why = place_share(place, refusal.bytes, owner);
+			refusal.why = place_share(place, piece, owner);
 		}
 		if (!refusal.why)
 			continue;

@@ -34,13 +34,15 @@ struct mqbus_commit_mark {
  * @at: where in the buffer it is
  * @place: index of its partition among the transaction's places
  * @bytes: what it takes
- * @share: what it takes of its author's share there with those before it; 0: it has none
+ * @shared: it takes of its author's share there
+ * @before: what his others take that are stored there before it
  */
 struct mqbus_piece {
 	u32 at;
 	u32 place;
 	u32 bytes;
-	u32 share;
+	bool shared;
+	u32 before;
 };
 
 /**

@@ -66,9 +66,11 @@ what goes is not given back | ring.c | s/ring->used\[mqbus_ring_owner(rec)\] -= 
 what comes is not counted | ring.h | s/ring->used\[mqbus_ring_owner(mqbus_ring_slot(ring))\] += bytes/(void)bytes/
 the last owner is nobody | ring.h | s/rec->__owner < MQBUS_RING_OWNERS ?/rec->__owner < MQBUS_RING_OWNERS - 1 ?/
 a share without a floor | ring.c | s/ring->head.pos < min(floor, ring->published) ?/ring->head.pos < ring->published ?/
-a share that is never used up | ring.c | s/return ring->used\[owner\] && /return 0 \&\& /
-a share that is too small for one record | ring.c | s/return ring->used\[owner\] && /return /
-a share of one byte less | ring.c | s/ring->used\[owner\] + bytes > most/ring->used[owner] + bytes >= most/
+a share that is never used up | ring.c | s/return used && /return 0 \&\& /
+a share that is too small for one record | ring.c | s/return used && /return /
+a share of one byte less | ring.c | s/return used && used + bytes > most/return used \&\& used + bytes >= most/
+a share that the first of several passes over | ring.c | s/ring->used\[owner\] + before;/ring->used[owner];/
+what never has room in a share waits | ring.c | s/if (before && before + bytes > most)/if (0)/
 a share that drops without end | ring.c | /^int mqbus_ring_share/,/^}/s/ring->drops--;//
 a share that does not show the head | ring.c | /^int mqbus_ring_share/,/^}/s/ring_show_head(ring);/;/
 a share that gives up too early | ring.c | s/return ring->head.pos < min(floor, ring->published) ? -EAGAIN : -EXFULL/return -EXFULL/

@@ -88,6 +88,53 @@ TEST_F(exchange, more_than_a_rate_saves_up)
 	EXPECT_EQ(0, mq_delete(self->ctl, topic));
 }
 
+/* Records go as one by one: only the first of what a uid has may be larger than its share */
+TEST_F(exchange, more_than_a_share)
+{
+	char topic[MQBUS_NAME_SIZE], value[900] = {};
+	struct mqbus_transact args;
+	struct mqbus_msg msgs[3];
+	struct mqbus_act acts[2];
+	int fd[2], i;
+
+	mq_name(topic, "share");
+	/* Of each partition 819 bytes */
+	ASSERT_EQ(0, mq_create(self->ctl, topic, .partitions = 2, .size = 8192, .share = 10));
+	ASSERT_EQ(0, mq_group(self->ctl, topic, "s"));
+	for (i = 0; i < 2; i++)
+		fd[i] = mq_producer(topic, 0);
+	for (i = 0; i < 3; i++) {
+		msgs[i] = mq_msg(value, 300);
+		msgs[i].partition = 0;
+	}
+	acts[0] = act_publish(fd[0], msgs, 3);
+	EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, acts, 1, MQBUS_WAIT_FOREVER, &args));
+	EXPECT_EQ(0, args.failed_act);
+	EXPECT_EQ(2, args.failed_element);
+	/* By two producers */
+	acts[0] = act_publish(fd[0], msgs, 2);
+	acts[1] = act_publish(fd[1], msgs, 1);
+	EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, acts, 2, MQBUS_WAIT_FOREVER, &args));
+	EXPECT_EQ(1, args.failed_act);
+	/* Behind one that is larger than the share there is nothing */
+	msgs[0].value_len = sizeof(value);
+	acts[0] = act_publish(fd[0], msgs, 2);
+	EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, acts, 1, MQBUS_WAIT_FOREVER, &args));
+	EXPECT_EQ(1, args.failed_element);
+	EXPECT_EQ(0, mq_end(self->ctl, topic, "s", 0));
+	/* Alone it goes, and others in another partition with it */
+	msgs[1].partition = 1;
+	msgs[2].partition = 1;
+	acts[0] = act_publish(fd[0], msgs, 3);
+	EXPECT_EQ(0, mq_transact(self->ctl, acts, 1, 0, NULL));
+	EXPECT_EQ(1, mq_end(self->ctl, topic, "s", 0));
+	EXPECT_EQ(2, mq_end(self->ctl, topic, "s", 1));
+	EXPECT_EQ(-EAGAIN, mq_transact(self->ctl, acts, 1, 0, NULL));
+	for (i = 0; i < 2; i++)
+		close(fd[i]);
+	EXPECT_EQ(0, mq_delete(self->ctl, topic));
+}
+
 TEST_F(exchange, shares)
 {
 	char topic[MQBUS_NAME_SIZE];
