@@ -251,6 +251,9 @@ int mqbus_group_wait(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		awaited_all(&a);
 	if (!err)
 		err = awaited_wait(&a, mqbus_deadline(args->timeout, nonblock));
+	/* Begun again it would wait for what has been published meanwhile, too */
+	if (err == -ERESTARTSYS && !args->count)
+		err = -EINTR;
 	kvfree(a.ends);
 	if (a.group)
 		mqbus_group_put(a.group);

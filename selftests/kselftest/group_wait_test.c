@@ -247,6 +247,32 @@ TEST_F(settled, ends)
 	EXPECT_EQ(-ENOENT, await(self->ctl, self->topic, "h", &place, 1, 0));
 }
 
+/* After a signal "all" would be more than when the wait began: it is not begun again */
+TEST_F(settled, all_with_a_signal)
+{
+	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct mqbus_place place = {};
+	pid_t one, all;
+	int i, status;
+
+	sigaction(SIGUSR1, &act, NULL);
+	one = waiter(0, self->topic, "g", &place, 1, MQBUS_WAIT_FOREVER);
+	all = waiter(0, self->topic, "g", NULL, 0, MQBUS_WAIT_FOREVER);
+	ASSERT_TRUE(mq_wait_asleep(one, SYS_ioctl));
+	ASSERT_TRUE(mq_wait_asleep(all, SYS_ioctl));
+	ASSERT_EQ(1, mq_put_in(self->fd, 0, "x", 1));
+	kill(one, SIGUSR1);
+	kill(all, SIGUSR1);
+	for (i = 0; i < 200 && !waitpid(all, &status, WNOHANG); i++)
+		mq_sleep(10 * MQ_MS);
+	EXPECT_GT(200, i);
+	EXPECT_TRUE(i < 200 && WIFEXITED(status) && WEXITSTATUS(status) == EINTR);
+	EXPECT_EQ(0, waitpid(one, NULL, WNOHANG));
+	EXPECT_EQ(128 + SIGKILL, mq_kill(one));
+	if (i == 200)
+		EXPECT_EQ(128 + SIGKILL, mq_kill(all));
+}
+
 TEST_F(settled, bad_arguments)
 {
 	static struct mqbus_place many[MQBUS_BATCH_MAX + 1];

@@ -1202,7 +1202,8 @@ struct mqbus_transact {
  * committed, acked, or given up; a record that waits for another attempt is not settled,
  * one that is settled as it is handed out is when its space is free. Places of duplicates
  * (MQBUS_ANY) are settled as far as anybody can tell. If the group is a durable archive or
- * a bridge, this is Kafka's acks=all.
+ * a bridge, this is Kafka's acks=all. A wait for all ends with EINTR after a signal, also with
+ * SA_RESTART: begun again it would be for more.
  * Errors: EAGAIN, ETIMEDOUT, EINTR, ENOENT, EACCES, EIDRM, ECHRNG, ERANGE (@count, or
  * an offset that is not published yet), EFAULT.
  */
