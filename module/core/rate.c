@@ -6,6 +6,24 @@
 
 #define NS_PER_SEC	1000000000ULL
 
+/* ns in which so many come in; rounded up, since a part of a nanosecond is not over yet */
+static u64 rate_cost(const struct mqbus_rate *rate, u64 tokens, u64 part)
+{
+	return div64_u64(part + tokens * NS_PER_SEC + rate->each - 1, rate->each);
+}
+
+/**
+ * mqbus_rate_holds() - whether something may go without a debt
+ * @rate: how fast
+ * @tokens: what it takes, at most %MQBUS_RATE_TOKENS
+ *
+ * Return: false if it is larger than the bucket.
+ */
+bool mqbus_rate_holds(const struct mqbus_rate *rate, u64 tokens)
+{
+	return !rate->each || rate_cost(rate, tokens, 0) <= rate->burst;
+}
+
 /**
  * mqbus_rate_due() - when something may go
  * @rate: how fast
@@ -17,16 +35,13 @@
 u64 mqbus_rate_due(const struct mqbus_rate *rate, const struct mqbus_bucket *bucket,
 		   u64 tokens)
 {
-	u64 cost, due;
+	u64 due;
 
 	if (!rate->each)
 		return 0;
-	/* Rounded up, since a part of a nanosecond is not over yet */
-	cost = div64_u64(tokens * NS_PER_SEC + rate->each - 1, rate->each);
-	if (cost > rate->burst)
+	if (!mqbus_rate_holds(rate, tokens))
 		return bucket->full + !!bucket->part;
-	cost = div64_u64(bucket->part + tokens * NS_PER_SEC + rate->each - 1, rate->each);
-	due = bucket->full + cost;
+	due = bucket->full + rate_cost(rate, tokens, bucket->part);
 	return due > rate->burst ? due - rate->burst : 0;
 }
 

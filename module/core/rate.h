@@ -14,7 +14,8 @@
  *
  * What is due is asked for, and then paid for; in between the caller's lock is held.
  * Something larger than the bucket goes when that is full, and the debt is paid off
- * before anything else goes.
+ * before anything else goes. So whoever asks for more at a time than must go at a time is
+ * to look first whether the bucket holds it: the debt is everybody's.
  */
 
 /**
@@ -40,6 +41,7 @@ struct mqbus_bucket {
 /* Tokens that may be asked for at a time; more than a transaction has bytes */
 #define MQBUS_RATE_TOKENS	(1024 * 1024U)
 
+bool mqbus_rate_holds(const struct mqbus_rate *rate, u64 tokens);
 u64 mqbus_rate_due(const struct mqbus_rate *rate, const struct mqbus_bucket *bucket,
 		   u64 tokens);
 void mqbus_rate_spend(const struct mqbus_rate *rate, struct mqbus_bucket *bucket,

@@ -143,31 +143,38 @@ void mqbus_ring_count(struct mqbus_ring *ring, u64 *used)
 	ring->used = used;
 }
 
-static bool ring_share_over(const struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most)
+static bool ring_share_over(const struct mqbus_ring *ring, u32 owner, u32 before, u32 bytes,
+			    u64 most)
 {
+	u64 used = ring->used[owner] + before;
+
 	/* Who has nothing may store a record of any size, or he would wait for ever */
-	return ring->used[owner] && ring->used[owner] + bytes > most;
+	return used && used + bytes > most;
 }
 
 /**
  * mqbus_ring_ask_share() - whether an owner may have a record
  * @ring: a ring that counts; its lock is held
  * @owner: whose record it is
+ * @before: bytes of his records that are to be stored together with it, before it
  * @bytes: size of the record
  * @most: bytes that his records may take together
  * @floor: records that end at or below this position may go
  *
  * Nothing is dropped and nothing is stored.
  *
- * Return: 0, -EAGAIN (not yet, but there are records that may go), -EXFULL.
+ * Return: 0, -EAGAIN (not yet, but there are records that may go), -EXFULL, or -EMSGSIZE
+ * (never, with those before it).
  */
-int mqbus_ring_ask_share(const struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most,
-			 u64 floor)
+int mqbus_ring_ask_share(const struct mqbus_ring *ring, u32 owner, u32 before, u32 bytes,
+			 u64 most, u64 floor)
 {
 	lockdep_assert_held(&ring->lock);
 
-	if (!ring_share_over(ring, owner, bytes, most))
+	if (!ring_share_over(ring, owner, before, bytes, most))
 		return 0;
+	if (before && before + bytes > most)
+		return -EMSGSIZE;
 	return ring->head.pos < min(floor, ring->published) ? -EAGAIN : -EXFULL;
 }
 
@@ -175,23 +182,25 @@ int mqbus_ring_ask_share(const struct mqbus_ring *ring, u32 owner, u32 bytes, u6
  * mqbus_ring_share() - make room in the share of an owner
  * @ring: a ring that counts; its lock is held
  * @owner: whose record it is
+ * @before: as of mqbus_ring_ask_share()
  * @bytes: size of the record
  * @most: bytes that his records may take together
  * @floor: records that end at or below this position may go
  *
  * The oldest records go, one by one, also those of others, until he may have it.
  *
- * Return: 0, -EXFULL, or -EAGAIN if more could go, but enough did under one hold of
- * the lock.
+ * Return: 0, -EXFULL, -EMSGSIZE, or -EAGAIN if more could go, but enough did under one
+ * hold of the lock.
  */
-int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most, u64 floor)
+int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 before, u32 bytes, u64 most,
+		     u64 floor)
 {
 	u64 old = ring->head.pos;
 	int err;
 
 	lockdep_assert_held(&ring->lock);
 
-	while ((err = mqbus_ring_ask_share(ring, owner, bytes, most, floor)) == -EAGAIN &&
+	while ((err = mqbus_ring_ask_share(ring, owner, before, bytes, most, floor)) == -EAGAIN &&
 	       ring->drops) {
 		ring_drop(ring, floor);
 		ring->drops--;

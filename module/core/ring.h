@@ -130,9 +130,10 @@ void mqbus_ring_show_begin(struct mqbus_ring *ring);
 void mqbus_ring_show_tail(struct mqbus_ring *ring);
 void mqbus_ring_show_end(struct mqbus_ring *ring);
 void mqbus_ring_count(struct mqbus_ring *ring, u64 *used);
-int mqbus_ring_ask_share(const struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most,
-			 u64 floor);
-int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 bytes, u64 most, u64 floor);
+int mqbus_ring_ask_share(const struct mqbus_ring *ring, u32 owner, u32 before, u32 bytes,
+			 u64 most, u64 floor);
+int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 before, u32 bytes, u64 most,
+		     u64 floor);
 bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before, u64 keep,
 		       unsigned int max);
 void mqbus_ring_end(struct mqbus_ring *ring, struct mqbus_mark *end);

@@ -286,6 +286,30 @@ static bool quota_of_bytes(unsigned int i)
 }
 
 /**
+ * mqbus_quota_holds() - whether records may go at a time without a debt
+ * @quota: the limits
+ * @tenant: as mqbus_quota_due()
+ * @records: how many
+ * @bytes: what they take together
+ *
+ * Return: whether no bucket is smaller than that.
+ */
+bool mqbus_quota_holds(struct mqbus_quota *quota, const struct mqbus_tenant *tenant, u32 records,
+		       u32 bytes)
+{
+	unsigned int i;
+	bool holds = true;
+
+	spin_lock(&quota->lock);
+	for (i = 0; i < MQBUS_QUOTA_RATES; i++)
+		if (i < MQBUS_QUOTA_OWN || tenant)
+			holds &= mqbus_rate_holds(&quota->rates[i],
+						  quota_of_bytes(i) ? bytes : records);
+	spin_unlock(&quota->lock);
+	return holds;
+}
+
+/**
  * mqbus_quota_due() - when the rates let records go
  * @quota: the limits
  * @tenant: whose they are; NULL only while there are no rates for each uid

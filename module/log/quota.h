@@ -85,6 +85,8 @@ int mqbus_quota_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
 		      const struct mqbus_caller *caller);
 struct mqbus_tenant *mqbus_quota_enter(struct mqbus_topic *topic, kuid_t uid);
 void mqbus_quota_leave(struct mqbus_topic *topic, struct mqbus_tenant *tenant);
+bool mqbus_quota_holds(struct mqbus_quota *quota, const struct mqbus_tenant *tenant, u32 records,
+		       u32 bytes);
 u64 mqbus_quota_due(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,
 		    u32 bytes);
 u64 mqbus_quota_due_after(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,

@@ -66,14 +66,16 @@ static u64 topic_most(const struct mqbus_topic *topic, const struct mqbus_ring *
  * mqbus_topic_share() - make room in the share of a tenant
  * @topic: the topic
  * @partition: a partition, whose ring's lock is held, after mqbus_topic_begin()
- * @bytes: what his records take together
+ * @before: what his records take that are to be stored before, together with it
+ * @bytes: the record's size
  * @owner: as mqbus_topic_reserve()
  *
  * Settled records go for it, and no others, also of a topic that evicts.
  *
- * Return: 0, -EXFULL or -EAGAIN, as mqbus_topic_reserve().
+ * Return: 0, -EXFULL or -EAGAIN, as mqbus_topic_reserve(), or -EMSGSIZE: with those before it
+ * there is never room.
  */
-int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
+int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 before, u32 bytes, u32 owner)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
 	u64 most = topic_most(topic, ring, owner), head = ring->head.offset;
@@ -81,9 +83,9 @@ int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 o
 
 	if (!most)
 		return 0;
-	err = mqbus_ring_share(ring, owner, bytes, most, ring->floor);
+	err = mqbus_ring_share(ring, owner, before, bytes, most, ring->floor);
 	if (err == -EXFULL)
-		err = mqbus_ring_share(ring, owner, bytes, most,
+		err = mqbus_ring_share(ring, owner, before, bytes, most,
 				       mqbus_topic_floor(topic, partition));
 	topic_gone(topic, partition, head, ring->evicted);
 	return err;
@@ -121,7 +123,7 @@ static int topic_evict(struct mqbus_topic *topic, u32 partition, u32 bytes)
 int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
-	int err = owner ? mqbus_topic_share(topic, partition, bytes, owner) : 0;
+	int err = owner ? mqbus_topic_share(topic, partition, 0, bytes, owner) : 0;
 
 	if (err)
 		return err;
@@ -157,7 +159,7 @@ static int topic_ask(const struct mqbus_topic *topic, const struct mqbus_ring *r
 	int err = mqbus_ring_ask(ring, bytes, floor);
 
 	if (!err && most)
-		err = mqbus_ring_ask_share(ring, owner, bytes, most, floor);
+		err = mqbus_ring_ask_share(ring, owner, 0, bytes, most, floor);
 	return err;
 }
 
@@ -185,22 +187,24 @@ int mqbus_topic_ask(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 own
 }
 
 /**
- * mqbus_topic_ask_share() - whether a tenant may have records, as far as is known
+ * mqbus_topic_ask_share() - whether a tenant may have a record, as far as is known
  * @topic: the topic
  * @partition: a partition, whose ring's lock is held
- * @bytes: what his records take together
+ * @before: as of mqbus_topic_share()
+ * @bytes: the record's size
  * @owner: as mqbus_topic_reserve()
  *
  * Changes nothing, and looks at no group.
  *
  * Return: whether mqbus_topic_share() would have nothing to do.
  */
-bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
+bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 before, u32 bytes,
+			   u32 owner)
 {
 	const struct mqbus_ring *ring = &topic->parts[partition]->ring;
 	u64 most = topic_most(topic, ring, owner);
 
-	return !most || !mqbus_ring_ask_share(ring, owner, bytes, most, ring->floor);
+	return !most || !mqbus_ring_ask_share(ring, owner, before, bytes, most, ring->floor);
 }
 
 /* Drop what the topic does not retain. Return: whether there may be more to drop. */

@@ -152,11 +152,12 @@ void mqbus_topic_wake_writers_in(struct mqbus_topic *topic, u32 partition);
 
 /* room.c */
 u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition);
-int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
+int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 before, u32 bytes, u32 owner);
 int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
 void mqbus_topic_make(struct mqbus_topic *topic, u32 partition, u32 bytes);
 int mqbus_topic_ask(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
-bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner);
+bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 before, u32 bytes,
+			   u32 owner);
 void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks);
 void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition);
 

@@ -97,8 +97,9 @@ static bool issue_room(const struct mqbus_transaction *t)
 			const struct mqbus_piece *piece = &op->elements[i].piece;
 			const struct mqbus_transact_place *place = &t->places[piece->place];
 
-			if (piece->share &&
-			    !mqbus_topic_ask_share(place->topic, place->partition, piece->share,
+			if (piece->shared &&
+			    !mqbus_topic_ask_share(place->topic, place->partition, piece->before,
+						   piece->bytes,
 						   mqbus_producer_owner(op->producer)))
 				return false;
 		}

@@ -103,25 +103,47 @@ int mqbus_op_check_author(struct mqbus_transaction *t, u32 a, u32 *skip)
 	return err ? mqbus_transact_failed(t, a, MQBUS_ANY, err) : 0;
 }
 
+/* What the acts up to one store in its topic. */
+static void op_amount(const struct mqbus_transaction *t, u32 a, struct mqbus_refusal *amount)
+{
+	const struct mqbus_topic *topic = t->ops[a].producer->topic;
+	u32 b;
+
+	for (b = 0; b <= a; b++) {
+		const struct mqbus_op *op = &t->ops[b];
+
+		if (!op->producer || op->producer->topic != topic)
+			continue;
+		amount->records += op->user.count - op->skip;
+		amount->bytes += op->bytes;
+	}
+}
+
 /**
  * mqbus_op_check_rate() - whether the rates let a producer's records go
  * @t: the transaction
  * @a: index of an act of a producer
  * @wait: filled if they do not
  *
- * Return: 0 or -EXFULL.
+ * It is asked for them together with those of the acts before it, of whatever uid, as
+ * what goes at a time: a debt would be everybody's. A single record has to go, if it is
+ * larger than a bucket, too.
+ *
+ * Return: 0, -EXFULL, or -EMSGSIZE: these are more than the rates ever let go at a time.
  */
 int mqbus_op_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait)
 {
 	struct mqbus_op *op = &t->ops[a];
-	u32 records = op->user.count - op->skip;
-	struct mqbus_refusal refusal = {
-		.why = -EXFULL, .rate = true, .records = records, .bytes = op->bytes,
-	};
+	struct mqbus_quota *quota = &op->producer->topic->quota;
+	struct mqbus_refusal refusal = { .why = -EXFULL, .rate = true };
 
-	if (!records)
+	if (!READ_ONCE(quota->rated) || op->skip == op->user.count)
 		return 0;
-	if (mqbus_producer_due(op->producer, records, op->bytes) <= ktime_get_ns())
+	op_amount(t, a, &refusal);
+	if (refusal.records > 1 &&
+	    !mqbus_quota_holds(quota, op->producer->tenant, refusal.records, refusal.bytes))
+		return mqbus_transact_failed(t, a, MQBUS_ANY, -EMSGSIZE);
+	if (mqbus_producer_due(op->producer, refusal.records, refusal.bytes) <= ktime_get_ns())
 		return 0;
 	refusal.partition = t->places[op->elements[op->skip].piece.place].partition;
 	return mqbus_transact_failed(t, a, MQBUS_ANY, op_refuse(op, wait, &refusal));
@@ -176,15 +198,20 @@ static void op_own(struct mqbus_transaction *t, u32 a, u32 *own)
 	}
 }
 
-/* Whether an owner may have so much; settled records go for it. Return: 0, -EXFULL, -EAGAIN. */
-static int place_share(struct mqbus_transact_place *place, u32 bytes, u32 owner)
+/*
+ * Whether an owner may have a record behind his others; settled ones go for it. Return: 0,
+ * -EXFULL, -EAGAIN, -EMSGSIZE.
+ */
+static int place_share(struct mqbus_transact_place *place, const struct mqbus_piece *piece,
+		       u32 owner)
 {
 	struct mqbus_ring *ring = place->ring;
 	int err;
 
 	spin_lock(&ring->lock);
 	mqbus_ring_begin(ring);
-	err = mqbus_topic_share(place->topic, place->partition, bytes, owner);
+	err = mqbus_topic_share(place->topic, place->partition, piece->before, piece->bytes,
+				owner);
 	spin_unlock(&ring->lock);
 	return err;
 }
@@ -205,15 +232,16 @@ static int op_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle
 		struct mqbus_transact_place *place = &t->places[piece->place];
 
 		place->asked += piece->bytes;
+		piece->shared = shared;
+		piece->before = own[piece->place];
 		own[piece->place] += piece->bytes;
 		refusal.bytes = place->bytes;
 		if (place->full)
 			refusal.why = mqbus_producer_room(op->producer, place->partition,
 							  place->asked);
-		piece->share = shared ? own[piece->place] : 0;
 		if (!refusal.why && shared) {
 			refusal.bytes = own[piece->place];
-			refusal.why = place_share(place, refusal.bytes, owner);
+			refusal.why = place_share(place, piece, owner);
 		}
 		if (!refusal.why)
 			continue;

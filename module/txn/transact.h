@@ -34,13 +34,15 @@ struct mqbus_commit_mark {
  * @at: where in the buffer it is
  * @place: index of its partition among the transaction's places
  * @bytes: what it takes
- * @share: what it takes of its author's share there with those before it; 0: it has none
+ * @shared: it takes of its author's share there
+ * @before: what his others take that are stored there before it
  */
 struct mqbus_piece {
 	u32 at;
 	u32 place;
 	u32 bytes;
-	u32 share;
+	bool shared;
+	u32 before;
 };
 
 /**
@@ -84,8 +86,9 @@ struct mqbus_op {
  * @topic: its topic
  * @ring: its ring
  * @partition: its number
- * @bytes: of the records for it
- * @asked: of those that were asked for so far
+ * @described: bytes of the records for it, as the user describes them
+ * @bytes: of those that were not stored before
+ * @asked: of these, those that were asked for so far
  * @full: there is no room for all of them
  * @stored: records were appended to it
  */
@@ -93,6 +96,7 @@ struct mqbus_transact_place {
 	struct mqbus_topic *topic;
 	struct mqbus_ring *ring;
 	u32 partition;
+	u32 described;
 	u32 bytes;
 	u32 asked;
 	bool full;

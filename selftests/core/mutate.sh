@@ -66,9 +66,11 @@ what goes is not given back | ring.c | s/ring->used\[mqbus_ring_owner(rec)\] -= 
 what comes is not counted | ring.h | s/ring->used\[mqbus_ring_owner(mqbus_ring_slot(ring))\] += bytes/(void)bytes/
 the last owner is nobody | ring.h | s/rec->__owner < MQBUS_RING_OWNERS ?/rec->__owner < MQBUS_RING_OWNERS - 1 ?/
 a share without a floor | ring.c | s/ring->head.pos < min(floor, ring->published) ?/ring->head.pos < ring->published ?/
-a share that is never used up | ring.c | s/return ring->used\[owner\] && /return 0 \&\& /
-a share that is too small for one record | ring.c | s/return ring->used\[owner\] && /return /
-a share of one byte less | ring.c | s/ring->used\[owner\] + bytes > most/ring->used[owner] + bytes >= most/
+a share that is never used up | ring.c | s/return used && /return 0 \&\& /
+a share that is too small for one record | ring.c | s/return used && /return /
+a share of one byte less | ring.c | s/return used && used + bytes > most/return used \&\& used + bytes >= most/
+a share that the first of several passes over | ring.c | s/ring->used\[owner\] + before;/ring->used[owner];/
+what never has room in a share waits | ring.c | s/if (before && before + bytes > most)/if (0)/
 a share that drops without end | ring.c | /^int mqbus_ring_share/,/^}/s/ring->drops--;//
 a share that does not show the head | ring.c | /^int mqbus_ring_share/,/^}/s/ring_show_head(ring);/;/
 a share that gives up too early | ring.c | s/return ring->head.pos < min(floor, ring->published) ? -EAGAIN : -EXFULL/return -EXFULL/
@@ -82,11 +84,11 @@ room is made for one record only | ring.c | /^bool mqbus_ring_reserve/,/^}/s/^\t
 room is made without end for many | ring.c | /^bool mqbus_ring_reserve/,/^}/s/^\tif (!room)$/\tif (1)/
 settled records are not asked about | ring.c | s/if (ring->evict || mqbus_ring_fits(ring, bytes))/if (1)/
 the end is shown before the tail | ring.c | /^void mqbus_ring_publish/,/^}/{s/mqbus_ring_show_tail(ring)/mqbus_ring_show_END(ring)/;s/mqbus_ring_show_end(ring)/mqbus_ring_show_tail(ring)/;s/END/end/}
-a rate is rounded down | rate.c | s/bucket->part + tokens \* NS_PER_SEC + rate->each - 1/bucket->part + tokens * NS_PER_SEC/
-a bucket is rounded down | rate.c | s/tokens \* NS_PER_SEC + rate->each - 1, rate->each);$/tokens * NS_PER_SEC, rate->each);/
+a rate is rounded down | rate.c | s/rate_cost(rate, tokens, bucket->part)/div64_u64(bucket->part + tokens * NS_PER_SEC, rate->each)/
+a bucket is rounded down | rate.c | s/rate_cost(rate, tokens, 0)/div64_u64(tokens * NS_PER_SEC, rate->each)/
 parts of a nanosecond are forgotten | rate.c | s/&bucket->part);/\&(u64){ 0 });/
 parts are not waited for | rate.c | s/bucket->full + !!bucket->part/bucket->full/
-what is large has to wait for more than a bucket | rate.c | s/if (cost > rate->burst)/if (0)/
+what is large has to wait for more than a bucket | rate.c | s/if (!mqbus_rate_holds(rate, tokens))/if (0)/
 a bucket that overflows | rate.c | s/if (bucket->full < now)/if (0)/
 a bucket that forgets | rate.c | s/if (bucket->full < now)/if (1)/
 there is no burst | rate.c | s/return due > rate->burst ? due - rate->burst : 0/return due/
@@ -161,8 +163,8 @@ a partition stays stuck | settle.c | s/^\t\tf->unheld++;.*//
 a partition stays stuck where it was put | inflight.c | s/source->stuck = 0;//
 what is stuck is counted with 32 bits | inflight.h | s/^\tu64 unheld;/\tu32 unheld;/;s/^\tu64 stuck;/\tu32 stuck;/
 what is held back is no step | inflight.c | s/for (; \*steps; --\*steps) {/for (; *steps;) {/
-a new record before one that came back | inflight.c | s/^\ti = ready_pop(f, MQBUS_PLACE_RETRY);/\ti = MQBUS_NONE;/
-one more in flight | inflight.c | s/i != MQBUS_NONE || f->nr >= f/i != MQBUS_NONE || f->nr > f/
+a new record before one that came back | inflight.c | s/^\t\*i = ready_pop(f, MQBUS_PLACE_RETRY);/\t*i = MQBUS_NONE;/
+one more in flight | inflight.c | /^static enum search inflight_next/,/^}/s/if (f->nr >= f->conf/if (f->nr > f->conf/
 one more than the credit | inflight.c | s/n < max && holder->nr < f->conf.credit/n < max \&\& holder->nr <= f->conf.credit/
 always the same partition first | inflight.c | s/if (fresh && ++f->next/if (0 \&\& ++f->next/
 what came back ends a turn | inflight.c | s/if (fresh && ++f->next/if (n \&\& ++f->next/
@@ -336,8 +338,9 @@ a letter is tried again at once | settle.c | s/f->letter = mqbus_inflight_entry(
 letters are never tried again | settle.c | s/f->letter = f->dead.first;/;/
 a seat is given twice | inflight.c | s/f->sitting\[word\] |= 1ULL << seat % 64;//
 a seat is not given back | inflight.c | s/f->sitting\[holder->seat \/ 64\] &= .*//
-an empty partition is no step | inflight.c | /^static u32 sources_next/,/^}/s/^\t\t--\*steps;//
-a partition is left out | inflight.c | /^static u32 sources_next/,/^}/s/while (\*left && \*steps) {/while (*left > 1 \&\& *steps) {/
+what is looked at later is taken for nothing | inflight.c | s/if (found != FOUND_LATER)/if (1)/
+an empty partition is no step | inflight.c | /^static enum search sources_next/,/^}/s/^\t\t--\*steps;//
+a partition is left out | inflight.c | /^static enum search sources_next/,/^}/s/while (\*left) {/while (*left > 1) {/
 ready looks at all partitions | inflight.c | s/for (; sources && steps; steps--)/for (; sources; steps--)/
 ready looks at some partitions | inflight.c | s/^\t\*left = sources;/\t*left = 0;/
 EOF

@@ -61,6 +61,8 @@ static u64 run(struct rng *rng, u64 each, u64 burst)
 		u64 due = mqbus_rate_due(&rate, &bucket, tokens);
 
 		CHECK((due <= m.now) == model_may(&m, tokens));
+		CHECK(mqbus_rate_holds(&rate, tokens) ==
+		      ((u128)tokens * NS_PER_SEC <= model_room(&m)));
 		if (due > m.now) {
 			struct model then = m;
 

@@ -196,9 +196,11 @@ static u32 op_owner(struct sim *s)
 	return owner == 5 ? MQBUS_RING_OWNERS - 1 : owner;
 }
 
-static int model_ask_share(struct sim *s, u32 owner, u32 size, u64 most, u64 floor)
+static int model_ask_share(struct sim *s, u32 owner, u32 before, u32 size, u64 most, u64 floor)
 {
-	if (!s->used[owner] || s->used[owner] + size <= most)
+	if (before && before + size > most)
+		return -EMSGSIZE;
+	if (!(s->used[owner] + before) || s->used[owner] + before + size <= most)
 		return 0;
 	return s->head < s->published && s->list[s->head].pos < floor ? -EAGAIN : -EXFULL;
 }
@@ -209,6 +211,7 @@ static void op_share(struct sim *s)
 	u64 most = rng_below(&s->rng, s->mem.size), floor = model_floor(s), head;
 	u32 owner = op_owner(s), size = rec_size(&s->rng, s->mem.size, s->most);
 	u32 drops = MQBUS_RING_DROPS;
+	u32 before = rng_once(&s->rng, 2) ? 0 : rec_size(&s->rng, s->mem.size, s->most);
 	int err, ask;
 
 	spin_lock(&s->ring.lock);
@@ -216,14 +219,14 @@ static void op_share(struct sim *s)
 	if (!s->ring.used)
 		mqbus_ring_count(&s->ring, s->real_used);
 	head = s->ring.head.pos;
-	ask = mqbus_ring_ask_share(&s->ring, owner, size, most, real_floor(s));
-	CHECK(ask == model_ask_share(s, owner, size, most, floor));
+	ask = mqbus_ring_ask_share(&s->ring, owner, before, size, most, real_floor(s));
+	CHECK(ask == model_ask_share(s, owner, before, size, most, floor));
 	CHECK(s->ring.head.pos == head && s->ring.drops == drops);
-	err = mqbus_ring_share(&s->ring, owner, size, most, real_floor(s));
+	err = mqbus_ring_share(&s->ring, owner, before, size, most, real_floor(s));
 	spin_unlock(&s->ring.lock);
-	for (; drops && model_ask_share(s, owner, size, most, floor) == -EAGAIN; drops--)
+	for (; drops && model_ask_share(s, owner, before, size, most, floor) == -EAGAIN; drops--)
 		model_drop(s);
-	CHECK(err == model_ask_share(s, owner, size, most, floor));
+	CHECK(err == model_ask_share(s, owner, before, size, most, floor));
 }
 
 /* At times what no ring takes, or one of this size does not */

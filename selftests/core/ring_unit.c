@@ -162,7 +162,7 @@ static void test_share_hold(void)
 		mqbus_ring_begin(&ring);
 		head = ring.head.offset;
 		while (stored < 100) {
-			err = mqbus_ring_share(&ring, 1, SMALL, most, ring.tail.pos);
+			err = mqbus_ring_share(&ring, 1, 0, SMALL, most, ring.tail.pos);
 			if (err)
 				break;
 			CHECK(mqbus_ring_reserve(&ring, SMALL, 0));
@@ -173,9 +173,12 @@ static void test_share_hold(void)
 		CHECK(!err || (err == -EAGAIN && ring.head.offset - head == MQBUS_RING_DROPS));
 	}
 	CHECK(holds == 100 * 256 / MQBUS_RING_DROPS);
-	CHECK(mqbus_ring_ask_share(&ring, 1, SMALL, most, ring.tail.pos) == -EAGAIN);
-	CHECK(mqbus_ring_ask_share(&ring, 1, SMALL, most, ring.head.pos) == -EXFULL);
-	CHECK(mqbus_ring_ask_share(&ring, 3, SMALL, 0, 0) == 0);
+	CHECK(mqbus_ring_ask_share(&ring, 1, 0, SMALL, most, ring.tail.pos) == -EAGAIN);
+	CHECK(mqbus_ring_ask_share(&ring, 1, 0, SMALL, most, ring.head.pos) == -EXFULL);
+	CHECK(mqbus_ring_ask_share(&ring, 3, 0, SMALL, 0, 0) == 0);
+	/* Nobody has nothing behind a record that is stored with it */
+	CHECK(mqbus_ring_ask_share(&ring, 3, SMALL, SMALL, 2 * SMALL, 0) == 0);
+	CHECK(mqbus_ring_ask_share(&ring, 3, SMALL, SMALL, 2 * SMALL - 1, 0) == -EMSGSIZE);
 	free(used);
 	unmake();
 	test_end();

@@ -247,6 +247,32 @@ TEST_F(settled, ends)
 	EXPECT_EQ(-ENOENT, await(self->ctl, self->topic, "h", &place, 1, 0));
 }
 
+/* After a signal "all" would be more than when the wait began: it is not begun again */
+TEST_F(settled, all_with_a_signal)
+{
+	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct mqbus_place place = {};
+	pid_t one, all;
+	int i, status;
+
+	sigaction(SIGUSR1, &act, NULL);
+	one = waiter(0, self->topic, "g", &place, 1, MQBUS_WAIT_FOREVER);
+	all = waiter(0, self->topic, "g", NULL, 0, MQBUS_WAIT_FOREVER);
+	ASSERT_TRUE(mq_wait_asleep(one, SYS_ioctl));
+	ASSERT_TRUE(mq_wait_asleep(all, SYS_ioctl));
+	ASSERT_EQ(1, mq_put_in(self->fd, 0, "x", 1));
+	kill(one, SIGUSR1);
+	kill(all, SIGUSR1);
+	for (i = 0; i < 200 && !waitpid(all, &status, WNOHANG); i++)
+		mq_sleep(10 * MQ_MS);
+	EXPECT_GT(200, i);
+	EXPECT_TRUE(i < 200 && WIFEXITED(status) && WEXITSTATUS(status) == EINTR);
+	EXPECT_EQ(0, waitpid(one, NULL, WNOHANG));
+	EXPECT_EQ(128 + SIGKILL, mq_kill(one));
+	if (i == 200)
+		EXPECT_EQ(128 + SIGKILL, mq_kill(all));
+}
+
 TEST_F(settled, bad_arguments)
 {
 	static struct mqbus_place many[MQBUS_BATCH_MAX + 1];
@@ -456,6 +482,46 @@ TEST_F(queue, retry)
 	EXPECT_TRUE(PENDING(self, 2));
 	EXPECT_EQ(-EAGAIN, await(self->ctl, self->topic, "g", NULL, 0, 0));
 	EXPECT_TRUE(SETTLED(self, 1));
+}
+
+/* Nor is who waits for one that is tried again woken for each of the others */
+TEST_F(queue, not_woken_for_others)
+{
+	struct worker *w = &self->worker[0];
+	struct mqbus_leased l, last;
+	pid_t pid[SLEEPERS];
+	int i, err;
+
+	begin(self);
+	put_numbers(self->fd, 0, 1);
+	ASSERT_EQ(1, take(w->fd, &last, 1, 0));
+	EXPECT_EQ(0, settle(w->fd, last.lease, MQBUS_NACK, 1));
+	ASSERT_EQ(1, take(w->fd, &last, 1, MQ_LONG));
+	ASSERT_EQ(MQBUS_RETRY, last.ring);
+	for (i = 0; i < SLEEPERS; i++)
+		mq_fork(pid[i]) {
+			_exit(sleeps(self->topic, 0));
+		}
+	for (i = 0; i < SLEEPERS; i++)
+		ASSERT_TRUE(mq_wait_asleep(pid[i], SYS_ioctl));
+	for (i = 0; i < EARLIER; i++) {
+		put_numbers(self->fd, 1 + i, 2 + i);
+		ASSERT_EQ(1, take(w->fd, &l, 1, 0));
+		/* Also if it failed before */
+		if (i % 2) {
+			EXPECT_EQ(0, settle(w->fd, l.lease, MQBUS_NACK, 1));
+			ASSERT_EQ(1, take(w->fd, &l, 1, MQ_LONG));
+			ASSERT_EQ(MQBUS_RETRY, l.ring);
+		}
+		ASSERT_EQ(0, ack(w, &l));
+		mq_sleep(MQ_MS / 4);
+	}
+	ASSERT_EQ(0, ack(w, &last));
+	for (i = 0; i < SLEEPERS; i++) {
+		err = mq_wait(pid[i]);
+		EXPECT_LE(0, err);
+		EXPECT_GT(20, err);
+	}
 }
 
 /* A dead letter is settled when it has arrived; not while it waits for room there */

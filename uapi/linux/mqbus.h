@@ -336,9 +336,10 @@ enum mqbus_over {
  *
  * Rates are token buckets (as Kafka's quotas, but exact): an idle producer may
  * send a burst. A record larger than a bucket is stored when the bucket is full, and
- * paid for afterwards. With a share, one uid's unsettled records
- * leave room for the others; its oldest settled records are dropped when it needs space. A
- * uid that has nothing stored may store a record larger than the share.
+ * paid for afterwards, by all producers if the bucket is the topic's: with a @burst that
+ * admits the largest record nobody waits for another's. With a share, one uid's unsettled
+ * records leave room for the others; its oldest settled records are dropped when it needs
+ * space. A uid that has nothing stored may store a record larger than the share.
  *
  * **Changing a topic.** %MQBUS_TOPIC_F_SET changes an existing topic: the attributes in
  * @fields get the new values, and the rest of the structure is ignored. For the
@@ -1166,7 +1167,9 @@ struct mqbus_act {
  * lease (EALREADY) and a partition to commit (ERANGE). Together at most
  * %MQBUS_TRANSACT_MAX elements (ERANGE), records for %MQBUS_TRANSACT_PARTITIONS
  * partitions, of %MQBUS_TRANSACT_BYTES, and in each partition of half its ring
- * (EMSGSIZE). Errors: those of %MQBUS_IOC_PUBLISH, of the entries of
+ * (EMSGSIZE). Several records of one uid in a partition must not exceed its share, nor
+ * several in a topic what each of its rates saves up (EMSGSIZE); a single one may, see
+ * &struct mqbus_topic_create. Errors: those of %MQBUS_IOC_PUBLISH, of the entries of
  * %MQBUS_IOC_COMMIT and of &struct mqbus_settle, for the first element that
  * fails; EBADF, EBADFD (@fd is not what @kind needs), ERANGE, E2BIG, EFAULT (also for a
  * bad @places).
@@ -1200,7 +1203,8 @@ struct mqbus_transact {
  * committed, acked, or given up. A record that waits for another attempt is not settled; a
  * record of an at-most-once group is settled when its space is free. Places of duplicates
  * (MQBUS_ANY) count as settled. If the group is a durable archive or
- * a bridge, this is Kafka's acks=all.
+ * a bridge, this is Kafka's acks=all. With @count 0 a signal ends the wait with EINTR, even
+ * with SA_RESTART: a restarted call would wait for more.
  * Errors: EAGAIN, ETIMEDOUT, EINTR, ENOENT, EACCES, EIDRM, ECHRNG, ERANGE (@count, or
  * an offset that is not published yet), EFAULT.
  */
