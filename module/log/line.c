@@ -15,9 +15,9 @@
  * Nothing is kept for longer than %LINE_KEEP: who does not come in time (the memory that
  * another call on his endpoint copies from never arrives) loses his turn and goes behind
  * the others. If that is not the exception, nothing is kept for anybody for a while, 2 to
- * 16 times as long, the more turns are wasted, and nobody waits behind another one. So what
- * somebody can take from others in this way is a small part of the time, with however many
- * tickets. Who has room kept for much and comes late for little wastes it as well.
+ * 16 times as long, the more turns are wasted, and nobody waits behind one who has room. So
+ * what somebody can take from others in this way is a small part of the time, with however
+ * many tickets. Who has room kept for much and comes late for little wastes it as well.
  *
  * %LINE_CALLS are called at a time. Those behind them do not wait for that when there is
  * room for all: they are let go without a turn, and who comes then does not see them.
@@ -287,12 +287,16 @@ static bool line_before(const struct mqbus_line *line, u32 owner, u64 age,
 
 /*
  * Whether those who came before for room are in nobody's way: there is enough for them too,
- * or so many turns are wasted that nothing is kept.
+ * or the first could go, and so many turns are wasted that nothing is kept.
  */
 static bool line_passes(const struct mqbus_line *line, const struct mqbus_ring *ring, u64 floor,
 			u64 bytes)
 {
-	return line_all(line, ring, floor, bytes) || ktime_get_ns() < line->room.free_until;
+	const struct mqbus_ticket *t = mqbus_ticket_first(line, 0);
+
+	return !t || line_all(line, ring, floor, bytes) ||
+	       (ktime_get_ns() < line->room.free_until &&
+		line_room(ring, floor, line->promised + t->bytes));
 }
 
 static bool ticket_mine(const struct mqbus_ticket *t, const struct mqbus_producer *producer)

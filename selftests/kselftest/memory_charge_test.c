@@ -48,7 +48,7 @@ static int producer_by(uid_t uid, const char *topic)
 /* Producers, and what they keep for the next record, by whoever opens them */
 TEST_F(topic, producers_are_charged)
 {
-	enum { MANY = 300, BYTES = 16000 };
+	enum { MANY = 200, BYTES = 16000 };
 	long long before = mq_read_number(MQ_USER_MBYTES);
 	static char value[BYTES];
 	__u64 used, one;
@@ -65,6 +65,7 @@ TEST_F(topic, producers_are_charged)
 	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
 	for (n = 1; n < MANY && (fds[n] = producer_by(ALICE, self->name)) >= 0; n++)
 		EXPECT_EQ(1, mq_put(fds[n], value, BYTES, 0));
+	ASSERT_GT(MANY, n);
 	EXPECT_EQ(-EDQUOT, fds[n]);
 	EXPECT_GE(used + (1 << 20), mq_used(self->ctl));
 	EXPECT_EQ(0, mq_write_number(MQ_USER_MBYTES, before));
