@@ -118,8 +118,10 @@ static const struct option_row changeable[] = {
 };
 
 static const struct option_row fixed[] = {
-	{ "at-most-once", OPT_AT_MOST_ONCE, NULL, "settle records when handed out, never retry them" },
-	{ "key-exclusive", OPT_KEY_EXCLUSIVE, NULL, "hand out one record of a key at a time, in order" },
+	{ "at-most-once", OPT_AT_MOST_ONCE, NULL,
+	  "settle records when handed out, never retry them" },
+	{ "key-exclusive", OPT_KEY_EXCLUSIVE, NULL,
+	  "hand out one record of a key at a time, in order" },
 	{ "retry-size", OPT_RETRY_SIZE, "BYTES",
 	  "ring of records that wait for a retry (default: four\n"
 	  "largest records, at least 64K), rounded up to a power of two" },
