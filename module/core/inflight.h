@@ -229,6 +229,8 @@ struct mqbus_now {
  * @begun: whether @at is valid
  * @restarts: how often that had moved
  * @found: the result: there is such a record, or that cannot be excluded
+ * @partition: of the record that was found
+ * @offset: likewise; @at is its entry, or %MQBUS_NONE if there is none
  */
 struct mqbus_retry_walk {
 	u32 at;
@@ -236,6 +238,8 @@ struct mqbus_retry_walk {
 	bool begun;
 	u32 restarts;
 	bool found;
+	u32 partition;
+	u64 offset;
 };
 
 /* Records that are looked at under one hold; bytes that are copied, but for the last record */
@@ -270,6 +274,8 @@ bool mqbus_inflight_stow(struct mqbus_inflight *f);
 bool mqbus_inflight_postpone(struct mqbus_inflight *f);
 bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retry_walk *walk,
 			       const u64 *ends);
+bool mqbus_inflight_unsettled(const struct mqbus_inflight *f,
+			      const struct mqbus_retry_walk *walk);
 bool mqbus_inflight_forget(struct mqbus_inflight *f, u32 partition);
 void mqbus_inflight_forget_begin(struct mqbus_inflight *f);
 bool mqbus_inflight_forget_retry(struct mqbus_inflight *f, u32 first, u32 last);

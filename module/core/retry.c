@@ -232,6 +232,7 @@ bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retr
 			i = walk->at;
 		else if (++walk->restarts == MQBUS_RETRY_RESTARTS)
 			walk->found = true;
+		walk->at = MQBUS_NONE;
 	}
 	for (steps = 0; !walk->found && i != MQBUS_NONE; steps++) {
 		const struct mqbus_entry *e = mqbus_inflight_entry(f, i);
@@ -242,8 +243,32 @@ bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retr
 			walk->begun = true;
 			return true;
 		}
-		walk->found = mqbus_inflight_record(f, i)->offset < ends[e->partition];
+		walk->offset = mqbus_inflight_record(f, i)->offset;
+		walk->found = walk->offset < ends[e->partition];
+		walk->partition = e->partition;
+		walk->at = i;
 		i = e->order.next;
 	}
 	return false;
+}
+
+/**
+ * mqbus_inflight_unsettled() - whether a record that was found is still not settled
+ * @f: the in-flight table
+ * @walk: a walk that is over, and @found is set
+ *
+ * Return: false also if it is not known which record that was.
+ */
+bool mqbus_inflight_unsettled(const struct mqbus_inflight *f,
+			      const struct mqbus_retry_walk *walk)
+{
+	const struct mqbus_entry *e;
+
+	if (walk->at == MQBUS_NONE)
+		return false;
+	/* Whoever comes to the retry ring stays there until he is settled */
+	e = mqbus_inflight_entry(f, walk->at);
+	return e->state != MQBUS_ENTRY_FREE && e->place == MQBUS_PLACE_RETRY &&
+	       e->partition == walk->partition &&
+	       mqbus_inflight_record(f, walk->at)->offset == walk->offset;
 }

@@ -27,6 +27,7 @@
  * @behind: a partition of which that was not so when it was last looked at; also loaded
  *	without the lock
  * @rest: there was none; what is left is in the retry ring; likewise
+ * @retry: the last look at that ring: what it @found is not settled; under the group's lock
  * @wait: among those who sleep
  */
 struct awaited {
@@ -35,6 +36,7 @@ struct awaited {
 	u64 *ends;
 	u32 behind;
 	bool rest;
+	struct mqbus_retry_walk retry;
 	struct wait_queue_entry wait;
 };
 
@@ -47,8 +49,10 @@ static bool parts_settled(struct awaited *a, u32 begin, u32 end)
 	spin_lock(&a->group->lock);
 	for (i = begin; i < end && slots[i].cursor.done.offset >= a->ends[i]; i++)
 		;
-	if (i < end)
+	if (i < end) {
 		WRITE_ONCE(a->behind, i);
+		a->retry.found = false;
+	}
 	spin_unlock(&a->group->lock);
 	return i == end;
 }
@@ -72,7 +76,7 @@ static bool stream_settled(struct awaited *a)
  * Whether no record that is waited for is in the retry ring, which is below no floor.
  * Who is killed need not know.
  */
-static bool retry_settled(const struct awaited *a)
+static bool retry_settled(struct awaited *a)
 {
 	struct mqbus_group *group = a->group;
 	struct mqbus_retry_walk walk = {};
@@ -81,6 +85,7 @@ static bool retry_settled(const struct awaited *a)
 	do {
 		spin_lock(&group->lock);
 		more = mqbus_inflight_walk_retry(&group->queue->inflight, &walk, a->ends);
+		a->retry = walk;
 		spin_unlock(&group->lock);
 		cond_resched();
 		if (more && fatal_signal_pending(current))
@@ -101,20 +106,35 @@ static bool awaited_over(void *arg)
 }
 
 /*
+ * Whether what was found at the last look, in its partition or in the retry ring, is settled.
+ * It was noted under the lock, so who settles it after that look sees it.
+ */
+static bool awaited_moved(struct awaited *a)
+{
+	struct mqbus_group *group = a->group;
+	u32 behind = READ_ONCE(a->behind);
+	bool moved;
+
+	if (READ_ONCE(group->dead))
+		return true;
+	if (!READ_ONCE(a->rest))
+		return READ_ONCE(group->slots[behind].cursor.done.offset) >= a->ends[behind];
+	spin_lock(&group->lock);
+	moved = !a->retry.found || !mqbus_inflight_unsettled(&group->queue->inflight, &a->retry);
+	spin_unlock(&group->lock);
+	return moved;
+}
+
+/*
  * Something was settled, of whatever group and partition. Who waits for more than that of the
- * partition that was behind sleeps on: there may be many of them at each settlement. Called
- * with the queue's lock held.
+ * partition that was behind, or for a record in the retry ring, sleeps on: there may be many
+ * of them at each settlement. Called with the queue's lock held.
  */
 static int awaited_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
 {
-	const struct awaited *a = container_of(wait, struct awaited, wait);
-	u32 behind = READ_ONCE(a->behind);
+	struct awaited *a = container_of(wait, struct awaited, wait);
 
-	/* It was stored under the lock, so what is settled after that look sees it */
-	if (!READ_ONCE(a->group->dead) && !READ_ONCE(a->rest) &&
-	    READ_ONCE(a->group->slots[behind].cursor.done.offset) < a->ends[behind])
-		return 0;
-	return autoremove_wake_function(wait, mode, sync, key);
+	return awaited_moved(a) ? autoremove_wake_function(wait, mode, sync, key) : 0;
 }
 
 static int awaited_sleep(struct awaited *a, ktime_t deadline)

@@ -484,6 +484,46 @@ TEST_F(queue, retry)
 	EXPECT_TRUE(SETTLED(self, 1));
 }
 
+/* Nor is who waits for one that is tried again woken for each of the others */
+TEST_F(queue, not_woken_for_others)
+{
+	struct worker *w = &self->worker[0];
+	struct mqbus_leased l, last;
+	pid_t pid[SLEEPERS];
+	int i, err;
+
+	begin(self);
+	put_numbers(self->fd, 0, 1);
+	ASSERT_EQ(1, take(w->fd, &last, 1, 0));
+	EXPECT_EQ(0, settle(w->fd, last.lease, MQBUS_NACK, 1));
+	ASSERT_EQ(1, take(w->fd, &last, 1, MQ_LONG));
+	ASSERT_EQ(MQBUS_RETRY, last.ring);
+	for (i = 0; i < SLEEPERS; i++)
+		mq_fork(pid[i]) {
+			_exit(sleeps(self->topic, 0));
+		}
+	for (i = 0; i < SLEEPERS; i++)
+		ASSERT_TRUE(mq_wait_asleep(pid[i], SYS_ioctl));
+	for (i = 0; i < EARLIER; i++) {
+		put_numbers(self->fd, 1 + i, 2 + i);
+		ASSERT_EQ(1, take(w->fd, &l, 1, 0));
+		/* Also if it failed before */
+		if (i % 2) {
+			EXPECT_EQ(0, settle(w->fd, l.lease, MQBUS_NACK, 1));
+			ASSERT_EQ(1, take(w->fd, &l, 1, MQ_LONG));
+			ASSERT_EQ(MQBUS_RETRY, l.ring);
+		}
+		ASSERT_EQ(0, ack(w, &l));
+		mq_sleep(MQ_MS / 4);
+	}
+	ASSERT_EQ(0, ack(w, &last));
+	for (i = 0; i < SLEEPERS; i++) {
+		err = mq_wait(pid[i]);
+		EXPECT_LE(0, err);
+		EXPECT_GT(20, err);
+	}
+}
+
 /* A dead letter is settled when it has arrived; not while it waits for room there */
 TEST_F(queue, dead_letters)
 {
