@@ -150,9 +150,9 @@ static int publish_check(struct mqbus_transaction *t, struct mqbus_op *op,
 	if (place < 0)
 		return place;
 	bytes = mqbus_msg_bytes(m);
-	t->places[place].bytes += bytes;
+	t->places[place].described += bytes;
 	*size += bytes;
-	if (*size > MQBUS_TRANSACT_BYTES || t->places[place].bytes > topic->ring_size / 2)
+	if (*size > MQBUS_TRANSACT_BYTES || t->places[place].described > topic->ring_size / 2)
 		return -EMSGSIZE;
 	/* From here on it is our index, which op_copy() needs */
 	m->partition = place;

@@ -86,8 +86,9 @@ struct mqbus_op {
  * @topic: its topic
  * @ring: its ring
  * @partition: its number
- * @bytes: of the records for it
- * @asked: of those that were asked for so far
+ * @described: bytes of the records for it, as the user describes them
+ * @bytes: of those that were not stored before
+ * @asked: of these, those that were asked for so far
  * @full: there is no room for all of them
  * @stored: records were appended to it
  */
@@ -95,6 +96,7 @@ struct mqbus_transact_place {
 	struct mqbus_topic *topic;
 	struct mqbus_ring *ring;
 	u32 partition;
+	u32 described;
 	u32 bytes;
 	u32 asked;
 	bool full;
