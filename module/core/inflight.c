@@ -193,19 +193,27 @@ static u32 source_take(struct mqbus_inflight *f, u32 partition, const struct mqb
 	return i;
 }
 
+/* What a search for a record to hand out came to */
+enum search {
+	FOUND_AGAIN,	/* one that had been taken before */
+	FOUND_FRESH,	/* one that was taken from its partition now */
+	FOUND_NONE,	/* there is none */
+	FOUND_LATER,	/* none yet, and the steps are used up: there may be one further on */
+};
+
 /*
  * The next record of a partition that may be handed out, with those held back that
- * stand before it. Return: an entry, or %MQBUS_NONE.
+ * stand before it. @i: filled with its entry if there is one.
  */
-static u32 source_next(struct mqbus_inflight *f, u32 partition, u32 *steps)
+static enum search source_next(struct mqbus_inflight *f, u32 partition, u32 *steps, u32 *i)
 {
 	struct mqbus_source *source = &f->sources[partition];
 	struct mqbus_cursor *c = source->cursor;
 
 	for (; *steps; --*steps) {
 		const struct mqbus_record *rec;
-		u32 head, i;
 		bool keyed;
+		u32 head;
 
 		if (c->given.pos == source->end) {
 			struct mqbus_mark end;
@@ -213,28 +221,28 @@ static u32 source_next(struct mqbus_inflight *f, u32 partition, u32 *steps)
 			mqbus_ring_end(source->ring, &end);
 			source->end = end.pos;
 			if (c->given.pos == end.pos)
-				return MQBUS_NONE;
+				return FOUND_NONE;
 		}
 		rec = mqbus_ring_record(source->ring, c->given.pos);
 		keyed = f->keys && rec->key_len;
 		head = keyed ? mqbus_keys_find(f->keys, rec) : MQBUS_NONE;
 		if (head != MQBUS_NONE && f->held == f->max_held) {
 			source->stuck = f->unheld;
-			return MQBUS_NONE;
+			return FOUND_NONE;
 		}
-		i = source_take(f, partition, rec);
+		*i = source_take(f, partition, rec);
 		if (head == MQBUS_NONE) {
 			if (keyed)
-				mqbus_keys_insert(f->keys, i);
+				mqbus_keys_insert(f->keys, *i);
 			f->nr++;
-			return i;
+			return FOUND_FRESH;
 		}
-		mqbus_inflight_entry(f, i)->place = MQBUS_PLACE_HELD;
-		mqbus_inflight_entry(f, i)->state = MQBUS_ENTRY_HELD;
-		mqbus_keys_hold(f->keys, &f->table, head, i);
+		mqbus_inflight_entry(f, *i)->place = MQBUS_PLACE_HELD;
+		mqbus_inflight_entry(f, *i)->state = MQBUS_ENTRY_HELD;
+		mqbus_keys_hold(f->keys, &f->table, head, *i);
 		f->held++;
 	}
-	return MQBUS_NONE;
+	return FOUND_LATER;
 }
 
 static u32 ready_pop(struct mqbus_inflight *f, enum mqbus_entry_place place)
@@ -247,42 +255,34 @@ static u32 ready_pop(struct mqbus_inflight *f, enum mqbus_entry_place place)
 }
 
 /* The next record of any partition. @left: partitions that are still to be looked at. */
-static u32 sources_next(struct mqbus_inflight *f, u32 *steps, u32 *left)
+static enum search sources_next(struct mqbus_inflight *f, u32 *steps, u32 *left, u32 *i)
 {
-	u32 i;
+	enum search found;
 
-	while (*left && *steps) {
-		i = source_next(f, f->next, steps);
-		if (i != MQBUS_NONE)
-			return i;
-		/* It was not looked at to its end */
-		if (!*steps)
-			break;
+	while (*left) {
+		found = source_next(f, f->next, steps, i);
+		if (found != FOUND_NONE)
+			return found;
 		--*steps;
 		--*left;
 		if (++f->next == f->nr_sources)
 			f->next = 0;
 	}
-	return MQBUS_NONE;
+	return FOUND_NONE;
 }
 
-/* @fresh: set if it comes from a partition */
-static u32 inflight_next(struct mqbus_inflight *f, u32 *steps, u32 *left, bool *fresh)
+static enum search inflight_next(struct mqbus_inflight *f, u32 *steps, u32 *left, u32 *i)
 {
-	u32 i = ready_pop(f, MQBUS_PLACE_RING);
-
+	*i = ready_pop(f, MQBUS_PLACE_RING);
+	if (*i != MQBUS_NONE)
+		return FOUND_AGAIN;
 	/* Those count already as in flight, and nothing could go on without them */
-	if (i != MQBUS_NONE || f->nr >= f->conf.max_inflight)
-		return i;
-	i = ready_pop(f, MQBUS_PLACE_RETRY);
-	if (i == MQBUS_NONE)
-		i = ready_pop(f, MQBUS_PLACE_HELD);
-	if (i != MQBUS_NONE)
-		return i;
-	i = sources_next(f, steps, left);
-	if (i != MQBUS_NONE)
-		*fresh = true;
-	return i;
+	if (f->nr >= f->conf.max_inflight)
+		return FOUND_NONE;
+	*i = ready_pop(f, MQBUS_PLACE_RETRY);
+	if (*i == MQBUS_NONE)
+		*i = ready_pop(f, MQBUS_PLACE_HELD);
+	return *i != MQBUS_NONE ? FOUND_AGAIN : sources_next(f, steps, left, i);
 }
 
 /**
@@ -305,16 +305,18 @@ u32 mqbus_inflight_take(struct mqbus_inflight *f, struct mqbus_holder *holder,
 			struct mqbus_leased *out, u32 max, u64 end, u64 real, u32 *left)
 {
 	u32 steps = MQBUS_INFLIGHT_STEP, n, i;
+	enum search found = FOUND_NONE;
 	bool fresh = false;
 
 	*left = min(*left, f->nr_sources);
 	for (n = 0; !f->conf.paused && n < max && holder->nr < f->conf.credit; n++) {
-		i = inflight_next(f, &steps, left, &fresh);
-		if (i == MQBUS_NONE)
+		found = inflight_next(f, &steps, left, &i);
+		if (found != FOUND_AGAIN && found != FOUND_FRESH)
 			break;
+		fresh |= found == FOUND_FRESH;
 		lease_begin(f, i, holder, end, real, &out[n]);
 	}
-	if (steps)
+	if (found != FOUND_LATER)
 		*left = 0;
 	/* The next one begins elsewhere, so that no partition starves */
 	if (fresh && ++f->next == f->nr_sources)

@@ -163,8 +163,8 @@ a partition stays stuck | settle.c | s/^\t\tf->unheld++;.*//
 a partition stays stuck where it was put | inflight.c | s/source->stuck = 0;//
 what is stuck is counted with 32 bits | inflight.h | s/^\tu64 unheld;/\tu32 unheld;/;s/^\tu64 stuck;/\tu32 stuck;/
 what is held back is no step | inflight.c | s/for (; \*steps; --\*steps) {/for (; *steps;) {/
-a new record before one that came back | inflight.c | s/^\ti = ready_pop(f, MQBUS_PLACE_RETRY);/\ti = MQBUS_NONE;/
-one more in flight | inflight.c | s/i != MQBUS_NONE || f->nr >= f/i != MQBUS_NONE || f->nr > f/
+a new record before one that came back | inflight.c | s/^\t\*i = ready_pop(f, MQBUS_PLACE_RETRY);/\t*i = MQBUS_NONE;/
+one more in flight | inflight.c | /^static enum search inflight_next/,/^}/s/if (f->nr >= f->conf/if (f->nr > f->conf/
 one more than the credit | inflight.c | s/n < max && holder->nr < f->conf.credit/n < max \&\& holder->nr <= f->conf.credit/
 always the same partition first | inflight.c | s/if (fresh && ++f->next/if (0 \&\& ++f->next/
 what came back ends a turn | inflight.c | s/if (fresh && ++f->next/if (n \&\& ++f->next/
@@ -338,8 +338,9 @@ a letter is tried again at once | settle.c | s/f->letter = mqbus_inflight_entry(
 letters are never tried again | settle.c | s/f->letter = f->dead.first;/;/
 a seat is given twice | inflight.c | s/f->sitting\[word\] |= 1ULL << seat % 64;//
 a seat is not given back | inflight.c | s/f->sitting\[holder->seat \/ 64\] &= .*//
-an empty partition is no step | inflight.c | /^static u32 sources_next/,/^}/s/^\t\t--\*steps;//
-a partition is left out | inflight.c | /^static u32 sources_next/,/^}/s/while (\*left && \*steps) {/while (*left > 1 \&\& *steps) {/
+what is looked at later is taken for nothing | inflight.c | s/if (found != FOUND_LATER)/if (1)/
+an empty partition is no step | inflight.c | /^static enum search sources_next/,/^}/s/^\t\t--\*steps;//
+a partition is left out | inflight.c | /^static enum search sources_next/,/^}/s/while (\*left) {/while (*left > 1) {/
 ready looks at all partitions | inflight.c | s/for (; sources && steps; steps--)/for (; sources; steps--)/
 ready looks at some partitions | inflight.c | s/^\t\*left = sources;/\t*left = 0;/
 EOF
