@@ -220,7 +220,8 @@ static const struct option_row changeable[] = {
 	  "what a full topic does: the producer waits (default),\n"
 	  "it gets an error, the oldest records are dropped" },
 	{ "retention", 'r', "TIME", "drop records after this time (default: only for space)" },
-	{ "retention-size", OPT_RETENTION_SIZE, "BYTES", "drop records when a ring has more than this" },
+	{ "retention-size", OPT_RETENTION_SIZE, "BYTES",
+	  "drop records when a ring has more than this" },
 	{ "mode", OPT_MODE, "OCTAL", "r subscribes, w publishes (default 0666 less the umask)" },
 	{ "owner", OPT_OWNER, "UID[:GID]", "numbers or names (default: the caller)" },
 	{ "rate", OPT_RATE, "N/s", "records a second, of all producers together" },

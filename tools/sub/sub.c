@@ -33,7 +33,8 @@ int sub_wait_failed(struct sub *sub, enum error_action action, int err)
 void sub_note_place(struct sub *sub)
 {
 	if (sub->placed && !sub->quiet)
-		error_say(&sub->subject, "continues where it was: -o is for new groups (group seek)");
+		error_say(&sub->subject,
+			  "continues where it was: -o is for new groups (group seek)");
 }
 
 void sub_print(struct sub *sub, const struct format_source *from, const struct mqbus_record *r)
@@ -151,12 +152,14 @@ static const struct option_row rows[] = {
 	{ "offset", 'o', "WHERE",
 	  "where a new group begins: earliest (default), latest, an\n"
 	  "offset, @TIME; an existing group continues where it was" },
-	{ "no-create", 0, NULL, "fail if the group does not exist", OPTION_FLAG(struct sub, no_create) },
+	{ "no-create", 0, NULL, "fail if the group does not exist",
+	  OPTION_FLAG(struct sub, no_create) },
 	{ "count", 'c', "N", "end after N records", OPTION_NUMBER(struct sub, left) },
 	{ "exit", 'e', NULL, "end when there is no more to read", OPTION_FLAG(struct sub, exit) },
 	{ "timeout", 't', "TIME", "end when no record came for this long (status 124)" },
 	{ "format", 'f', "FORMAT", "default '%s\\n'", OPTION_STRING(struct sub, given) },
-	{ "json", 'j', NULL, "print a line of JSON for each record", OPTION_FLAG(struct sub, json) },
+	{ "json", 'j', NULL, "print a line of JSON for each record",
+	  OPTION_FLAG(struct sub, json) },
 	{ "raw", 0, NULL,
 	  "print records unchanged on a terminal, too, instead of\n"
 	  "unprintable bytes as \\xNN",

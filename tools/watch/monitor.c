@@ -230,7 +230,8 @@ static const struct option_row rows[] = {
 	{ "buffer", 'b', "BYTES",
 	  "room for events while the output blocks (default\n"
 	  "4M; without root at most sysctl net.core.rmem_max)" },
-	{ "json", 'j', NULL, "print each event as a line of JSON", OPTION_FLAG(struct monitor, json) },
+	{ "json", 'j', NULL, "print each event as a line of JSON",
+	  OPTION_FLAG(struct monitor, json) },
 	{ 0 }
 };
 

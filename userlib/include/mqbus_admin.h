@@ -134,7 +134,7 @@ struct mqbus_admin_group {
 	__u64 lag_time;			/* ns since the oldest record of the lag was stored */
 	__u64 delivered;		/* of a stream group; for a queue group see @queue */
 	__u64 redelivered;
-	__u64 lag_threshold;		/* of all partitions; a lag above raises an event; 0: none */
+	__u64 lag_threshold;		/* of all partitions; above it an event; 0: none */
 	struct mqbus_admin_queue queue;	/* zero for a stream group */
 };
 
