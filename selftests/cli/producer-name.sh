@@ -75,7 +75,7 @@ fails "nobody reads" 124 "topic 'w' group 's': has not settled all published rec
 	mqbus pub w --wait-for s -t 100ms "$tmp/20"
 [[ $err == *"20 records"* ]]
 result "what was stored is told" $?
-fails "without waiting" 1 "group 's': has not settled all that was published" \
+fails "without waiting" 1 "group 's': has not settled all published records" \
 	mqbus pub w --wait-for s -t 0 "$tmp/20"
 mqbus pub w -q --wait-for s --wait-for q "$tmp/20" &
 pub=$!

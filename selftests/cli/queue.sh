@@ -117,5 +117,5 @@ fails "bytes of a namespace" 1 \
 	"room for 1024 records in flight and the retry ring is over the limit of this network namespace" \
 	mqbus group create t g -t queue
 succeeds "what --max-inflight and --retry-size help against" \
-	mqbus group create tiny g -t queue --max-inflight 10 --retry-size 4K
+	mqbus group create tiny g -t queue --max-inflight 10 --retry-size 8K
 finish

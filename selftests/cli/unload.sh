@@ -36,8 +36,8 @@ same "without them it goes, and mqbus top ends" "status 1 restored" \
 result "it is gone" $?
 fails "then there is no device" 1 "mqbus: /dev/mqbus does not exist: load the module (modprobe mqbus)" \
 	mqbus info
-fails "for pub" 1 "topic 't': /dev/mqbus is not there" mqbus pub t
-fails "for lists" 1 "/dev/mqbus is not there" mqbus topic list
+fails "for pub" 1 "topic 't': /dev/mqbus does not exist" mqbus pub t
+fails "for lists" 1 "/dev/mqbus does not exist" mqbus topic list
 succeeds "it comes back" insmod "$module"
 prints "and is empty" "[]" mqbus topic list -j
 # Use of every kind: topics, groups, records, members and producers that are
