@@ -67,13 +67,16 @@ static void name_forget(struct mqbus_topic *topic, struct mqbus_named *name)
  */
 void mqbus_author_forget_all(struct mqbus_topic *topic)
 {
-	struct mqbus_namer *namer, *next_namer;
-	struct mqbus_named *name, *next;
+	struct mqbus_namer *namer;
+	u32 nr;
 
-	list_for_each_entry_safe(namer, next_namer, &topic->namers, node)
-		/* The last one takes it along */
-		list_for_each_entry_safe(name, next, &namer->names, node)
-			name_forget(topic, name);
+	while (!list_empty(&topic->namers)) {
+		namer = list_first_entry(&topic->namers, struct mqbus_namer, node);
+		/* The last of its names takes it along */
+		for (nr = namer->nr; nr; nr--)
+			name_forget(topic, list_first_entry(&namer->names, struct mqbus_named,
+							    node));
+	}
 }
 
 static struct mqbus_named *name_find(struct mqbus_topic *topic, const char *text)
