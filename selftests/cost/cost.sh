@@ -19,7 +19,7 @@ cost() {
 
 cost "1 to 1, batches of 64" 485 pair --msgs 100000 --batch 64
 alone=$figure
-cost "1 to 4, batches of 64" 965 fanout --consumers 4 --msgs 50000 --batch 64
+cost "1 to 4, batches of 64" 980 fanout --consumers 4 --msgs 50000 --batch 64
 # What posix-mq takes when each message wakes its reader
 cost "1 to 1, one at a time, blocking" 6500 pair --msgs 20000 --batch 1
 # From publish to settled ack

@@ -21,7 +21,9 @@ TEST_F(queue, tried_exactly_limit_times)
 	__u64 tries, due, n = 0;
 	unsigned int i;
 
-	begin_dlq(self, .max_attempts = 1, .backoff_min = 5 * MQ_MS, .backoff_max = 10 * MQ_MS);
+	/* Long enough for another record to pass, on a slow kernel too */
+	begin_dlq(self, .max_attempts = 1, .backoff_min = 100 * MQ_MS,
+		  .backoff_max = 200 * MQ_MS);
 	ASSERT_EQ(0, mq_reader_open(&dead, self->dlq, "dead"));
 	for (i = 0; i < 4; i++) {
 		__u64 poison = n++, first;
@@ -36,7 +38,7 @@ TEST_F(queue, tried_exactly_limit_times)
 			EXPECT_LE(due, mq_clock(CLOCK_MONOTONIC));
 			EXPECT_EQ(tries, l.attempt);
 			EXPECT_EQ(NULL, mq_next(&dead, 0));
-			due = mq_clock(CLOCK_MONOTONIC) + (tries == 1 ? 5 : 10) * MQ_MS;
+			due = mq_clock(CLOCK_MONOTONIC) + (tries == 1 ? 100 : 200) * MQ_MS;
 			EXPECT_EQ(0, nack(w, &l));
 			/* The others flow */
 			put_numbers(self->fd, n, n + 1);
