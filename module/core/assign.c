@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which member of a stream group reads which partition.
+ * Assignment of a stream group's partitions to its members.
  */
 #include "assign.h"
 
-/**
- * mqbus_assign_init() - begin without members
- * @a: zeroed
- * @slots: the partitions, zeroed but for their cursors
- * @readers: of each partition, NULL
- * @nr: how many
- */
+/* Begin without members; @slots are zeroed but for their cursors, @readers are NULL. */
 void mqbus_assign_init(struct mqbus_assign *a, struct mqbus_slot *slots,
 		       struct mqbus_member **readers, u32 nr)
 {
@@ -26,15 +20,15 @@ static bool seat_shares(const struct mqbus_seat *seat)
 	return seat->state == MQBUS_SEAT_ACTIVE || seat->state == MQBUS_SEAT_AWAY;
 }
 
-/* By offsets: the position of what was committed and evicted since is not the true one. */
+/* Offsets are compared: the position of a mark that was committed and evicted since is stale. */
 static bool slot_drained(const struct mqbus_slot *slot)
 {
 	return slot->cursor.given.offset == slot->cursor.done.offset;
 }
 
 /*
- * Whom publishers wake. Of what is wanted back nothing is handed out, so nobody is woken
- * for it. Who comes to be the reader is woken by the change itself, after this is stored.
+ * Publish the reader to wake. A revoked partition has none, as none of its records are
+ * handed out. A new reader is woken by the change itself, after this store.
  */
 static void slot_show(struct mqbus_assign *a, struct mqbus_slot *slot)
 {
@@ -44,12 +38,12 @@ static void slot_show(struct mqbus_assign *a, struct mqbus_slot *slot)
 	smp_store_release(&a->readers[slot - a->slots], reads ? slot->owner->member : NULL);
 }
 
-/* Give a partition to its target, if nobody else has it and that is there. */
+/* Give a partition without owner to its target, if that is active. */
 static void slot_grant(struct mqbus_assign *a, struct mqbus_slot *slot)
 {
 	if (slot->owner || !slot->target || slot->target->state != MQBUS_SEAT_ACTIVE)
 		return;
-	/* 0 is no generation, also when the number has come round */
+	/* 0 is no generation, also after a wrap */
 	if (!++a->generation)
 		a->generation = 1;
 	slot->generation = a->generation;
@@ -71,7 +65,7 @@ static void slot_take_away(struct mqbus_assign *a, struct mqbus_slot *slot)
 	slot_show(a, slot);
 }
 
-/* Move what nobody works on. */
+/* Move a partition if its owner has no uncommitted records. */
 static void slot_move(struct mqbus_assign *a, struct mqbus_slot *slot)
 {
 	if (mqbus_slot_revoked(slot) && slot_drained(slot))
@@ -80,8 +74,8 @@ static void slot_move(struct mqbus_assign *a, struct mqbus_slot *slot)
 }
 
 /*
- * Step 1: nobody but active seats owns anything; what was meant for those that go stays
- * with who still owns it, for now.
+ * Step 1: only active seats own partitions. A target that leaves is replaced by the
+ * partition's present owner, for now.
  */
 static void assign_purge(struct mqbus_assign *a)
 {
@@ -105,8 +99,8 @@ static void assign_purge(struct mqbus_assign *a)
 }
 
 /*
- * How many each is to have. The one more that some may have goes to those that have it
- * already, then in the order in which they joined. Return: whether there is anybody.
+ * Quota of each seat. Seats that have one partition more already keep the remainder, then
+ * seats in order of joining. Return: whether there is an active seat.
  */
 static bool assign_quotas(struct mqbus_assign *a)
 {
@@ -134,7 +128,7 @@ static bool assign_quotas(struct mqbus_assign *a)
 	return true;
 }
 
-/* Take from those that have too many: what costs the least first, then the last one. */
+/* Take from seats above their quota: the cheapest partition first, then the last one. */
 static void assign_trim(struct mqbus_assign *a)
 {
 	enum { NOT_YET_OWNED, DRAINED, ANY, CLASSES } class;
@@ -154,7 +148,7 @@ static void assign_trim(struct mqbus_assign *a)
 		}
 }
 
-/* Share out what is nobody's, in the order in which they joined. */
+/* Share out partitions without target, in order of joining. */
 static void assign_fill(struct mqbus_assign *a)
 {
 	struct mqbus_seat *seat = list_first_entry(&a->order, struct mqbus_seat, node);
@@ -165,7 +159,7 @@ static void assign_fill(struct mqbus_assign *a)
 
 		if (slot->target)
 			continue;
-		/* There is one: the quotas are as many as the partitions */
+		/* Such a seat exists: quotas add up to the number of partitions */
 		while (seat->nr >= seat->quota)
 			seat = list_entry(seat->node.next, struct mqbus_seat, node);
 		slot->target = seat;
@@ -173,7 +167,7 @@ static void assign_fill(struct mqbus_assign *a)
 	}
 }
 
-/* Step 3, and what is due then. */
+/* Step 3, and the next due time. */
 static void assign_settle(struct mqbus_assign *a, u64 now)
 {
 	u64 deadline = a->timeout > U64_MAX - now ? U64_MAX : now + a->timeout;
@@ -186,7 +180,7 @@ static void assign_settle(struct mqbus_assign *a, u64 now)
 
 		slot_move(a, slot);
 		if (!mqbus_slot_revoked(slot)) {
-			/* Its owner keeps it, and may have slept beside what was published */
+			/* Its owner keeps it, and may have slept through a publish */
 			if (slot->deadline) {
 				slot_show(a, slot);
 				mqbus_seat_wake(a, slot->owner);
@@ -217,14 +211,7 @@ static void assign_update(struct mqbus_assign *a, u64 now)
 	assign_settle(a, now);
 }
 
-/**
- * mqbus_assign_find() - a seat by its id
- * @a: the assignment
- * @id: terminated, not empty
- * @hash: as of the seat
- *
- * Return: the seat, or NULL.
- */
+/* A seat by its id, which is terminated and not empty; NULL if there is none. */
 struct mqbus_seat *mqbus_assign_find(const struct mqbus_assign *a, const char *id, u32 hash)
 {
 	struct mqbus_seat *seat;
@@ -235,14 +222,7 @@ struct mqbus_seat *mqbus_assign_find(const struct mqbus_assign *a, const char *i
 	return NULL;
 }
 
-/**
- * mqbus_assign_sit() - let a member in
- * @a: the assignment
- * @seat: a new seat with its member and id
- * @now: the time
- *
- * Return: 0, or -EMFILE if there are too many, or no room in the table.
- */
+/* Let a member in, on a new seat. Return: 0, or -EMFILE if no more seats are possible. */
 int mqbus_assign_sit(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now)
 {
 	u32 i = 0;
@@ -262,8 +242,8 @@ int mqbus_assign_sit(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now)
 }
 
 /*
- * Its member is gone, and with it who would have to hear that he lost something; so are all
- * of those that are about to be removed. NULL: only these.
+ * Clear @robbed of this seat, and of all that are about to be removed: the member that had
+ * to learn of the loss is gone. NULL: only the latter.
  */
 static void assign_pardon(struct mqbus_assign *a, const struct mqbus_seat *seat)
 {
@@ -285,18 +265,14 @@ static void assign_remove(struct mqbus_assign *a, struct mqbus_seat *seat)
 	list_del(&seat->node);
 }
 
-/**
- * mqbus_assign_take_over() - another member takes a seat
- * @a: the assignment
- * @seat: the seat, with its new member
- * @now: the time
- *
- * It gets what the seat has, under new generations, and nobody else's changes.
+/*
+ * Another member takes a seat over. It gets the seat's partitions under new generations;
+ * other seats do not change.
  */
 void mqbus_assign_take_over(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now)
 {
 	assign_pardon(a, seat);
-	/* What the old one had is not handed out any more */
+	/* Records handed out to the old member go back */
 	seat->state = MQBUS_SEAT_AWAY;
 	assign_update(a, now);
 	seat->state = MQBUS_SEAT_ACTIVE;
@@ -307,14 +283,14 @@ void mqbus_assign_take_over(struct mqbus_assign *a, struct mqbus_seat *seat, u64
  * mqbus_assign_stand() - let a member out
  * @a: the assignment
  * @seat: its seat
- * @until: keep its share until then; 0: do not
+ * @until: time until which its share is kept; 0: it is not kept
  * @now: the time
  *
- * Return: whether the seat is gone, and the caller's to free.
+ * Return: whether the seat is gone; the caller frees it then.
  */
 bool mqbus_assign_stand(struct mqbus_assign *a, struct mqbus_seat *seat, u64 until, u64 now)
 {
-	/* Who has nothing has nothing to keep */
+	/* A seat without partitions has no share to keep */
 	bool keep = until && seat->nr;
 
 	seat->member = NULL;
@@ -328,14 +304,7 @@ bool mqbus_assign_stand(struct mqbus_assign *a, struct mqbus_seat *seat, u64 unt
 	return !keep;
 }
 
-/**
- * mqbus_assign_admit() - let a member in again that was fenced
- * @a: the assignment
- * @seat: its seat
- * @now: the time
- *
- * As if it had joined now: others that wait are before it.
- */
+/* Readmit a fenced member as if it joined now: behind other waiting members. */
 void mqbus_assign_admit(struct mqbus_assign *a, struct mqbus_seat *seat, u64 now)
 {
 	seat->state = MQBUS_SEAT_ACTIVE;
@@ -352,11 +321,7 @@ static void seat_fence(struct mqbus_assign *a, struct mqbus_seat *seat)
 	mqbus_seat_wake(a, seat);
 }
 
-/**
- * mqbus_assign_fence_all() - take everything from all members
- * @a: the assignment
- * @now: the time
- */
+/* Take all partitions from all members. */
 void mqbus_assign_fence_all(struct mqbus_assign *a, u64 now)
 {
 	struct mqbus_seat *seat;
@@ -367,12 +332,7 @@ void mqbus_assign_fence_all(struct mqbus_assign *a, u64 now)
 	assign_update(a, now);
 }
 
-/**
- * mqbus_assign_tick() - do what is due
- * @a: the assignment
- * @now: the time
- * @gone: seats that are gone are put there, for the caller to free
- */
+/* Do due work; seats that are gone move to @gone, and the caller frees them. */
 void mqbus_assign_tick(struct mqbus_assign *a, u64 now, struct list_head *gone)
 {
 	struct mqbus_seat *seat, *next;
@@ -390,7 +350,7 @@ void mqbus_assign_tick(struct mqbus_assign *a, u64 now, struct list_head *gone)
 		if (seat->state == MQBUS_SEAT_AWAY && seat->until <= now)
 			seat->state = MQBUS_SEAT_GONE;
 	assign_update(a, now);
-	/* Of all at once: each is a look at every partition */
+	/* All at once: each one scans every partition */
 	assign_pardon(a, NULL);
 	list_for_each_entry_safe(seat, next, &a->order, node)
 		if (seat->state == MQBUS_SEAT_GONE) {
@@ -400,13 +360,13 @@ void mqbus_assign_tick(struct mqbus_assign *a, u64 now, struct list_head *gone)
 }
 
 /**
- * mqbus_assign_woken() - those that are to be woken
+ * mqbus_assign_woken() - collect members that must be woken
  * @a: the assignment
- * @at: where to begin, 0 at first; where to go on
- * @members: filled; they are noted no more
- * @max: as many at the most
+ * @at: where to begin, 0 at first; updated to where to continue
+ * @members: filled; their note is cleared
+ * @max: size of @members
  *
- * Return: how many; if fewer than @max there are no more.
+ * Return: number of members; if it is below @max there are no more.
  */
 u32 mqbus_assign_woken(struct mqbus_assign *a, u32 *at, struct mqbus_member **members, u32 max)
 {
@@ -424,14 +384,7 @@ u32 mqbus_assign_woken(struct mqbus_assign *a, u32 *at, struct mqbus_member **me
 	return n;
 }
 
-/**
- * mqbus_slot_ready() - whether a partition's owner has something to fetch
- * @slot: the partition
- * @ring: its log
- * @paused: nothing is handed out
- *
- * Return: whether there are records, or it is to be told that it is revoked.
- */
+/* Whether a partition's owner has records to fetch or a revocation to learn */
 bool mqbus_slot_ready(const struct mqbus_slot *slot, const struct mqbus_ring *ring,
 		      bool paused)
 {
@@ -441,13 +394,13 @@ bool mqbus_slot_ready(const struct mqbus_slot *slot, const struct mqbus_ring *ri
 }
 
 /**
- * mqbus_slot_take() - hand out what was published since the last time
+ * mqbus_slot_take() - hand out records published since the last call
  * @slot: the partition
  * @ring: its log
- * @paused: nothing is handed out
+ * @paused: no records are handed out
  * @range: filled, but for the partition's number
  *
- * Return: whether there is anything to tell its owner.
+ * Return: whether there is anything to report to its owner.
  */
 bool mqbus_slot_take(struct mqbus_slot *slot, struct mqbus_ring *ring, bool paused,
 		     struct mqbus_range *range)
@@ -471,13 +424,7 @@ bool mqbus_slot_take(struct mqbus_slot *slot, struct mqbus_ring *ring, bool paus
 	return true;
 }
 
-/**
- * mqbus_slot_untake() - take back a range that did not arrive
- * @a: the assignment
- * @slot: the partition
- * @seat: whom it was handed out to
- * @range: what mqbus_slot_take() filled
- */
+/* Take back a range of mqbus_slot_take() that did not reach @seat. */
 void mqbus_slot_untake(struct mqbus_assign *a, struct mqbus_slot *slot,
 		       const struct mqbus_seat *seat, const struct mqbus_range *range)
 {
@@ -491,12 +438,7 @@ void mqbus_slot_untake(struct mqbus_assign *a, struct mqbus_slot *slot,
 	slot_move(a, slot);
 }
 
-/**
- * mqbus_slot_lose() - a range was evicted while it was told
- * @slot: the partition
- * @seat: whom it was handed out to
- * @range: what mqbus_slot_take() filled
- */
+/* A range of mqbus_slot_take() was evicted while it was reported to @seat. */
 void mqbus_slot_lose(struct mqbus_slot *slot, const struct mqbus_seat *seat,
 		     const struct mqbus_range *range)
 {
@@ -505,13 +447,13 @@ void mqbus_slot_lose(struct mqbus_slot *slot, const struct mqbus_seat *seat,
 }
 
 /**
- * mqbus_slot_check() - whether a commit may be
+ * mqbus_slot_check() - whether a commit is valid
  * @slot: the partition
- * @seat: whose
- * @generation: of the range that it is about; 0: any
- * @offset: up to where
+ * @seat: the seat that commits
+ * @generation: of the range that it commits; 0: any
+ * @offset: end of the commit
  *
- * Return: 0, -ERANGE, -ESTALE, or -ENOLINK if it was taken away by force.
+ * Return: 0, -ERANGE, -ESTALE, or -ENOLINK if the partition was taken away by force.
  */
 int mqbus_slot_check(const struct mqbus_slot *slot, const struct mqbus_seat *seat,
 		     u32 generation, u64 offset)
@@ -526,13 +468,9 @@ int mqbus_slot_check(const struct mqbus_slot *slot, const struct mqbus_seat *sea
 	return -ESTALE;
 }
 
-/**
- * mqbus_slot_commit() - settle everything below a place
- * @a: the assignment
- * @slot: a partition for which mqbus_slot_check() said yes
- * @to: the place; found some time ago, perhaps
- *
- * It moves, if that was all that its owner had to do.
+/*
+ * Commit everything below a mark that passed mqbus_slot_check() and may be old. A revoked
+ * partition moves if that was its owner's last uncommitted record.
  */
 void mqbus_slot_commit(struct mqbus_assign *a, struct mqbus_slot *slot,
 		       const struct mqbus_mark *to)
@@ -540,19 +478,13 @@ void mqbus_slot_commit(struct mqbus_assign *a, struct mqbus_slot *slot,
 	struct mqbus_cursor *c = &slot->cursor;
 	struct mqbus_mark at = *to;
 
-	/* Of what is evicted only the offset counts, but a floor must not go back */
+	/* Only the offset of an evicted mark is valid, but a floor must not go back */
 	at.pos = min(max(at.pos, c->done.pos), c->given.pos);
 	mqbus_cursor_commit(c, &at);
 	slot_move(a, slot);
 }
 
-/**
- * mqbus_slot_release() - let go of a partition that is revoked
- * @a: the assignment
- * @slot: the partition
- *
- * What was handed out and not committed is handed out again.
- */
+/* Release a revoked partition; uncommitted records are handed out again. */
 void mqbus_slot_release(struct mqbus_assign *a, struct mqbus_slot *slot)
 {
 	if (!mqbus_slot_revoked(slot))

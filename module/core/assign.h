@@ -7,37 +7,36 @@
 /**
  * DOC: The assignment
  *
- * Which member of a stream group reads which partition. A member has a *seat*, which
- * may outlive it when it has an id. Each partition has a *target*, the seat that it is
- * to belong to, and an *owner*, the seat whose member may fetch and commit. Whatever
- * changes the seats ends in one place, assign_update(), which
+ * Partitions of a stream group are assigned to its members. A member has a *seat*, which
+ * may outlive it when it has an id. Each partition has a *target*, the seat that should
+ * own it, and an *owner*, the seat whose member may fetch and commit. Every change of the
+ * seats ends in assign_update(), which
  *
- * 1. takes from seats that are not active what they own: it is to be handed out again;
- * 2. chooses targets: balanced within one, and otherwise as they were;
- * 3. moves what may move to its target.
+ * 1. takes partitions from seats that are not active, so that they are handed out again;
+ * 2. chooses targets: balanced within one, and otherwise unchanged;
+ * 3. moves partitions to their target where possible.
  *
- * A partition whose owner is not its target is *revoked*: nothing of it is handed out
- * any more, and it moves when its owner has committed all that was, lets go, goes, or
- * is fenced because its time is over. So at any time a partition has at most one owner, and
- * nobody is given a record that another one may still be working on, but for what was
- * taken away by force.
+ * A partition whose owner is not its target is *revoked*: none of its records are handed
+ * out any more. It moves when its owner has committed everything handed out, releases it,
+ * leaves, or is fenced at the deadline. So a partition has at most one owner at any time,
+ * and no record is given to a member while another may be working on it, except after a
+ * fence.
  *
- * Whoever publishes looks without the lock at @readers, whom to wake for a partition. What
- * that cannot do, since somebody has a partition only now, follows from the change itself:
- * it notes the seat (mqbus_seat_wake()), and the caller wakes those that are noted when it
- * has let go of the lock.
+ * Publishers load @readers without the lock to find the member to wake. A member that
+ * becomes the reader later is woken by the change itself: mqbus_seat_wake() notes the
+ * seat, and the caller wakes noted members after it drops the lock.
  *
- * All functions are called with the group's lock held. All take a time that grows at
- * most with the number of partitions and seats.
+ * All functions are called with the group's lock held. They take time at most
+ * proportional to the number of partitions and seats.
  */
 
 struct mqbus_member;
 
 /**
- * enum mqbus_seat_state - what a seat is good for
+ * enum mqbus_seat_state - state of a seat
  * @MQBUS_SEAT_ACTIVE: its member fetches
  * @MQBUS_SEAT_AWAY: it has no member; its share is kept for one that joins with its id
- * @MQBUS_SEAT_FENCED: its member is to be told first that it lost what it had
+ * @MQBUS_SEAT_FENCED: its member lost its partitions and must learn that first
  * @MQBUS_SEAT_GONE: it is about to be removed
  */
 enum mqbus_seat_state {
@@ -49,19 +48,19 @@ enum mqbus_seat_state {
 
 /**
  * struct mqbus_seat - a member's place in a stream group
- * @node: in the order in which they joined, or were let in again
- * @member: who sits there, or NULL
+ * @node: in order of joining or readmission
+ * @member: the member in the seat, or NULL
  * @state: an &enum mqbus_seat_state
- * @index: of the table
+ * @index: in the table
  * @nr: partitions whose target it is
- * @quota: partitions that it is to have
+ * @quota: partitions that it should have
  * @fenced: generation of the group when it was last fenced; 0: never
- * @until: of one that is away: when it is removed
- * @owned: the partitions that it owns, from the one that is to be looked at first
- * @wake: its member may go on, or is to be told
- * @news: it was fenced, and nobody was told
+ * @until: time at which a seat that is away is removed
+ * @owned: partitions that it owns, the next one to look at first
+ * @wake: its member must be woken
+ * @news: it was fenced, and its member has not learned that yet
  * @hash: of @id, so that few names are compared
- * @id: what the member calls itself, or ""
+ * @id: the member's id, or ""
  */
 struct mqbus_seat {
 	struct list_head node;
@@ -82,12 +81,12 @@ struct mqbus_seat {
 /**
  * struct mqbus_slot - a group's share in one partition
  * @cursor: its progress
- * @owner: who may fetch and commit, or NULL; always an active seat
+ * @owner: seat that may fetch and commit, or NULL; always an active one
  * @node: in its owner's list
- * @target: whom it is to belong to, or NULL
- * @deadline: when it is revoked: when its owner is fenced; U64_MAX: never; else 0
+ * @target: seat that should own it, or NULL
+ * @deadline: of a revoked one: when its owner is fenced; U64_MAX: never; else 0
  * @generation: the group's when it got its last owner
- * @told: its owner was told that it is revoked
+ * @told: its owner was notified of the revocation
  * @robbed: the seat from which it was last taken by force, until that gets it back
  */
 struct mqbus_slot {
@@ -102,20 +101,20 @@ struct mqbus_slot {
 };
 
 /**
- * struct mqbus_assign - who reads what
+ * struct mqbus_assign - assignment of partitions to members
  * @slots: the partitions
- * @nr_slots: how many
- * @readers: of each partition, whom to wake when something is published there: the member
- *	that would be given it, or NULL; loaded without the lock
+ * @nr_slots: number of @slots
+ * @readers: for each partition the member to wake when a record is published there, or
+ *	NULL; loaded without the lock
  * @seats: table of seats, with gaps
  * @room: length of the table
- * @nr_seats: how many there are
- * @order: the same in the order in which they joined
- * @timeout: ns that an owner has to let go; U64_MAX: as long as it likes
+ * @nr_seats: number of seats
+ * @order: seats in order of joining
+ * @timeout: ns that an owner has to release a partition; U64_MAX: no limit
  * @generation: counts grants, never 0 after the first
  * @due: when mqbus_assign_tick() has something to do, or before; U64_MAX: never
- * @fences: seats that were fenced since somebody looked
- * @changed: somebody may go on, or is to be told; whoever clears it wakes them
+ * @fences: seats that were fenced since @fences was last read
+ * @changed: a seat has @wake set; the code that clears it wakes the members
  */
 struct mqbus_assign {
 	struct mqbus_slot *slots;
@@ -132,22 +131,13 @@ struct mqbus_assign {
 	bool changed;
 };
 
-/**
- * mqbus_slot_revoked() - whether a partition is wanted back from its owner
- * @slot: the partition
- *
- * Return: whether it is.
- */
+/* Whether a partition is owned by a seat that is not its target */
 static inline bool mqbus_slot_revoked(const struct mqbus_slot *slot)
 {
 	return slot->owner && slot->owner != slot->target;
 }
 
-/**
- * mqbus_seat_wake() - note that a seat's member is to be woken
- * @a: the assignment
- * @seat: the seat
- */
+/* Note that a seat's member must be woken */
 static inline void mqbus_seat_wake(struct mqbus_assign *a, struct mqbus_seat *seat)
 {
 	seat->wake = true;

@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long a record waits for its next attempt.
+ * Delay before a failed record's next attempt.
  */
 #include "backoff.h"
 
-/* More failures than any limit: from there on the wait stays as it is */
+/* More failures than any limit: the delay stays the same from there on */
 #define BACKOFF_STEPS	MQBUS_ATTEMPTS_MAX
 
-/**
- * mqbus_backoff_wait() - the wait after a failure
- * @b: the table
- * @failures: how often the record failed, at least once
- * @chance: any number, for the jitter
- *
- * Return: ns, at most @max.
- */
+/* ns to wait after so many failures, at least one; @chance is any number, for the jitter. */
 u64 mqbus_backoff_wait(const struct mqbus_backoff *b, u32 failures, u32 chance)
 {
 	u64 wait = min(b->min, b->max);
@@ -25,6 +18,6 @@ u64 mqbus_backoff_wait(const struct mqbus_backoff *b, u32 failures, u32 chance)
 			break;
 		wait = min(mul_u64_u32_div(wait, b->factor, 100), b->max);
 	}
-	/* In 2^-32 of the wait, of which a 100th is taken for each percent */
+	/* @chance is in 2^-32 of the wait; each percent of jitter takes a 100th of that */
 	return wait - div_u64(mul_u64_u32_shr(wait, chance, 32) * b->jitter, 100);
 }

@@ -5,11 +5,11 @@
 #include "sys.h"
 
 /**
- * struct mqbus_backoff - how long a failed record waits; as &struct mqbus_queue_options has it
+ * struct mqbus_backoff - delay of a failed record, as in &struct mqbus_queue_options
  * @min: ns after the first failure
- * @max: ns at the most
- * @factor: for each further one, in hundredths
- * @jitter: percent by which a wait may be shorter
+ * @max: ns at most
+ * @factor: for each further failure, in hundredths
+ * @jitter: percent by which a delay may be shorter
  */
 struct mqbus_backoff {
 	u64 min;

@@ -4,10 +4,7 @@
  */
 #include "cursor.h"
 
-/**
- * mqbus_cursor_init() - make a cursor that stands nowhere yet
- * @c: to fill
- */
+/* Make a cursor without a position. */
 void mqbus_cursor_init(struct mqbus_cursor *c)
 {
 	memset(c, 0, sizeof(*c));
@@ -15,9 +12,9 @@ void mqbus_cursor_init(struct mqbus_cursor *c)
 }
 
 /**
- * mqbus_cursor_place() - put a cursor somewhere, forward or back
+ * mqbus_cursor_place() - move a cursor forward or back
  * @c: the cursor; the group's lock is held if others can see it
- * @ring: the partition; its lock is held, so no writer is past the place
+ * @ring: the partition; its lock is held, so no writer is past @at
  * @at: a mark that is still kept
  */
 void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
@@ -36,7 +33,7 @@ void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	ring->floor = min(ring->floor, at->pos);
 }
 
-/* Go on at the head if that has passed us, and count what we missed. */
+/* Continue at the head if that has passed the cursor, and count lost records. */
 static void cursor_catch_up(struct mqbus_cursor *c, struct mqbus_ring *ring)
 {
 	u64 missed, again;
@@ -46,7 +43,7 @@ static void cursor_catch_up(struct mqbus_cursor *c, struct mqbus_ring *ring)
 	if (ring->head.pos <= c->given.pos)
 		return;
 	missed = ring->head.offset - c->given.offset;
-	/* When we begin at @done again, what was lost behind it is counted already */
+	/* After a fall back to @done, losses behind it are counted already */
 	again = c->given.pos == c->done.pos ? c->lost_given : 0;
 	c->lost += missed - again;
 	c->lost_given += missed - again;
@@ -61,7 +58,7 @@ static u64 overlap(u64 begin, u64 end, u64 from, u64 to)
 	return end > begin ? end - begin : 0;
 }
 
-/* Of some records, those that had been handed out before. */
+/* Number of records in a range that had been handed out before. */
 static u64 cursor_again(const struct mqbus_cursor *c, u64 begin, u64 end)
 {
 	return overlap(begin, end, 0, c->again) +
@@ -75,12 +72,12 @@ static void cursor_count(struct mqbus_cursor *c, u64 begin, u64 end)
 }
 
 /**
- * mqbus_cursor_take() - hand out what was published since the last time
+ * mqbus_cursor_take() - hand out records published since the last call
  * @c: the cursor; the group's lock is held
  * @ring: the partition
  * @range: filled, but for the partition's number
  *
- * Return: whether there is anything to tell: records, or that some were lost.
+ * Return: whether there are records, or a loss to report.
  */
 bool mqbus_cursor_take(struct mqbus_cursor *c, struct mqbus_ring *ring,
 		       struct mqbus_range *range)
@@ -113,7 +110,7 @@ bool mqbus_cursor_take(struct mqbus_cursor *c, struct mqbus_ring *ring,
  * mqbus_cursor_step() - hand out a single record
  * @c: the cursor; the group's lock is held
  * @ring: the partition
- * @begin: filled with where the record begins; it ends at @given
+ * @begin: filled with the record's begin; it ends at @given
  * @value_len: filled with the bytes of its value
  *
  * Return: whether there was one.
@@ -127,7 +124,7 @@ bool mqbus_cursor_step(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	if (READ_ONCE(ring->page->tail) == c->given.pos)
 		return false;
 
-	/* Under the ring's lock nothing that is kept is overwritten */
+	/* The ring's lock keeps writers from overwriting kept records */
 	spin_lock(&ring->lock);
 	cursor_catch_up(c, ring);
 	if (c->given.pos != ring->published) {
@@ -143,16 +140,12 @@ bool mqbus_cursor_step(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	return got;
 }
 
-/**
- * mqbus_cursor_commit() - settle everything below a place
- * @c: the cursor; the group's lock is held
- * @to: between @done and @given
- */
+/* Commit everything below @to, which is between @done and @given; the group's lock is held. */
 void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to)
 {
 	if (to->pos != c->done.pos) {
 		c->lost_given = 0;
-		/* All that was missed lies below what is kept, and so below @to */
+		/* All lost records lie below the head, and so below @to */
 		c->owed = c->untold;
 	}
 	c->done = *to;
@@ -160,38 +153,32 @@ void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to)
 	smp_store_release(&c->floor, to->pos);
 }
 
-/**
- * mqbus_cursor_rewind() - take back what was handed out and not committed
- * @c: the cursor; the group's lock is held
- */
+/* Take back records handed out and not committed; the group's lock is held. */
 void mqbus_cursor_rewind(struct mqbus_cursor *c)
 {
 	c->again = max(c->again, c->given.offset);
 	/*
-	 * What is missing from there on whoever is next misses again, and is told of then;
-	 * below, it is what those before him were not told of, or died without committing.
+	 * The next owner meets losses behind @done again, and they are reported then;
+	 * losses below @done were not reported, or their reader died without a commit.
 	 */
 	c->untold = c->owed;
 	c->given = c->done;
 }
 
-/* A range is in nobody's hands, though it had been handed out. */
+/* Uncount a range that no member holds, though it had been handed out. */
 static void cursor_uncount(struct mqbus_cursor *c, const struct mqbus_range *range)
 {
 	u64 begin = range->begin_offset, end = range->end_offset;
 
 	c->delivered -= end - begin;
-	/* When it was handed out @again may have been less */
+	/* @again may have been less when the range was handed out */
 	c->redelivered -= min(c->redelivered, cursor_again(c, begin, end));
 }
 
-/**
- * mqbus_cursor_untake() - take back a range that did not arrive
- * @c: the cursor; the group's lock is held
- * @range: what mqbus_cursor_take() filled
- *
- * What was handed out behind it meanwhile comes again after it: there is no place for a gap.
- * Of what was committed meanwhile only what was lost is told again.
+/*
+ * Take back a range of mqbus_cursor_take() that did not arrive; the group's lock is held.
+ * Records handed out behind it meanwhile are handed out again, as a cursor has no gaps. For
+ * records committed meanwhile only losses are reported again.
  */
 void mqbus_cursor_untake(struct mqbus_cursor *c, const struct mqbus_range *range)
 {
@@ -199,7 +186,7 @@ void mqbus_cursor_untake(struct mqbus_cursor *c, const struct mqbus_range *range
 	struct mqbus_mark to = { range->begin, begin };
 
 	c->untold += range->lost;
-	/* The gap is below what was committed meanwhile, or was so before it was told */
+	/* The loss is below a later commit, or was so before it was reported */
 	if (begin < c->done.offset)
 		c->owed += range->lost;
 	else if (begin == c->done.offset)
@@ -219,16 +206,12 @@ void mqbus_cursor_untake(struct mqbus_cursor *c, const struct mqbus_range *range
 		c->given = to;
 }
 
-/**
- * mqbus_cursor_lose() - a range was evicted while it was told
- * @c: the cursor; the group's lock is held
- * @range: what mqbus_cursor_take() filled
- */
+/* A range of mqbus_cursor_take() was evicted while it was reported; the group's lock is held. */
 void mqbus_cursor_lose(struct mqbus_cursor *c, const struct mqbus_range *range)
 {
 	u64 n = range->end_offset - range->begin_offset;
 
-	/* The next look finds it missing */
+	/* The next call finds it lost */
 	if (c->given.pos == range->end) {
 		mqbus_cursor_untake(c, range);
 		return;

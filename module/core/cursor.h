@@ -7,15 +7,15 @@
 /**
  * DOC: The cursor
  *
- * What a stream group has of one partition: @done is what it has committed,
- * @given what it has handed out to the partition's owner; done <= given. When
- * the owner goes, @given falls back to @done and the next owner gets it again. When a
- * range did not arrive, @given falls back to where that began, though others may have been
- * given what is behind it: that is handed out twice, so that nothing is lost.
+ * A stream group's progress in one partition: records below @done are committed, records
+ * below @given were handed out to the partition's owner; done <= given. When the owner
+ * leaves, @given falls back to @done and the next owner gets the records again. When a
+ * range did not arrive, @given falls back to its begin, even if records behind it were
+ * handed out meanwhile: they are handed out twice, so that no record is lost.
  *
  * @floor repeats @done's position for writers, which load it without the
- * group's lock (ORD_FLOOR): a reader has finished with everything below before
- * it is stored, and a writer reuses the bytes after it was loaded. A cursor that
+ * group's lock (ORD_FLOOR): readers have finished with everything below before
+ * it is stored, and writers reuse these bytes after they have loaded it. A cursor that
  * has not begun has a floor of %MQBUS_CURSOR_NO_FLOOR and holds nothing back.
  */
 
@@ -23,21 +23,20 @@
 
 /**
  * struct mqbus_cursor - a group's progress in a partition
- * @floor: writers may reuse what is below
- * @done: what is committed
- * @given: what is handed out
+ * @floor: writers may reuse bytes below
+ * @done: end of the committed records
+ * @given: end of the records handed out
  * @lost: records evicted before they were handed out, each counted once
- * @lost_given: those of @lost that are between @done and @given, so that they
- *	are not counted again when @given falls back
- * @untold: records missed that no range has told of yet
- * @owed: of those missed below @done, what nobody was told of who then committed
+ * @lost_given: part of @lost between @done and @given, which must not be counted again
+ *	when @given falls back
+ * @untold: lost records that no range has reported yet
+ * @owed: lost records below @done that were not reported to a member that committed
  * @delivered: records handed out, each time
- * @redelivered: of these, those that were below @again
- * @again: the offset below which records had been handed out when @given last went back
+ * @redelivered: part of @delivered that was below @again
+ * @again: the offset below which records had been handed out when @given last fell back
  *	to @done
- * @behind: offset of the first record that had been handed out behind a range which was
- *	taken back
- * @behind_end: offset behind the last one
+ * @behind: offset of the first record handed out behind a range that was taken back
+ * @behind_end: offset behind the last such record
  */
 struct mqbus_cursor {
 	u64 floor;	/* stored under the group's lock, loaded by writers */
@@ -55,12 +54,7 @@ struct mqbus_cursor {
 	u64 behind_end;
 };
 
-/**
- * mqbus_cursor_floor() - what a cursor holds back
- * @c: the cursor
- *
- * Return: a position, or %MQBUS_CURSOR_NO_FLOOR.
- */
+/* The position from which a cursor holds records back, or MQBUS_CURSOR_NO_FLOOR */
 static inline u64 mqbus_cursor_floor(const struct mqbus_cursor *c)
 {
 	/* ORD_FLOOR: acquire; pairs with release in mqbus_cursor_commit() */

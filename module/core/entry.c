@@ -11,23 +11,13 @@ static const char * const reason_names[] = {
 	[MQBUS_REASON_REJECTED] = "rejected",
 };
 
-/**
- * mqbus_reason_name() - why a record failed, in a word
- * @reason: the reason
- *
- * Return: as in a dead letter's headers.
- */
+/* Name of a reason in a dead letter's headers. */
 const char *mqbus_reason_name(enum mqbus_reason reason)
 {
 	return reason_names[reason];
 }
 
-/**
- * mqbus_table_init() - make a table in which all entries are free
- * @t: to fill
- * @entries: zeroed
- * @nr: how many, below %MQBUS_NONE
- */
+/* Make a table of free entries; @entries is zeroed, @nr is below MQBUS_NONE. */
 void mqbus_table_init(struct mqbus_table *t, struct mqbus_entry *entries, u32 nr)
 {
 	u32 i;
@@ -82,23 +72,14 @@ static void heap_down(struct mqbus_table *t, u32 slot, u32 i)
 	heap_set(t, slot, i);
 }
 
-/**
- * mqbus_heap_add() - let an entry wait for a time
- * @t: the table
- * @i: an entry that is not in the heap
- * @time: for which
- */
+/* Add an entry to the heap, where it is not yet. */
 void mqbus_heap_add(struct mqbus_table *t, u32 i, u64 time)
 {
 	t->entries[i].time = time;
 	heap_up(t, t->heap++, i);
 }
 
-/**
- * mqbus_heap_remove() - take an entry out
- * @t: the table
- * @i: an entry in the heap
- */
+/* Remove an entry from the heap. */
 void mqbus_heap_remove(struct mqbus_table *t, u32 i)
 {
 	u32 slot = t->entries[i].heap;
@@ -108,7 +89,7 @@ void mqbus_heap_remove(struct mqbus_table *t, u32 i)
 	last = t->entries[--t->heap].slot;
 	if (last == i)
 		return;
-	/* The last one fills the gap, and may belong above it or below it */
+	/* The last one fills the gap, and may have to move up or down */
 	if (slot && heap_time(t, (slot - 1) / 2) > t->entries[last].time)
 		heap_up(t, slot, last);
 	else

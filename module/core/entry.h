@@ -7,13 +7,13 @@
 /**
  * DOC: Entries
  *
- * What a queue group knows of each record that it has taken and not settled: 64
- * bytes in a table that is allocated when the group is made. Entries are named by
- * their index; they are linked into lists by index, and those that wait for a
- * time are in a binary heap. Everything here takes constant time, but for the heap
- * (logarithmic) - however many there are, and in whatever order they are settled.
+ * A queue group keeps an entry of 64 bytes for each record that it has taken and not
+ * settled, in a table that is allocated with the group. Entries are named and linked into
+ * lists by their index; entries with a due time are in a binary heap. All operations take
+ * constant time, those of the heap logarithmic time, for any number of entries and any
+ * order of settlement.
  *
- * Slot k of the heap is kept in entry k, whatever that is used for, so that the
+ * Slot k of the heap is stored in entry k, whatever that entry is used for, so that the
  * heap needs no memory of its own.
  */
 
@@ -25,11 +25,11 @@ enum mqbus_entry_state {
 	MQBUS_ENTRY_LEASED,	/* a member has it */
 	MQBUS_ENTRY_READY,	/* to be handed out */
 	MQBUS_ENTRY_WAITING,	/* to be handed out when it is due */
-	MQBUS_ENTRY_DEAD,	/* for the topic of dead letters */
+	MQBUS_ENTRY_DEAD,	/* for the DLQ */
 	MQBUS_ENTRY_HELD,	/* behind another record of its key */
 };
 
-/* What an entry counts as, and for retry where its record lies */
+/* Where an entry is counted; for RETRY, where its record lies */
 enum mqbus_entry_place {
 	MQBUS_PLACE_RING,	/* in its partition; in flight */
 	MQBUS_PLACE_RETRY,	/* in the retry ring; in flight while it is leased */
@@ -38,8 +38,8 @@ enum mqbus_entry_place {
 };
 
 /*
- * The last lease ran out; it was not the record's first; it was ended by a seek; a
- * transaction is looking at it
+ * The last lease ran out; the last lease was not the record's first; it was ended by a
+ * seek; a transaction is looking at it
  */
 #define MQBUS_ENTRY_EXPIRED	1
 #define MQBUS_ENTRY_AGAIN	2
@@ -65,11 +65,7 @@ struct mqbus_link {
 	u32 next;
 };
 
-/**
- * struct mqbus_list - a list of entries
- * @first: or %MQBUS_NONE
- * @last: or %MQBUS_NONE
- */
+/* A list of entries; both ends are MQBUS_NONE if it is empty */
 struct mqbus_list {
 	u32 first;
 	u32 last;
@@ -78,23 +74,23 @@ struct mqbus_list {
 /**
  * struct mqbus_entry - a record that was taken and is not settled
  * @pos: its position in the ring where it lies
- * @time: ns of the clock that the caller uses: when the lease ends, when it is due;
- *	of a dead one when it was given up (CLOCK_REALTIME)
- * @first: when it was first handed out (CLOCK_REALTIME); 0: it was not yet
+ * @time: in ns of the caller's clock, end of the lease or due time; of a dead letter,
+ *	when it was given up (CLOCK_REALTIME)
+ * @first: when it was first handed out (CLOCK_REALTIME); 0: not yet
  * @lease: number of its last lease; outlives the entry's use
  * @partition: where it was published
- * @failures: how often it failed
+ * @failures: number of failed attempts
  * @order: in the order of the ring where it lies
- * @list: in its member's leases, those ready, those dead, or behind its key
- * @seat: who has it leased
- * @pid: of a dead one: who had it last
+ * @list: in its member's leases, the ready or the dead entries, or behind its key
+ * @seat: of the member that has it leased
+ * @pid: of a dead letter's last member
  * @state: an &enum mqbus_entry_state
  * @place: an &enum mqbus_entry_place
  * @reason: an &enum mqbus_reason: of the last failure
  * @flags: of its last lease: bits of MQBUS_ENTRY_*; outlives the entry's use
  * @heap: its slot in the heap, or %MQBUS_NONE
- * @uid: of a dead one: who had it last
- * @slot: which entry is in the heap's slot of this index
+ * @uid: of a dead letter's last member
+ * @slot: the entry in the heap's slot of this index
  */
 struct mqbus_entry {
 	u64 pos;
@@ -123,10 +119,10 @@ struct mqbus_entry {
 /**
  * struct mqbus_table - the entries of a group
  * @entries: the table
- * @nr: how many there are
- * @used: how many are in use
- * @free: those that are not; the one that was freed last comes last, so that what
- *	is asked of an old lease can be answered as long as possible
+ * @nr: length of @entries
+ * @used: entries in use
+ * @free: free entries, the last freed at the end, so that questions about an old lease can
+ *	be answered as long as possible
  * @heap: entries in the heap
  */
 struct mqbus_table {
@@ -158,27 +154,14 @@ static inline bool mqbus_list_empty(const struct mqbus_list *list)
 	return list->first == MQBUS_NONE;
 }
 
-/**
- * mqbus_table_link() - a link of an entry
- * @t: the table
- * @link: which; a constant, so that nothing of this is left
- * @i: the entry
- *
- * Return: the link.
- */
+/* A link of an entry; callers pass a constant @link, so that no branch is left */
 static inline struct mqbus_link *mqbus_table_link(struct mqbus_table *t,
 						  enum mqbus_through link, u32 i)
 {
 	return link == MQBUS_ORDER ? &t->entries[i].order : &t->entries[i].list;
 }
 
-/**
- * mqbus_list_add() - put an entry behind all others
- * @t: the table
- * @list: the list
- * @link: which link it uses
- * @i: an entry whose link is in no list
- */
+/* Append an entry to a list */
 static inline void mqbus_list_add(struct mqbus_table *t, struct mqbus_list *list,
 				  enum mqbus_through link, u32 i)
 {
@@ -193,13 +176,7 @@ static inline void mqbus_list_add(struct mqbus_table *t, struct mqbus_list *list
 	list->last = i;
 }
 
-/**
- * mqbus_list_push() - put an entry before all others
- * @t: the table
- * @list: the list
- * @link: which link it uses
- * @i: an entry whose link is in no list
- */
+/* Prepend an entry to a list */
 static inline void mqbus_list_push(struct mqbus_table *t, struct mqbus_list *list,
 				   enum mqbus_through link, u32 i)
 {
@@ -214,13 +191,7 @@ static inline void mqbus_list_push(struct mqbus_table *t, struct mqbus_list *lis
 	list->first = i;
 }
 
-/**
- * mqbus_list_del() - take an entry out
- * @t: the table
- * @list: the list it is in
- * @link: which link that uses
- * @i: the entry
- */
+/* Remove an entry from the list it is in */
 static inline void mqbus_list_del(struct mqbus_table *t, struct mqbus_list *list,
 				  enum mqbus_through link, u32 i)
 {
@@ -236,12 +207,9 @@ static inline void mqbus_list_del(struct mqbus_table *t, struct mqbus_list *list
 		mqbus_table_link(t, link, l->next)->prev = l->prev;
 }
 
-/**
- * mqbus_table_get() - take a free entry into use
- * @t: the table
- *
- * Return: the entry, zeroed but for the number of its last lease and how that ended,
- * in no list and not in the heap; or %MQBUS_NONE.
+/*
+ * Take a free entry into use: zeroed but for its last lease's number and flags, in no list
+ * and not in the heap. Returns MQBUS_NONE if there is none.
  */
 static inline u32 mqbus_table_get(struct mqbus_table *t)
 {
@@ -259,11 +227,7 @@ static inline u32 mqbus_table_get(struct mqbus_table *t)
 	return i;
 }
 
-/**
- * mqbus_table_put() - give an entry back
- * @t: the table
- * @i: an entry that is in no list and not in the heap
- */
+/* Free an entry that is in no list and not in the heap */
 static inline void mqbus_table_put(struct mqbus_table *t, u32 i)
 {
 	t->entries[i].state = MQBUS_ENTRY_FREE;
@@ -271,23 +235,14 @@ static inline void mqbus_table_put(struct mqbus_table *t, u32 i)
 	mqbus_list_add(t, &t->free, MQBUS_LIST, i);
 }
 
-/**
- * mqbus_heap_del() - let an entry wait no more
- * @t: the table
- * @i: an entry, in the heap or not
- */
+/* Remove an entry from the heap if it is there */
 static inline void mqbus_heap_del(struct mqbus_table *t, u32 i)
 {
 	if (t->entries[i].heap != MQBUS_NONE)
 		mqbus_heap_remove(t, i);
 }
 
-/**
- * mqbus_heap_top() - the entry whose time comes first
- * @t: the table
- *
- * Return: an entry, or %MQBUS_NONE.
- */
+/* The entry with the earliest time, or MQBUS_NONE */
 static inline u32 mqbus_heap_top(const struct mqbus_table *t)
 {
 	return t->heap ? t->entries[0].slot : MQBUS_NONE;

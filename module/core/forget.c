@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A partition is to be read from another place: what was taken of it is forgotten.
+ * Seek of a group: records taken of a partition are forgotten.
  */
 #include "inflight.h"
 
-/* Take an entry out of whatever list says what is to become of it. */
+/* Remove an entry from the list of its state. */
 static void entry_unlink(struct mqbus_inflight *f, u32 i)
 {
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
@@ -27,7 +27,7 @@ static void entry_unlink(struct mqbus_inflight *f, u32 i)
 			mqbus_list_del(&f->table, &f->stay, MQBUS_LIST, i);
 		break;
 	default:
-		/* HELD is dealt with by its key */
+		/* A HELD entry is handled through its key */
 		break;
 	}
 }
@@ -35,21 +35,21 @@ static void entry_unlink(struct mqbus_inflight *f, u32 i)
 static void entry_forget(struct mqbus_inflight *f, u32 i)
 {
 	entry_unlink(f, i);
-	/* Of one that nobody has had nothing is lost */
+	/* A record that was never handed out is not lost */
 	if (mqbus_inflight_entry(f, i)->first)
 		f->stats.discarded++;
 	mqbus_inflight_finish(f, i);
 }
 
 /**
- * mqbus_inflight_forget() - forget the records of a partition that lie there
- * @f: the in-flight table; nothing is handed out until mqbus_inflight_forget_retry() is over
+ * mqbus_inflight_forget() - forget the records that lie in a partition
+ * @f: the in-flight table; no record is handed out until mqbus_inflight_forget_retry() is over
  * @partition: the partition
  *
- * Leases of them end, and count as released; what had been handed out counts as
+ * Their leases end, and count as released; records that had been handed out count as
  * discarded.
  *
- * Return: whether there are more: call again after letting go of the lock.
+ * Return: whether there are more: call again after dropping the lock.
  */
 bool mqbus_inflight_forget(struct mqbus_inflight *f, u32 partition)
 {
@@ -64,10 +64,7 @@ bool mqbus_inflight_forget(struct mqbus_inflight *f, u32 partition)
 	return false;
 }
 
-/**
- * mqbus_inflight_forget_begin() - begin to forget records of the retry ring
- * @f: the in-flight table
- */
+/* Begin to forget records of the retry ring. */
 void mqbus_inflight_forget_begin(struct mqbus_inflight *f)
 {
 	f->walk = f->sources[f->nr_sources].order.first;
@@ -80,11 +77,11 @@ void mqbus_inflight_forget_begin(struct mqbus_inflight *f)
  * @first: the first one
  * @last: the last one
  *
- * All that lies there is looked at once, for however many partitions. No record comes there
- * or is moved before this is over, and @walk goes on with the next one when its entry goes,
- * so none is missed though the lock is let go of in between.
+ * One walk of the retry ring serves any number of partitions. No record is added or moved
+ * there until the walk is over, and @walk advances when its entry is removed, so none is
+ * missed though the lock is dropped in between.
  *
- * Return: whether there may be more: call again after letting go of the lock.
+ * Return: whether there may be more: call again after dropping the lock.
  */
 bool mqbus_inflight_forget_retry(struct mqbus_inflight *f, u32 first, u32 last)
 {

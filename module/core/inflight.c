@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Handing out the records of a queue group.
+ * Delivery of a queue group's records.
  */
 #include "inflight.h"
 
@@ -9,12 +9,7 @@ static const struct mqbus_record *inflight_key_record(void *arg, u32 i)
 	return mqbus_inflight_record(arg, i);
 }
 
-/**
- * mqbus_inflight_init() - make an empty table
- * @f: what is constant is set; filled otherwise
- * @entries: zeroed
- * @nr: how many
- */
+/* Make an empty table; constant fields of @f are set, @entries is zeroed. */
 void mqbus_inflight_init(struct mqbus_inflight *f, struct mqbus_entry *entries, u32 nr)
 {
 	u32 i;
@@ -38,11 +33,7 @@ void mqbus_inflight_init(struct mqbus_inflight *f, struct mqbus_entry *entries, 
 	}
 }
 
-/**
- * mqbus_inflight_place() - a partition's cursor was put somewhere
- * @f: the in-flight table
- * @partition: the partition, of which it has no entries
- */
+/* A cursor was moved, in a partition without entries. */
 void mqbus_inflight_place(struct mqbus_inflight *f, u32 partition)
 {
 	struct mqbus_source *source = &f->sources[partition];
@@ -51,13 +42,7 @@ void mqbus_inflight_place(struct mqbus_inflight *f, u32 partition)
 	source->stuck = 0;
 }
 
-/**
- * mqbus_inflight_sit() - let a member in
- * @f: the in-flight table
- * @holder: to fill, but for @pid and @uid
- *
- * Return: 0, or -ENOSPC if there are not enough seats.
- */
+/* Let a member in; its @pid and @uid are set. Return: 0, or -ENOSPC without a free seat. */
 int mqbus_inflight_sit(struct mqbus_inflight *f, struct mqbus_holder *holder)
 {
 	u32 word, seat;
@@ -79,11 +64,7 @@ int mqbus_inflight_sit(struct mqbus_inflight *f, struct mqbus_holder *holder)
 	return 0;
 }
 
-/**
- * mqbus_inflight_stand() - let a member out
- * @f: the in-flight table
- * @holder: holds no leases
- */
+/* Let a member without leases out. */
 void mqbus_inflight_stand(struct mqbus_inflight *f, struct mqbus_holder *holder)
 {
 	f->seats[holder->seat] = NULL;
@@ -91,23 +72,14 @@ void mqbus_inflight_stand(struct mqbus_inflight *f, struct mqbus_holder *holder)
 	WRITE_ONCE(f->nr_sitting, f->nr_sitting - 1);
 }
 
-/**
- * mqbus_inflight_unhold() - a record is held back no more
- * @f: the in-flight table
- *
- * So another one can be: sources that were stuck are looked at again.
- */
+/* A record is held back no more: another can be, so stuck sources are looked at again. */
 void mqbus_inflight_unhold(struct mqbus_inflight *f)
 {
 	f->held--;
 	f->unheld++;
 }
 
-/**
- * mqbus_inflight_again() - let an entry be handed out
- * @f: the in-flight table
- * @i: the entry, in no list but its source's
- */
+/* Make an entry ready; it is in no list but its source's. */
 void mqbus_inflight_again(struct mqbus_inflight *f, u32 i)
 {
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
@@ -116,12 +88,7 @@ void mqbus_inflight_again(struct mqbus_inflight *f, u32 i)
 	mqbus_list_add(&f->table, &f->ready[e->place], MQBUS_LIST, i);
 }
 
-/**
- * mqbus_inflight_unlease() - a member does not have a record any more
- * @f: the in-flight table
- * @i: the entry; what becomes of it comes next
- * @holder: the member
- */
+/* End a member's lease; the caller decides the entry's next state. */
 void mqbus_inflight_unlease(struct mqbus_inflight *f, u32 i, struct mqbus_holder *holder)
 {
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
@@ -132,7 +99,7 @@ void mqbus_inflight_unlease(struct mqbus_inflight *f, u32 i, struct mqbus_holder
 	f->leased--;
 	if (e->place == MQBUS_PLACE_RETRY) {
 		f->nr--;
-		mqbus_retry_changed(f);	/* it may be moved again */
+		mqbus_retry_changed(f);	/* the record may be moved again */
 	}
 }
 
@@ -150,7 +117,7 @@ static void lease_begin(struct mqbus_inflight *f, u32 i, struct mqbus_holder *ho
 	}
 	e->state = MQBUS_ENTRY_LEASED;
 	e->flags = e->first ? MQBUS_ENTRY_AGAIN : 0;
-	/* 0 is no lease, also when the number has come round */
+	/* 0 is no lease, also after a wrap */
 	if (!++e->lease)
 		e->lease = 1;
 	e->seat = holder->seat;
@@ -175,7 +142,7 @@ static void lease_begin(struct mqbus_inflight *f, u32 i, struct mqbus_holder *ho
 	};
 }
 
-/* Put the next record of a source into the table. */
+/* Take the next record of a source into the table. */
 static u32 source_take(struct mqbus_inflight *f, u32 partition, const struct mqbus_record *rec)
 {
 	struct mqbus_source *source = &f->sources[partition];
@@ -193,17 +160,17 @@ static u32 source_take(struct mqbus_inflight *f, u32 partition, const struct mqb
 	return i;
 }
 
-/* What a search for a record to hand out came to */
+/* Result of a search for a record to hand out */
 enum search {
-	FOUND_AGAIN,	/* one that had been taken before */
-	FOUND_FRESH,	/* one that was taken from its partition now */
+	FOUND_AGAIN,	/* a record that had been taken before */
+	FOUND_FRESH,	/* a record that was taken from its partition now */
 	FOUND_NONE,	/* there is none */
-	FOUND_LATER,	/* none yet, and the steps are used up: there may be one further on */
+	FOUND_LATER,	/* none yet, but the steps are used up: there may be one further on */
 };
 
 /*
- * The next record of a partition that may be handed out, with those held back that
- * stand before it. @i: filled with its entry if there is one.
+ * Find the next record of a partition that may be handed out, and hold back those before
+ * it. @i: filled with its entry if there is one.
  */
 static enum search source_next(struct mqbus_inflight *f, u32 partition, u32 *steps, u32 *i)
 {
@@ -254,7 +221,7 @@ static u32 ready_pop(struct mqbus_inflight *f, enum mqbus_entry_place place)
 	return i;
 }
 
-/* The next record of any partition. @left: partitions that are still to be looked at. */
+/* The next record of any partition. @left: partitions still to be looked at. */
 static enum search sources_next(struct mqbus_inflight *f, u32 *steps, u32 *left, u32 *i)
 {
 	enum search found;
@@ -276,7 +243,7 @@ static enum search inflight_next(struct mqbus_inflight *f, u32 *steps, u32 *left
 	*i = ready_pop(f, MQBUS_PLACE_RING);
 	if (*i != MQBUS_NONE)
 		return FOUND_AGAIN;
-	/* Those count already as in flight, and nothing could go on without them */
+	/* Held records count as in flight already, and must go on even at the limit */
 	if (f->nr >= f->conf.max_inflight)
 		return FOUND_NONE;
 	*i = ready_pop(f, MQBUS_PLACE_RETRY);
@@ -288,18 +255,17 @@ static enum search inflight_next(struct mqbus_inflight *f, u32 *steps, u32 *left
 /**
  * mqbus_inflight_take() - hand out records
  * @f: the in-flight table
- * @holder: to whom
+ * @holder: the member that gets them
  * @out: filled
- * @max: as many at the most
- * @end: when the leases end; 0: they do not
+ * @max: size of @out
+ * @end: end of the leases; 0: they do not end
  * @real: ns of CLOCK_REALTIME, not 0
- * @left: partitions that are still to be looked at: begin with U32_MAX; if it is not 0
- *	then there may be some records, though none is handed out: call again after letting
- *	go of the lock
+ * @left: partitions still to be looked at: begin with U32_MAX. If it is not 0, there may be
+ *	records although none is handed out: call again after dropping the lock
  *
- * What was handed out before comes first.
+ * Records that had been handed out before come first.
  *
- * Return: how many.
+ * Return: number of records.
  */
 u32 mqbus_inflight_take(struct mqbus_inflight *f, struct mqbus_holder *holder,
 			struct mqbus_leased *out, u32 max, u64 end, u64 real, u32 *left)
@@ -318,7 +284,7 @@ u32 mqbus_inflight_take(struct mqbus_inflight *f, struct mqbus_holder *holder,
 	}
 	if (found != FOUND_LATER)
 		*left = 0;
-	/* The next one begins elsewhere, so that no partition starves */
+	/* The next call begins elsewhere, so that no partition starves */
 	if (fresh && ++f->next == f->nr_sources)
 		f->next = 0;
 	return n;
@@ -333,13 +299,13 @@ static bool source_ready(const struct mqbus_inflight *f, u32 partition)
 }
 
 /**
- * mqbus_inflight_ready() - whether there is something for a member
+ * mqbus_inflight_ready() - whether there is a record for a member
  * @f: the in-flight table
  * @holder: the member
  * @left: as of mqbus_inflight_take(): call again if it is not 0
  *
- * Return: whether mqbus_inflight_take() would find something, or get further: hold
- * back records, or see that what was settled is not what a partition waits for.
+ * Return: whether mqbus_inflight_take() would find a record, or make progress: hold
+ * back records, or find that a settled record does not unblock a partition.
  */
 bool mqbus_inflight_ready(const struct mqbus_inflight *f, const struct mqbus_holder *holder,
 			  u32 *left)
@@ -356,7 +322,7 @@ bool mqbus_inflight_ready(const struct mqbus_inflight *f, const struct mqbus_hol
 	if (!mqbus_list_empty(&f->ready[MQBUS_PLACE_RETRY]) ||
 	    !mqbus_list_empty(&f->ready[MQBUS_PLACE_HELD]))
 		return true;
-	/* Where something was found last, there is often more */
+	/* The partition that had a record last often has more */
 	if (source_ready(f, f->next))
 		return true;
 	for (; sources && steps; steps--)
@@ -366,14 +332,10 @@ bool mqbus_inflight_ready(const struct mqbus_inflight *f, const struct mqbus_hol
 	return false;
 }
 
-/**
- * mqbus_inflight_untake() - take back a record that did not arrive
- * @f: the in-flight table
- * @holder: whose lease it is, perhaps no more
- * @lease: what mqbus_inflight_take() said
- *
- * As if it had not been handed out: it is the first to be handed out again. Call it
- * for the last one first.
+/*
+ * Take back a record of mqbus_inflight_take() that did not arrive, as if it had not been
+ * handed out; @holder may have lost the lease since. It is the first to be handed out again,
+ * so call it for the last record first.
  */
 void mqbus_inflight_untake(struct mqbus_inflight *f, struct mqbus_holder *holder, u64 lease)
 {

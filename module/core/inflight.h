@@ -10,43 +10,42 @@
 /**
  * DOC: The in-flight table
  *
- * What a queue group has taken from its partitions and not settled. A record goes
+ * Records that a queue group has taken from its partitions and not settled. A record goes
  *
  *   ring -> LEASED -> settled
  *
  * when all is well. A failure makes it READY again (at once), WAITING (for its
- * backoff) or DEAD; one whose key is busy is HELD first. What waits is copied to the
- * retry ring, so that its place in the partition can be reused; if there is no room
- * it stays, counts as in flight, and is moved as soon as there is, see retry.c. DEAD is
- * for the caller, who moves the record to another topic and calls
- * mqbus_inflight_buried(): a record that is not settled is always in exactly one of these
+ * backoff) or DEAD; a record whose key is busy is HELD first. Records that wait are copied
+ * to the retry ring, so that their place in the partition can be reused. Without room
+ * there a record stays, counts as in flight, and is moved as soon as there is room, see
+ * retry.c. For DEAD records the caller publishes to another topic and calls
+ * mqbus_inflight_buried(). A record that is not settled is always in exactly one of these
  * states, and its bytes are held by the floor of its partition or lie in the retry ring.
  *
- * A floor is the position of the first entry in the order of its ring, so it is
- * found at once in whatever order records are settled.
+ * A floor is the position of the first entry in the order of its ring, so finding it takes
+ * constant time in any order of settlement.
  *
- * The in-flight table does *not* keep records of one partition in order (unless they have one
- * key and the group is told to), nor does it look at clocks: times come from the
- * caller.
+ * The in-flight table does *not* keep records of one partition in order (unless they have
+ * one key and keys are exclusive), and it does not read clocks: the caller passes times.
  *
  * All functions are called with the group's lock held, and mqbus_inflight_flush() before
- * that is let go: until then writers do not know of all that they may reuse. A ring's
- * lock is taken perhaps to see where a ring ends.
+ * it is dropped: until then writers do not know all bytes that they may reuse. A ring's
+ * lock may be taken to find the end of the ring.
  *
- * What is done under one hold of the lock is bounded, whatever users set up: functions
- * that might do more do a part, say so, and go on from there when they are called
- * again. Together, between two calls of mqbus_inflight_flush(), those that move records,
- * look for room for them or forget them look at %MQBUS_INFLIGHT_STEP records and copy
- * %MQBUS_INFLIGHT_HOLD bytes, plus one record; mqbus_inflight_take() and
- * mqbus_inflight_ready() look at %MQBUS_INFLIGHT_STEP records and partitions each.
+ * Work under one hold of the lock is bounded for any settings: functions that might do
+ * more do a part, say so, and continue when they are called again. Together, between two
+ * calls of mqbus_inflight_flush(), those that move records, look for room for them or
+ * forget them look at %MQBUS_INFLIGHT_STEP records and copy %MQBUS_INFLIGHT_HOLD bytes,
+ * plus one record; mqbus_inflight_take() and mqbus_inflight_ready() look at
+ * %MQBUS_INFLIGHT_STEP records and partitions each.
  */
 
 /**
  * struct mqbus_holder - a member that leases records
- * @leases: its entries, in the order in which it got them
- * @nr: how many
+ * @leases: its entries, in order of their lease
+ * @nr: length of @leases
  * @seat: its index in the in-flight table's seats
- * @pid: to be told of dead letters
+ * @pid: reported in dead letters
  * @uid: likewise
  */
 struct mqbus_holder {
@@ -60,11 +59,11 @@ struct mqbus_holder {
 /**
  * struct mqbus_source - a ring that records lie in
  * @ring: the ring
- * @cursor: what was taken of it, and the floor; the retry ring has none
- * @end: what was published when last looked; where the next record of the retry ring goes
+ * @cursor: end of the records taken, and the floor; NULL for the retry ring
+ * @end: last known end of the published records; of the retry ring, place of the next one
  * @order: its entries, by position
  * @pending: records published here that are taken and not settled, wherever they lie
- * @aside: of these, those that failed: that wait, are dead, or lie in the retry ring
+ * @aside: part of @pending that failed: waiting, dead, or in the retry ring
  * @stuck: value of the in-flight table's @unheld when a record here could not be held back, or 0
  */
 struct mqbus_source {
@@ -79,13 +78,13 @@ struct mqbus_source {
 
 /**
  * struct mqbus_inflight_conf - options that may change
- * @max_inflight: at most so many in flight
- * @credit: and of one member; not 0
- * @max_attempts: failures that make a record a dead letter; 0: none does
- * @lease: ns; 0: none
+ * @max_inflight: limit of records in flight
+ * @credit: the same for one member; not 0
+ * @max_attempts: failures that make a record a dead letter; 0: no limit
+ * @lease: ns; 0: leases do not end
  * @backoff: after a failure
- * @dlq: there is a place for dead letters
- * @paused: nothing is handed out
+ * @dlq: the group has a DLQ
+ * @paused: no records are handed out
  */
 struct mqbus_inflight_conf {
 	u32 max_inflight;
@@ -98,20 +97,20 @@ struct mqbus_inflight_conf {
 };
 
 /**
- * struct mqbus_inflight_stats - what happened so far
+ * struct mqbus_inflight_stats - counters
  * @delivered: records handed out, each time
- * @redelivered: of these, not for the first time
- * @acked: done
- * @nacked: failed, as their member said
- * @released: given back untried
- * @rejected: dead letters, as their member said
+ * @redelivered: part of @delivered that was not a record's first time
+ * @acked: acknowledged records
+ * @nacked: records that failed according to their member
+ * @released: records given back untried
+ * @rejected: records made dead letters by their member
  * @extended: leases made longer or shorter
  * @expired: leases that ran out
  * @died: leases that ended with their member
- * @deaths: members that held leases when they went
- * @buried: dead letters moved to their topic
- * @discarded: given up without one, also those that had been handed out when a seek
- *	forgot them
+ * @deaths: members that held leases when they left
+ * @buried: dead letters moved to the DLQ
+ * @discarded: dead letters without a DLQ, and records forgotten by a seek after they had
+ *	been handed out
  */
 struct mqbus_inflight_stats {
 	u64 delivered;
@@ -129,46 +128,46 @@ struct mqbus_inflight_stats {
 };
 
 /**
- * struct mqbus_inflight - what a queue group has taken and not settled
- * @table: the entries: of those in flight, in the retry ring, and held back
+ * struct mqbus_inflight - records that a queue group has taken and not settled
+ * @table: entries of records in flight, in the retry ring, and held back
  * @sources: one for each partition, and the retry ring's
  * @nr_sources: number of partitions
  * @seats: members by their seat
  * @nr_seats: length of @seats, at most %MQBUS_MEMBERS_MAX
- * @nr_sitting: how many of them are taken
- * @sitting: which ones, a bit for each
+ * @nr_sitting: number of occupied seats
+ * @sitting: bitmap of occupied seats
  * @keys: for a group whose keys are exclusive, or NULL
- * @once: at most once: what failed is over
- * @max_retry: entries that may be in the retry ring
- * @max_held: entries that may be held back
+ * @once: at most once: failed records are not retried
+ * @max_retry: limit of entries in the retry ring
+ * @max_held: limit of entries held back
  * @margin: bytes of the retry ring kept free, as large as the largest record, so
- *	that it need not be moved as a whole for each record that comes
- * @conf: what may change
+ *	that a new record does not require moving all others
+ * @conf: options that may change
  * @ready: entries to be handed out, by their place
- * @stay: entries that wait in their partition because the retry ring had no room, those
- *	that came first come first
- * @dead: entries for their topic of dead letters, those given up first come first
- * @letter: of these, the first that was not tried since mqbus_inflight_rebury()
- * @stow: of these, the first that may lie in its partition still
+ * @stay: entries that wait in their partition because the retry ring had no room, oldest
+ *	first
+ * @dead: entries for the DLQ, in the order in which they were given up
+ * @letter: first entry of @dead that was not tried since mqbus_inflight_rebury()
+ * @stow: first entry of @dead that may still lie in its partition
  * @next: the partition to take from next
  * @nr: entries in flight
  * @retrying: entries whose record lies in the retry ring
  * @held: entries held back
  * @leased: entries that members have
  * @nr_dead: length of @dead
- * @unheld: counts how often a record could be held back again; from 1, for ever
+ * @unheld: counts how often another record could be held back again; begins with 1
  * @retry_live: bytes of records in the retry ring
- * @retry_lap: where the search for room in the retry ring is over
- * @retry_vain: it is in vain for records of so many bytes, until something changes
+ * @retry_lap: position that ends the search for room in the retry ring
+ * @retry_vain: size of records for which that search fails until a record changes
  * @walk: the entry of the retry ring that mqbus_inflight_forget_retry() looks at next
- * @moved: the partition whose first entry went, for mqbus_inflight_flush()
+ * @moved: partition whose first entry was removed, for mqbus_inflight_flush()
  * @copied: bytes copied so far
- * @hold: what @copied may become before the lock is to be let go
- * @steps: how many more records may be looked at before that
- * @freed: a floor has moved, or, with @watchers, a record was settled: those who wait for
- *	that are to be woken
- * @watchers: how many wait for records to be settled
- * @stats: for people
+ * @hold: limit of @copied under this hold of the lock
+ * @steps: records that may still be looked at under this hold
+ * @freed: a floor has moved, or, with @watchers, a record was settled: waiters must be
+ *	woken
+ * @watchers: number of waiters for settled records
+ * @stats: counters
  */
 struct mqbus_inflight {
 	struct mqbus_table table;
@@ -211,7 +210,7 @@ struct mqbus_inflight {
 };
 
 /**
- * struct mqbus_now - what time it is
+ * struct mqbus_now - the time of a call
  * @mono: ns of the clock of leases and due times
  * @real: ns of CLOCK_REALTIME, never 0
  * @chance: any number, for the jitter; changes with each use
@@ -223,11 +222,11 @@ struct mqbus_now {
 };
 
 /**
- * struct mqbus_retry_walk - a look at the retry ring that takes several steps
- * @at: the entry where it stands
- * @pos: the position of its record then
+ * struct mqbus_retry_walk - a walk of the retry ring in several steps
+ * @at: the current entry
+ * @pos: position of its record when the walk came there
  * @begun: whether @at is valid
- * @restarts: how often that had moved
+ * @restarts: how often the current record had moved
  * @found: the result: there is such a record, or that cannot be excluded
  * @partition: of the record that was found
  * @offset: likewise; @at is its entry, or %MQBUS_NONE if there is none
@@ -242,7 +241,7 @@ struct mqbus_retry_walk {
 	u64 offset;
 };
 
-/* Records that are looked at under one hold; bytes that are copied, but for the last record */
+/* Records looked at, and bytes copied before the last record, under one hold of the lock */
 #define MQBUS_INFLIGHT_STEP	256
 #define MQBUS_INFLIGHT_HOLD	(64 * 1024)
 
@@ -284,7 +283,7 @@ bool mqbus_inflight_forget_retry(struct mqbus_inflight *f, u32 first, u32 last);
 void mqbus_inflight_flush(struct mqbus_inflight *f);
 void mqbus_source_del(struct mqbus_inflight *f, struct mqbus_source *source, u32 i);
 
-/* Between the files that this declares */
+/* Shared by the files of the in-flight table */
 void mqbus_inflight_unhold(struct mqbus_inflight *f);
 void mqbus_inflight_again(struct mqbus_inflight *f, u32 i);
 void mqbus_inflight_unlease(struct mqbus_inflight *f, u32 i, struct mqbus_holder *holder);
@@ -293,49 +292,26 @@ void mqbus_inflight_undead(struct mqbus_inflight *f, u32 i);
 void mqbus_retry_init(struct mqbus_inflight *f);
 void mqbus_retry_changed(struct mqbus_inflight *f);
 
-/**
- * mqbus_inflight_entry() - an entry by its index
- * @f: the in-flight table
- * @i: an index
- *
- * Return: the entry.
- */
+/* An entry by its index */
 static inline struct mqbus_entry *mqbus_inflight_entry(const struct mqbus_inflight *f, u32 i)
 {
 	return &f->table.entries[i];
 }
 
-/**
- * mqbus_inflight_source() - the source of the ring in which an entry's record lies
- * @f: the in-flight table
- * @e: an entry in use
- *
- * Return: that of a partition, or of the retry ring.
- */
+/* The source of the ring in which an entry's record lies: a partition's or the retry ring's */
 static inline struct mqbus_source *mqbus_inflight_source(const struct mqbus_inflight *f,
 							 const struct mqbus_entry *e)
 {
 	return &f->sources[e->place == MQBUS_PLACE_RETRY ? f->nr_sources : e->partition];
 }
 
-/**
- * mqbus_inflight_over() - whether enough was done under this hold of the lock
- * @f: the in-flight table
- *
- * Return: whether the rest is for the next one.
- */
+/* Whether the work under this hold of the lock is used up */
 static inline bool mqbus_inflight_over(const struct mqbus_inflight *f)
 {
 	return !f->steps || f->copied >= f->hold;
 }
 
-/**
- * mqbus_inflight_record() - an entry's record
- * @f: the in-flight table
- * @i: an entry in use
- *
- * Return: the record, which stays there as long as the group's lock is held.
- */
+/* The record of an entry in use; it stays in place while the group's lock is held */
 static inline const struct mqbus_record *
 mqbus_inflight_record(const struct mqbus_inflight *f, u32 i)
 {
@@ -344,12 +320,7 @@ mqbus_inflight_record(const struct mqbus_inflight *f, u32 i)
 	return mqbus_ring_record(mqbus_inflight_source(f, e)->ring, e->pos);
 }
 
-/**
- * mqbus_inflight_due() - when something will be due
- * @f: the in-flight table
- *
- * Return: a time for mqbus_inflight_tick(), or U64_MAX.
- */
+/* Time of the next mqbus_inflight_tick(), or U64_MAX */
 static inline u64 mqbus_inflight_due(const struct mqbus_inflight *f)
 {
 	u32 i = mqbus_heap_top(&f->table);

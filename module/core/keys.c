@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which records wait for another one of their key.
+ * Exclusive keys: records wait for an earlier one of their key.
  */
 #include "keys.h"
 
@@ -19,10 +19,7 @@ static bool keys_equal(const struct mqbus_record *a, const struct mqbus_record *
 	return a->key_len == b->key_len && !memcmp(record_key(a), record_key(b), a->key_len);
 }
 
-/**
- * mqbus_keys_init() - forget all keys
- * @k: everything but the contents of @buckets is set
- */
+/* Forget all keys; all fields but the contents of @buckets are set. */
 void mqbus_keys_init(struct mqbus_keys *k)
 {
 	u32 i;
@@ -31,13 +28,7 @@ void mqbus_keys_init(struct mqbus_keys *k)
 		k->buckets[i] = MQBUS_NONE;
 }
 
-/**
- * mqbus_keys_find() - the head of a record's key
- * @k: the keys
- * @rec: a record with a key
- *
- * Return: an entry, or %MQBUS_NONE if the key has no record that is not settled.
- */
+/* Head of a record's key, or MQBUS_NONE if no unsettled record has the key. */
 u32 mqbus_keys_find(struct mqbus_keys *k, const struct mqbus_record *rec)
 {
 	u32 i = *keys_bucket(k, rec);
@@ -47,11 +38,7 @@ u32 mqbus_keys_find(struct mqbus_keys *k, const struct mqbus_record *rec)
 	return i;
 }
 
-/**
- * mqbus_keys_insert() - make an entry the head of its key
- * @k: the keys
- * @i: an entry whose record has a key that has no head
- */
+/* Make an entry the head of its key, which has none. */
 void mqbus_keys_insert(struct mqbus_keys *k, u32 i)
 {
 	u32 *bucket = keys_bucket(k, k->record(k->arg, i));
@@ -61,25 +48,15 @@ void mqbus_keys_insert(struct mqbus_keys *k, u32 i)
 	*bucket = i;
 }
 
-/**
- * mqbus_keys_hold() - put an entry behind all others of its key
- * @k: the keys
- * @t: the table
- * @head: the key's head
- * @i: the entry; its list link is free
- */
+/* Append an entry to those of a key; its list link is free. */
 void mqbus_keys_hold(struct mqbus_keys *k, struct mqbus_table *t, u32 head, u32 i)
 {
 	mqbus_list_add(t, &k->heads[head].held, MQBUS_LIST, i);
 }
 
-/**
- * mqbus_keys_remove() - forget an entry
- * @k: the keys
- * @t: the table
- * @i: an entry whose record has a key: its head, or held behind it
- *
- * Return: the entry that is the key's head now because of this, or %MQBUS_NONE.
+/*
+ * Remove an entry, the head of its key or held behind it. Return: the entry that became the
+ * key's head, or MQBUS_NONE.
  */
 u32 mqbus_keys_remove(struct mqbus_keys *k, struct mqbus_table *t, u32 i)
 {

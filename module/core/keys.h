@@ -7,15 +7,14 @@
 /**
  * DOC: Keys
  *
- * For groups in which the records of a key go one at a time. For each key that has
- * records which are taken and not settled, the *head* is the one that may be handed
- * out; the others are held behind it, in order. Heads are found by their key in a
- * hash table; keys are compared as a whole, so that two keys never wait for each
- * other.
+ * For groups that hand out the records of a key one at a time. For each key with records
+ * that are taken and not settled, the *head* may be handed out; the others are held behind
+ * it, in order. Heads are found in a hash table; keys are compared as a whole, so that two
+ * different keys never wait for each other.
  */
 
 /**
- * struct mqbus_key - what an entry needs that is the head of a key
+ * struct mqbus_key - state of an entry that is the head of a key
  * @chain: next head of the same bucket, or %MQBUS_NONE
  * @held: entries behind it, through their list link
  */
@@ -29,7 +28,7 @@ struct mqbus_key {
  * @heads: for each entry of the table
  * @buckets: first heads
  * @mask: number of buckets less one
- * @secret: of the hash, so that nobody can choose keys that collide
+ * @secret: of the hash, so that users cannot choose keys that collide
  * @record: finds the record of an entry
  * @arg: for @record
  */

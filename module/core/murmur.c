@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /**
- * DOC: Which partition a key belongs to
+ * DOC: Partition of a key
  *
  * murmur2, 32 bit, seed 0x9747b28c, with the sign bit cleared, modulo the number
- * of partitions: what Kafka's default partitioner does. So a key has the same
- * partition number here and in a Kafka topic of as many partitions.
+ * of partitions, as Kafka's default partitioner computes it: a key has the same
+ * partition number in a Kafka topic with as many partitions.
  */
 #include "murmur.h"
 
@@ -12,22 +12,13 @@
 #define MURMUR_M	0x5bd1e995U
 #define MURMUR_R	24
 
-/**
- * mqbus_murmur_init() - begin to hash a key
- * @m: state
- * @total: bytes of the whole key
- */
+/* Begin to hash a key of @total bytes. */
 void mqbus_murmur_init(struct mqbus_murmur *m, u32 total)
 {
 	m->hash = MURMUR_SEED ^ total;
 }
 
-/**
- * mqbus_murmur_update() - hash the next piece of a key
- * @m: state
- * @piece: the bytes
- * @len: how many; a multiple of 4 for all pieces but the last
- */
+/* Hash the next piece of a key; @len is a multiple of 4 for all but the last piece. */
 void mqbus_murmur_update(struct mqbus_murmur *m, const void *piece, u32 len)
 {
 	const u8 *p = piece;
@@ -52,13 +43,7 @@ void mqbus_murmur_update(struct mqbus_murmur *m, const void *piece, u32 len)
 	m->hash = h;
 }
 
-/**
- * mqbus_murmur_partition() - finish a hash
- * @m: state, after the last piece
- * @partitions: number of partitions, not 0
- *
- * Return: the number of the key's partition.
- */
+/* Finish a hash. Return: the number of the key's partition. */
 u32 mqbus_murmur_partition(const struct mqbus_murmur *m, u32 partitions)
 {
 	u32 h = m->hash;

@@ -6,32 +6,19 @@
 
 #define NS_PER_SEC	1000000000ULL
 
-/* ns in which so many come in; rounded up, since a part of a nanosecond is not over yet */
+/* ns in which so many tokens accrue, rounded up */
 static u64 rate_cost(const struct mqbus_rate *rate, u64 tokens, u64 part)
 {
 	return div64_u64(part + tokens * NS_PER_SEC + rate->each - 1, rate->each);
 }
 
-/**
- * mqbus_rate_holds() - whether something may go without a debt
- * @rate: how fast
- * @tokens: what it takes, at most %MQBUS_RATE_TOKENS
- *
- * Return: false if it is larger than the bucket.
- */
+/* Whether the bucket can hold so many tokens, at most MQBUS_RATE_TOKENS. */
 bool mqbus_rate_holds(const struct mqbus_rate *rate, u64 tokens)
 {
 	return !rate->each || rate_cost(rate, tokens, 0) <= rate->burst;
 }
 
-/**
- * mqbus_rate_due() - when something may go
- * @rate: how fast
- * @bucket: what was taken so far
- * @tokens: what it takes, at most %MQBUS_RATE_TOKENS
- *
- * Return: the time; a past one: at once.
- */
+/* Time at which so many tokens, at most MQBUS_RATE_TOKENS, are available; may be past. */
 u64 mqbus_rate_due(const struct mqbus_rate *rate, const struct mqbus_bucket *bucket,
 		   u64 tokens)
 {
@@ -45,21 +32,15 @@ u64 mqbus_rate_due(const struct mqbus_rate *rate, const struct mqbus_bucket *buc
 	return due > rate->burst ? due - rate->burst : 0;
 }
 
-/**
- * mqbus_rate_spend() - pay for something that goes now
- * @rate: how fast
- * @bucket: what was taken so far
- * @tokens: what it takes, at most %MQBUS_RATE_TOKENS
- * @now: the time
- *
- * Also when it is not due: that is a debt.
+/*
+ * Spend tokens now, at most MQBUS_RATE_TOKENS. Spending before mqbus_rate_due() makes a debt.
  */
 void mqbus_rate_spend(const struct mqbus_rate *rate, struct mqbus_bucket *bucket,
 		      u64 tokens, u64 now)
 {
 	if (!rate->each)
 		return;
-	/* It does not overflow when it is full */
+	/* A full bucket gains no more tokens */
 	if (bucket->full < now) {
 		bucket->full = now;
 		bucket->part = 0;

@@ -7,21 +7,21 @@
 /**
  * DOC: Rates
  *
- * A token bucket as GCRA keeps it: not how many tokens there are, but when the bucket
- * will be full again. The bucket holds what comes in during the burst. Times are of one
- * clock that does not go back, and parts of a nanosecond are kept, so a rate is exact
- * however high it is.
+ * A token bucket in the form of GCRA: it stores the time at which the bucket will be full
+ * again, not the number of tokens. The bucket holds the tokens of one burst. Times are of
+ * one clock that does not go back, and parts of a nanosecond are kept, so a rate is exact
+ * at any speed.
  *
- * What is due is asked for, and then paid for; in between the caller's lock is held.
- * Something larger than the bucket goes when that is full, and the debt is paid off
- * before anything else goes. So whoever asks for more at a time than must go at a time is
- * to look first whether the bucket holds it: the debt is everybody's.
+ * Callers ask for the due time, and then spend, under one hold of their lock.
+ * A request larger than the bucket goes when the bucket is full, and the debt is paid off
+ * before anything else goes. A caller that combines requests must check that the bucket
+ * holds the sum, because all users of the bucket pay the debt.
  */
 
 /**
- * struct mqbus_rate - how fast something may go
+ * struct mqbus_rate - limit of tokens per time
  * @each: tokens a second, 1 to %MQBUS_RATE_MAX; 0: no limit
- * @burst: ns for which they may be saved up, at most %MQBUS_DELAY_MAX
+ * @burst: ns for which tokens accumulate, at most %MQBUS_DELAY_MAX
  */
 struct mqbus_rate {
 	u64 each;
@@ -29,16 +29,16 @@ struct mqbus_rate {
 };
 
 /**
- * struct mqbus_bucket - what was taken of a rate
- * @full: when the bucket is full again; all zero: it is
- * @part: parts of the next nanosecond, of which the rate tells how many there are
+ * struct mqbus_bucket - state of a rate
+ * @full: time at which the bucket is full; all zero: it is full
+ * @part: parts of the next nanosecond; their number per ns depends on the rate
  */
 struct mqbus_bucket {
 	u64 full;
 	u64 part;
 };
 
-/* Tokens that may be asked for at a time; more than a transaction has bytes */
+/* Limit of tokens in one request; more than a transaction has bytes */
 #define MQBUS_RATE_TOKENS	(1024 * 1024U)
 
 bool mqbus_rate_holds(const struct mqbus_rate *rate, u64 tokens);

@@ -9,7 +9,7 @@
  * @headers: &struct mqbus_header elements, in memory that nobody else writes
  * @len: bytes of the block, at most %MQBUS_HEADERS_MAX
  *
- * Readers walk headers in place, so a block that does not add up is not let in.
+ * Readers walk headers in place, so a malformed block is refused.
  * The loop is bounded by %MQBUS_HEADER_COUNT_MAX; it runs under a ring's lock.
  *
  * Return: whether the block is a sequence of headers that ends at @len.

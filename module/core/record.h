@@ -4,26 +4,16 @@
 
 #include "sys.h"
 
-/* Bytes that the headers of a dead letter may take, beyond its record's */
+/* Bytes that a dead letter's own headers may take, besides those of its record */
 #define MQBUS_DLQ_HEADERS	1024
 
-/**
- * mqbus_record_bytes() - bytes that a record takes in a ring
- * @parts: bytes of its parts together, at most %MQBUS_RECORD_MAX
- *
- * Return: the value for &mqbus_record.size.
- */
+/* Bytes in a ring, for &mqbus_record.size, of a record with parts up to MQBUS_RECORD_MAX */
 static inline u32 mqbus_record_bytes(u32 parts)
 {
 	return ALIGN(sizeof(struct mqbus_record) + parts, 8);
 }
 
-/**
- * mqbus_record_most() - bytes that the largest record takes that may come to a topic
- * @max_record: bytes of its parts together, but for the headers of a dead letter
- *
- * Return: as mqbus_record_bytes().
- */
+/* The same for the largest record of a topic, which may be a dead letter with its headers */
 static inline u32 mqbus_record_most(u32 max_record)
 {
 	return mqbus_record_bytes(max_record + MQBUS_DLQ_HEADERS);

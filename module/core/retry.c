@@ -2,38 +2,38 @@
 /**
  * DOC: The retry ring
  *
- * Where records wait that are not to hold up their partition. They lie one behind the
- * other, with gaps where some were settled, and @end of the ring's source is where the next
- * one goes. Between that and the oldest record is the *hole*: all gaps end up there,
- * because the oldest record is again and again made the newest one:
+ * Records wait here that must not hold up their partition. They lie one behind the other,
+ * with gaps where records were settled, and @end of the ring's source is the place of the
+ * next one. Between @end and the oldest record is the *hole*. All gaps end up there, because
+ * the oldest record is repeatedly made the newest one:
  *
  *  - it is moved down to the end, so that the gap in front of it becomes one behind it;
- *  - a member that has it leased reads it where it is, so it stays, and its position
- *    becomes the one a lap later, which is the same place. What was the hole is left
- *    behind as a gap, and the hole is what follows it.
+ *  - if a member has it leased, and so reads it in place, it stays, and its position
+ *    becomes the one a lap later, which is the same place. The old hole is left behind as
+ *    a gap, and the hole begins behind the record.
  *
- * So a record that is leased, for however long, costs the others nothing but its own
- * bytes and that those in front of it and behind it are not contiguous. If nothing is
- * leased, there is room for each record as long as all together leave as much free as
- * the record and the largest one take.
+ * So a leased record costs the others only its own bytes, and that the space in front of it
+ * and behind it is not contiguous, for any length of the lease. If no record is leased,
+ * there is room for a record as long as all together leave as much free as the record and
+ * the largest one take.
  *
  * The search for room is over when the end has gone round twice: then all gaps between
- * leased records are as large as they can be, and each has been the hole. It is not begun
- * again for records of that size until a record has left the ring or is leased no more.
+ * leased records are as large as they can be, and each has been the hole. A search for
+ * records of that size begins again only when a record has left the ring or a lease ended.
  *
- * **Who finds no room** stays in its partition, in the order in which it came, and goes to
- * the retry ring as soon as there is room: mqbus_inflight_stow() is called whenever the lock
- * is let go of. First what waits, then dead letters whose topic has no room, one after the
- * other: who needs much room is not overtaken.
+ * A record **without room** stays in its partition, in order of arrival, and moves to the
+ * retry ring as soon as there is room: mqbus_inflight_stow() is called whenever the lock is
+ * dropped. Waiting records go first, then dead letters whose DLQ has no room, one after the
+ * other: a large record is not overtaken.
  *
- * No word of this ring's page but its size means anything to readers.
+ * Only the size in this ring's page has a meaning for readers.
  */
 #include "inflight.h"
 
-/* How often a walk may find its place gone */
+/* How often a walk may lose its place */
 #define MQBUS_RETRY_RESTARTS	8
 
-/* Whether there is room: yes, no, or it is to be looked for under the next hold of the lock */
+/* Result of a search for room; LATER: continue under the next hold of the lock */
 enum retry_room { ROOM, FULL, LATER };
 
 static struct mqbus_source *retry_source(const struct mqbus_inflight *f)
@@ -41,10 +41,7 @@ static struct mqbus_source *retry_source(const struct mqbus_inflight *f)
 	return &f->sources[f->nr_sources];
 }
 
-/**
- * mqbus_retry_init() - begin with an empty retry ring
- * @f: the in-flight table
- */
+/* Begin with an empty retry ring. */
 void mqbus_retry_init(struct mqbus_inflight *f)
 {
 	f->walk = MQBUS_NONE;
@@ -58,19 +55,14 @@ static void retry_search_begin(struct mqbus_inflight *f)
 	f->retry_lap = source->end + 2 * source->ring->size;
 }
 
-/**
- * mqbus_retry_changed() - a record of the retry ring is leased no more, or has left it
- * @f: the in-flight table
- *
- * So there may be room where there was none.
- */
+/* A record of the retry ring was settled or its lease ended: there may be room now. */
 void mqbus_retry_changed(struct mqbus_inflight *f)
 {
 	f->retry_vain = U32_MAX;
 	retry_search_begin(f);
 }
 
-/* Bytes from the end to the oldest record. */
+/* Bytes from the end to the oldest record */
 static u64 retry_hole(const struct mqbus_inflight *f, const struct mqbus_source *source)
 {
 	u32 first = source->order.first;
@@ -93,7 +85,7 @@ static void retry_turn(struct mqbus_inflight *f, struct mqbus_source *source)
 	} else {
 		void *to = mqbus_ring_record(source->ring, source->end);
 
-		/* Both are within one lap, so no byte is there under two addresses */
+		/* Both are within one lap, so no byte has two addresses */
 		memmove(to, to + hole, bytes);
 		f->copied += bytes;
 		e->pos = source->end;
@@ -106,7 +98,7 @@ static void retry_turn(struct mqbus_inflight *f, struct mqbus_source *source)
 static enum retry_room retry_search(struct mqbus_inflight *f, struct mqbus_source *source,
 				    u32 bytes)
 {
-	/* While records are forgotten all stay where they are */
+	/* While records are forgotten no record may move */
 	if (f->walk != MQBUS_NONE)
 		return FULL;
 	if (f->retrying >= f->max_retry || bytes >= f->retry_vain ||
@@ -152,13 +144,13 @@ static enum retry_room retry_add(struct mqbus_inflight *f, u32 i)
 }
 
 /**
- * mqbus_inflight_stow() - let what waits in its partition wait in the retry ring
+ * mqbus_inflight_stow() - move records that wait in their partition to the retry ring
  * @f: the in-flight table
  *
- * As far as that has room. To be called whenever the lock is about to be let go, as
- * something may have left the retry ring.
+ * As far as there is room. Call it whenever the lock is about to be dropped, as a record
+ * may have left the retry ring.
  *
- * Return: whether to call it again after letting go of the lock.
+ * Return: whether to call it again after dropping the lock.
  */
 bool mqbus_inflight_stow(struct mqbus_inflight *f)
 {
@@ -176,12 +168,12 @@ bool mqbus_inflight_stow(struct mqbus_inflight *f)
 }
 
 /**
- * mqbus_inflight_postpone() - let dead letters wait in the retry ring
- * @f: the in-flight table; the topic for them has no room
+ * mqbus_inflight_postpone() - move dead letters to the retry ring
+ * @f: the in-flight table; the DLQ has no room
  *
- * As mqbus_inflight_stow(), for which it stands in: to be called whenever dead letters wait.
+ * It replaces mqbus_inflight_stow(): call it whenever dead letters wait.
  *
- * Return: whether to call it again after letting go of the lock.
+ * Return: whether to call it again after dropping the lock.
  */
 bool mqbus_inflight_postpone(struct mqbus_inflight *f)
 {
@@ -189,7 +181,7 @@ bool mqbus_inflight_postpone(struct mqbus_inflight *f)
 
 	if (mqbus_inflight_stow(f))
 		return true;
-	/* The room that comes is for those */
+	/* Waiting records get free room first */
 	if (!mqbus_list_empty(&f->stay))
 		return false;
 	for (; f->stow != MQBUS_NONE; f->stow = mqbus_inflight_entry(f, f->stow)->list.next) {
@@ -207,16 +199,16 @@ bool mqbus_inflight_postpone(struct mqbus_inflight *f)
 }
 
 /**
- * mqbus_inflight_walk_retry() - look for records that are not settled in the retry ring
+ * mqbus_inflight_walk_retry() - look for unsettled records in the retry ring
  * @f: the in-flight table
  * @walk: zeroed before the first step
  * @ends: for each partition: only records below this offset count
  *
- * The group's lock may be let go of between two steps. Records only ever move to the
- * end of that ring, so none is missed; if the place where the walk stood is gone, it
- * begins again, and after some times says that there may be such a record.
+ * The group's lock may be dropped between two steps. Records only ever move to the
+ * end of that ring, so none is missed. A walk that lost its place begins again; after
+ * %MQBUS_RETRY_RESTARTS it reports that there may be such a record.
  *
- * Return: whether it is to be called again.
+ * Return: whether to call it again.
  */
 bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retry_walk *walk,
 			       const u64 *ends)
@@ -252,12 +244,9 @@ bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retr
 	return false;
 }
 
-/**
- * mqbus_inflight_unsettled() - whether a record that was found is still not settled
- * @f: the in-flight table
- * @walk: a walk that is over, and @found is set
- *
- * Return: false also if it is not known which record that was.
+/*
+ * Whether the record that a finished walk found is still not settled; false also if the
+ * walk does not know the record.
  */
 bool mqbus_inflight_unsettled(const struct mqbus_inflight *f,
 			      const struct mqbus_retry_walk *walk)
@@ -266,7 +255,7 @@ bool mqbus_inflight_unsettled(const struct mqbus_inflight *f,
 
 	if (walk->at == MQBUS_NONE)
 		return false;
-	/* Whoever comes to the retry ring stays there until he is settled */
+	/* A record of the retry ring stays there until it is settled */
 	e = mqbus_inflight_entry(f, walk->at);
 	return e->state != MQBUS_ENTRY_FREE && e->place == MQBUS_PLACE_RETRY &&
 	       e->partition == walk->partition &&

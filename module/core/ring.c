@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Append, evict, seek: everything that is done to the bytes of a partition.
+ * Operations on the bytes of a partition: append, evict, seek.
  */
 #include "ring.h"
 
@@ -10,8 +10,8 @@
  * @page: a zeroed page
  * @data: @size bytes, mapped twice in a row
  * @size: a power of two, at least %MQBUS_RING_MIN
- * @partition: number to tell readers
- * @evict: whether the oldest records go when there is no room
+ * @partition: number for readers
+ * @evict: whether the oldest records are dropped when there is no room
  */
 void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
 		     void *data, u64 size, u32 partition, bool evict)
@@ -32,12 +32,12 @@ void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
 	page->partition = partition;
 }
 
-/* The oldest record goes. What is below @floor no group needs. */
+/* Drop the oldest record. No group needs records below @floor. */
 static void ring_drop(struct mqbus_ring *ring, u64 floor)
 {
 	const struct mqbus_record *rec = mqbus_ring_record(ring, ring->head.pos);
 
-	/* What nobody owns was perhaps stored before anything was counted */
+	/* A record without owner may be older than the counters */
 	if (ring->used && rec->__owner)
 		ring->used[mqbus_ring_owner(rec)] -= rec->size;
 	if (ring->head.pos >= floor)
@@ -47,8 +47,8 @@ static void ring_drop(struct mqbus_ring *ring, u64 floor)
 }
 
 /*
- * Tell readers where the log now begins, before the bytes below are used again. To
- * them head and its offset are a pair if head_offset (stored last) equals head_begun
+ * Publish the new head before the bytes below are used again. Readers take head and its
+ * offset as a pair if head_offset (stored last) equals head_begun
  * (stored first).
  */
 static void ring_show_head(struct mqbus_ring *ring)
@@ -64,16 +64,16 @@ static void ring_show_head(struct mqbus_ring *ring)
 }
 
 /**
- * mqbus_ring_ask() - whether there is or could be made room
+ * mqbus_ring_ask() - whether there is room or room can be made
  * @ring: the ring; its lock is held
  * @bytes: size of a record, or of several together
  * @floor: as of mqbus_ring_reserve()
  *
- * Nothing is dropped and nothing is stored, however often it is asked. Of several
- * records it is asked what they take together; then mqbus_ring_reserve() of the same.
+ * No record is dropped or stored. For several records, ask for the size of all together,
+ * then call mqbus_ring_reserve() with the same size.
  *
- * Return: 0 (there is, or will be when what may go has gone), -ENOBUFS, or -EMSGSIZE
- * (there never will be).
+ * Return: 0 (there is room, or will be after evictable records were dropped), -ENOBUFS, or
+ * -EMSGSIZE (there never will be).
  */
 int mqbus_ring_ask(const struct mqbus_ring *ring, u32 bytes, u64 floor)
 {
@@ -83,7 +83,7 @@ int mqbus_ring_ask(const struct mqbus_ring *ring, u32 bytes, u64 floor)
 		return -EMSGSIZE;
 	if (ring->evict || mqbus_ring_fits(ring, bytes))
 		return 0;
-	/* What begins below the floor may go, which takes the head there, or to the tail */
+	/* Records that begin below the floor may go, which moves the head there, or to the tail */
 	floor = min(floor, ring->tail.pos);
 	return ring->tail.pos + bytes <= floor + ring->size ? 0 : -ENOBUFS;
 }
@@ -92,15 +92,15 @@ int mqbus_ring_ask(const struct mqbus_ring *ring, u32 bytes, u64 floor)
  * mqbus_ring_reserve() - make room for a record
  * @ring: the ring; its lock is held
  * @bytes: size of the record
- * @floor: records that end at or below this position may go; of a ring that
- *	evicts, all may, and the others count as evicted
+ * @floor: records that end at or below this position may be dropped; a ring that evicts
+ *	may drop all, and the others count as evicted
  *
- * The oldest records go, one by one, until there is room; but none if there cannot be,
- * and no more than %MQBUS_RING_DROPS from mqbus_ring_begin() on. So nothing may be left
- * that could refuse the record when this is called.
+ * The oldest records are dropped, one by one, until there is room; none if there cannot be
+ * room, and at most %MQBUS_RING_DROPS since mqbus_ring_begin(). So all checks that can
+ * refuse the record must precede this call.
  *
- * Return: whether there is room now. If not, mqbus_ring_ask() tells why; where that says
- * that there could be, enough went for now: let go of the lock and come again.
+ * Return: whether there is room now. If not, mqbus_ring_ask() has the reason; if that
+ * returns 0, the limit of drops was reached: drop the lock and call again.
  */
 bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
 {
@@ -112,7 +112,7 @@ bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
 	if (room || mqbus_ring_ask(ring, bytes, floor))
 		return room;
 
-	/* There is something to drop: into an empty ring it would fit */
+	/* There is a record to drop: the new one would fit into an empty ring */
 	while (!room && ring->drops) {
 		/* Readers must never see a head above the tail */
 		if (ring->head.pos == ring->published)
@@ -123,18 +123,18 @@ bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
 	}
 	if (ring->head.pos != old)
 		ring_show_head(ring);
-	/* The caller lets go of the lock; the next may drop as many again */
+	/* The caller drops the lock; the next hold may drop as many again */
 	if (!room)
 		mqbus_ring_begin(ring);
 	return room;
 }
 
 /**
- * mqbus_ring_count() - begin to count what each owner's records take
+ * mqbus_ring_count() - begin to count the bytes of each owner's records
  * @ring: the ring; its lock is held
  * @used: %MQBUS_RING_OWNERS zeros, the ring's from then on
  *
- * What is stored already is not counted: it must have no owner.
+ * Records stored before are not counted: they must have no owner.
  */
 void mqbus_ring_count(struct mqbus_ring *ring, u64 *used)
 {
@@ -148,23 +148,23 @@ static bool ring_share_over(const struct mqbus_ring *ring, u32 owner, u32 before
 {
 	u64 used = ring->used[owner] + before;
 
-	/* Who has nothing may store a record of any size, or he would wait for ever */
+	/* An owner without records may store one of any size, or it would wait for ever */
 	return used && used + bytes > most;
 }
 
 /**
- * mqbus_ring_ask_share() - whether an owner may have a record
+ * mqbus_ring_ask_share() - whether an owner's share has room for a record
  * @ring: a ring that counts; its lock is held
- * @owner: whose record it is
- * @before: bytes of his records that are to be stored together with it, before it
+ * @owner: the record's owner
+ * @before: bytes of the owner's records to be stored together with it, before it
  * @bytes: size of the record
- * @most: bytes that his records may take together
- * @floor: records that end at or below this position may go
+ * @most: limit of bytes of the owner's records together
+ * @floor: records that end at or below this position may be dropped
  *
- * Nothing is dropped and nothing is stored.
+ * No record is dropped or stored.
  *
- * Return: 0, -EAGAIN (not yet, but there are records that may go), -EXFULL, or -EMSGSIZE
- * (never, with those before it).
+ * Return: 0, -EAGAIN (not yet, but there are records that may be dropped), -EXFULL, or
+ * -EMSGSIZE (never, with those before it).
  */
 int mqbus_ring_ask_share(const struct mqbus_ring *ring, u32 owner, u32 before, u32 bytes,
 			 u64 most, u64 floor)
@@ -179,18 +179,18 @@ int mqbus_ring_ask_share(const struct mqbus_ring *ring, u32 owner, u32 before, u
 }
 
 /**
- * mqbus_ring_share() - make room in the share of an owner
+ * mqbus_ring_share() - make room in an owner's share
  * @ring: a ring that counts; its lock is held
- * @owner: whose record it is
+ * @owner: the record's owner
  * @before: as of mqbus_ring_ask_share()
  * @bytes: size of the record
- * @most: bytes that his records may take together
- * @floor: records that end at or below this position may go
+ * @most: limit of bytes of the owner's records together
+ * @floor: records that end at or below this position may be dropped
  *
- * The oldest records go, one by one, also those of others, until he may have it.
+ * The oldest records of any owner are dropped, one by one, until the share has room.
  *
- * Return: 0, -EXFULL, -EMSGSIZE, or -EAGAIN if more could go, but enough did under one
- * hold of the lock.
+ * Return: 0, -EXFULL, -EMSGSIZE, or -EAGAIN if more could be dropped, but the limit for one
+ * hold of the lock was reached.
  */
 int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 before, u32 bytes, u64 most,
 		     u64 floor)
@@ -212,10 +212,7 @@ int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 before, u32 bytes, 
 	return err;
 }
 
-/**
- * mqbus_ring_show_begin() - begin to show readers what was staged
- * @ring: the ring; its lock is held
- */
+/* Begin to publish staged records; the ring's lock is held. */
 void mqbus_ring_show_begin(struct mqbus_ring *ring)
 {
 	lockdep_assert_held(&ring->lock);
@@ -224,35 +221,26 @@ void mqbus_ring_show_begin(struct mqbus_ring *ring)
 	WRITE_ONCE(ring->page->next_begun, ring->tail.offset);
 }
 
-/**
- * mqbus_ring_show_tail() - show readers the bytes
- * @ring: the ring, after mqbus_ring_show_begin()
- */
+/* Publish the tail, after mqbus_ring_show_begin(). */
 void mqbus_ring_show_tail(struct mqbus_ring *ring)
 {
 	/* ORD_TAIL: release; pairs with acquire in mqbus_ring_end() and in readers */
 	smp_store_release(&ring->page->tail, ring->tail.pos);
 }
 
-/**
- * mqbus_ring_show_end() - show readers that the end is the end
- * @ring: the ring, after mqbus_ring_show_tail()
- */
+/* Publish the next offset, which completes the end, after mqbus_ring_show_tail(). */
 void mqbus_ring_show_end(struct mqbus_ring *ring)
 {
 	/*
-	 * Of a transaction no ring has come here before all tails are shown, so who
-	 * reads one new end finds no old one.
+	 * A transaction calls this when all its tails are visible, so a reader that sees
+	 * one new end sees no old one.
 	 */
 	/* ORD_TOGETHER: release; pairs with acquire in mqbus_ring_end() and in readers */
 	/* ORD_PAIR: release; pairs with acquire in mqbus_ring_end() */
 	smp_store_release(&ring->page->next_offset, ring->tail.offset);
 }
 
-/**
- * mqbus_ring_publish() - show readers what was staged
- * @ring: the ring; its lock is held
- */
+/* Publish staged records; the ring's lock is held. */
 void mqbus_ring_publish(struct mqbus_ring *ring)
 {
 	mqbus_ring_show_begin(ring);
@@ -261,12 +249,12 @@ void mqbus_ring_publish(struct mqbus_ring *ring)
 }
 
 /**
- * mqbus_ring_expire() - drop records that are too old or too many
+ * mqbus_ring_expire() - drop records above the limits of age or size
  * @ring: the ring; its lock is held
  * @floor: as of mqbus_ring_reserve()
- * @before: records older than this time go
- * @keep: the oldest go while the ring has more than so many bytes
- * @max: look at no more than so many
+ * @before: older records are dropped
+ * @keep: the oldest records are dropped while the ring has more bytes
+ * @max: number of records to look at
  *
  * Return: whether there may be more to drop.
  */
@@ -287,13 +275,10 @@ bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before, u64 keep,
 	return !max;
 }
 
-/**
- * mqbus_ring_end() - where the published log ends
- * @ring: the ring
- * @end: filled with the position of the tail and the next offset, as a pair
- *
- * Without the lock: the two are a pair if nothing was published while they were
- * read. A reader that meets too many writers waits for its turn instead.
+/*
+ * The end of the published log: position of the tail and next offset. Without the lock: they
+ * are a pair if no record was published while they were read. After too many writers the
+ * reader takes the lock.
  */
 void mqbus_ring_end(struct mqbus_ring *ring, struct mqbus_mark *end)
 {
@@ -323,7 +308,7 @@ static bool seek_reached(const struct mqbus_seek *seek, const struct mqbus_recor
 						   rec->offset >= seek->value;
 }
 
-/* The last indexed record that the search may begin from. */
+/* The last indexed record from which the search may begin */
 static void seek_index(struct mqbus_ring *ring, struct mqbus_seek *seek)
 {
 	u64 granule = ring->head.pos >> ring->granule_shift;
@@ -338,7 +323,7 @@ static void seek_index(struct mqbus_ring *ring, struct mqbus_seek *seek)
 		    pos < ring->head.pos || pos >= seek->end.pos)
 			continue;
 		rec = mqbus_ring_record(ring, pos);
-		/* Of equal times the first counts, and it may be further back */
+		/* The first of equal times is wanted, and it may be further back */
 		if (seek_reached(seek, rec) &&
 		    (seek->whence == MQBUS_WHENCE_TIME || rec->offset > seek->value))
 			break;
@@ -350,15 +335,14 @@ static void seek_index(struct mqbus_ring *ring, struct mqbus_seek *seek)
 }
 
 /**
- * mqbus_ring_seek_step() - look for a place in what is kept
+ * mqbus_ring_seek_step() - search the records kept
  * @ring: the ring; its lock is held
  * @seek: the search; @at is the result when it is over
  *
- * Looks at a bounded number of records, so that the caller can let go of the
- * lock in between; if the place where the search stood is evicted meanwhile, it
- * begins again at the head. What is published after the first step lies behind the end
- * for this search: each step brings it nearer to a place that does not move, so it is
- * over after a number of steps that no writer can make larger.
+ * A step looks at a bounded number of records, so that the caller can drop the
+ * lock in between. If the search's place is evicted meanwhile, it begins again at the
+ * head. Records published after the first step lie behind the end of this search, so the
+ * search advances to a fixed place, and writers cannot make it longer.
  *
  * Return: whether the search is over.
  */

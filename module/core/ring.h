@@ -9,31 +9,31 @@
  *
  * One partition: records one behind the other in a power of two of bytes that
  * is mapped twice in a row, so that every record is contiguous. Positions count
- * bytes and only grow; a position's place in the memory is its low bits.
+ * bytes and only grow; the low bits of a position are its place in the memory.
  *
  * A writer holds the ring's lock and goes
  *
  *   mqbus_ring_reserve() -> fill mqbus_ring_slot() -> mqbus_ring_stage()
  *
- * for each record of a batch and then mqbus_ring_publish() once. Until then
- * nothing of the batch is visible; a record that is not staged was never there.
- * Reserving drops the oldest records, up to a floor that the caller gives; what it
- * would say may be asked with mqbus_ring_ask(), which changes nothing. Under one hold
- * of the lock a bounded number of records is dropped, see mqbus_ring_begin(). A
- * transaction shows what it staged in several rings at once: mqbus_ring_show_begin()
- * for all of them, then mqbus_ring_show_tail(), then mqbus_ring_show_end().
+ * for each record of a batch and then mqbus_ring_publish() once. The batch is invisible
+ * until then; a record that is not staged is never published. Reserving drops the oldest
+ * records, up to a floor that the caller gives; mqbus_ring_ask() predicts its result and
+ * changes nothing. The number of records dropped under one hold of the lock is bounded, see
+ * mqbus_ring_begin(). A transaction publishes staged records of several rings at once:
+ * mqbus_ring_show_begin() for all of them, then mqbus_ring_show_tail(), then
+ * mqbus_ring_show_end().
  *
- * Readers take no lock. What they may rely on is said by two barrier pairs:
+ * Readers take no lock. Two barrier pairs give their guarantees:
  * ORD_TAIL (a record is whole when the tail covers it) and ORD_HEAD (a record is
  * still whole if the head has not passed it after it was read). A third,
- * ORD_FLOOR, lets a writer reuse what readers are done with; see cursor.h. With
- * ORD_TOGETHER they see a transaction in all rings or in none.
+ * ORD_FLOOR, lets a writer reuse bytes that readers are done with; see cursor.h. With
+ * ORD_TOGETHER readers see a transaction in all rings or in none.
  *
- * A ring may count what each owner's records take, see mqbus_ring_count(): the owner
- * stands in the record, so dropping it gives the bytes back.
+ * A ring may count the bytes of each owner's records, see mqbus_ring_count(): the record
+ * stores its owner, so dropping it gives the bytes back.
  *
  * The ring does *not* promise that a reader's position is still kept, nor that
- * a position given by anybody is the start of a record. Callers hand in marks
+ * an arbitrary position is the start of a record. Callers pass marks
  * that the ring gave them.
  */
 
@@ -53,24 +53,24 @@ struct mqbus_mark {
 
 /**
  * struct mqbus_ring - a partition's log
- * @page: what readers see of it; written here, read-only for users
+ * @page: the part that readers see; written here, read-only for users
  * @data: the records, mapped twice in a row
  * @index: for each granule of the ring the position of the first record that
  *	begins there, in the last lap that had one; behind @page
  * @size: bytes of the ring
- * @evict: the oldest records go when there is no room, whoever still needs them
+ * @evict: the oldest records are dropped when there is no room, even if groups need them
  * @granule_shift: log2 of the bytes for which there is one index slot
  * @most: bytes that may be reserved at a time: half of the ring, so that the largest
- *	record leaves others there; of a retry ring, where no reader needs that, all
+ *	record leaves others there; all of a retry ring, which has no such readers
  * @lock: one writer at a time; never held across a fault or a sleep
- * @tail: where the next record goes
+ * @tail: place of the next record
  * @head: the oldest record kept
  * @published: position up to which readers see the ring
- * @floor: positions below are not needed by any group, as last computed
+ * @floor: no group needs positions below, as last computed
  * @last_time: time of the last record
  * @used: bytes of the records kept, by their owner; NULL: not counted
- * @evicted: records that went and were not settled, of a ring that evicts
- * @drops: records that may still go under this hold of the lock
+ * @evicted: records that were dropped unsettled, in a ring that evicts
+ * @drops: records that may still be dropped under this hold of the lock
  */
 struct mqbus_ring {
 	/* constant after init */
@@ -96,10 +96,10 @@ struct mqbus_ring {
 
 /**
  * struct mqbus_seek - a search that may take several steps
- * @whence: what @value is
+ * @whence: kind of @value
  * @value: offset or time
- * @at: where the search stands; the result when it is over
- * @end: where the log ended at the first step; what lies behind is not looked for
+ * @at: current place of the search; the result when it is over
+ * @end: end of the log at the first step, and of the search
  * @from: whether @at is a place to begin from
  * @begun: whether @end is set
  */
@@ -112,13 +112,13 @@ struct mqbus_seek {
 	bool begun;
 };
 
-/* Counts of owners; 0 is nobody */
+/* Number of owners; 0: no owner */
 #define MQBUS_RING_OWNERS	(MQBUS_USERS_MAX + 1)
 
 /* Records that one step of a search or of expiry looks at under the lock */
 #define MQBUS_RING_STEP		256
 
-/* Records that make room for others, or for a share, under one hold of the lock */
+/* Limit of records dropped for others, or for a share, under one hold of the lock */
 #define MQBUS_RING_DROPS	1024
 
 void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
@@ -139,85 +139,48 @@ bool mqbus_ring_expire(struct mqbus_ring *ring, u64 floor, u64 before, u64 keep,
 void mqbus_ring_end(struct mqbus_ring *ring, struct mqbus_mark *end);
 bool mqbus_ring_seek_step(struct mqbus_ring *ring, struct mqbus_seek *seek);
 
-/**
- * mqbus_ring_record() - the record at a position
- * @ring: the ring
- * @pos: where a record begins
- *
- * Return: its address; what is there is stable only as ORD_TAIL and ORD_HEAD say.
- */
+/* The record at a position; it is stable only within ORD_TAIL and ORD_HEAD */
 static inline struct mqbus_record *mqbus_ring_record(const struct mqbus_ring *ring,
 						     u64 pos)
 {
 	return ring->data + (pos & (ring->size - 1));
 }
 
-/**
- * mqbus_ring_slot() - where the record that was reserved is to be written
- * @ring: the ring; its lock is held
- *
- * Return: the address. @size must be written before mqbus_ring_stage().
- */
+/* Place of the reserved record; its @size must be written before mqbus_ring_stage() */
 static inline struct mqbus_record *mqbus_ring_slot(const struct mqbus_ring *ring)
 {
 	return mqbus_ring_record(ring, ring->tail.pos);
 }
 
-/**
- * mqbus_ring_begin() - begin to count what is dropped under one hold of the lock
- * @ring: the ring, whose lock was just taken
- */
+/* Begin to count drops under one hold of the lock, which was just taken */
 static inline void mqbus_ring_begin(struct mqbus_ring *ring)
 {
 	ring->drops = MQBUS_RING_DROPS;
 }
 
-/**
- * mqbus_ring_takes() - whether a record may ever be stored
- * @ring: the ring
- * @bytes: size of the record
- *
- * Return: false of nothing, and of more than @most.
- */
+/* Whether a record of this size may ever be stored; false for 0 */
 static inline bool mqbus_ring_takes(const struct mqbus_ring *ring, u32 bytes)
 {
 	return bytes - 1 < ring->most;
 }
 
-/**
- * mqbus_ring_fits() - whether there is room for a record
- * @ring: the ring; its lock is held
- * @bytes: size of the record
- *
- * Return: whether mqbus_ring_reserve() would have nothing to do.
- */
+/* Whether there is room without dropping a record; the ring's lock is held */
 static inline bool mqbus_ring_fits(const struct mqbus_ring *ring, u32 bytes)
 {
 	return mqbus_ring_takes(ring, bytes) &&
 	       ring->tail.pos + bytes - ring->head.pos <= ring->size;
 }
 
-/**
- * mqbus_ring_settled() - whether what must go for a record was settled
- * @ring: the ring; its lock is held
- * @bytes: size of the record
- *
- * Return: whether all of it is below the floor, as last computed; of a ring that does not
- * evict true, as nothing else goes.
+/*
+ * Whether all records to be dropped for a new one are below the floor, as last computed.
+ * Always true for a ring that does not evict. The ring's lock is held.
  */
 static inline bool mqbus_ring_settled(const struct mqbus_ring *ring, u32 bytes)
 {
 	return !ring->evict || ring->tail.pos + bytes <= ring->floor + ring->size;
 }
 
-/**
- * mqbus_ring_expired() - whether the oldest record is too old, or one too many
- * @ring: the ring; its lock is held
- * @before: records older than this time are too old
- * @keep: bytes that it may have
- *
- * Return: whether there is such a record that readers see.
- */
+/* Whether the oldest visible record is older than @before, or the ring has more than @keep bytes */
 static inline bool mqbus_ring_expired(const struct mqbus_ring *ring, u64 before, u64 keep)
 {
 	return ring->head.pos < ring->published &&
@@ -225,19 +188,14 @@ static inline bool mqbus_ring_expired(const struct mqbus_ring *ring, u64 before,
 		ring->tail.pos - ring->head.pos > keep);
 }
 
-/**
- * mqbus_ring_owner() - whose space a record takes
- * @rec: a record in a ring
- *
- * Return: an index that is good for @used, whatever the record says.
- */
+/* Owner of a record; a valid index of @used, whatever the record says */
 static inline u32 mqbus_ring_owner(const struct mqbus_record *rec)
 {
 	return rec->__owner < MQBUS_RING_OWNERS ? rec->__owner : 0;
 }
 
 /**
- * mqbus_ring_stage() - take the record in the slot into the batch
+ * mqbus_ring_stage() - add the record in the slot to the batch
  * @ring: the ring; its lock is held
  * @bytes: the record's size, which the slot holds already, with its owner
  */
@@ -246,7 +204,7 @@ static inline void mqbus_ring_stage(struct mqbus_ring *ring, u32 bytes)
 	u64 pos = ring->tail.pos;
 	u64 *slot = &ring->index[(pos >> ring->granule_shift) & (MQBUS_RING_INDEX - 1)];
 
-	/* Later records of the same granule and lap leave the first one there */
+	/* Later records of the same granule and lap leave the first one in the index */
 	if ((*slot ^ pos) >> ring->granule_shift)
 		*slot = pos;
 	if (ring->used && mqbus_ring_slot(ring)->__owner)
@@ -256,17 +214,17 @@ static inline void mqbus_ring_stage(struct mqbus_ring *ring, u32 bytes)
 }
 
 /**
- * mqbus_ring_append() - complete the record in the slot, and take it into the batch
+ * mqbus_ring_append() - complete the record in the slot, and add it to the batch
  * @ring: the ring; its lock is held
  * @rec: the record in the slot; sizes, flags, schema and parts are there
  * @producer: id of its author
  * @seq: its number among the author's records
  * @epoch: how often the author's name was opened; 0: it has none
- * @owner: index of the tenant whose space it takes; 0: of nobody's
+ * @owner: index of the tenant whose space it takes; 0: none
  * @bytes: its size
  *
- * Whatever comes into a topic comes this way: room was made, the rest is in the slot, and
- * mqbus_ring_publish() shows the batch.
+ * The only way of a record into a topic. The caller has made room and filled the rest of
+ * the slot; mqbus_ring_publish() makes the batch visible.
  */
 static __always_inline void mqbus_ring_append(struct mqbus_ring *ring, struct mqbus_record *rec,
 					      u64 producer, u64 seq, u32 epoch, u32 owner,
@@ -281,13 +239,7 @@ static __always_inline void mqbus_ring_append(struct mqbus_ring *ring, struct mq
 	mqbus_ring_stage(ring, bytes);
 }
 
-/**
- * mqbus_ring_passed() - whether the head has passed a position
- * @ring: the ring
- * @pos: position of something that was read
- *
- * Return: true if what was read there may have been overwritten meanwhile.
- */
+/* Whether something read at @pos may have been overwritten, as the head has passed @pos */
 static inline bool mqbus_ring_passed(const struct mqbus_ring *ring, u64 pos)
 {
 	smp_rmb();	/* ORD_HEAD: rmb; pairs with wmb in ring_show_head() */

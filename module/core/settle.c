@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What becomes of the records that were handed out.
+ * Settlement of records that were handed out.
  */
 #include "trace.h"
 #include "inflight.h"
@@ -30,14 +30,14 @@ static void trace_retry(const struct mqbus_inflight *f, u32 i, u64 wait)
 		trace->retry(f, i, mqbus_reason_name(mqbus_inflight_entry(f, i)->reason), wait);
 }
 
-/* Whether a record has failed and not come back to its partition since. */
+/* Whether a record has failed and not returned to its partition since */
 static bool entry_aside(const struct mqbus_entry *e)
 {
 	return e->place == MQBUS_PLACE_RETRY || e->state == MQBUS_ENTRY_WAITING ||
 	       e->state == MQBUS_ENTRY_DEAD;
 }
 
-/* What is to become of an entry that was leased, or has waited: it stands aside, or not. */
+/* Change the state of an entry that was leased or waiting, and @aside with it. */
 static void entry_turn(struct mqbus_inflight *f, struct mqbus_entry *e,
 		       enum mqbus_entry_state state)
 {
@@ -48,11 +48,7 @@ static void entry_turn(struct mqbus_inflight *f, struct mqbus_entry *e,
 	source->aside += entry_aside(e);
 }
 
-/**
- * mqbus_inflight_finish() - a record is settled
- * @f: the in-flight table
- * @i: its entry, in no list but its source's
- */
+/* Settle a record; its entry is in no list but its source's. */
 void mqbus_inflight_finish(struct mqbus_inflight *f, u32 i)
 {
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
@@ -61,7 +57,7 @@ void mqbus_inflight_finish(struct mqbus_inflight *f, u32 i)
 
 	if (f->keys && mqbus_inflight_record(f, i)->key_len) {
 		next = mqbus_keys_remove(f->keys, &f->table, i);
-		f->unheld++;	/* the key is free, or there is a place behind it */
+		f->unheld++;	/* the key is free, or a place behind it */
 	}
 	switch (e->place) {
 	case MQBUS_PLACE_RING:
@@ -99,7 +95,7 @@ static void inflight_wait(struct mqbus_inflight *f, u32 i, u64 wait, struct mqbu
 	if (e->place == MQBUS_PLACE_RETRY)
 		return;
 	mqbus_list_add(&f->table, &f->stay, MQBUS_LIST, i);
-	/* What cannot be done now is left to who lets go of the lock */
+	/* The rest is done when the lock is dropped */
 	mqbus_inflight_stow(f);
 }
 
@@ -130,7 +126,7 @@ static void inflight_bury(struct mqbus_inflight *f, u32 i, const struct mqbus_ho
 		f->stow = i;
 }
 
-/* @wait: ns until the next attempt; 0: as the backoff says, which a death ignores */
+/* @wait: ns until the next attempt; 0: by the backoff, except after a death */
 static void inflight_fail(struct mqbus_inflight *f, u32 i, const struct mqbus_holder *holder,
 			  enum mqbus_reason reason, u64 wait, struct mqbus_now *now)
 {
@@ -151,7 +147,7 @@ static void inflight_fail(struct mqbus_inflight *f, u32 i, const struct mqbus_ho
 		wait = 0;
 	else if (!wait)
 		wait = mqbus_backoff_wait(&f->conf.backoff, e->failures, now->chance);
-	/* Those that failed together should not come back together */
+	/* Records that failed together should not come back together */
 	now->chance = now->chance * 1664525 + 1013904223;
 	trace_retry(f, i, wait);
 	inflight_wait(f, i, wait, now);
@@ -160,8 +156,8 @@ static void inflight_fail(struct mqbus_inflight *f, u32 i, const struct mqbus_ho
 /**
  * mqbus_inflight_find() - the entry of a lease
  * @f: the in-flight table
- * @holder: who asks
- * @lease: its number, from anywhere
+ * @holder: the member that asks
+ * @lease: its number, not trusted
  * @i: filled with the entry on success
  *
  * Return: 0 if @holder has it, else a negative errno as of &struct mqbus_settle.
@@ -188,13 +184,13 @@ int mqbus_inflight_find(const struct mqbus_inflight *f, const struct mqbus_holde
 }
 
 /**
- * mqbus_inflight_name() - see whether a lease can be settled with others at once
+ * mqbus_inflight_name() - check and mark a lease that a transaction settles
  * @f: the in-flight table
- * @holder: who asks
- * @lease: its number, from anywhere
+ * @holder: the member that asks
+ * @lease: its number, not trusted
  *
- * It is marked, so that it is not named twice, until mqbus_inflight_unname(); the group's
- * lock is held all the time.
+ * The mark keeps a transaction from naming a lease twice, until mqbus_inflight_unname(); the
+ * group's lock is held all the time.
  *
  * Return: as mqbus_inflight_find(); -EALREADY also if it is marked.
  */
@@ -213,11 +209,7 @@ int mqbus_inflight_name(struct mqbus_inflight *f, const struct mqbus_holder *hol
 	return 0;
 }
 
-/**
- * mqbus_inflight_unname() - take back a mark
- * @f: the in-flight table
- * @lease: a lease for which mqbus_inflight_name() was 0
- */
+/* Remove the mark that a successful mqbus_inflight_name() set. */
 void mqbus_inflight_unname(struct mqbus_inflight *f, u64 lease)
 {
 	mqbus_inflight_entry(f, (u32)lease)->flags &= ~MQBUS_ENTRY_NAMED;
@@ -273,8 +265,8 @@ static void lease_settle(struct mqbus_inflight *f, u32 i, struct mqbus_holder *h
 /**
  * mqbus_inflight_settle() - settle a lease
  * @f: the in-flight table
- * @holder: who says so
- * @settle: what is to become of it
+ * @holder: the member that settles
+ * @settle: lease and settlement
  * @now: the time
  *
  * Return: 0 or a negative errno as of &struct mqbus_settle.
@@ -295,14 +287,14 @@ int mqbus_inflight_settle(struct mqbus_inflight *f, struct mqbus_holder *holder,
 }
 
 /**
- * mqbus_inflight_settle_held() - settle all that a member holds
+ * mqbus_inflight_settle_held() - settle all leases of a member
  * @f: the in-flight table
  * @holder: the member
  * @what: %MQBUS_ACK or %MQBUS_RELEASE
- * @max: no more than so many
+ * @max: limit of leases to settle
  * @now: the time
  *
- * Return: how many.
+ * Return: number of leases settled.
  */
 u32 mqbus_inflight_settle_held(struct mqbus_inflight *f, struct mqbus_holder *holder,
 			       enum mqbus_settlement what, u32 max,
@@ -316,15 +308,15 @@ u32 mqbus_inflight_settle_held(struct mqbus_inflight *f, struct mqbus_holder *ho
 }
 
 /**
- * mqbus_inflight_leave() - a member goes with what it holds
+ * mqbus_inflight_leave() - a member leaves with its leases
  * @f: the in-flight table
  * @holder: the member
- * @max: look at no more than so many
+ * @max: limit of leases to look at
  * @now: the time
  *
- * What it held is handed out again at once, but for what has failed too often.
+ * Its records are handed out again at once, except those that have failed too often.
  *
- * Return: whether it holds more.
+ * Return: whether it has more leases.
  */
 bool mqbus_inflight_leave(struct mqbus_inflight *f, struct mqbus_holder *holder, u32 max,
 			  struct mqbus_now *now)
@@ -339,14 +331,7 @@ bool mqbus_inflight_leave(struct mqbus_inflight *f, struct mqbus_holder *holder,
 	return holder->nr;
 }
 
-/**
- * mqbus_inflight_tick() - do what is due
- * @f: the in-flight table
- * @max: no more than so many
- * @now: the time
- *
- * Return: whether there is more to do now.
- */
+/* Do due work, at most @max entries. Return: whether more is due now. */
 bool mqbus_inflight_tick(struct mqbus_inflight *f, u32 max, struct mqbus_now *now)
 {
 	while (mqbus_inflight_due(f) <= now->mono) {
@@ -374,11 +359,7 @@ bool mqbus_inflight_tick(struct mqbus_inflight *f, u32 max, struct mqbus_now *no
 	return false;
 }
 
-/**
- * mqbus_inflight_undead() - a dead letter is none any more
- * @f: the in-flight table
- * @i: an entry of @dead; what becomes of it comes next
- */
+/* Remove a dead letter from @dead; the caller decides the entry's next state. */
 void mqbus_inflight_undead(struct mqbus_inflight *f, u32 i)
 {
 	u32 next = mqbus_inflight_entry(f, i)->list.next;
@@ -392,11 +373,7 @@ void mqbus_inflight_undead(struct mqbus_inflight *f, u32 i)
 	f->nr_dead--;
 }
 
-/**
- * mqbus_inflight_buried() - a dead letter is where it belongs
- * @f: the in-flight table
- * @i: an entry of @dead
- */
+/* A dead letter of @dead was stored in the DLQ. */
 void mqbus_inflight_buried(struct mqbus_inflight *f, u32 i)
 {
 	mqbus_inflight_undead(f, i);
@@ -404,25 +381,14 @@ void mqbus_inflight_buried(struct mqbus_inflight *f, u32 i)
 	mqbus_inflight_finish(f, i);
 }
 
-/**
- * mqbus_inflight_unburied() - a dead letter finds no room in its topic
- * @f: the in-flight table
- * @i: @letter
- *
- * The next one is @letter then: it may be for another partition, which has room.
- */
+/* @letter finds no room in the DLQ. The next one may go to a partition with room. */
 void mqbus_inflight_unburied(struct mqbus_inflight *f, u32 i)
 {
 	if (f->letter == i)
 		f->letter = mqbus_inflight_entry(f, i)->list.next;
 }
 
-/**
- * mqbus_inflight_rebury() - there may be room for dead letters again
- * @f: the in-flight table
- *
- * So the oldest of them is @letter again.
- */
+/* The DLQ may have room again: start over with the oldest dead letter. */
 void mqbus_inflight_rebury(struct mqbus_inflight *f)
 {
 	f->letter = f->dead.first;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lanes: the entries of one ring, in its order, and what writers of it may reuse.
+ * Sources: the entries of one ring, in its order, and the floor for writers.
  */
 #include "inflight.h"
 
 /*
- * Tell writers of a partition what they may reuse. It is what lies below the first
- * entry, or below what was not taken.
+ * Publish a partition's floor: bytes below the first entry, or below the untaken records
+ * if there is no entry, may be reused.
  */
 static void source_settle(struct mqbus_inflight *f, struct mqbus_source *source)
 {
@@ -29,12 +29,7 @@ static void inflight_settle_moved(struct mqbus_inflight *f)
 	f->moved = NULL;
 }
 
-/**
- * mqbus_source_del() - an entry's record is not needed in a ring any more
- * @f: the in-flight table
- * @source: the ring's
- * @i: the entry
- */
+/* Remove an entry from a source: its record is not needed in that ring any more. */
 void mqbus_source_del(struct mqbus_inflight *f, struct mqbus_source *source, u32 i)
 {
 	bool first = source->order.first == i;
@@ -42,20 +37,17 @@ void mqbus_source_del(struct mqbus_inflight *f, struct mqbus_source *source, u32
 	if (f->walk == i)
 		f->walk = mqbus_inflight_entry(f, i)->order.next;
 	mqbus_list_del(&f->table, &source->order, MQBUS_ORDER, i);
-	/* In the retry ring there are no other writers to be told */
+	/* The retry ring has no other writers that need a floor */
 	if (!first || f->moved == source || !source->cursor)
 		return;
-	/* Once for many of the same ring */
+	/* One store for several entries of the same ring */
 	inflight_settle_moved(f);
 	f->moved = source;
 }
 
-/**
- * mqbus_inflight_flush() - tell writers what they may reuse now
- * @f: the in-flight table
- *
- * To be called before the group's lock is let go: what is bounded for each hold of it is
- * counted from here.
+/*
+ * Publish floors to writers. Call this before the group's lock is dropped: the limits for
+ * one hold of it count from here.
  */
 void mqbus_inflight_flush(struct mqbus_inflight *f)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All that core may use of the kernel. The same headers exist, much smaller,
+ * Kernel headers for core, which includes no others. Smaller ones of the same names exist
  * for userspace under selftests/core/shim, where core is tested and fuzzed.
  */
 #ifndef _MQBUS_CORE_SYS_H

@@ -7,16 +7,16 @@
 struct mqbus_inflight;
 
 /**
- * struct mqbus_trace - whom the in-flight table tells what it does
- * @settle: a member settles the record of an entry, which is still in use; what becomes of it
- * @retry: one that failed for @reason is to be handed out again after @wait ns
+ * struct mqbus_trace - tracepoints of the in-flight table
+ * @settle: a member settles the record of an entry, which is still in use
+ * @retry: a record that failed for @reason is handed out again after @wait ns
  */
 struct mqbus_trace {
 	void (*settle)(const struct mqbus_inflight *f, u32 i, const char *what);
 	void (*retry)(const struct mqbus_inflight *f, u32 i, const char *reason, u64 wait);
 };
 
-/* NULL: nobody looks; stored at any time, and what it points to stays */
+/* NULL: tracing is off; stored at any time, and the structure it points to stays */
 extern const struct mqbus_trace *mqbus_trace;
 
 #endif /* _MQBUS_CORE_TRACE_H */

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /**
- * DOC: Who is the author
+ * DOC: Authors of records
  *
- * Each producer is the holder of an author, which gives its records their numbers: one
- * of its own, or the one that a name stands for. Records are stored under the author's
- * lock, inside the ring's, and by nobody but the holder. Opening a name makes another
- * endpoint the holder under the same lock; whatever the former one was doing - waiting
- * for space, or for a page that never comes - it stores nothing any more.
+ * Each producer is the holder of an author, which numbers its records: one of its own,
+ * or that of a name. Records are stored under the author's lock, inside the ring's, and
+ * only by the holder. Opening a name makes another endpoint the holder under the same
+ * lock; the former holder stores no more records, even if it was waiting for space or
+ * for a page that never comes.
  *
- * A topic remembers a bounded number of names, and of each uid no more than are left free
- * for the others. Who would have more gives up the one that he closed longest ago; if there
- * are as many as can be, who has most does. So nobody makes a topic forget the names of
- * somebody who has fewer. Who still has a name open that goes was fenced before.
+ * A topic remembers a bounded number of names, and a uid may have no more than are left free
+ * for others. One more name replaces the uid's own that was closed longest ago; at the topic's
+ * limit the uid with the most names loses one. So no user can make a topic forget the names of
+ * a uid that has fewer. A name with a holder is never forgotten; other endpoints that still
+ * have it open were fenced before.
  */
 #include <linux/err.h>
 #include <linux/poll.h>
@@ -25,12 +26,7 @@
 #include "log/producer.h"
 #include "log/topic.h"
 
-/**
- * mqbus_author_init() - make an author
- * @author: to fill; zeroed
- * @ns: in which namespace
- * @holder: who may store under it
- */
+/* Make an author, zeroed, that @holder stores records under. */
 void mqbus_author_init(struct mqbus_author *author, struct mqbus_ns *ns, const void *holder)
 {
 	spin_lock_init(&author->lock);
@@ -61,10 +57,7 @@ static void name_forget(struct mqbus_topic *topic, struct mqbus_named *name)
 	kref_put(&name->ref, name_release);
 }
 
-/**
- * mqbus_author_forget_all() - the end of a topic
- * @topic: a topic that nobody can reach any more
- */
+/* Forget the names of a topic that has no users any more. */
 void mqbus_author_forget_all(struct mqbus_topic *topic)
 {
 	struct mqbus_namer *namer;
@@ -101,7 +94,7 @@ static struct mqbus_namer *namer_find(struct mqbus_topic *topic, kuid_t uid)
 	return NULL;
 }
 
-/* The one that was closed longest ago, or NULL. */
+/* Its name that was closed longest ago, or NULL. */
 static struct mqbus_named *name_oldest(struct mqbus_namer *namer)
 {
 	struct mqbus_named *name;
@@ -112,7 +105,7 @@ static struct mqbus_named *name_oldest(struct mqbus_namer *namer)
 	return NULL;
 }
 
-/* The one that goes for a new one of @own when there are as many as can be, or NULL. */
+/* The name that a new one of @own replaces at the topic's limit, or NULL. */
 static struct mqbus_named *name_of_most(struct mqbus_topic *topic, struct mqbus_namer *own)
 {
 	struct mqbus_named *name, *found = name_oldest(own);
@@ -131,7 +124,7 @@ static struct mqbus_named *name_of_most(struct mqbus_topic *topic, struct mqbus_
 	return found;
 }
 
-/* A name that is in no topic yet, and paid for. */
+/* Make a charged name, in no topic yet. */
 static struct mqbus_named *name_new(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 				    const char *text, bool raised)
 {
@@ -156,7 +149,7 @@ static struct mqbus_named *name_new(struct mqbus_ns *ns, const struct mqbus_call
 	return name;
 }
 
-/* Let a topic remember a new name. Return: 0 or -EMFILE. */
+/* Add a name to a topic. Return: 0 or -EMFILE. */
 static int name_add(struct mqbus_topic *topic, struct mqbus_named *name, bool raised)
 {
 	u32 left = MQBUS_PRODUCERS_MAX - topic->nr_names;
@@ -170,7 +163,7 @@ static int name_add(struct mqbus_topic *topic, struct mqbus_named *name, bool ra
 		old = left ? name_oldest(namer) : name_of_most(topic, namer);
 		if (!old)
 			return -EMFILE;
-		/* It may be the last one of the same uid */
+		/* The name to remove may be the last one of the same uid */
 		namer->nr++;
 		name_forget(topic, old);
 		namer->nr--;
@@ -187,14 +180,14 @@ static int name_add(struct mqbus_topic *topic, struct mqbus_named *name, bool ra
 	return 0;
 }
 
-/* A name that may be NULL. */
+/* Drop a reference; @name may be NULL. */
 static void name_put(struct mqbus_named *name)
 {
 	if (name)
 		kref_put(&name->ref, name_release);
 }
 
-/* Make an endpoint the holder. Return: who was, or NULL. */
+/* Make an endpoint the holder. Return: the former holder, or NULL. */
 static const struct mqbus_producer *author_take(struct mqbus_author *author, const void *holder,
 						struct mqbus_produce *args)
 {
@@ -203,7 +196,7 @@ static const struct mqbus_producer *author_take(struct mqbus_author *author, con
 	spin_lock(&author->lock);
 	old = author->holder;
 	WRITE_ONCE(author->holder, holder);
-	/* 0 is of those without a name, also after a very long time */
+	/* 0 means no name, also after a wrap */
 	author->epoch = author->epoch + 1 ?: 1;
 	args->epoch = author->epoch;
 	args->last_seq = author->seq;
@@ -215,11 +208,11 @@ static const struct mqbus_producer *author_take(struct mqbus_author *author, con
  * mqbus_author_open() - make an endpoint the holder of a name
  * @topic: the topic
  * @ns: its namespace
- * @caller: on whose behalf
+ * @caller: credentials of the call
  * @holder: the endpoint
  * @args: the name, checked; epoch and last sequence number are written back
  *
- * Who held it stores nothing any more on return, and is woken to learn so.
+ * On return the former holder stores no more records, and is woken to learn so.
  *
  * Return: the author, for mqbus_author_close(), or -EPERM, -EMFILE, -ENOMEM, -EDQUOT,
  * -ENOSPC.
@@ -234,7 +227,7 @@ struct mqbus_author *mqbus_author_open(struct mqbus_topic *topic, struct mqbus_n
 	bool raised = false;
 	int err = 0;
 
-	/* Memory may take long to come, and others come and go under this lock */
+	/* Allocate outside the lock: it may take long, and others need the lock */
 	for (;;) {
 		mutex_lock(&topic->lock);
 		name = name_find(topic, args->name);
@@ -260,7 +253,7 @@ struct mqbus_author *mqbus_author_open(struct mqbus_topic *topic, struct mqbus_n
 	}
 
 	kref_get(&name->ref);
-	/* Who had it may go when the lock is let go of; what is known of him stays until then */
+	/* RCU keeps the former holder's state, as the holder may be closed after the unlock */
 	rcu_read_lock();
 	old = author_take(&name->author, holder, args);
 	refused = old ? old->refused : NULL;
@@ -268,26 +261,21 @@ struct mqbus_author *mqbus_author_open(struct mqbus_topic *topic, struct mqbus_n
 	if (refused)
 		mqbus_refused_fenced(refused);
 	rcu_read_unlock();
-	/* His address is all that is asked for: there may be as many who wait as files */
+	/* Only its address identifies waiters: there may be as many as open files */
 	if (old)
 		mqbus_refusal_recheck(topic, old);
 	name_put(fresh);
 	return &name->author;
 }
 
-/**
- * mqbus_author_close() - an endpoint that has or had a name goes
- * @topic: the topic
- * @author: what mqbus_author_open() gave
- * @holder: the endpoint
- */
+/* An endpoint that has or had the author's name is closed. */
 void mqbus_author_close(struct mqbus_topic *topic, struct mqbus_author *author,
 			const void *holder)
 {
 	struct mqbus_named *name = container_of(author, struct mqbus_named, author);
 
 	mutex_lock(&topic->lock);
-	/* Its own close cannot be overtaken: holders change under this lock */
+	/* Holders change under this lock, so a close of the holder cannot be overtaken */
 	if (!mqbus_author_fenced(author, holder)) {
 		spin_lock(&author->lock);
 		WRITE_ONCE(author->holder, NULL);

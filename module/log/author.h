@@ -16,11 +16,11 @@ struct mqbus_caller;
 
 /**
  * struct mqbus_author - the author of records
- * @id: what its records carry
- * @lock: taken inside a ring's, so that a record and its number are one
+ * @id: stored in its records
+ * @lock: taken inside a ring's, so that records are stored in order of their numbers
  * @seq: sequence number of its last record
  * @epoch: how often its name was opened; 0: it has none
- * @holder: who may store under it; NULL: nobody has it open
+ * @holder: endpoint that may store records under it; NULL: none has it open
  */
 struct mqbus_author {
 	u64 id;
@@ -33,9 +33,9 @@ struct mqbus_author {
 /**
  * struct mqbus_namer - a uid that has names in a topic
  * @node: in the topic's list, under its lock
- * @names: its names there; those that nobody holds in the order in which they were closed
- * @uid: whose
- * @nr: how many; it goes with the last one
+ * @names: its names there; those without holder in the order in which they were closed
+ * @uid: the uid
+ * @nr: length of @names; the structure is freed with the last name
  */
 struct mqbus_namer {
 	struct list_head node;
@@ -46,11 +46,11 @@ struct mqbus_namer {
 
 /**
  * struct mqbus_named - an author whose name outlives the endpoints
- * @author: what is like that of any other
+ * @author: the common part
  * @ref: the topic's list and every endpoint that has or had it
  * @node: among its uid's in the topic
- * @namer: whose it is there; until it is in the topic one for itself; NULL: forgotten
- * @charge: what its owner pays
+ * @namer: its uid's entry; before it is in the topic an entry of its own; NULL: forgotten
+ * @charge: charged to its owner
  * @name: terminated
  */
 struct mqbus_named {
@@ -71,13 +71,7 @@ void mqbus_author_close(struct mqbus_topic *topic, struct mqbus_author *author,
 			const void *holder);
 void mqbus_author_forget_all(struct mqbus_topic *topic);
 
-/**
- * mqbus_author_fenced() - whether somebody else has taken over
- * @author: an author
- * @holder: who had it
- *
- * Return: true from then on. Exact under the author's lock.
- */
+/* Whether another endpoint has taken the author over, for good; exact under its lock */
 static inline bool mqbus_author_fenced(const struct mqbus_author *author, const void *holder)
 {
 	return READ_ONCE(author->holder) != holder;

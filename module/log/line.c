@@ -2,37 +2,36 @@
 /**
  * DOC: Turns
  *
- * Who finds no room in a partition, or in his share of it, and waits, has a *ticket* in
- * the partition's line. Tickets are served by age, so room that becomes free gathers for
- * the oldest one however much it needs, and who comes later waits behind it, though less
- * would do for him. Shares are of one uid each: there is a line for each of them, and
- * nobody waits behind a ticket of another uid's share.
+ * A producer that waits for room in a partition, or in its share of it, has a *ticket* in
+ * the partition's line. Tickets are served by age, so free room accumulates for the oldest
+ * one, however much it needs, and younger tickets wait behind it even if they need less.
+ * Each uid's share has a line of its own: a ticket does not wait behind one for another
+ * uid's share.
  *
  * A ticket is *called* when there is room for it and for all that were called before.
- * Room is kept for it then; what is left over anybody may have. So there is no convoy:
- * once enough is free for all that wait, nobody has to wait for a turn any more.
+ * Room is kept for it then; the rest is free for everybody. This avoids a convoy:
+ * once there is room for all tickets, no producer waits for a turn.
  *
- * Nothing is kept for longer than %LINE_KEEP: who does not come in time (the memory that
- * another call on his endpoint copies from never arrives) loses his turn and goes behind
- * the others. If that is not the exception, nothing is kept for anybody for a while, 2 to
- * 16 times as long, the more turns are wasted, and nobody waits behind one who has room. So
- * what somebody can take from others in this way is a small part of the time, with however
- * many tickets. Who has room kept for much and comes late for little wastes it as well.
+ * Room is kept for at most %LINE_KEEP. A producer that does not use its turn in time (the
+ * memory that another call on its endpoint copies from never arrives) loses it and goes
+ * behind the others. If turns are wasted repeatedly, no room is kept for any ticket for 2 to
+ * 16 times as long, depending on the number of wasted turns, and tickets that have room do
+ * not hold up others. So a user can take only a small part of the time from others in this
+ * way, with any number of tickets. Late use of a small part of the kept room is waste too.
  *
- * %LINE_CALLS are called at a time. Those behind them do not wait for that when there is
- * room for all: they are let go without a turn, and who comes then does not see them.
- * Tickets for shares, of which nothing is kept, have as many calls of their own, and their
- * own waste: uids that do not come for their share make others' turns shorter, not rarer.
+ * %LINE_CALLS tickets are called at a time. Tickets behind them do not wait for a call when
+ * there is room for all: they leave the line without a turn, and later producers do not see
+ * them. Tickets for shares, for which no room is kept, have as many calls of their own, and
+ * their own waste: uids that do not use their share make others' turns shorter, not rarer.
  *
- * Tasks that sleep have tickets, and endpoints that are polled; who neither sleeps nor
- * polls is in nobody's way. An endpoint that was refused keeps its age until it stores
- * something, so a retry counts as from the first try; but not if it goes away meanwhile,
- * see mqbus_refused_age().
+ * Only sleeping tasks and polled endpoints have tickets; other producers hold up nobody.
+ * An endpoint that was refused keeps its age until it stores a record, so a retry counts
+ * from the first try; but not if the endpoint was inactive meanwhile, see
+ * mqbus_refused_age().
  *
- * A transaction has a ticket of one and the same age in each partition that refused it,
- * so of two transactions one is first everywhere and they do not wait for each other. It
- * sleeps until the one that refused it last is called; the others keep what they find, for
- * %LINE_CLAIM.
+ * A transaction has a ticket of the same age in each partition that refused it, so of
+ * two transactions one is first everywhere and they do not deadlock. It sleeps until the
+ * ticket of the last refusal is called; the others keep their room for %LINE_CLAIM.
  */
 #include <linux/bitmap.h>
 #include <linux/ktime.h>
@@ -46,9 +45,9 @@
 #include "log/ticket.h"
 #include "log/topic.h"
 
-/* Tickets that are called at a time, of those for room and of those for shares */
+/* Tickets that are called at a time, for room and for shares each */
 #define LINE_CALLS	16
-/* Tickets that are looked at under one hold of the lock */
+/* Tickets looked at under one hold of the lock */
 #define LINE_STEP	MQBUS_POLLERS
 /* Such holds in a row */
 #define LINE_ROUNDS	4
@@ -63,19 +62,13 @@ static struct mqbus_line *ticket_line(const struct mqbus_ticket *t)
 	return &t->topic->parts[t->partition]->line;
 }
 
-/**
- * mqbus_line_init() - make an empty line
- * @line: to fill; zeroed
- */
+/* Make an empty line; @line is zeroed. */
 void mqbus_line_init(struct mqbus_line *line)
 {
 	INIT_LIST_HEAD(&line->called);
 }
 
-/**
- * mqbus_pollers_wake() - wake those who poll endpoints
- * @wake: the endpoints; the RCU read lock has been held since they were noted
- */
+/* Wake pollers of endpoints; the RCU read lock has been held since they were noted. */
 void mqbus_pollers_wake(const struct mqbus_pollers *wake)
 {
 	u32 i;
@@ -86,7 +79,7 @@ void mqbus_pollers_wake(const struct mqbus_pollers *wake)
 	}
 }
 
-/* After tickets came or went. */
+/* Update summaries after tickets were added or removed. */
 static void line_changed(struct mqbus_topic *topic, u32 partition)
 {
 	struct mqbus_line *line = &topic->parts[partition]->line;
@@ -106,14 +99,14 @@ static bool line_room(const struct mqbus_ring *ring, u64 floor, u64 bytes)
 	return ring->evict || ring->tail.pos + bytes <= from + ring->size;
 }
 
-/* Whether there is room for all who wait for it, besides @bytes. */
+/* Whether there is room for all tickets that wait for it, besides @bytes */
 static bool line_all(const struct mqbus_line *line, const struct mqbus_ring *ring, u64 floor,
 		     u64 bytes)
 {
 	return line_room(ring, floor, line->wanted + bytes);
 }
 
-/* Whether a try would come further with the share. */
+/* Whether the share, or settled records to drop for it, would let a ticket progress */
 static bool line_share(const struct mqbus_topic *topic, const struct mqbus_ring *ring, u64 floor,
 		       const struct mqbus_ticket *t)
 {
@@ -138,18 +131,18 @@ static void ticket_call(struct mqbus_line *line, struct mqbus_ticket *t, u64 now
 	struct mqbus_refused *refused = t->task ? NULL : mqbus_refused_of(t);
 
 	mqbus_ticket_out(line, t);
-	/* Its program went to do something else */
+	/* No task polls it any more */
 	if (refused && !waitqueue_active(&refused->pollers))
 		return;
 	mqbus_ticket_turn(line, t, now);
-	/* It does not go before it had the lock */
+	/* Its close takes this lock, so it stays until then */
 	if (refused)
 		wake->refused[wake->nr++] = refused;
 	else
 		wake_up_process(t->task);
 }
 
-/* Let it try without a turn of its own: it comes back with its age if it finds no room. */
+/* Let it try without a turn; it returns with its age if it finds no room. */
 static void ticket_go(struct mqbus_line *line, struct mqbus_ticket *t,
 		      struct mqbus_pollers *wake)
 {
@@ -178,8 +171,8 @@ static void line_arm(struct mqbus_waits *waits, u64 due)
 }
 
 /*
- * Of each share one at a time: the others would find it used up. Owners take turns, or
- * those with low numbers would have all calls. Return: @steps, and one for each call.
+ * Call one ticket for each share: others would find the share used up. Owners take turns, or
+ * those with low numbers would get all calls. Return: @steps, plus one for each call.
  */
 static u32 line_call_shares(struct mqbus_topic *topic, u32 partition, u64 floor, u64 now,
 			    u32 steps, struct mqbus_pollers *wake)
@@ -204,7 +197,7 @@ static u32 line_call_shares(struct mqbus_topic *topic, u32 partition, u64 floor,
 			ticket_call(line, t, now, wake);
 			steps++;
 			line->next_owner = owner + 1;
-			/* Its program went away: the next one of the same share */
+			/* No task polls it: call the next ticket of the same share */
 			if (!line_called(line, owner))
 				continue;
 		}
@@ -213,7 +206,7 @@ static u32 line_call_shares(struct mqbus_topic *topic, u32 partition, u64 floor,
 	return steps;
 }
 
-/* Call who may go now. Return: whether there may be more of them. */
+/* Call tickets that may go now. Return: whether there may be more of them. */
 static bool line_call(struct mqbus_topic *topic, u32 partition, struct mqbus_pollers *wake)
 {
 	struct mqbus_line *line = &topic->parts[partition]->line;
@@ -243,7 +236,7 @@ static bool line_call(struct mqbus_topic *topic, u32 partition, struct mqbus_pol
 	}
 	steps = line_call_shares(topic, partition, floor, now, steps, wake);
 	line_changed(topic, partition);
-	/* Turns that pass let others go, though nobody comes by */
+	/* Expired turns let others go, even if no producer calls */
 	if (line->nr_called && !RB_EMPTY_ROOT(&line->waiting.rb_root)) {
 		t = list_first_entry(&line->called, struct mqbus_ticket, called);
 		line_arm(&topic->waits, t->until);
@@ -251,7 +244,7 @@ static bool line_call(struct mqbus_topic *topic, u32 partition, struct mqbus_pol
 	return steps == LINE_STEP;
 }
 
-/* Call who may go now. */
+/* Call all tickets that may go now. */
 static void line_look(struct mqbus_topic *topic, u32 partition)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
@@ -264,7 +257,7 @@ static void line_look(struct mqbus_topic *topic, u32 partition)
 		rcu_read_lock();
 		spin_lock(&ring->lock);
 		more = line_call(topic, partition, &wake);
-		/* Some who call hold a lock: what takes longer is the work's */
+		/* Some callers hold a lock: the work does the rest */
 		if (more && ++rounds == LINE_ROUNDS) {
 			line_arm(&topic->waits, ktime_get_ns());
 			more = false;
@@ -275,7 +268,7 @@ static void line_look(struct mqbus_topic *topic, u32 partition)
 	} while (more);
 }
 
-/* Whether somebody waits in the line of @owner who came before @age; 0: now. */
+/* Whether a ticket in the line of @owner is older than @age; 0: younger than all. */
 static bool line_before(const struct mqbus_line *line, u32 owner, u64 age,
 			const struct mqbus_producer *producer)
 {
@@ -286,8 +279,8 @@ static bool line_before(const struct mqbus_line *line, u32 owner, u64 age,
 }
 
 /*
- * Whether those who came before for room are in nobody's way: there is enough for them too,
- * or the first could go, and so many turns are wasted that nothing is kept.
+ * Whether older tickets for room need not be waited for: there is room for them too, or
+ * for the first one, and no room is kept because too many turns are wasted.
  */
 static bool line_passes(const struct mqbus_line *line, const struct mqbus_ring *ring, u64 floor,
 			u64 bytes)
@@ -305,15 +298,15 @@ static bool ticket_mine(const struct mqbus_ticket *t, const struct mqbus_produce
 }
 
 /**
- * mqbus_line_admit() - whether it is one's turn to append
+ * mqbus_line_admit() - whether it is a producer's turn to append
  * @topic: the topic
  * @partition: a partition, whose ring's lock is held and whose line is busy
- * @bytes: what is to be appended
- * @owner: whose share it takes; 0: nobody's
- * @age: since when the endpoint has been refused; 0: it has not
- * @producer: who appends; who was called is known by it, or by its task
+ * @bytes: size of the records
+ * @owner: whose share they take; 0: none
+ * @age: age of the endpoint's refusal; 0: it was not refused
+ * @producer: the producer; a called ticket is found by it, or by its task
  *
- * Return: 0, -ENOBUFS (there may be room, but it is others' turn), -EXFULL (likewise, of
+ * Return: 0, -ENOBUFS (there may be room, but it is others' turn), -EXFULL (likewise, for
  * the share).
  */
 int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner, u64 age,
@@ -327,7 +320,7 @@ int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 ow
 
 	lockdep_assert_held(&ring->lock);
 
-	/* Who still waits is about to learn that nobody does any more */
+	/* The topic does not block any more, and remaining waiters are about to be woken */
 	if (!mqbus_topic_blocks(topic, MQBUS_WHY_FULL))
 		return 0;
 	if (line->nr_called)
@@ -337,7 +330,7 @@ int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 ow
 		if (!ticket_mine(t, producer))
 			continue;
 		others -= t->kept;
-		/* A call that waits has its age on its tickets alone */
+		/* Only the tickets of a waiting call have its age */
 		if (!age || t->age < age)
 			age = t->age;
 		room |= !t->owner;
@@ -352,12 +345,7 @@ int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 ow
 	return !others || line_room(ring, floor, others + bytes) ? 0 : -ENOBUFS;
 }
 
-/**
- * mqbus_line_used() - something was stored by one whose turn it may have been
- * @line: the line
- * @ring: its ring, whose lock is held, with what was stored
- * @producer: who stored it
- */
+/* A producer has stored records, and used its turn if it had one; the ring's lock is held. */
 void mqbus_line_used(struct mqbus_line *line, const struct mqbus_ring *ring,
 		     const struct mqbus_producer *producer)
 {
@@ -368,12 +356,7 @@ void mqbus_line_used(struct mqbus_line *line, const struct mqbus_ring *ring,
 			mqbus_ticket_use(line, t, ring->tail.pos - ring->published);
 }
 
-/**
- * mqbus_line_ready() - whether it would be its turn now
- * @ticket: a ticket, which need not be in the line
- *
- * Return: whether it is, or nobody is before it and there is room.
- */
+/* Whether a ticket, in the line or not, is called, or would be first and has room. */
 bool mqbus_line_ready(struct mqbus_ticket *ticket)
 {
 	struct mqbus_line *line = ticket_line(ticket);
@@ -395,12 +378,12 @@ bool mqbus_line_ready(struct mqbus_ticket *ticket)
 }
 
 /**
- * mqbus_line_join() - get into the line, or to another place in it
- * @ticket: a ticket of its partition; a task's is the task's that calls
- * @producer: who is to store
- * @owner: of a share: whose; 0: it waits for room
- * @bytes: what is to be stored
- * @age: who has a smaller one goes first
+ * mqbus_line_join() - join the line, or move to another place in it
+ * @ticket: a ticket of its partition; a task's ticket only by that task
+ * @producer: the producer that stores the records
+ * @owner: owner of the share it waits for; 0: it waits for room
+ * @bytes: size of the records
+ * @age: smaller ones go first
  *
  * It may be called at once.
  */
@@ -422,14 +405,11 @@ void mqbus_line_join(struct mqbus_ticket *ticket, const struct mqbus_producer *p
 	mqbus_ticket_in(line, ticket);
 	line_changed(ticket->topic, ticket->partition);
 	spin_unlock(&ring->lock);
-	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of who changes something */
+	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of wakers */
 	line_look(ticket->topic, ticket->partition);
 }
 
-/**
- * mqbus_line_leave() - get out of the line, if it is in one
- * @ticket: a ticket; nobody else uses it when this returns
- */
+/* Leave the line, if the ticket is in one; it has no other users on return. */
 void mqbus_line_leave(struct mqbus_ticket *ticket)
 {
 	struct mqbus_line *line;
@@ -445,16 +425,12 @@ void mqbus_line_leave(struct mqbus_ticket *ticket)
 	line_changed(ticket->topic, ticket->partition);
 	others = others && line->busy;
 	spin_unlock(&ticket_ring(ticket)->lock);
-	/* Who was behind it may be first now, or have the room that was kept for it */
+	/* Tickets behind it may be first now, or get the room that was kept for it */
 	if (others)
 		line_look(ticket->topic, ticket->partition);
 }
 
-/**
- * mqbus_line_freed() - there may be room, or a turn has passed: call who may go
- * @topic: the topic
- * @partition: of which partition; %MQBUS_ANY: of all
- */
+/* There may be room, or a turn has expired: call tickets of a partition, or MQBUS_ANY. */
 void mqbus_line_freed(struct mqbus_topic *topic, u32 partition)
 {
 	unsigned long at;
@@ -471,7 +447,7 @@ void mqbus_line_freed(struct mqbus_topic *topic, u32 partition)
 	}
 }
 
-/* Let some look again, from @owner and @age on. Return: whether there are more. */
+/* Make some waiters recheck, from @owner and @age on. Return: whether there are more. */
 static bool line_recheck_some(struct mqbus_line *line, const struct mqbus_producer *producer,
 			      u32 *owner, u64 *age, struct mqbus_pollers *wake)
 {
@@ -519,11 +495,7 @@ static void line_recheck(struct mqbus_topic *topic, u32 partition,
 	} while (more);
 }
 
-/**
- * mqbus_line_recheck() - as mqbus_refusal_recheck(), of those that are in lines
- * @topic: the topic
- * @producer: whose waiting it concerns; NULL: everybody's
- */
+/* mqbus_refusal_recheck() for tickets in lines. */
 void mqbus_line_recheck(struct mqbus_topic *topic, const struct mqbus_producer *producer)
 {
 	unsigned long partition;

@@ -17,11 +17,11 @@ struct mqbus_topic;
 struct task_struct;
 
 /**
- * enum mqbus_ticket_state - where a ticket is
+ * enum mqbus_ticket_state - state of a ticket
  * @MQBUS_TICKET_NONE: in no line
- * @MQBUS_TICKET_WAITS: it waits, and who came later waits behind it
+ * @MQBUS_TICKET_WAITS: it waits, and younger tickets wait behind it
  * @MQBUS_TICKET_CALLED: it is its turn
- * @MQBUS_TICKET_USED: something was stored, and more may be in the same call
+ * @MQBUS_TICKET_USED: a record was stored, and the same call may store more
  */
 enum mqbus_ticket_state {
 	MQBUS_TICKET_NONE,
@@ -33,24 +33,24 @@ enum mqbus_ticket_state {
 /**
  * struct mqbus_ticket - a place in the line of a partition
  * @node: among those that wait
- * @called: among those whose turn it is
- * @state: where it is; also loaded without the lock, by its task
- * @look: what it waits for may be over; likewise
+ * @called: among those that are called
+ * @state: its state; also loaded without the lock, by its task
+ * @look: its condition may have changed, so its task must recheck; likewise
  * @awaited: its task sleeps until it is called; else it only keeps room
  * @late: its turn passed unused
- * @topic: in which topic
- * @partition: in which partition
- * @owner: of a share: whose; 0: it waits for room
- * @bytes: what is to be stored
+ * @topic: its topic
+ * @partition: its partition
+ * @owner: owner of the share it waits for; 0: it waits for room
+ * @bytes: size of the records to be stored
  * @kept: bytes that are kept for it
- * @age: who has a smaller one came earlier
- * @called_at: when its turn began
- * @until: when its turn passes
- * @task: who sleeps; NULL: who polls
- * @producer: who is to store
+ * @age: tickets with a smaller one are older
+ * @called_at: begin of its turn
+ * @until: end of its turn
+ * @task: the task that sleeps; NULL: an endpoint is polled
+ * @producer: the producer that stores the records
  *
- * Guarded by the lock of the partition's ring while it is in a line, and else its
- * owner's alone.
+ * Guarded by the lock of the partition's ring while it is in a line; otherwise private to
+ * its owner.
  */
 struct mqbus_ticket {
 	struct rb_node node;
@@ -73,9 +73,9 @@ struct mqbus_ticket {
 
 /**
  * struct mqbus_calls - tickets of a line that are called, of one kind
- * @nr: how many
+ * @nr: number of called tickets
  * @wasted: turns that were wasted lately
- * @free_until: until then nothing is kept for them, because those were too many
+ * @free_until: no room is kept until then, because too many turns were wasted
  */
 struct mqbus_calls {
 	u32 nr;
@@ -84,16 +84,16 @@ struct mqbus_calls {
 };
 
 /**
- * struct mqbus_line - writers that wait for room in a partition, or for a share of it
- * @busy: it is not empty; who appends has to look
- * @nr_called: how many are called
+ * struct mqbus_line - producers that wait for room in a partition, or for a share of it
+ * @busy: it is not empty, so appending must check it
+ * @nr_called: number of called tickets
  * @room: calls for room
  * @shares: calls for shares
- * @promised: bytes that are kept for those that are called together
- * @wanted: bytes that those want who wait for room
+ * @promised: bytes that are kept for called tickets together
+ * @wanted: bytes that tickets waiting for room need together
  * @waiting: tickets by owner and age
- * @called: tickets in the order in which their turns pass
- * @next_owner: whose share is looked at first when some are called; 0: the first one's
+ * @called: tickets in the order in which their turns end
+ * @next_owner: owner whose share is looked at first in the next calls; 0: the first one
  *
  * Guarded by the lock of the partition's ring.
  */
@@ -110,15 +110,15 @@ struct mqbus_line {
 };
 
 /**
- * struct mqbus_waits - what producers of a topic wait for
+ * struct mqbus_waits - waiting producers of a topic
  * @parts: bitmap of the partitions whose line is not empty
- * @busy: how many these are
+ * @busy: number of these partitions
  * @lock: rates: @late, and the timer
- * @late: who polls and is held back by a rate, by when it lets go
- * @timer: for @late, and for turns that pass
- * @blocked: who sleeps until a rate lets go
- * @settled: who sleeps until a group has settled something
- * @end: who polls, and is to know when the topic goes
+ * @late: polled endpoints that a rate holds back, by due time
+ * @timer: for @late, and for turns that end
+ * @blocked: tasks that sleep until a rate lets them go
+ * @settled: tasks that sleep until a group has settled a record
+ * @end: pollers that must learn of the topic's end
  */
 struct mqbus_waits {
 	unsigned long *parts;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Descriptions of records as users give them: all that touches the user's memory.
+ * Descriptions of records from users: all accesses to user memory.
  */
 #include <linux/nospec.h>
 #include <linux/smp.h>
@@ -16,7 +16,7 @@ static bool user_range_ok(u64 addr, u32 len)
 	return !len || access_ok(u64_to_user_ptr(addr), len);
 }
 
-/* Not inline: most records have no key, and its array would be on everybody's stack. */
+/* Not inline: most records have no key, and its array would be on every caller's stack. */
 static noinline int msg_hash(const struct mqbus_msg *m, u32 partitions)
 {
 	struct mqbus_murmur hash;
@@ -33,7 +33,7 @@ static noinline int msg_hash(const struct mqbus_msg *m, u32 partitions)
 	return mqbus_murmur_partition(&hash, partitions);
 }
 
-/* The parts that few records have. Return: 0 or a negative errno. */
+/* Check the parts that few records have. Return: 0 or a negative errno. */
 static int msg_check_more(const struct mqbus_msg *m)
 {
 	if (m->headers_len > MQBUS_HEADERS_MAX || m->key_len > MQBUS_KEY_MAX ||
@@ -54,7 +54,7 @@ static int msg_partition(const struct mqbus_topic *topic, const struct mqbus_msg
 		       (int)array_index_nospec(m->partition, topic->nr_parts);
 	if (topic->nr_parts == 1)
 		return 0;
-	/* The rings are not bound to their CPU: moving on is harmless */
+	/* A ring works from any CPU, so migration is harmless */
 	if (topic->per_cpu)
 		return raw_smp_processor_id();
 	if (m->key_len)
@@ -63,12 +63,12 @@ static int msg_partition(const struct mqbus_topic *topic, const struct mqbus_msg
 }
 
 /**
- * mqbus_msg_check() - check a description and settle its partition
- * @topic: where it is to go
+ * mqbus_msg_check() - check a description and choose its partition
+ * @topic: the record's topic
  * @m: the description; @partition is written back
- * @turn: of a record without a key and without a partition of its own
+ * @turn: chooses the partition of a record without key and partition
  *
- * A key is read where it decides. May fault.
+ * The key is read if it chooses the partition. May fault.
  *
  * Return: 0 or a negative errno as of &struct mqbus_publish.
  */
@@ -80,7 +80,7 @@ int mqbus_msg_check(const struct mqbus_topic *topic, struct mqbus_msg *m, u32 tu
 		return -EOPNOTSUPP;
 	if (m->__reserved)
 		return -EINVAL;
-	/* The two that could make the sum overflow first */
+	/* The two lengths that could make the sum overflow, first */
 	if (m->value_len > MQBUS_RECORD_MAX || m->headers_len > MQBUS_HEADERS_MAX ||
 	    mqbus_msg_parts(m) > topic->max_record)
 		return -EMSGSIZE;
@@ -98,13 +98,7 @@ int mqbus_msg_check(const struct mqbus_topic *topic, struct mqbus_msg *m, u32 tu
 	return 0;
 }
 
-/**
- * mqbus_msg_copy_rest() - copy what stands behind the value
- * @to: where to
- * @m: the record's description, checked
- *
- * Return: as mqbus_msg_copy().
- */
+/* Copy the parts behind the value; the description is checked. Return: as mqbus_msg_copy(). */
 int mqbus_msg_copy_rest(void *to, const struct mqbus_msg *m)
 {
 	void *headers;
@@ -119,9 +113,9 @@ int mqbus_msg_copy_rest(void *to, const struct mqbus_msg *m)
 }
 
 /**
- * mqbus_msg_copy_iter() - copy a value that an iterator has
- * @to: where to
- * @iter: the iterator; stays where it is after an error
+ * mqbus_msg_copy_iter() - copy a value from an iterator
+ * @to: destination
+ * @iter: the iterator; does not advance on error
  * @len: bytes
  *
  * Return: as mqbus_msg_copy().
@@ -130,7 +124,7 @@ int mqbus_msg_copy_iter(void *to, struct iov_iter *iter, u32 len)
 {
 	struct iov_iter again = *iter;
 
-	/* With the underscore for the reason that mqbus_msg_copy_part() gives */
+	/* Without hardened usercopy's check, see mqbus_msg_copy_part() */
 	if (_copy_from_iter(to, len, iter) == len)
 		return 0;
 	*iter = again;
@@ -138,13 +132,13 @@ int mqbus_msg_copy_iter(void *to, struct iov_iter *iter, u32 len)
 }
 
 /**
- * mqbus_msg_make() - put a record together in the kernel's own memory
+ * mqbus_msg_make() - assemble a record in kernel memory
  * @rec: room for mqbus_msg_bytes()
- * @m: its description, checked, with barrier_nospec() behind that
+ * @m: its description, checked, with barrier_nospec() behind the check
  * @iter: its value, instead of the address; or NULL
  *
- * What depends on where it is stored comes then. May sleep, for as long as the user's
- * memory lets it: no lock may be held that another endpoint needs.
+ * The ring's fields are filled when it is stored. May sleep, for as long as user memory
+ * does not arrive: hold no lock that another endpoint needs.
  *
  * Return: 0, -EFAULT, -EINVAL.
  */
@@ -161,10 +155,10 @@ int mqbus_msg_make(struct mqbus_record *rec, const struct mqbus_msg *m, struct i
 		.routing_key_len = m->routing_key_len,
 		.schema = m->schema,
 	};
-	/* The padding goes into the ring with the rest */
+	/* The padding is copied into the ring too */
 	memset((void *)(rec + 1) + parts, 0, rec->size - sizeof(*rec) - parts);
 	if (iter)
 		return copy_from_iter_full(rec + 1, m->value_len, iter) ? 0 : -EFAULT;
-	/* As copy_from_user() would, but for its checks of addresses that are known */
+	/* copy_from_user() without checks of known addresses */
 	return mqbus_msg_copy(rec, m);
 }

@@ -17,23 +17,13 @@ int mqbus_msg_copy_rest(void *to, const struct mqbus_msg *m);
 int mqbus_msg_copy_iter(void *to, struct iov_iter *iter, u32 len);
 int mqbus_msg_make(struct mqbus_record *rec, const struct mqbus_msg *m, struct iov_iter *iter);
 
-/**
- * mqbus_msg_parts() - bytes of a record's parts
- * @m: a description, checked
- *
- * Return: bytes.
- */
+/* Bytes of the parts of a record; its description is checked */
 static inline u32 mqbus_msg_parts(const struct mqbus_msg *m)
 {
 	return m->value_len + m->headers_len + m->key_len + m->routing_key_len;
 }
 
-/**
- * mqbus_msg_bytes() - bytes of a record in its ring
- * @m: a description, checked
- *
- * Return: bytes.
- */
+/* Bytes of a record in its ring; its description is checked */
 static inline u32 mqbus_msg_bytes(const struct mqbus_msg *m)
 {
 	return mqbus_record_bytes(mqbus_msg_parts(m));
@@ -41,16 +31,16 @@ static inline u32 mqbus_msg_bytes(const struct mqbus_msg *m)
 
 /**
  * mqbus_msg_copy_part() - copy a part of a record
- * @to: where to; moves on
- * @from: address of the user's, checked
+ * @to: destination; advances
+ * @from: user address, checked
  * @len: bytes
  *
- * After barrier_nospec() behind mqbus_msg_check(), which checked the address. With page
- * faults disabled it is as __copy_from_user_inatomic(), else as __copy_from_user(), but
- * for the check that hardened usercopy would make of the ring's address: it looks the
- * address up in the table of all vmalloc areas, under a lock that all CPUs share.
+ * Call it after mqbus_msg_check(), which checks the address, and barrier_nospec(). It is
+ * __copy_from_user_inatomic() with page faults disabled, else __copy_from_user(), without
+ * the check by hardened usercopy of the ring's address: that check searches the table of
+ * all vmalloc areas, under a lock that all CPUs share.
  *
- * Return: whether all could be copied.
+ * Return: whether all bytes could be copied.
  */
 static inline bool mqbus_msg_copy_part(void **to, u64 from, u32 len)
 {
@@ -68,12 +58,12 @@ static inline bool mqbus_msg_copy_part(void **to, u64 from, u32 len)
 
 /**
  * mqbus_msg_copy() - copy the parts behind the header
- * @rec: where the record is made
- * @m: its description, checked
+ * @rec: destination
+ * @m: the record's description, checked
  *
- * Inline, because most records have nothing but a value, and this is done for each.
+ * Inline, because it is called for each record, and most records have only a value.
  *
- * Return: 0, -EFAULT (perhaps only a page is away: mqbus_msg_make() waits for it), -EINVAL.
+ * Return: 0, -EFAULT (a page may be missing: mqbus_msg_make() waits for it), -EINVAL.
  */
 static inline int mqbus_msg_copy(struct mqbus_record *rec, const struct mqbus_msg *m)
 {

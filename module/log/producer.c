@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Endpoints that publish: what they are, and whether they may.
+ * Endpoints that publish: binding, and permission to store records.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -12,7 +12,7 @@
 #include "log/refusal.h"
 #include "log/topic.h"
 
-/* As whom it writes. Return: 0 or a negative errno. */
+/* Choose the author. Return: 0 or a negative errno. */
 static int producer_name(struct mqbus_producer *producer, struct mqbus_ns *ns,
 			 const struct mqbus_caller *caller, struct mqbus_produce *args)
 {
@@ -31,7 +31,7 @@ static int producer_name(struct mqbus_producer *producer, struct mqbus_ns *ns,
 	return 0;
 }
 
-/* What can fail, in an order that mqbus_producer_close() undoes from anywhere. */
+/* Steps that can fail, in an order that mqbus_producer_close() can undo from any point. */
 static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 			 const struct mqbus_caller *caller, struct mqbus_produce *args)
 {
@@ -51,17 +51,17 @@ static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 	tenant = mqbus_quota_enter(producer->topic, caller->cred->fsuid);
 	if (tenant == ERR_PTR(-ENOMEM))
 		return -ENOMEM;
-	/* Too many matters only if there is a limit for each of them: when it publishes */
+	/* Too many tenants matter only with a limit for each uid, and then to publishing */
 	producer->tenant = IS_ERR(tenant) ? NULL : tenant;
-	/* Last, as it fences somebody */
+	/* Last, as it fences the former holder */
 	return producer_name(producer, ns, caller, args);
 }
 
 /**
  * mqbus_producer_open() - bind for publishing
- * @ns: in which namespace
- * @caller: on whose behalf
- * @args: which topic, and what name; id, epoch and last sequence number are written back
+ * @ns: namespace of the topic
+ * @caller: credentials of the call
+ * @args: topic and name; id, epoch and last sequence number are written back
  *
  * Return: the producer, for mqbus_producer_close(), or a negative errno as of
  * &struct mqbus_produce.
@@ -98,10 +98,7 @@ struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqb
 	return producer;
 }
 
-/**
- * mqbus_producer_close() - undo mqbus_producer_open()
- * @producer: what that gave; nobody else uses it any more
- */
+/* Undo mqbus_producer_open(); the producer has no other users any more. */
 void mqbus_producer_close(struct mqbus_producer *producer)
 {
 	struct mqbus_topic *topic = producer->topic;
@@ -124,8 +121,8 @@ void mqbus_producer_close(struct mqbus_producer *producer)
  * mqbus_producer_check() - whether a producer may store records now
  * @producer: the producer; its author's lock is held
  * @seq: sequence number of the first; 0: any
- * @count: how many, at least 1
- * @duplicates: filled with how many of them, from the first on, were stored before
+ * @count: number of records, at least 1
+ * @duplicates: filled with the number of them, from the first on, that were stored before
  *
  * Return: 0, -EIDRM, -ENOLINK, -EUSERS, -EINVAL, -EPROTO.
  */
@@ -153,7 +150,7 @@ int mqbus_producer_check(const struct mqbus_producer *producer, u64 seq, u32 cou
 	return 0;
 }
 
-/* Whether others come first. */
+/* Whether other producers come first. Return: as mqbus_line_admit(). */
 static int producer_turn(const struct mqbus_producer *producer, u32 partition, u32 bytes,
 			 u32 owner)
 {
@@ -163,13 +160,9 @@ static int producer_turn(const struct mqbus_producer *producer, u32 partition, u
 				mqbus_refused_age(producer->refused), producer);
 }
 
-/**
- * mqbus_producer_reserve() - make room for a producer's records
- * @producer: the producer
- * @partition: a partition, whose ring's lock is held
- * @bytes: what they take together
- *
- * Return: as mqbus_topic_reserve(), also if there is room and others come first.
+/*
+ * Make room for records of @bytes together; the ring's lock is held. Return: as
+ * mqbus_topic_reserve(), also if there is room but it is others' turn.
  */
 int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition, u32 bytes)
 {
@@ -180,13 +173,9 @@ int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition,
 	       mqbus_topic_reserve(topic, partition, bytes, owner);
 }
 
-/**
- * mqbus_producer_ask() - whether room could be made for a producer's records
- * @producer: the producer
- * @partition: a partition, whose ring's lock is held
- * @bytes: what they take together
- *
- * Return: as mqbus_topic_ask(), also if there is room and others come first.
+/*
+ * Whether room can be made for records of @bytes together; the ring's lock is held. Return:
+ * as mqbus_topic_ask(), also if there is room but it is others' turn.
  */
 int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32 bytes)
 {
@@ -196,16 +185,7 @@ int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32
 	       mqbus_topic_ask(producer->topic, partition, bytes, owner);
 }
 
-/**
- * mqbus_producer_room() - whether room could be made for a producer's records
- * @producer: the producer
- * @partition: a partition
- * @bytes: what they take together
- *
- * Takes the ring's lock, and changes nothing. The share is another matter.
- *
- * Return: as mqbus_topic_ask(), also if there is room and others come first.
- */
+/* mqbus_producer_ask() without the share; takes the ring's lock, and changes nothing. */
 int mqbus_producer_room(const struct mqbus_producer *producer, u32 partition, u32 bytes)
 {
 	struct mqbus_topic *topic = producer->topic;

@@ -25,18 +25,18 @@ struct mqbus_caller;
  * struct mqbus_producer - an endpoint bound to a topic for writing
  * @topic: the topic, with a reference
  * @author: the author of its records: its own, or that of its name, with a reference
- * @own: without a name
- * @uid: who opened it
- * @tenant: the same in the topic; NULL: there were too many
- * @refused: what was not stored last
+ * @own: the author of a producer without name
+ * @uid: uid that opened it
+ * @tenant: the uid's tenant in the topic; NULL: there were too many
+ * @refused: state of its last refusal
  * @lock: one call at a time; not held while waiting for space
- * @turn: counts calls: records without a key take partitions by turns
+ * @turn: counts calls: records without a key go to partitions in turn
  * @msgs: a page for the descriptions of a batch
- * @draft: room for records that are put together before they are appended; or NULL
+ * @draft: buffer for records that are assembled before they are appended, or NULL
  * @draft_size: bytes of it
- * @draft_charge: what @uid pays for it if it stays when a call is over
- * @charge: what @uid pays for all else
- * @stored: what a call has appended, and readers are still to be told of
+ * @draft_charge: charge of a @draft that outlives a call, to @uid
+ * @charge: charge of all else, to @uid
+ * @stored: partitions to which a call has appended, and whose readers are not woken yet
  */
 struct mqbus_producer {
 	/* constant after binding */
@@ -67,58 +67,34 @@ int mqbus_producer_reserve(const struct mqbus_producer *producer, u32 partition,
 int mqbus_producer_ask(const struct mqbus_producer *producer, u32 partition, u32 bytes);
 int mqbus_producer_room(const struct mqbus_producer *producer, u32 partition, u32 bytes);
 
-/**
- * mqbus_producer_due() - when the rates let records go
- * @producer: the producer
- * @records: how many
- * @bytes: what they take together
- *
- * Return: as mqbus_quota_due().
- */
+/* Time at which the rates let records of @bytes together go, as mqbus_quota_due() */
 static inline u64 mqbus_producer_due(const struct mqbus_producer *producer, u32 records,
 				     u32 bytes)
 {
 	return mqbus_quota_due(&producer->topic->quota, producer->tenant, records, bytes);
 }
 
-/**
- * mqbus_producer_spend() - pay for records that go
- * @producer: the producer
- * @records: how many
- * @bytes: what they take together
- */
+/* Spend the rates' tokens for records of @bytes together */
 static inline void mqbus_producer_spend(const struct mqbus_producer *producer, u32 records,
 					u32 bytes)
 {
 	mqbus_quota_spend(&producer->topic->quota, producer->tenant, records, bytes);
 }
 
-/**
- * mqbus_producer_owner() - whose space its records take
- * @producer: the producer
- *
- * Return: an index of the topic's; 0: nobody's.
- */
+/* Index of the tenant whose space its records take; 0: none */
 static inline u32 mqbus_producer_owner(const struct mqbus_producer *producer)
 {
 	return producer->tenant ? producer->tenant->index : 0;
 }
 
-/**
- * mqbus_producer_stored() - a call has stored something: it was not refused
- * @producer: the producer; no lock is held
- */
+/* Clear a refusal after a call has stored records; no lock is held */
 static inline void mqbus_producer_stored(struct mqbus_producer *producer)
 {
 	if (unlikely(READ_ONCE(producer->refused->any)))
 		mqbus_refusal_clear(producer);
 }
 
-/**
- * mqbus_producer_used() - something is stored: if it was the producer's turn, that is used
- * @producer: the producer
- * @ring: the ring, whose lock is held
- */
+/* Use up the producer's turn, if it had one, after records were stored under the ring's lock */
 static inline void mqbus_producer_used(const struct mqbus_producer *producer,
 				       struct mqbus_ring *ring)
 {
@@ -129,13 +105,13 @@ static inline void mqbus_producer_used(const struct mqbus_producer *producer,
 }
 
 /**
- * mqbus_producer_sign() - take the record in the slot, as a producer's next
- * @producer: the producer; its author's lock is held, and mqbus_producer_check() was 0
+ * mqbus_producer_sign() - add the record in the slot to the batch, as a producer's next
+ * @producer: the producer; its author's lock is held, and mqbus_producer_check() returned 0
  * @ring: the ring, whose lock is held
  * @rec: the record in the slot; size, lengths, schema and parts are there
  * @bytes: its size
  *
- * With mqbus_producer_used(), once for all that are stored there under one hold of the lock.
+ * Call mqbus_producer_used() once for all records stored under one hold of the lock.
  */
 static __always_inline void mqbus_producer_sign(struct mqbus_producer *producer,
 						struct mqbus_ring *ring,

@@ -2,19 +2,19 @@
 /**
  * DOC: The append path
  *
- * There is one, append_run(), for publish, write and writev. Under the ring's lock it
- * makes room, fills in records, and at the end shows the whole run with one store. No
+ * publish, write and writev share one path, append_run(). Under the ring's lock it
+ * makes room, fills in records, and at the end publishes the whole run with one store. No
  * reader ever sees a part of a record, and a writer that stalls on memory that never
- * arrives (userfaultfd, FUSE) holds nothing meanwhile that another endpoint needs.
+ * arrives (userfaultfd, FUSE) holds no lock that another endpoint needs.
  *
- * Small records are copied straight from the user, with page faults disabled. Others are
- * put together in the kernel's memory first, see draft_fill(), before any lock is taken:
+ * Small records are copied directly from user memory, with page faults disabled. Others are
+ * assembled in kernel memory first, see draft_fill(), before any lock is taken:
  *
- * - those of more than a page: the user's memory may be slow (uncached), and the lock is
- *   not held for that;
- * - those on a topic that evicts: what somebody needs goes for them, and would not come
- *   back if the copy failed;
- * - the one that a copy with page faults disabled stopped at.
+ * - those of more than a page: user memory may be slow (uncached), and must not be read
+ *   for long under the lock;
+ * - those on a topic that evicts: the records evicted for them would not come back if the
+ *   copy failed;
+ * - a record whose copy with page faults disabled failed.
  *
  * The lock is held for one record or for 64 KiB of a batch, whichever is more.
  */
@@ -37,24 +37,24 @@
 #include "log/topic.h"
 #include "log/turn.h"
 
-/* Holds in which room is made for one record, if others do not take it in between: 5 do */
+/* Tries to make room for one record in steps; without others taking it, 5 are enough */
 #define PUBLISH_TRIES	8
-/* Descriptions that are copied in at a time */
+/* Descriptions that are copied at a time */
 #define PUBLISH_BATCH	(PAGE_SIZE / sizeof(struct mqbus_msg))
 /* Bytes of a batch that are appended under one hold of the lock */
 #define PUBLISH_HOLD	(64 * 1024)
-/* Bytes of a record that is copied under the lock, and of several that are put together */
+/* Limits of a record copied under the lock, and of several assembled together */
 #define PUBLISH_DIRECT	PAGE_SIZE
 #define PUBLISH_DRAFT	(32 * 1024)
-/* Old records that a writer looks at before it appends */
+/* Old records that a writer checks for expiry before it appends */
 #define PUBLISH_EXPIRE	16
 
 /**
- * struct source - where the bytes of a run come from
+ * struct source - source of a run of records
  * @msgs: descriptions, checked
  * @iter: the value of the only record, instead of its address; or NULL
  * @seq: sequence number of the first; 0: any
- * @duplicates: how many were not stored, because they had been
+ * @duplicates: records skipped because they had been stored before
  */
 struct source {
 	const struct mqbus_msg *msgs;
@@ -63,11 +63,7 @@ struct source {
 	u32 duplicates;
 };
 
-/**
- * struct places - where to tell the places of records
- * @to: address of the user's array, or 0
- * @size: bytes of one element
- */
+/* User array for the places of records: its address, or 0, and bytes of an element */
 struct places {
 	u64 to;
 	u32 size;
@@ -91,7 +87,7 @@ static void fill_header(struct mqbus_record *rec, const struct mqbus_msg *m, u32
 	rec->schema = m->schema;
 }
 
-/* Room for bytes that are put together. Return: whether there is. */
+/* Make the draft large enough. Return: whether it is. */
 static bool draft_room(struct mqbus_producer *producer, u32 bytes)
 {
 	lockdep_assert_held(&producer->lock);
@@ -105,8 +101,8 @@ static bool draft_room(struct mqbus_producer *producer, u32 bytes)
 }
 
 /*
- * What stays with a producer that is idle is paid for. It is a page or more that the next
- * call need not make again; what only a large record needs goes, and what is over a limit.
+ * The draft of an idle producer is charged. A small one is kept, so that the next call need
+ * not allocate; a large one, or one over a limit, is freed.
  */
 static void draft_trim(struct mqbus_producer *producer)
 {
@@ -125,8 +121,8 @@ static void draft_trim(struct mqbus_producer *producer)
 }
 
 /*
- * Put records together, one behind the other: one, or as many as there is room for.
- * @bytes: filled with what they take. Return: how many of @n, or why not the first one.
+ * Assemble records, one behind the other: one, or as many as fit.
+ * @bytes: filled with their size. Return: their number of @n, or the first one's error.
  */
 static int draft_fill(struct mqbus_producer *producer, const struct source *src,
 		      const struct mqbus_msg *m, u32 n, u32 *bytes)
@@ -142,7 +138,7 @@ static int draft_fill(struct mqbus_producer *producer, const struct source *src,
 		one = mqbus_msg_bytes(m);
 		if (*bytes + one > producer->draft_size)
 			break;
-		/* It may not be stored, and be made again */
+		/* The record may not be stored, and be assembled again */
 		if (src->iter)
 			again = *src->iter;
 		err = mqbus_msg_make(producer->draft + *bytes, m, src->iter ? &again : NULL);
@@ -153,14 +149,14 @@ static int draft_fill(struct mqbus_producer *producer, const struct source *src,
 	return i ?: err;
 }
 
-/* Make room for a record, if nothing refuses it. Return: 0 or why. */
+/* Make room for a record, if no limit refuses it. Return: 0 or why. */
 static int append_room(struct mqbus_producer *producer, u32 partition, u32 bytes, bool rated)
 {
 	int why;
 
 	if (likely(!rated))
 		return mqbus_producer_reserve(producer, partition, bytes);
-	/* Nothing goes, and nothing is paid, for a record that the other one refuses */
+	/* No record is dropped, and no token spent, for a record that the other limit refuses */
 	why = mqbus_producer_ask(producer, partition, bytes);
 	if (why && why != -EAGAIN)
 		return why;
@@ -170,12 +166,12 @@ static int append_room(struct mqbus_producer *producer, u32 partition, u32 bytes
 }
 
 /*
- * Append records, all locks held; as append_run(). @rec: the first one if they were put
- * together, or NULL. @whole: room was made for all of them. @limited: that is not all that
- * may refuse them; of a rate (@rated) as much is taken as there is.
+ * append_run() with all locks held. @rec: the first assembled record, or NULL. @whole: there
+ * is room for all of them. @limited: other limits apply too; with a rate (@rated), as many
+ * records go as it allows.
  *
- * What is false for most is a constant where it is called: nothing is looked at for each
- * record then that was seen for all of them.
+ * Callers pass constants for the common case, so that checks made for the whole run are not
+ * compiled in for each record.
  */
 static __always_inline u32 append_locked(struct mqbus_producer *producer,
 					 const struct mqbus_msg *m, u32 n,
@@ -210,10 +206,10 @@ static __always_inline u32 append_locked(struct mqbus_producer *producer,
 			fill_header(to, m, bytes);
 		}
 		mqbus_producer_sign(producer, ring, to, bytes);
-		/* Where nobody has a ticket, which is a limit, nobody is called */
+		/* Tickets count as a limit, so without limits no ticket can be called */
 		if (limited && !i)
 			mqbus_producer_used(producer, ring);
-		/* If others were faster meanwhile it is a debt: what is refused pays nothing */
+		/* If others were faster this makes a debt: refused records spend no tokens */
 		if (rated)
 			mqbus_producer_spend(producer, 1, bytes);
 	}
@@ -223,12 +219,12 @@ static __always_inline u32 append_locked(struct mqbus_producer *producer,
 }
 
 /*
- * Append records of one partition under one hold of its lock, as many as can be.
- * @bytes is what they take together; @rec: they were put together here, or NULL. Return:
- * how many; if fewer than @n, @refusal->why is why: -ENOBUFS (no room), -EXFULL (over a
- * limit), -EMSGSIZE, -EFAULT (of a copy from the user: put it together first), -EINVAL
- * (headers), what mqbus_producer_check() says, or 0 or -EAGAIN (the hold was long enough).
- * @make: others have the room that is made in steps, so all that has to go goes at once.
+ * Append as many records of one partition as possible under one hold of its lock.
+ * @bytes: their size together. @rec: the records, if they are assembled, or NULL. Return:
+ * their number; if fewer than @n, @refusal->why is -ENOBUFS (no room), -EXFULL (over a
+ * limit), -EMSGSIZE, -EFAULT (of a copy from the user: assemble it first), -EINVAL
+ * (headers), an errno of mqbus_producer_check(), or 0 or -EAGAIN (the hold was long enough).
+ * @make: drop all needed records at once, as other producers take room made in steps.
  * Duplicates count, and are a run of their own.
  */
 static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
@@ -259,8 +255,8 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 	place->offset = ring->tail.offset;
 	limited = rated || READ_ONCE(topic->quota.share) || topic->parts[partition]->line.busy;
 	/*
-	 * All at once if possible: one look at the old records instead of many. But none
-	 * that somebody needs goes for records that a rate refuses then.
+	 * All at once if possible: the old records are looked at once instead of many times.
+	 * But do not evict records for others that a rate refuses then.
 	 */
 	whole = mqbus_ring_takes(ring, bytes) && !(rated && ring->evict);
 	if (whole) {
@@ -290,14 +286,14 @@ static int write_places(const struct mqbus_place *place, u32 n, u64 to, u32 size
 	struct mqbus_place one = *place;
 	u32 i;
 
-	/* That of a duplicate is the same for all */
+	/* All duplicates have the same place */
 	for (i = 0; i < n; i++, one.offset += one.partition != MQBUS_ANY, to += size)
 		if (mqbus_elements_write(to, size, &one, sizeof(one), 1))
 			return -EFAULT;
 	return 0;
 }
 
-/* A hold was long enough. Return: whether to go on. */
+/* Reschedule after a long hold. Return: whether to continue. */
 static bool append_again(void)
 {
 	cond_resched();
@@ -311,9 +307,9 @@ static bool msg_large(const struct mqbus_msg *m, u32 direct)
 
 /*
  * How many of @n records are appended together: they go to one partition, and are copied the
- * same way: none has more than @direct bytes, or all have. And one hold of the lock is enough
- * for them: the user's memory may be slow, so of what is copied under it a page.
- * @bytes: filled with what they take together.
+ * same way: none has more than @direct bytes, or all have. One hold of the lock must suffice:
+ * at most a page is copied from user memory, which may be slow, under it.
+ * @bytes: filled with their size together.
  */
 static u32 run_length(const struct mqbus_msg *m, u32 n, u32 direct, u32 *bytes)
 {
@@ -334,12 +330,12 @@ static u32 run_length(const struct mqbus_msg *m, u32 n, u32 direct, u32 *bytes)
 }
 
 /*
- * Append @n records that were checked. @places is the user's room for them.
- * Return: 0 if all are stored, else why the one behind *@done is not, as @refusal says.
- * A place that cannot be written stops the batch but not what is stored already.
+ * Append @n records that were checked. @places is the user's array for them.
+ * Return: 0 if all are stored, else why the one behind *@done is not, as in @refusal.
+ * A place that cannot be written stops the batch; records stored before stay.
  *
- * Readers of what was stored are woken once, at the end; but before the user's memory is
- * touched, which may take for ever, they must know of it.
+ * Readers of stored records are woken once, at the end, but always before user memory is
+ * touched, because that may take for ever.
  */
 static int append_all(struct mqbus_producer *producer, struct source *src, u32 n,
 		      const struct places *places, u32 *done, struct mqbus_refusal *refusal)
@@ -376,14 +372,14 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 		do {
 			stored = append_run(producer, src, first, run, bytes, rec,
 					    ++tries > PUBLISH_TRIES, &place, refusal);
-			/* Room is being made: what is put together stays until there is enough */
+			/* Room is made in steps; the assembled records are kept meanwhile */
 		} while (rec && !stored && refusal->why == -EAGAIN && append_again());
-		/* It was long enough for now */
+		/* The hold was long enough, which is no error */
 		err = refusal->why == -EAGAIN ? 0 : refusal->why;
 		*done += stored;
 		if (stored && place.partition != MQBUS_ANY)
 			mqbus_stored_add(noted, topic, place.partition);
-		/* A page is away: wait for it without the lock */
+		/* A page is missing: wait for it without the lock */
 		if (err == -EFAULT && !rec) {
 			away = *done;
 			err = 0;
@@ -404,8 +400,7 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 }
 
 /*
- * Copy in, check and append up to a page of descriptions. Return: as
- * append_all().
+ * Copy, check and append up to a page of descriptions. Return: as append_all().
  */
 static int publish_some(struct mqbus_producer *producer, struct mqbus_publish *args,
 			u32 from, u32 turn, u32 *done, struct mqbus_refusal *refusal)
@@ -425,7 +420,7 @@ static int publish_some(struct mqbus_producer *producer, struct mqbus_publish *a
 	err = -EIDRM;
 	if (mqbus_topic_dead(producer->topic))
 		goto unlock;
-	/* What stands before a bad one is stored all the same */
+	/* Records before a bad one are stored nevertheless */
 	bad = mqbus_elements_read(producer->msgs, sizeof(*producer->msgs),
 				  args->msgs + (u64)from * args->msg_size,
 				  args->msg_size, &n);
@@ -436,7 +431,7 @@ static int publish_some(struct mqbus_producer *producer, struct mqbus_publish *a
 			n = i;
 		}
 	}
-	/* No address is used before it is known for sure that it is a user's */
+	/* No speculation with addresses that are not the user's */
 	barrier_nospec();
 	err = append_all(producer, &src, n, &places, done, refusal) ?: bad;
 	draft_trim(producer);
@@ -466,8 +461,8 @@ static int publish_on(struct mqbus_producer *producer, struct mqbus_publish *arg
 }
 
 /*
- * Wait as @refusal says, and go on, again and again. Return: as publish_on(). Not inline:
- * most calls need no ticket, and the compiler would have each of them clear one.
+ * Wait for room as in @refusal and publish, until it is done. Return: as publish_on(). Not
+ * inline: most calls need no ticket, and the compiler would clear one for each.
  */
 static noinline int publish_waiting(struct mqbus_producer *producer, struct mqbus_publish *args,
 				    u32 count, u32 *at, ktime_t deadline,
@@ -490,7 +485,7 @@ static noinline int publish_waiting(struct mqbus_producer *producer, struct mqbu
 /**
  * mqbus_publish_batch() - store a batch
  * @producer: the producer
- * @args: what the user asks for; how far it got is written back
+ * @args: the user's arguments; progress is written back
  * @nonblock: do not wait
  *
  * Return: 0 or a negative errno as of &struct mqbus_publish.
@@ -512,7 +507,7 @@ int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *a
 		return err;
 	if (!args->count || args->count > MQBUS_BATCH_MAX)
 		return -ERANGE;
-	/* None is stored as the last number there is */
+	/* No record may have the last sequence number */
 	if (args->seq > U64_MAX - args->count)
 		return -EPROTO;
 	deadline = mqbus_deadline(args->timeout, nonblock);
@@ -529,14 +524,7 @@ int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *a
 	return at ? 0 : err;
 }
 
-/**
- * mqbus_publish_value() - store one record without a key
- * @producer: the producer
- * @from: its value
- * @nonblock: do not wait
- *
- * Return: bytes, or a negative errno.
- */
+/* Store one record without a key. Return: bytes of its value, or a negative errno. */
 ssize_t mqbus_publish_value(struct mqbus_producer *producer, struct iov_iter *from,
 			    bool nonblock)
 {

@@ -2,12 +2,11 @@
 /**
  * DOC: Rates and shares
  *
- * Rates are of a topic, so its partitions share the buckets, and a lock for them that is
- * taken only while there is a rate. Shares are of a ring, which counts by itself what
- * each owner's records take: an owner is a *tenant* of the topic, a uid that publishes
- * there. A tenant stays while anything remembers it: an open producer, a record that is
- * counted, a bucket that is not full. Only when another one needs its number is it
- * looked whether one can go.
+ * Rates belong to a topic: its partitions share the buckets, and a lock for them that is
+ * taken only while there is a rate. Shares belong to a ring, which counts the bytes of each
+ * owner's records. An owner is a *tenant* of the topic, a uid that publishes there. A tenant
+ * stays while something refers to it: an open producer, a record that is counted, a bucket
+ * that is not full. Unused tenants are searched only when a new one needs an index.
  */
 #include <linux/err.h>
 #include <linux/ktime.h>
@@ -19,15 +18,12 @@
 #include "log/quota.h"
 #include "log/topic.h"
 
-/**
- * mqbus_quota_init() - begin without limits
- * @quota: zeroed
- */
+/* Begin without limits; @quota is zeroed. */
 void mqbus_quota_init(struct mqbus_quota *quota)
 {
 	spin_lock_init(&quota->lock);
 	INIT_LIST_HEAD(&quota->tenants);
-	/* That of nobody */
+	/* Index of no owner */
 	__set_bit(0, quota->indices);
 }
 
@@ -38,10 +34,7 @@ static void tenant_free(struct mqbus_quota *quota, struct mqbus_tenant *tenant)
 	kfree(tenant);
 }
 
-/**
- * mqbus_quota_free() - undo mqbus_quota_init()
- * @quota: nobody uses it any more
- */
+/* Undo mqbus_quota_init(); @quota has no users any more. */
 void mqbus_quota_free(struct mqbus_quota *quota)
 {
 	struct mqbus_tenant *tenant, *next;
@@ -73,7 +66,7 @@ static const struct {
 	},
 };
 
-/* A rate that is changed begins with a full bucket: an old debt is of another rate. */
+/* A changed rate begins with a full bucket: an old debt belongs to another rate. */
 static void quota_set_rate(struct mqbus_quota *quota, unsigned int i,
 			   const struct mqbus_topic_create *args, u32 fields)
 {
@@ -96,12 +89,7 @@ static void quota_set_rate(struct mqbus_quota *quota, unsigned int i,
 		tenant->buckets[i - MQBUS_QUOTA_OWN] = (struct mqbus_bucket) {};
 }
 
-/**
- * mqbus_quota_set() - change limits
- * @quota: the limits; the topic's lock is held if others can see it
- * @args: the new ones, checked
- * @fields: which
- */
+/* Change the limits in @fields, checked; the topic's lock is held if others can see them. */
 void mqbus_quota_set(struct mqbus_quota *quota, const struct mqbus_topic_create *args,
 		     u32 fields)
 {
@@ -131,7 +119,7 @@ static void quota_free_counts(u64 **used, u32 n)
 	kvfree(used);
 }
 
-/* For each ring of a topic what it needs to count. Return: an array, or NULL. */
+/* Allocate counters for each ring of a topic. Return: an array, or NULL. */
 static u64 **quota_alloc_counts(u32 n)
 {
 	u64 **used = kvcalloc(n, sizeof(*used), GFP_KERNEL_ACCOUNT);
@@ -148,13 +136,13 @@ static u64 **quota_alloc_counts(u32 n)
 }
 
 /**
- * mqbus_quota_count() - let a topic's rings count what each owner takes
+ * mqbus_quota_count() - make a topic's rings count the bytes of each owner
  * @topic: the topic; its lock is held if others can see it
  * @ns: its namespace
- * @caller: who pays
+ * @caller: charged for the counters
  *
- * They go on with it until the topic goes, whether there still is a share or not. All
- * begin or none does: a ring that counts remembers owners, which quota_reclaim() must see.
+ * Rings count until the topic is freed, even without a share. Either all of them count or
+ * none: a ring that counts remembers owners, which quota_reclaim() must see.
  *
  * Return: 0 or a negative errno.
  */
@@ -189,7 +177,7 @@ int mqbus_quota_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
 	return 0;
 }
 
-/* Let go of tenants that nothing remembers. */
+/* Free tenants without references. */
 static void quota_reclaim(struct mqbus_topic *topic)
 {
 	struct mqbus_quota *quota = &topic->quota;
@@ -220,13 +208,7 @@ static void quota_reclaim(struct mqbus_topic *topic)
 	spin_unlock(&quota->lock);
 }
 
-/**
- * mqbus_quota_enter() - a uid opens a producer
- * @topic: the topic
- * @uid: who
- *
- * Return: the tenant, -EUSERS if there are too many, or -ENOMEM.
- */
+/* A uid opens a producer. Return: the tenant, -EUSERS if there are too many, or -ENOMEM. */
 struct mqbus_tenant *mqbus_quota_enter(struct mqbus_topic *topic, kuid_t uid)
 {
 	struct mqbus_quota *quota = &topic->quota;
@@ -262,11 +244,7 @@ unlock:
 	return tenant;
 }
 
-/**
- * mqbus_quota_leave() - a producer is closed
- * @topic: the topic
- * @tenant: what mqbus_quota_enter() gave
- */
+/* A producer is closed; @tenant is from mqbus_quota_enter(). */
 void mqbus_quota_leave(struct mqbus_topic *topic, struct mqbus_tenant *tenant)
 {
 	mutex_lock(&topic->lock);
@@ -285,15 +263,7 @@ static bool quota_of_bytes(unsigned int i)
 	return i == MQBUS_QUOTA_BYTES || i == MQBUS_QUOTA_USER_BYTES;
 }
 
-/**
- * mqbus_quota_holds() - whether records may go at a time without a debt
- * @quota: the limits
- * @tenant: as mqbus_quota_due()
- * @records: how many
- * @bytes: what they take together
- *
- * Return: whether no bucket is smaller than that.
- */
+/* Whether each bucket can hold records of @bytes together; @tenant as in mqbus_quota_due(). */
 bool mqbus_quota_holds(struct mqbus_quota *quota, const struct mqbus_tenant *tenant, u32 records,
 		       u32 bytes)
 {
@@ -310,11 +280,11 @@ bool mqbus_quota_holds(struct mqbus_quota *quota, const struct mqbus_tenant *ten
 }
 
 /**
- * mqbus_quota_due() - when the rates let records go
+ * mqbus_quota_due() - time at which the rates let records go
  * @quota: the limits
- * @tenant: whose they are; NULL only while there are no rates for each uid
- * @records: how many
- * @bytes: what they take together
+ * @tenant: tenant of the records; NULL only while there are no rates for each uid
+ * @records: number of records
+ * @bytes: size of all together
  *
  * Return: ns of CLOCK_MONOTONIC; a past time, or 0: at once.
  */
@@ -337,13 +307,13 @@ u64 mqbus_quota_due(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 
 }
 
 /**
- * mqbus_quota_due_after() - as mqbus_quota_due(), if others go now
+ * mqbus_quota_due_after() - mqbus_quota_due() if others' records go now
  * @quota: the limits
- * @tenant: as mqbus_quota_due()
- * @records: how many
- * @bytes: what they take together
- * @ahead_records: how many of others
- * @ahead_bytes: what these take together
+ * @tenant: as in mqbus_quota_due()
+ * @records: number of records
+ * @bytes: size of all together
+ * @ahead_records: number of others' records
+ * @ahead_bytes: size of these together
  * @now: ns of CLOCK_MONOTONIC
  *
  * Return: as mqbus_quota_due().
@@ -372,14 +342,9 @@ u64 mqbus_quota_due_after(struct mqbus_quota *quota, struct mqbus_tenant *tenant
 	return due;
 }
 
-/**
- * mqbus_quota_spend() - pay for records that go
- * @quota: the limits
- * @tenant: as mqbus_quota_due()
- * @records: how many
- * @bytes: what they take together
- *
- * If others were faster since mqbus_quota_due() it is a debt.
+/*
+ * Spend tokens for records that go; @tenant as in mqbus_quota_due(). If others were faster
+ * since mqbus_quota_due() this makes a debt.
  */
 void mqbus_quota_spend(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,
 		       u32 bytes)

@@ -15,7 +15,7 @@ struct mqbus_ns;
 struct mqbus_topic;
 struct mqbus_caller;
 
-/* The first two are of all producers together, the others of one uid's */
+/* The first two are common to all producers, the others exist once per uid */
 enum mqbus_quota_rate {
 	MQBUS_QUOTA_RECORDS,
 	MQBUS_QUOTA_BYTES,
@@ -29,10 +29,10 @@ enum mqbus_quota_rate {
 /**
  * struct mqbus_tenant - a uid that publishes to a topic
  * @node: in the topic's list
- * @uid: who
- * @index: what its records carry as owner
- * @producers: that it has open
- * @buckets: what it took of its own rates
+ * @uid: the uid
+ * @index: stored as owner in its records
+ * @producers: number of its open producers
+ * @buckets: state of its own rates
  */
 struct mqbus_tenant {
 	/* under the topic's lock; uid and index are constant */
@@ -46,18 +46,18 @@ struct mqbus_tenant {
 };
 
 /**
- * struct mqbus_quota - what producers of a topic may take
+ * struct mqbus_quota - limits of a topic's producers
  * @share: percent of a ring that one uid may take; 0: all
  * @over: an &enum mqbus_over
  * @rated: whether there is any rate
  * @by_user: whether there is a limit for each uid
  * @lock: rates and buckets; the innermost
- * @rates: how fast
- * @buckets: what was taken by all together
- * @tenants: uids that are told apart
- * @indices: of them
- * @charge: for what rings need to count, once there was a share
- * @counts: whether they do
+ * @rates: the rates
+ * @buckets: state of the common rates
+ * @tenants: uids that publish
+ * @indices: bitmap of their indices
+ * @charge: of the rings' counters, which are made for the first share
+ * @counts: whether rings count
  */
 struct mqbus_quota {
 	/* marked, without a lock; stored under the topic's */
@@ -94,13 +94,7 @@ u64 mqbus_quota_due_after(struct mqbus_quota *quota, struct mqbus_tenant *tenant
 void mqbus_quota_spend(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,
 		       u32 bytes);
 
-/**
- * mqbus_quota_most() - bytes that one uid may take
- * @quota: the limits
- * @size: bytes of the ring
- *
- * Return: bytes; 0: there is no limit.
- */
+/* Bytes that one uid may take in a ring of @size bytes; 0: no limit */
 static inline u64 mqbus_quota_most(const struct mqbus_quota *quota, u64 size)
 {
 	return div_u64(size * READ_ONCE(quota->share), 100);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What writers have to do with readers: the space that these need, and waking them.
+ * Readers as writers see them: space that they need, and waking them.
  */
 #include <linux/rculist.h>
 
@@ -16,12 +16,7 @@ static void stored_map(struct mqbus_stored *stored, u32 partition)
 		stored->beyond = true;
 }
 
-/**
- * mqbus_stored_add_more() - as mqbus_stored_add(), of another partition than the first
- * @stored: the note
- * @topic: to which topic
- * @partition: and partition
- */
+/* mqbus_stored_add() for another partition than the first. */
 void mqbus_stored_add_more(struct mqbus_stored *stored, const struct mqbus_topic *topic,
 			   u32 partition)
 {
@@ -34,14 +29,7 @@ void mqbus_stored_add_more(struct mqbus_stored *stored, const struct mqbus_topic
 	stored_map(stored, partition);
 }
 
-/**
- * mqbus_stored_next() - the next partition to which something was appended
- * @stored: the note
- * @parts: how many partitions there are
- * @from: the first that counts
- *
- * Return: its number; @parts: there is none.
- */
+/* The next partition from @from on that had an append; @parts, their number, if none has. */
 u32 mqbus_stored_next(const struct mqbus_stored *stored, u32 parts, u32 from)
 {
 	u32 size = min_t(u32, parts, MQBUS_PARTITIONS_MAX), next;
@@ -52,13 +40,9 @@ u32 mqbus_stored_next(const struct mqbus_stored *stored, u32 parts, u32 from)
 	return next < size ? next : parts;
 }
 
-/**
- * mqbus_readers_floor() - what the slowest reader has read
- * @topic: the topic
- * @partition: a partition
- *
- * Return: the position below which nobody needs anything, or %MQBUS_CURSOR_NO_FLOOR if
- * there is no reader with a say.
+/*
+ * Position below which no reader needs records, or MQBUS_CURSOR_NO_FLOOR without a reader that
+ * holds records back.
  */
 u64 mqbus_readers_floor(const struct mqbus_topic *topic, u32 partition)
 {
@@ -72,11 +56,7 @@ u64 mqbus_readers_floor(const struct mqbus_topic *topic, u32 partition)
 	return floor;
 }
 
-/**
- * mqbus_readers_wake() - let those go on that have something to read now
- * @topic: the topic; no lock of a ring is held
- * @stored: what was appended; empty afterwards
- */
+/* Wake readers of the stored records, and clear @stored; no ring's lock is held. */
 void mqbus_readers_wake(struct mqbus_topic *topic, struct mqbus_stored *stored)
 {
 	struct mqbus_reader *reader;
@@ -86,7 +66,7 @@ void mqbus_readers_wake(struct mqbus_topic *topic, struct mqbus_stored *stored)
 	stored->any = false;
 	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
 	smp_mb();
-	/* It keeps readers, and whoever waits for them */
+	/* RCU keeps readers and their waiters */
 	rcu_read_lock();
 	list_for_each_entry_rcu(reader, &topic->readers, node)
 		reader->wake(reader, stored);

@@ -11,12 +11,12 @@
 struct mqbus_topic;
 
 /**
- * struct mqbus_stored - partitions of a topic to which something was appended
- * @any: there are some; else nothing else is valid
+ * struct mqbus_stored - partitions of a topic to which records were appended
+ * @any: there are some; else no other field is valid
  * @several: more than one; else the map is not valid
- * @beyond: and one whose number is beyond the map, of a topic with one for each CPU
+ * @beyond: one of them is beyond the map, in a topic with a partition for each CPU
  * @partition: the first one
- * @parts: which
+ * @parts: bitmap of all
  */
 struct mqbus_stored {
 	bool any;
@@ -27,10 +27,10 @@ struct mqbus_stored {
 };
 
 /**
- * struct mqbus_reader - what writers know of a reader of their topic
+ * struct mqbus_reader - a reader as its topic's writers see it
  * @node: in the topic's list, which writers walk under RCU
- * @slots: of each partition, what it still needs; floors are loaded without a lock
- * @wake: lets those go on that may read what was stored; called under RCU, behind a full
+ * @slots: of each partition, records it still needs; floors are loaded without a lock
+ * @wake: wakes members that may read the stored records; called under RCU, behind a full
  *	barrier that pairs with the one of prepare_to_wait()
  */
 struct mqbus_reader {
@@ -45,12 +45,7 @@ u32 mqbus_stored_next(const struct mqbus_stored *stored, u32 parts, u32 from);
 u64 mqbus_readers_floor(const struct mqbus_topic *topic, u32 partition);
 void mqbus_readers_wake(struct mqbus_topic *topic, struct mqbus_stored *stored);
 
-/**
- * mqbus_stored_add() - note that something was appended
- * @stored: the note
- * @topic: to which topic; the same for all until they are woken
- * @partition: and partition
- */
+/* Note an append to a partition; the topic stays the same until readers are woken */
 static inline void mqbus_stored_add(struct mqbus_stored *stored, const struct mqbus_topic *topic,
 				    u32 partition)
 {

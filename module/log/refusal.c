@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Producers whose last call was refused: what for, and when those that are polled are
- * writable again. An endpoint that is polled is told once when that is so, also if
- * nobody calls poll() meanwhile (EPOLLET): by its ticket, or by the topic's timer.
+ * Refusals of producers' last calls, and readiness of polled endpoints. A polled endpoint is
+ * woken once when it becomes writable, even without another poll() meanwhile (EPOLLET): by its
+ * ticket, or by the topic's timer.
  */
 #include <linux/bitmap.h>
 #include <linux/ktime.h>
@@ -15,14 +15,14 @@
 
 /* Endpoints that are woken, or put back, under one hold of the lock */
 #define LATE_STEP	MQBUS_POLLERS
-/* Who neither tries nor polls for so many ns does not wait any more */
+/* ns without a try or a poll after which an endpoint does not count as waiting */
 #define REFUSED_WAITS	NSEC_PER_SEC
 
 /**
- * struct late_wake - who is to be woken when the lock was let go of
- * @pollers: these
- * @records: that they want to store together
- * @bytes: likewise
+ * struct late_wake - endpoints to be woken after the lock is dropped
+ * @pollers: the endpoints
+ * @records: number of records that they want to store together
+ * @bytes: size of these records
  */
 struct late_wake {
 	struct mqbus_pollers pollers;
@@ -65,8 +65,8 @@ static void late_in(struct mqbus_waits *waits, struct mqbus_refused *r, u64 due)
 }
 
 /*
- * Those that a rate lets go. It lets as many go at a time as it would if each of them
- * stored its records: the others' time comes then. Return: when to look again.
+ * Collect endpoints that a rate lets go: as many as if each of them stored its records now.
+ * The others stay until their new due time. Return: when to look again.
  */
 static u64 late_call(struct mqbus_waits *waits, struct late_wake *wake)
 {
@@ -117,12 +117,7 @@ static void waits_run(struct work_struct *work)
 	mqbus_line_freed(topic, MQBUS_ANY);
 }
 
-/**
- * mqbus_waits_init() - begin without anybody who waits
- * @topic: the topic, zeroed but for the number of its partitions
- *
- * Return: 0 or -ENOMEM.
- */
+/* Begin without waiters; @topic is zeroed but for its partitions' number. Return: 0 or -ENOMEM. */
 int mqbus_waits_init(struct mqbus_topic *topic)
 {
 	struct mqbus_waits *waits = &topic->waits;
@@ -136,17 +131,14 @@ int mqbus_waits_init(struct mqbus_topic *topic)
 	return waits->parts ? 0 : -ENOMEM;
 }
 
-/**
- * mqbus_waits_free() - undo mqbus_waits_init()
- * @topic: the topic; nobody waits any more
- */
+/* Undo mqbus_waits_init(); the topic has no waiters any more. */
 void mqbus_waits_free(struct mqbus_topic *topic)
 {
 	mqbus_timer_end(&topic->waits.timer);
 	bitmap_free(topic->waits.parts);
 }
 
-/* Who is held back by a rate looks again: it may have changed, or nobody is to wait for it. */
+/* Make endpoints that a rate holds back recheck: it may have changed, or must not be awaited. */
 static void late_recheck(struct mqbus_waits *waits)
 {
 	struct mqbus_refused *r;
@@ -164,16 +156,13 @@ static void late_recheck(struct mqbus_waits *waits)
 		mqbus_pollers_wake(&wake);
 		rcu_read_unlock();
 		cond_resched();
-		/* Who polls again may come back as fast as he goes */
+		/* Pollers may come back as fast as they are woken */
 	} while (wake.nr == LATE_STEP && !fatal_signal_pending(current));
 }
 
-/**
- * mqbus_refusal_recheck() - what is waited for may be over, or may never come
- * @topic: the topic
- * @producer: whose waiting it concerns, which may be gone; NULL: everybody's
- *
- * Everybody concerned looks again. May sleep.
+/*
+ * Make waiters recheck, as their condition may be over or may never come. @producer: the one
+ * concerned, possibly freed; NULL: all. May sleep.
  */
 void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_producer *producer)
 {
@@ -181,31 +170,23 @@ void mqbus_refusal_recheck(struct mqbus_topic *topic, const struct mqbus_produce
 	wake_up_interruptible_all(&topic->waits.blocked);
 	if (!producer)
 		late_recheck(&topic->waits);
-	/* What had been called before may not need its room any more */
+	/* Tickets called before may not need their room any more */
 	mqbus_line_freed(topic, MQBUS_ANY);
 }
 
-/**
- * mqbus_waits_end() - wake all who wait, and all who poll: the topic is dead
- * @topic: the topic
- *
- * Whatever events they poll for, also none.
- */
+/* The topic is dead: wake all waiters, and all pollers for any events. */
 void mqbus_waits_end(struct mqbus_topic *topic)
 {
 	mqbus_refusal_recheck(topic, NULL);
-	/* The queues' locks order the flag before a waiter's next look */
+	/* The queues' locks order the flag before a waiter's next check */
 	wake_up_interruptible_all(&topic->waits.settled);
 	wake_up_interruptible_all(&topic->waits.end);
 	wake_up_interruptible_all(&topic->writers);
 }
 
-/**
- * mqbus_refusal_age() - a place behind all who wait
- *
- * Of all topics: a transaction's is the same in all of its.
- *
- * Return: the number; never 0.
+/*
+ * A place behind all waiters of all topics, as a transaction has the same place in several;
+ * never 0.
  */
 u64 mqbus_refusal_age(void)
 {
@@ -214,14 +195,10 @@ u64 mqbus_refusal_age(void)
 	return atomic64_inc_return(&ages);
 }
 
-/**
- * mqbus_refused_age() - since when an endpoint has been refused, as far as that counts
- * @r: the endpoint
- *
- * Who goes away without a word has not waited: he would be older than all who have when he
- * comes back. He waits as long as he is in a line, and for %REFUSED_WAITS after each sign.
- *
- * Return: the age, or 0.
+/*
+ * Age of an endpoint's refusal, or 0. An inactive endpoint does not wait: with its age it
+ * would come back ahead of all that do. It counts as waiting while it is in a line, and for
+ * REFUSED_WAITS after each try, poll or wakeup.
  */
 u64 mqbus_refused_age(const struct mqbus_refused *r)
 {
@@ -233,7 +210,7 @@ u64 mqbus_refused_age(const struct mqbus_refused *r)
 	return 0;
 }
 
-/* A sign of an endpoint: it tries, or polls. An age that does not count any more goes. */
+/* Note a try or a poll of an endpoint, and clear an age that does not count any more. */
 static void refused_seen(struct mqbus_refused *r)
 {
 	lockdep_assert_held(&r->lock);
@@ -243,12 +220,7 @@ static void refused_seen(struct mqbus_refused *r)
 	WRITE_ONCE(r->seen, ktime_get_ns());
 }
 
-/**
- * mqbus_refusal_init() - begin as one that was not refused
- * @producer: the producer, with its topic
- *
- * Return: 0 or -ENOMEM.
- */
+/* Begin without refusal; @producer has its topic. Return: 0 or -ENOMEM. */
 int mqbus_refusal_init(struct mqbus_producer *producer)
 {
 	struct mqbus_refused *r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
@@ -263,7 +235,7 @@ int mqbus_refusal_init(struct mqbus_producer *producer)
 	return 0;
 }
 
-/* Out of wherever who polls it waits. */
+/* Remove a polled endpoint from the line or the tree where it waits. */
 static void refused_out(struct mqbus_refused *r)
 {
 	struct mqbus_waits *waits = &r->producer->topic->waits;
@@ -274,10 +246,7 @@ static void refused_out(struct mqbus_refused *r)
 	spin_unlock(&waits->lock);
 }
 
-/**
- * mqbus_refusal_end() - undo mqbus_refusal_init()
- * @producer: the producer, which nobody uses or polls any more, and nobody can fence
- */
+/* Undo mqbus_refusal_init(); nobody uses, polls or can fence the producer any more. */
 void mqbus_refusal_end(struct mqbus_producer *producer)
 {
 	struct mqbus_refused *r = producer->refused;
@@ -286,30 +255,21 @@ void mqbus_refusal_end(struct mqbus_producer *producer)
 		return;
 	refused_out(r);
 	producer->refused = NULL;
-	/* Somebody may be about to wake who polled it */
+	/* Another task may be about to wake its pollers */
 	kfree_rcu(r, rcu);
 }
 
-/**
- * mqbus_refused_fenced() - a producer stores nothing any more: wake who polls it
- * @r: the producer as one that was refused; the RCU read lock keeps it
- *
- * Whatever events they poll for, also none. Who sleeps is another matter, see
- * mqbus_refusal_recheck().
+/*
+ * A producer was fenced: wake its pollers, for any events; the RCU read lock keeps @r. Sleeping
+ * tasks are woken by mqbus_refusal_recheck().
  */
 void mqbus_refused_fenced(struct mqbus_refused *r)
 {
-	/* The queue's lock orders the new holder before a waiter's next look */
+	/* The queue's lock orders the new holder before a waiter's next check */
 	wake_up_interruptible_all(&r->pollers);
 }
 
-/**
- * mqbus_refusal_over() - whether there is no use in waiting any more
- * @producer: the producer
- * @why: for what
- *
- * Return: whether a try would tell something else.
- */
+/* Whether waiting for @why is pointless, as a try would have another result. */
 bool mqbus_refusal_over(const struct mqbus_producer *producer, enum mqbus_why why)
 {
 	return mqbus_topic_dead(producer->topic) ||
@@ -317,7 +277,7 @@ bool mqbus_refusal_over(const struct mqbus_producer *producer, enum mqbus_why wh
 	       !mqbus_topic_blocks(producer->topic, why);
 }
 
-/* Whether a rate would let it go. If not, and somebody @waits, he is told when it does. */
+/* Whether a rate lets it go. If not and it @waits, it is woken at the due time. */
 static bool late_ready(struct mqbus_refused *r, bool waits)
 {
 	u64 due = mqbus_producer_due(r->producer, r->what.records, r->what.bytes);
@@ -334,7 +294,7 @@ static bool late_ready(struct mqbus_refused *r, bool waits)
 	return false;
 }
 
-/* The same of room and of shares. */
+/* The same for room and shares. */
 static bool ticket_ready(struct mqbus_refused *r, bool waits)
 {
 	struct mqbus_ticket *t = &r->ticket;
@@ -343,7 +303,7 @@ static bool ticket_ready(struct mqbus_refused *r, bool waits)
 		return true;
 	if (!waits || READ_ONCE(t->state) != MQBUS_TICKET_NONE)
 		return false;
-	/* Others went by while it did not use its turn, or was away: it is behind them now */
+	/* It missed its turn or was inactive while others went on: it is behind them now */
 	if (READ_ONCE(t->late) || !r->age)
 		WRITE_ONCE(r->age, mqbus_refusal_age());
 	mqbus_line_join(t, r->producer, t->owner, t->bytes, r->age);
@@ -360,8 +320,8 @@ static bool refused_ready(struct mqbus_refused *r, bool waits)
 }
 
 /*
- * Nobody may call poll() again before it is writable, so who polls already is looked
- * after now.
+ * Pollers may not call poll() again before it is writable (EPOLLET), so set up their wakeup
+ * now.
  */
 static void refused_watch(struct mqbus_refused *r)
 {
@@ -380,12 +340,12 @@ static void refused_watch(struct mqbus_refused *r)
 /**
  * mqbus_refusal_set() - a producer's call was refused
  * @producer: the producer
- * @refusal: what was refused
- * @why: what for
+ * @refusal: the refused records
+ * @why: the limit
  * @blocks: the call waits
  *
- * Return: if the call waits: since when the producer has been refused, of which one
- * call only is told; 0: since now.
+ * Return: for a call that waits, the age of the producer's refusal, which only one call
+ * gets; 0: refused just now.
  */
 u64 mqbus_refusal_set(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
 		      enum mqbus_why why, bool blocks)
@@ -414,18 +374,14 @@ u64 mqbus_refusal_set(struct mqbus_producer *producer, const struct mqbus_refusa
 	t->awaited = true;
 	WRITE_ONCE(r->any, true);
 	spin_unlock(&r->lock);
-	/* A call that waits says itself when it is over */
+	/* A waiting call reports its own end */
 	if (!blocks)
 		refused_watch(r);
 	return age;
 }
 
-/**
- * mqbus_refusal_keep() - a call that has waited ends, and what it wanted was not stored
- * @producer: the producer
- * @age: since when
- *
- * If it is begun again it goes on from there.
+/*
+ * A call that has waited ends without storing its records. A new call continues at @age.
  */
 void mqbus_refusal_keep(struct mqbus_producer *producer, u64 age)
 {
@@ -439,10 +395,7 @@ void mqbus_refusal_keep(struct mqbus_producer *producer, u64 age)
 	refused_watch(r);
 }
 
-/**
- * mqbus_refusal_clear() - a producer has stored something
- * @producer: the producer
- */
+/* A producer has stored records. */
 void mqbus_refusal_clear(struct mqbus_producer *producer)
 {
 	struct mqbus_refused *r = producer->refused;
@@ -463,8 +416,8 @@ void mqbus_refusal_clear(struct mqbus_producer *producer)
  * @file: its file
  * @wait: poll table
  *
- * Return: EPOLLOUT when what was refused last would be stored now, or there was
- * nothing; EPOLLERR when the producer was fenced; EPOLLHUP when the topic is gone.
+ * Return: EPOLLOUT when the records refused last would be stored now, or without a refusal;
+ * EPOLLERR when the producer was fenced; EPOLLHUP when the topic is gone.
  */
 __poll_t mqbus_producer_poll(struct mqbus_producer *producer, struct file *file,
 			     struct poll_table_struct *wait)

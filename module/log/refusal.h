@@ -15,11 +15,11 @@
 struct mqbus_producer;
 
 /**
- * struct mqbus_refusal - why records were not stored, and what to wait for
+ * struct mqbus_refusal - why records were not stored
  * @why: -ENOBUFS (no room), -EXFULL (a rate, or the share), or another errno
- * @partition: where they were to go
- * @records: how many
- * @bytes: what they take together
+ * @partition: the partition for them
+ * @records: number of records
+ * @bytes: size of all together
  * @rate: a rate refuses, and @bytes may be for several partitions
  */
 struct mqbus_refusal {
@@ -31,22 +31,22 @@ struct mqbus_refusal {
 };
 
 /**
- * struct mqbus_refused - a producer as the one that was refused
+ * struct mqbus_refused - state of a producer's refusal
  * @producer: the producer
- * @lock: what follows
- * @any: whether its last call was refused; also loaded without
- * @why: what for
- * @what: what it wanted to store
- * @age: since when it has been, of all who wait; 0: it has not; also loaded without
+ * @lock: guards @any, @why, @what and @age
+ * @any: whether its last call was refused; also loaded without the lock
+ * @why: the limit that refused it
+ * @what: the records that were refused
+ * @age: place of its refusal among all waiters; 0: none; also loaded without the lock
  * @seen: when it last tried, polled, or was woken; likewise
- * @ticket: of who polls, for room or for a share
- * @late: of who polls, for a rate: its place in the topic's tree
+ * @ticket: of a polled endpoint, for room or for a share
+ * @late: of a polled endpoint, for a rate: its node in the topic's tree
  * @due: when that rate may let it go
- * @pollers: who polls
- * @rcu: it is freed when who was to be woken has been
+ * @pollers: tasks that poll
+ * @rcu: it is freed after pollers that were noted have been woken
  *
  * @ticket, but for its partition and its topic, is guarded by the ring's lock, and @late
- * and @due by the topic's &struct mqbus_waits, which both are taken inside @lock.
+ * and @due by the topic's &struct mqbus_waits; both locks are taken inside @lock.
  */
 struct mqbus_refused {
 	const struct mqbus_producer *producer;
@@ -67,21 +67,16 @@ struct mqbus_refused {
 #define MQBUS_POLLERS	16
 
 /**
- * struct mqbus_pollers - who is to be woken when a lock was let go of
- * @refused: endpoints that are polled; they stay as long as the RCU read lock is held
- * @nr: how many
+ * struct mqbus_pollers - endpoints whose pollers are woken after a lock was dropped
+ * @refused: polled endpoints; they stay as long as the RCU read lock is held
+ * @nr: number of @refused
  */
 struct mqbus_pollers {
 	struct mqbus_refused *refused[MQBUS_POLLERS];
 	u32 nr;
 };
 
-/**
- * mqbus_refused_of() - whose ticket it is
- * @ticket: of an endpoint that is polled
- *
- * Return: the endpoint.
- */
+/* The polled endpoint of a ticket */
 static inline struct mqbus_refused *mqbus_refused_of(struct mqbus_ticket *ticket)
 {
 	return container_of(ticket, struct mqbus_refused, ticket);

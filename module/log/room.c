@@ -2,11 +2,10 @@
 /**
  * DOC: Room
  *
- * Whoever appends to a topic - a producer, a transaction, a group with its dead letters -
- * makes room here first, and here it is checked whether the record may be stored at all
- * in a ring of this topic. What may go is up to the slowest group's floor; of a topic that
- * evicts, everything. Asking (mqbus_topic_ask()) changes nothing, so it may be
- * done as often as anybody likes.
+ * All records for a topic - of a producer, of a transaction, dead letters of a group - need
+ * room from here first, and are checked here for the limits of a ring of this topic. The
+ * slowest group's floor limits which records may be dropped; a topic that evicts may
+ * drop all. Asking (mqbus_topic_ask()) changes nothing, so it may be repeated at will.
  */
 #include <linux/ktime.h>
 #include <linux/sched.h>
@@ -16,7 +15,7 @@
 #include "log/topic.h"
 #include "log/trace.h"
 
-/* The slowest reader's floor, or what it was when there was one. */
+/* The slowest reader's floor, or the last one when there is no reader. */
 static u64 topic_floor(struct mqbus_topic *topic, u32 partition)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
@@ -28,13 +27,13 @@ static u64 topic_floor(struct mqbus_topic *topic, u32 partition)
 }
 
 /**
- * mqbus_topic_floor() - what writers of a partition may reuse
+ * mqbus_topic_floor() - position below which writers of a partition may reuse bytes
  * @topic: the topic
  * @partition: a partition, whose ring's lock is held
  *
- * The slowest group decides. Groups that are being made have no say yet; while
- * no group has, the floor stays where it was, so what nobody has read is kept. Of a
- * topic that evicts it says only what is lost when it goes.
+ * The slowest group decides. Groups that are being made do not count yet; without a
+ * group that counts the floor stays, so unread records are kept. In a topic that evicts
+ * the floor only decides which evicted records count as lost.
  *
  * Return: the position for mqbus_ring_reserve().
  */
@@ -46,7 +45,7 @@ u64 mqbus_topic_floor(struct mqbus_topic *topic, u32 partition)
 	return ring->floor;
 }
 
-/* Records went; @head and @evicted are of before. */
+/* Trace dropped records; @head and @evicted are from before the drop. */
 static void topic_gone(struct mqbus_topic *topic, u32 partition, u64 head, u64 evicted)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
@@ -56,7 +55,7 @@ static void topic_gone(struct mqbus_topic *topic, u32 partition, u64 head, u64 e
 			    ring->evicted - evicted);
 }
 
-/* Bytes that a tenant may have in a ring; 0: it is not asked. */
+/* Bytes that a tenant may have in a ring; 0: no limit */
 static u64 topic_most(const struct mqbus_topic *topic, const struct mqbus_ring *ring, u32 owner)
 {
 	return owner && ring->used ? mqbus_quota_most(&topic->quota, ring->size) : 0;
@@ -66,11 +65,11 @@ static u64 topic_most(const struct mqbus_topic *topic, const struct mqbus_ring *
  * mqbus_topic_share() - make room in the share of a tenant
  * @topic: the topic
  * @partition: a partition, whose ring's lock is held, after mqbus_topic_begin()
- * @before: what his records take that are to be stored before, together with it
+ * @before: bytes of the tenant's records to be stored before, together with it
  * @bytes: the record's size
- * @owner: as mqbus_topic_reserve()
+ * @owner: as in mqbus_topic_reserve()
  *
- * Settled records go for it, and no others, also of a topic that evicts.
+ * Only settled records are dropped for it, also in a topic that evicts.
  *
  * Return: 0, -EXFULL or -EAGAIN, as mqbus_topic_reserve(), or -EMSGSIZE: with those before it
  * there is never room.
@@ -91,14 +90,14 @@ int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 before, u32 
 	return err;
 }
 
-/* The oldest records go, as far as they may. Return: as mqbus_topic_reserve(). */
+/* Drop the oldest records as far as allowed. Return: as mqbus_topic_reserve(). */
 static int topic_evict(struct mqbus_topic *topic, u32 partition, u32 bytes)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
 	u64 floor = ring->floor, head = ring->head.offset, evicted = ring->evicted;
 	bool room;
 
-	/* Groups' floors are read only when what was last known is not enough */
+	/* Groups' floors are read only when the last known floor does not suffice */
 	if (!mqbus_ring_settled(ring, bytes) || mqbus_ring_ask(ring, bytes, floor) == -ENOBUFS)
 		floor = mqbus_topic_floor(topic, partition);
 	room = mqbus_ring_reserve(ring, bytes, floor);
@@ -111,14 +110,14 @@ static int topic_evict(struct mqbus_topic *topic, u32 partition, u32 bytes)
  * @topic: the topic
  * @partition: a partition, whose ring's lock is held, after mqbus_topic_begin()
  * @bytes: the record's size
- * @owner: index of the tenant whose share it takes; 0: of nobody's
+ * @owner: index of the tenant whose share it takes; 0: none
  *
- * Of a topic that evicts records go that somebody needs: nothing may be left that could
- * refuse the new one.
+ * A topic that evicts drops records that groups need, so all checks that can refuse the
+ * new one must precede this call.
  *
  * Return: 0, -ENOBUFS (full), -EXFULL (the share is used up), -EMSGSIZE (no ring of the
- * topic takes so much), or -EAGAIN: enough was done under one hold of the lock, let go of
- * it and come again.
+ * topic takes so much), or -EAGAIN: the limit for one hold of the lock was reached, drop
+ * it and call again.
  */
 int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
 {
@@ -132,13 +131,10 @@ int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32
 	return topic_evict(topic, partition, bytes);
 }
 
-/**
- * mqbus_topic_make() - make room that was asked for
- * @topic: the topic
- * @partition: a partition, whose ring's lock is held
- * @bytes: so much that mqbus_ring_ask() said 0, under this hold and with the ring's @floor
- *
- * No more goes than that takes, so a hold is as long as that.
+/*
+ * Make room in one hold of the ring's lock. mqbus_ring_ask() for @bytes with the ring's @floor
+ * was 0 under this hold. Only records that must go for @bytes are dropped, which bounds the
+ * hold.
  */
 void mqbus_topic_make(struct mqbus_topic *topic, u32 partition, u32 bytes)
 {
@@ -151,7 +147,7 @@ void mqbus_topic_make(struct mqbus_topic *topic, u32 partition, u32 bytes)
 	topic_gone(topic, partition, head, evicted);
 }
 
-/* Whether a record would be taken if what begins below @floor may go. */
+/* Whether a record would be taken if records that begin below @floor are dropped. */
 static int topic_ask(const struct mqbus_topic *topic, const struct mqbus_ring *ring, u32 bytes,
 		     u32 owner, u64 floor)
 {
@@ -164,15 +160,15 @@ static int topic_ask(const struct mqbus_topic *topic, const struct mqbus_ring *r
 }
 
 /**
- * mqbus_topic_ask() - whether room could be made for a record
+ * mqbus_topic_ask() - whether room can be made for a record
  * @topic: the topic
  * @partition: a partition, whose ring's lock is held
  * @bytes: the record's size, or that of several together
- * @owner: as mqbus_topic_reserve()
+ * @owner: as in mqbus_topic_reserve()
  *
  * Changes nothing.
  *
- * Return: 0 (mqbus_topic_reserve() would say 0 or -EAGAIN), -ENOBUFS, -EXFULL, -EMSGSIZE,
+ * Return: 0 (mqbus_topic_reserve() would return 0 or -EAGAIN), -ENOBUFS, -EXFULL, -EMSGSIZE,
  * or -EAGAIN: the share is used up, but there are settled records; only
  * mqbus_topic_reserve() finds out whether they are enough.
  */
@@ -186,17 +182,9 @@ int mqbus_topic_ask(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 own
 	return err;
 }
 
-/**
- * mqbus_topic_ask_share() - whether a tenant may have a record, as far as is known
- * @topic: the topic
- * @partition: a partition, whose ring's lock is held
- * @before: as of mqbus_topic_share()
- * @bytes: the record's size
- * @owner: as mqbus_topic_reserve()
- *
- * Changes nothing, and looks at no group.
- *
- * Return: whether mqbus_topic_share() would have nothing to do.
+/*
+ * Whether mqbus_topic_share() would have nothing to do, with the last known floor; the ring's
+ * lock is held. Changes nothing, and reads no group's floor.
  */
 bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 before, u32 bytes,
 			   u32 owner)
@@ -207,7 +195,7 @@ bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 b
 	return !most || !mqbus_ring_ask_share(ring, owner, before, bytes, most, ring->floor);
 }
 
-/* Drop what the topic does not retain. Return: whether there may be more to drop. */
+/* Drop records above the limits of retention. Return: whether there may be more. */
 static bool topic_expire(struct mqbus_topic *topic, u32 partition, u64 now, unsigned int looks)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
@@ -224,14 +212,9 @@ static bool topic_expire(struct mqbus_topic *topic, u32 partition, u64 now, unsi
 	return more;
 }
 
-/**
- * mqbus_topic_begin() - begin to append
- * @topic: the topic
- * @partition: a partition, whose ring's lock is held
- * @looks: old records to look at, whether they are too old
- *
- * Sets the time that the records will have: inside a partition it does not go back,
- * though the clock may.
+/*
+ * Begin to append; the ring's lock is held. Looks at up to @looks old records for expiry. Sets
+ * the new records' time, which does not go back inside a partition, though the clock may.
  */
 void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks)
 {
@@ -243,12 +226,9 @@ void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int lo
 	topic_expire(topic, partition, now, looks);
 }
 
-/**
- * mqbus_topic_expire() - drop what the topic does not retain
- * @topic: the topic
- * @partition: a partition
- *
- * Writers do this as they go; who looks at what is kept does it first. May sleep.
+/*
+ * Drop records of a partition above the limits of retention. Writers do it while they append;
+ * callers that look at the records kept do it first. May sleep.
  */
 void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tickets of a line: where they stand, when a turn begins and ends, and whether it was
- * wasted. All of it under the lock of the partition's ring.
+ * Tickets of a line: their place, begin and end of their turn, and whether it was wasted. All
+ * under the lock of the partition's ring.
  */
 #include <linux/ktime.h>
 #include <linux/rbtree.h>
@@ -9,9 +9,9 @@
 #include "log/line.h"
 #include "log/ticket.h"
 
-/* Wasted turns, less half of those that were used: so many are no reason to keep nothing */
+/* Wasted turns, less half of the used ones, up to which room is kept */
 #define LINE_WASTED	2
-/* More than these do not make it longer */
+/* More wasted turns do not prolong the time without kept room */
 #define LINE_WASTED_MOST	(LINE_WASTED + 4)
 
 static struct mqbus_ticket *ticket_of(struct rb_node *node)
@@ -28,10 +28,10 @@ static bool ticket_less(struct rb_node *a, const struct rb_node *b)
 }
 
 /**
- * mqbus_ticket_next() - the oldest that waits, from some place on
+ * mqbus_ticket_next() - the oldest waiting ticket from a place on
  * @line: the line
- * @owner: in the line of this one or of a higher one
- * @age: if it is of @owner: not older than that
+ * @owner: in the line of this owner or of a higher one
+ * @age: in the line of @owner: not older than that
  *
  * Return: the ticket, or NULL.
  */
@@ -53,13 +53,7 @@ struct mqbus_ticket *mqbus_ticket_next(const struct mqbus_line *line, u32 owner,
 	return found;
 }
 
-/**
- * mqbus_ticket_first() - the oldest that waits for a share, or for room
- * @line: the line
- * @owner: whose share; 0: room
- *
- * Return: the ticket, or NULL.
- */
+/* The oldest ticket that waits for the share of @owner, 0: for room; NULL if there is none. */
 struct mqbus_ticket *mqbus_ticket_first(const struct mqbus_line *line, u32 owner)
 {
 	struct mqbus_ticket *t = mqbus_ticket_next(line, owner, 0);
@@ -73,11 +67,7 @@ static void ticket_unkeep(struct mqbus_line *line, struct mqbus_ticket *t)
 	t->kept = 0;
 }
 
-/**
- * mqbus_ticket_in() - let a ticket wait
- * @line: the line
- * @t: a ticket that is in none
- */
+/* Make a ticket wait that is in no list. */
 void mqbus_ticket_in(struct mqbus_line *line, struct mqbus_ticket *t)
 {
 	rb_add_cached(&t->node, &line->waiting, ticket_less);
@@ -86,11 +76,7 @@ void mqbus_ticket_in(struct mqbus_line *line, struct mqbus_ticket *t)
 	WRITE_ONCE(t->state, MQBUS_TICKET_WAITS);
 }
 
-/**
- * mqbus_ticket_out() - take a ticket out of the line, if it is in it
- * @line: the line
- * @t: the ticket
- */
+/* Remove a ticket from the line, if it is in it. */
 void mqbus_ticket_out(struct mqbus_line *line, struct mqbus_ticket *t)
 {
 	if (t->state == MQBUS_TICKET_WAITS) {
@@ -106,12 +92,7 @@ void mqbus_ticket_out(struct mqbus_line *line, struct mqbus_ticket *t)
 	WRITE_ONCE(t->state, MQBUS_TICKET_NONE);
 }
 
-/**
- * mqbus_ticket_turn() - its turn begins
- * @line: the line
- * @t: a ticket that is in none
- * @now: ns of CLOCK_MONOTONIC
- */
+/* Begin the turn of a ticket that is in no list. */
 void mqbus_ticket_turn(struct mqbus_line *line, struct mqbus_ticket *t, u64 now)
 {
 	struct mqbus_calls *calls = mqbus_line_calls(line, t);
@@ -133,7 +114,7 @@ void mqbus_ticket_turn(struct mqbus_line *line, struct mqbus_ticket *t, u64 now)
 	WRITE_ONCE(t->state, MQBUS_TICKET_CALLED);
 }
 
-/* A turn was for nothing, or not. */
+/* Count a turn as wasted or used. */
 static void calls_count(struct mqbus_calls *calls, bool wasted, u64 now)
 {
 	if (!wasted) {
@@ -145,19 +126,15 @@ static void calls_count(struct mqbus_calls *calls, bool wasted, u64 now)
 		calls->free_until = now + (LINE_KEEP << (calls->wasted - LINE_WASTED));
 }
 
-/* Whether others may have to wait for the end of its turn: for room, or to be called. */
+/* Whether others may have to wait for the end of its turn: for room, or for a call. */
 static bool ticket_holds(const struct mqbus_ticket *t)
 {
 	return t->state == MQBUS_TICKET_CALLED && t->until > t->called_at + LINE_SHORT;
 }
 
-/**
- * mqbus_ticket_use() - something was stored in its turn
- * @line: the line
- * @t: a ticket that was called
- * @bytes: how much, at least; 0: it is not known
- *
- * Who has room kept for much and polls, and comes for little, is as one who does not come.
+/*
+ * At least @bytes were stored in a ticket's turn; 0: unknown. A polled endpoint that comes late
+ * and uses only a small part of the kept room has wasted its turn.
  */
 void mqbus_ticket_use(struct mqbus_line *line, struct mqbus_ticket *t, u64 bytes)
 {
@@ -170,13 +147,7 @@ void mqbus_ticket_use(struct mqbus_line *line, struct mqbus_ticket *t, u64 bytes
 	WRITE_ONCE(t->state, MQBUS_TICKET_USED);
 }
 
-/**
- * mqbus_ticket_give_up() - a turn is given up, if it is its turn
- * @line: the line
- * @t: the ticket, still in the line
- *
- * It was wasted if others had to wait for that.
- */
+/* End a ticket's turn, if it is called; it was wasted if others had to wait for it. */
 void mqbus_ticket_give_up(struct mqbus_line *line, struct mqbus_ticket *t)
 {
 	u64 now;
@@ -188,11 +159,7 @@ void mqbus_ticket_give_up(struct mqbus_line *line, struct mqbus_ticket *t)
 		calls_count(mqbus_line_calls(line, t), true, now);
 }
 
-/**
- * mqbus_line_expire() - turns pass that were not used
- * @line: the line
- * @now: ns of CLOCK_MONOTONIC
- */
+/* End unused turns whose time is over. */
 void mqbus_line_expire(struct mqbus_line *line, u64 now)
 {
 	struct mqbus_ticket *t;

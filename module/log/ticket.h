@@ -6,11 +6,11 @@
 
 #include "log/line.h"
 
-/* ns for which room is kept for a ticket that was called: more than a task sleeps on */
+/* ns for which room is kept for a called ticket: more than a task needs to wake up */
 #define LINE_KEEP	(50 * NSEC_PER_MSEC)
-/* The same while it is another partition that a transaction waits for */
+/* The same while the transaction waits for another partition */
 #define LINE_CLAIM	(200 * NSEC_PER_MSEC)
-/* The same while nothing is kept: it is for one of the calls that nobody else has */
+/* The same while no room is kept: the turn only occupies one of the calls */
 #define LINE_SHORT	(LINE_KEEP / 16)
 
 struct mqbus_ticket *mqbus_ticket_next(const struct mqbus_line *line, u32 owner, u64 age);
@@ -22,13 +22,7 @@ void mqbus_ticket_use(struct mqbus_line *line, struct mqbus_ticket *t, u64 bytes
 void mqbus_ticket_give_up(struct mqbus_line *line, struct mqbus_ticket *t);
 void mqbus_line_expire(struct mqbus_line *line, u64 now);
 
-/**
- * mqbus_line_calls() - the calls of its kind
- * @line: the line
- * @t: a ticket
- *
- * Return: of those that wait for room, or of those that wait for shares.
- */
+/* Calls of a ticket's kind: for room or for shares */
 static inline struct mqbus_calls *mqbus_line_calls(struct mqbus_line *line,
 						   const struct mqbus_ticket *t)
 {

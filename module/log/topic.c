@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Topics: their memory, their names, who is woken.
+ * Topics: memory, names, wakeups.
  */
 #include <linux/cpumask.h>
 #include <linux/jhash.h>
@@ -19,14 +19,7 @@
 #include "log/author.h"
 #include "log/topic.h"
 
-/**
- * mqbus_topic_hash() - a number for a name
- * @name: the name
- *
- * Seeded, so that nobody can choose names that all meet in one bucket.
- *
- * Return: the number.
- */
+/* Hash of a name, seeded so that users cannot choose names that collide. */
 u32 mqbus_topic_hash(const char *name)
 {
 	static u32 seed __read_mostly;
@@ -35,7 +28,7 @@ u32 mqbus_topic_hash(const char *name)
 	return jhash(name, strlen(name), seed);
 }
 
-/* Who has a name, also while it is being deleted. */
+/* The topic of a name, even one that is being deleted. */
 static struct mqbus_topic *topic_named(struct mqbus_ns *ns, const char *name)
 {
 	struct mqbus_topic *topic;
@@ -47,13 +40,7 @@ static struct mqbus_topic *topic_named(struct mqbus_ns *ns, const char *name)
 	return NULL;
 }
 
-/**
- * mqbus_topic_lookup() - a topic by its name
- * @ns: in which namespace; its lock is held
- * @name: a checked name
- *
- * Return: the topic, which is there as long as the lock is held, or NULL.
- */
+/* Find a topic by a checked name, or NULL; it stays as long as the namespace's lock is held. */
 struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name)
 {
 	struct mqbus_topic *topic = topic_named(ns, name);
@@ -61,10 +48,7 @@ struct mqbus_topic *mqbus_topic_lookup(struct mqbus_ns *ns, const char *name)
 	return topic && !mqbus_topic_dead(topic) ? topic : NULL;
 }
 
-/**
- * mqbus_part_free() - undo mqbus_part_alloc()
- * @part: what that returned, or NULL
- */
+/* Undo mqbus_part_alloc(); @part may be NULL. */
 void mqbus_part_free(struct mqbus_part *part)
 {
 	if (!part)
@@ -78,10 +62,10 @@ void mqbus_part_free(struct mqbus_part *part)
  * mqbus_part_alloc() - make a ring with its memory
  * @size: bytes, a power of two of at least a page
  * @node: NUMA node to prefer
- * @partition: number to tell readers
- * @evict: whether the oldest records go when there is no room
+ * @partition: number for readers
+ * @evict: whether the oldest records are dropped when there is no room
  *
- * Return: the ring, or -ENOMEM, or -EINTR when a fatal signal came.
+ * Return: the ring, or -ENOMEM, or -EINTR after a fatal signal.
  */
 struct mqbus_part *mqbus_part_alloc(u64 size, int node, u32 partition, bool evict)
 {
@@ -119,20 +103,15 @@ static void topic_release(struct kref *ref)
 	kvfree(topic);
 }
 
-/**
- * mqbus_topic_put() - drop a reference; may sleep
- * @topic: a topic
- */
+/* Drop a reference; may sleep. */
 void mqbus_topic_put(struct mqbus_topic *topic)
 {
 	kref_put(&topic->ref, topic_release);
 }
 
-/**
- * mqbus_topic_new() - make a topic without its partitions
- * @args: how it is to be; checked
- *
- * Return: the topic, in no table, with a reference for mqbus_topic_put(), or NULL.
+/*
+ * Make a topic without its partitions; @args is checked. Return: the topic, in no table, with
+ * a reference for mqbus_topic_put(), or NULL.
  */
 struct mqbus_topic *mqbus_topic_new(const struct mqbus_topic_create *args)
 {
@@ -161,11 +140,9 @@ struct mqbus_topic *mqbus_topic_new(const struct mqbus_topic_create *args)
 	return NULL;
 }
 
-/**
- * mqbus_topic_alloc() - make a topic's partitions
- * @topic: a new topic, which is charged for them, with its options
- *
- * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
+/*
+ * Make a new topic's partitions, which are charged already. Return: 0, -ENOMEM, or -EINTR
+ * after a fatal signal.
  */
 int mqbus_topic_alloc(struct mqbus_topic *topic)
 {
@@ -184,11 +161,8 @@ int mqbus_topic_alloc(struct mqbus_topic *topic)
 	return 0;
 }
 
-/**
- * mqbus_topic_insert() - let others find a topic
- * @ns: in which namespace; its lock is held
- * @topic: the topic; the table has the caller's reference from here on
- *
+/*
+ * Add a topic to the table, which takes the caller's reference; the namespace's lock is held.
  * Return: 0, -EEXIST, -EMFILE.
  */
 int mqbus_topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
@@ -199,7 +173,7 @@ int mqbus_topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 		return -EEXIST;
 	if (ns->nr_topics >= READ_ONCE(ns->max_topics))
 		return -EMFILE;
-	/* The endpoint that calls pins the module, so this cannot fail */
+	/* The calling endpoint pins the module, so this cannot fail */
 	__module_get(THIS_MODULE);
 	topic->number = atomic64_inc_return(&ns->made);
 	hash_add(ns->topics, &topic->node, mqbus_topic_hash(topic->name));
@@ -208,11 +182,9 @@ int mqbus_topic_insert(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	return 0;
 }
 
-/**
- * mqbus_topic_remove() - take a topic out of the table; it is dead
- * @ns: in which namespace; its lock is held
- * @topic: the topic; the table's reference is the caller's, to put when no lock is held:
- *	that may free gigabytes
+/*
+ * Remove a topic from the table: it is dead. The namespace's lock is held. The caller gets the
+ * table's reference, to be put without locks, as that may free gigabytes.
  */
 void mqbus_topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
@@ -224,13 +196,7 @@ void mqbus_topic_remove(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	module_put(THIS_MODULE);
 }
 
-/**
- * mqbus_topic_find() - a topic by its name
- * @ns: in which namespace
- * @name: a checked name
- *
- * Return: the topic with a reference for the caller, or NULL.
- */
+/* Find a topic by a checked name. Return: the topic with a reference, or NULL. */
 struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name)
 {
 	struct mqbus_topic *topic;
@@ -244,10 +210,10 @@ struct mqbus_topic *mqbus_topic_find(struct mqbus_ns *ns, const char *name)
 }
 
 /**
- * mqbus_topic_open() - a topic that somebody may use
- * @ns: in which namespace
- * @caller: on whose behalf
- * @name: as it came from the user
+ * mqbus_topic_open() - find a topic and check permissions
+ * @ns: namespace of the topic
+ * @caller: credentials of the call
+ * @name: name from the user, not checked
  * @want: MQBUS_MAY_*
  * @topic: filled with the topic and a reference for the caller
  *
@@ -270,11 +236,7 @@ int mqbus_topic_open(struct mqbus_ns *ns, const struct mqbus_caller *caller, con
 	return -EACCES;
 }
 
-/**
- * mqbus_topic_report() - report what happened in a topic
- * @topic: the topic
- * @e: what, but for where
- */
+/* Report an event in a topic; its place is filled in. */
 void mqbus_topic_report(const struct mqbus_topic *topic, struct mqbus_event *e)
 {
 	e->ns = topic->charge.ns;
@@ -286,20 +248,16 @@ void mqbus_topic_report(const struct mqbus_topic *topic, struct mqbus_event *e)
 	mqbus_event_report(e);
 }
 
-/**
- * mqbus_topic_wake_writers_in() - a group has moved on; may sleep
- * @topic: the topic
- * @partition: in which partition; %MQBUS_ANY: it may be in any
- */
+/* A group has moved on in a partition, or MQBUS_ANY: wake waiters. May sleep. */
 void mqbus_topic_wake_writers_in(struct mqbus_topic *topic, u32 partition)
 {
 	struct mqbus_waits *waits = &topic->waits;
 
-	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of who waits */
-	/* That barrier is for all three: dead letters, */
+	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of waiters */
+	/* The barrier serves three kinds of waiters: dead letters, */
 	if (waitqueue_active(&topic->writers))
 		wake_up_interruptible_poll(&topic->writers, EPOLLOUT | EPOLLWRNORM);
-	/* who waits for the group, */
+	/* waiters for groups, */
 	if (waitqueue_active(&waits->settled))
 		wake_up_interruptible(&waits->settled);
 	/* and producers */
@@ -307,10 +265,7 @@ void mqbus_topic_wake_writers_in(struct mqbus_topic *topic, u32 partition)
 		mqbus_line_freed(topic, partition);
 }
 
-/**
- * mqbus_topic_wake_writers() - the same of all partitions
- * @topic: the topic
- */
+/* The same for all partitions. */
 void mqbus_topic_wake_writers(struct mqbus_topic *topic)
 {
 	mqbus_topic_wake_writers_in(topic, MQBUS_ANY);

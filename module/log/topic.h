@@ -22,7 +22,7 @@ struct mqbus_caller;
 /**
  * struct mqbus_part - a partition
  * @ring: its log
- * @line: who waits for room in it
+ * @line: producers that wait for room in it
  * @mem: its pages
  */
 struct mqbus_part {
@@ -40,12 +40,12 @@ enum mqbus_why {
 };
 
 /**
- * struct mqbus_topic_counts - of records that could not be stored at once
+ * struct mqbus_topic_counts - records that could not be stored at once
  * @rejected: refused because it was full
  * @over: refused because of a rate or a share
  * @blocked: producers that wait now
- * @blocked_time: ns that some have waited, when they had
- * @waits: how often one waited, by the reason
+ * @blocked_time: ns of all waits that are over
+ * @waits: number of waits, by reason
  */
 struct mqbus_topic_counts {
 	atomic64_t rejected;
@@ -57,14 +57,14 @@ struct mqbus_topic_counts {
 
 /**
  * struct mqbus_topic - a named log
- * @ref: the table, every endpoint, and dumps that are looking
+ * @ref: the table, every endpoint, and dumps in progress
  * @node: in the namespace's table, under its lock
- * @number: of the namespace's topics and groups, rising in the order in which they came
- * @charge: what its maker pays
+ * @number: among the namespace's topics and groups, in order of creation
+ * @charge: charged to its creator
  * @name: terminated
  * @per_cpu: a partition for each CPU
  * @nr_parts: number of partitions
- * @max_record: bytes of a record's parts together, at most
+ * @max_record: limit of bytes of a record's parts together
  * @ring_size: bytes of each ring
  * @uid: owner
  * @gid: owner's group
@@ -74,20 +74,20 @@ struct mqbus_topic_counts {
  * @retention_size: bytes of a partition, or 0
  * @dead: deleted; set once, read anywhere
  * @producers: endpoints bound as producers
- * @counts: what became of records that could not be stored at once
+ * @counts: of records that could not be stored at once
  * @lock: the list of readers; taken inside the namespace's lock, outside a group's
  * @readers: RCU list, changed under @lock
  * @nr_readers: its length; stored under @lock, listings load it without
  * @namers: uids that have names of producers, under @lock
- * @nr_names: how many these are of all together
+ * @nr_names: number of all their names
  * @quota: rates and shares
- * @feeders: queue groups whose dead letters come here, under the namespace's dlq_links
- * @nr_feeders: how many there are, or were when it was deleted; likewise
- * @dlq_mark: the last search for circles of dead letters that was here; this and
+ * @feeders: queue groups whose DLQ it is, under the namespace's dlq_links
+ * @nr_feeders: their number, or that at the deletion; likewise
+ * @dlq_mark: the last search for loops of DLQs that was here; this and
  *	the next are the namespace's, under its lock
- * @dlq_todo: the next topic that it has to look at
+ * @dlq_todo: the next topic of that search
  * @writers: dead letters that wait for space
- * @waits: producers that wait, and who waits for groups
+ * @waits: producers that wait, and waiters for groups
  * @parts: the partitions
  */
 struct mqbus_topic {
@@ -127,7 +127,7 @@ struct mqbus_topic {
 	u32 dlq_mark;
 	struct mqbus_topic *dlq_todo;
 
-	/* only read on the fast path, unless somebody waits */
+	/* only read on the fast path, unless there are waiters */
 	wait_queue_head_t writers ____cacheline_aligned_in_smp;
 	struct mqbus_waits waits;
 
@@ -161,57 +161,31 @@ bool mqbus_topic_ask_share(const struct mqbus_topic *topic, u32 partition, u32 b
 void mqbus_topic_begin(struct mqbus_topic *topic, u32 partition, unsigned int looks);
 void mqbus_topic_expire(struct mqbus_topic *topic, u32 partition);
 
-/**
- * mqbus_topic_dead() - whether a topic was deleted
- * @topic: the topic
- *
- * Return: true from its deletion on.
- */
+/* Whether a topic was deleted */
 static inline bool mqbus_topic_dead(const struct mqbus_topic *topic)
 {
 	return READ_ONCE(topic->dead);
 }
 
-/**
- * mqbus_topic_uid() - whose topic it is
- * @topic: the topic
- *
- * Return: its owner at the moment.
- */
+/* The owner; may change */
 static inline kuid_t mqbus_topic_uid(const struct mqbus_topic *topic)
 {
 	return READ_ONCE(topic->uid);
 }
 
-/**
- * mqbus_topic_gid() - the owner's group
- * @topic: the topic
- *
- * Return: the group at the moment.
- */
+/* The owner's group; may change */
 static inline kgid_t mqbus_topic_gid(const struct mqbus_topic *topic)
 {
 	return READ_ONCE(topic->gid);
 }
 
-/**
- * mqbus_topic_evicts() - whether records may go that somebody needs
- * @topic: the topic, which has its partitions
- *
- * Return: whether it is of %MQBUS_FULL_EVICT, which does not change.
- */
+/* Whether a topic, with partitions, is MQBUS_FULL_EVICT, which does not change */
 static inline bool mqbus_topic_evicts(const struct mqbus_topic *topic)
 {
 	return topic->parts[0]->ring.evict;
 }
 
-/**
- * mqbus_topic_blocks() - whether a topic lets producers wait
- * @topic: the topic
- * @why: for what
- *
- * Return: whether it does.
- */
+/* Whether a topic lets producers wait for @why */
 static inline bool mqbus_topic_blocks(const struct mqbus_topic *topic, enum mqbus_why why)
 {
 	return why == MQBUS_WHY_FULL ? READ_ONCE(topic->full) == MQBUS_FULL_BLOCK :

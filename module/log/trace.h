@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints of topics. They are off until somebody looks, and cost nothing then. Names and
- * fields are kept as they are; new fields come last.
+ * Tracepoints of topics. They cost nothing while they are off. Names and fields are
+ * stable; new fields come last.
  *
- * Fields that many have: topic and group are names; partition and offset say where a
+ * Common fields: topic and group are names; partition and offset say where a
  * record was published, also when it lies in a retry ring.
  *
  *   publish      a record is stored; visible a moment later, with its batch.
- *                bytes: what it takes in the ring; producer, seq: as in the record
- *   block        a producer begins to wait. reason: full, rate, share; bytes: for which it
- *                has no room
- *   unblock      it goes on. waited: ns; error: 0, or why it gave up (a negative errno)
- *   evict        records went. offset: of the first; count: how many; unsettled: of these,
+ *                bytes: its size in the ring; producer, seq: as in the record
+ *   block        a producer begins to wait. reason: full, rate, share; bytes: size of the
+ *                refused records
+ *   unblock      it continues. waited: ns; error: 0, or why it gave up (a negative errno)
+ *   evict        records were dropped. offset: of the first; count: their number; unsettled:
  *                those that some group had not settled, or for which there was no group
  */
 #undef TRACE_SYSTEM

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls whose records could not be stored: they sleep until it is their turn.
+ * Calls whose records were refused: they sleep until it is their turn.
  */
 #include <linux/ktime.h>
 #include <linux/sched.h>
@@ -13,17 +13,17 @@
 #include "log/trace.h"
 #include "log/turn.h"
 
-/* Who waits for longer than so many ns is told of */
+/* ns of waiting after which an event is reported */
 #define TURN_TELL		NSEC_PER_SEC
 
 /**
  * struct blocked - a call that waits
- * @producer: whose records they are
- * @refusal: what was refused
- * @why: what for
- * @due: of a rate: when it lets them go
- * @ticket: of the others: the place in the line
- * @begin: since when it waits
+ * @producer: the producer
+ * @refusal: the refused records
+ * @why: the limit
+ * @due: for a rate: when it lets them go
+ * @ticket: for room or a share: the place in the line
+ * @begin: begin of the wait
  */
 struct blocked {
 	struct mqbus_producer *producer;
@@ -52,7 +52,7 @@ static void blocked_report(const struct blocked *b)
 	});
 }
 
-/* Sleep until the ticket is called or what it waits for is over, or @end. */
+/* Sleep until the ticket is called or must recheck, or until @end. */
 static int ticket_sleep(const struct mqbus_ticket *ticket, ktime_t end)
 {
 	int err = 0;
@@ -70,12 +70,12 @@ static int ticket_sleep(const struct mqbus_ticket *ticket, ktime_t end)
 	return err;
 }
 
-/* Whether there is something else than time that lets it go. */
+/* Whether a rate's wait is over before its due time. */
 static bool rate_over(void *arg)
 {
 	const struct blocked *b = arg;
 
-	/* It becomes later while others are faster, earlier only if the rate was changed */
+	/* Other producers may only postpone the due time; a change of the rate may advance it */
 	return mqbus_refusal_over(b->producer, b->why) ||
 	       mqbus_producer_due(b->producer, b->refusal->records, b->refusal->bytes) < b->due;
 }
@@ -95,7 +95,7 @@ static int blocked_until(struct blocked *b, ktime_t end)
 	return b->ticket ? ticket_sleep(b->ticket, end) : rate_sleep(b, end);
 }
 
-/* Who has waited for long is told of. */
+/* Sleep, and report a long wait. */
 static int blocked_sleep(struct blocked *b, ktime_t end)
 {
 	ktime_t tell = ktime_add_ns(b->begin, TURN_TELL);
@@ -108,7 +108,7 @@ static int blocked_sleep(struct blocked *b, ktime_t end)
 	return blocked_until(b, end);
 }
 
-/* As blocked_sleep(), which is counted. */
+/* blocked_sleep() with counters. */
 static int blocked_wait(struct blocked *b, ktime_t end)
 {
 	struct mqbus_topic *topic = b->producer->topic;
@@ -129,7 +129,7 @@ static int blocked_wait(struct blocked *b, ktime_t end)
 	return err;
 }
 
-/* The ticket of a partition, or one that can become it. */
+/* The ticket of a partition, or a new one, which may replace the last. */
 static struct mqbus_ticket *turn_ticket(struct mqbus_turn *turn, struct mqbus_topic *topic,
 					u32 partition)
 {
@@ -148,14 +148,14 @@ static struct mqbus_ticket *turn_ticket(struct mqbus_turn *turn, struct mqbus_to
 	return t;
 }
 
-/* Get into the line, in one's place. */
+/* Join the line, at the call's age. */
 static struct mqbus_ticket *turn_take(struct mqbus_turn *turn, const struct blocked *b)
 {
 	struct mqbus_producer *producer = b->producer;
 	struct mqbus_ticket *t = turn_ticket(turn, producer->topic, b->refusal->partition);
 	u32 i;
 
-	/* Others went by while it did not use its turn: it is behind them now */
+	/* It missed its turn while others went on: it is behind them now */
 	if (READ_ONCE(t->late))
 		turn->age = mqbus_refusal_age();
 	for (i = 0; i < turn->nr; i++)
@@ -172,17 +172,14 @@ static void turn_out(struct mqbus_turn *turn)
 		mqbus_line_leave(&turn->tickets[--turn->nr]);
 }
 
-/**
- * mqbus_turn_leave() - as mqbus_turn_end(), of a call that has waited
- * @turn: the turn
- */
+/* mqbus_turn_end() for a call that has waited. */
 void mqbus_turn_leave(struct mqbus_turn *turn)
 {
 	turn_out(turn);
 	turn->age = 0;
 }
 
-/* Whether a call that has waited already is not to wait on. Return: 0 or why. */
+/* Whether a call that has waited before must give up. Return: 0 or why. */
 static int turn_over(ktime_t deadline)
 {
 	if (signal_pending(current))
@@ -190,7 +187,7 @@ static int turn_over(ktime_t deadline)
 	return deadline != KTIME_MAX && ktime_get() >= deadline ? -ETIMEDOUT : 0;
 }
 
-/* Count what is refused for good. Return: why it is. */
+/* Count records that are finally refused. Return: why. */
 static int producer_refuse(struct mqbus_topic *topic, const struct mqbus_refusal *refusal)
 {
 	if (refusal->why == -ENOBUFS)
@@ -201,14 +198,14 @@ static int producer_refuse(struct mqbus_topic *topic, const struct mqbus_refusal
 }
 
 /**
- * mqbus_producer_wait() - wait for what records were refused for
+ * mqbus_producer_wait() - wait until refused records may be stored
  * @producer: the producer; no locks are held
- * @refusal: what was refused, and why
- * @deadline: until when
- * @turn: the call's turn; in case of success it has one, to be ended by mqbus_turn_end()
+ * @refusal: the refused records, and why
+ * @deadline: end of the wait
+ * @turn: the call's turn; on success end it with mqbus_turn_end()
  *
- * Return: 0 to try again, or a negative errno: @refusal->why if the topic is one that
- * does not wait, or there is nothing to wait for.
+ * Return: 0 to try again, or a negative errno: @refusal->why if the topic does not
+ * block, or waiting does not help.
  */
 int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
 			ktime_t deadline, struct mqbus_turn *turn)
@@ -224,7 +221,7 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 	if (refusal->why == -EXFULL) {
 		b.due = mqbus_producer_due(producer, refusal->records, refusal->bytes);
 		b.why = b.due > ktime_get_ns() ? MQBUS_WHY_RATE : MQBUS_WHY_SHARE;
-		/* It was a rate, which lets go now: no share is waited for */
+		/* It was a rate that lets the records go now, not a share */
 		if (b.why == MQBUS_WHY_SHARE && (refusal->rate || !mqbus_producer_owner(producer)))
 			return 0;
 	}
@@ -234,13 +231,13 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 	if (!deadline)
 		return -EAGAIN;
 	turn->age = turn->age ?: age ?: mqbus_refusal_age();
-	/* Turns may come at once, and in vain, again and again: that ends like any wait */
+	/* Turns may begin at once, and fail, repeatedly: the deadline and signals end that */
 	err = again ? turn_over(deadline) : 0;
 	if (err) {
 		mqbus_refusal_keep(producer, turn->age);
 		return mqbus_sleep_error(err, deadline);
 	}
-	/* Room that it cannot use yet is not kept for it */
+	/* A rate holds the records back, so no room is kept for them */
 	if (b.why == MQBUS_WHY_RATE)
 		turn_out(turn);
 	else

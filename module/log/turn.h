@@ -8,11 +8,11 @@
 #include "log/refusal.h"
 
 /**
- * struct mqbus_turn - a call that publishes, and may have to wait for its turn
- * @age: since when, of all who wait; 0: it does not
- * @nr: how many tickets it has
- * @max: how many it may have
- * @tickets: these; they are good when they are used, so nobody has to set them
+ * struct mqbus_turn - a publishing call that may have to wait for its turn
+ * @age: place of its wait among all waiters; 0: it does not wait
+ * @nr: number of its tickets
+ * @max: size of @tickets
+ * @tickets: the tickets; each is initialized at its first use
  */
 struct mqbus_turn {
 	u64 age;
@@ -25,12 +25,7 @@ void mqbus_turn_leave(struct mqbus_turn *turn);
 int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
 			ktime_t deadline, struct mqbus_turn *turn);
 
-/**
- * mqbus_turn_end() - the call is over, or has stored something: it has no turn any more
- * @turn: the turn
- *
- * It is as new then.
- */
+/* End the turn of a call that is over or has stored records; @turn is as new afterwards */
 static inline void mqbus_turn_end(struct mqbus_turn *turn)
 {
 	if (unlikely(turn->age))
