@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a topic is told to be, when it is made and later.
+ * Configuration of topics, at creation and later.
  */
 #include <linux/cpumask.h>
 #include <linux/log2.h>
@@ -10,12 +10,9 @@
 #include "ctl/config.h"
 #include "log/topic.h"
 
-/**
- * mqbus_config_check_fields() - whether options that may change are good
- * @args: what the user asks for
- * @fields: which of them
- *
- * Return: 0 or a negative errno as of &struct mqbus_topic_create.
+/*
+ * Check the options that @fields selects, all of which may change later. Return: 0 or a negative
+ * errno as of &struct mqbus_topic_create.
  */
 int mqbus_config_check_fields(const struct mqbus_topic_create *args, u32 fields)
 {
@@ -40,12 +37,9 @@ int mqbus_config_check_fields(const struct mqbus_topic_create *args, u32 fields)
 	return 0;
 }
 
-/**
- * mqbus_config_check() - whether a topic can be like that
- * @args: what the user asks for
- * @bytes: filled with what it takes
- *
- * Return: 0 or a negative errno as of &struct mqbus_topic_create.
+/*
+ * Check the configuration of a new topic. @bytes: set to the memory that it takes. Return: 0 or a
+ * negative errno as of &struct mqbus_topic_create.
  */
 int mqbus_config_check(const struct mqbus_topic_create *args, u64 *bytes)
 {
@@ -66,7 +60,7 @@ int mqbus_config_check(const struct mqbus_topic_create *args, u64 *bytes)
 	    args->max_record > MQBUS_RECORD_MAX ||
 	    args->max_record > args->size / 2 - sizeof(struct mqbus_record))
 		return -ERANGE;
-	/* Charged as a whole, so first of all it has to be a number */
+	/* The whole is charged, so it must not overflow */
 	if (check_add_overflow(args->size, (u64)PAGE_SIZE + sizeof(struct mqbus_part), &each) ||
 	    check_mul_overflow(each, parts, bytes) ||
 	    check_add_overflow(*bytes, struct_size((struct mqbus_topic *)NULL, parts, parts),
@@ -77,12 +71,7 @@ int mqbus_config_check(const struct mqbus_topic_create *args, u64 *bytes)
 	return 0;
 }
 
-/**
- * mqbus_config_apply() - change options
- * @topic: of which topic
- * @args: what the user asks for, checked
- * @fields: which of them
- */
+/* Set the options that @fields selects; @args is checked */
 void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_create *args,
 			u32 fields)
 {
@@ -97,16 +86,7 @@ void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_crea
 	mqbus_quota_set(&topic->quota, args, fields);
 }
 
-/**
- * mqbus_config_owner() - whose a topic is to be
- * @caller: who says so
- * @args: what he asks for
- * @fields: which of it counts
- * @uid: changed if that is so
- * @gid: likewise
- *
- * Return: 0 or -EINVAL.
- */
+/* Set @uid and @gid to the owner in @args, as far as @fields selects them. Return: 0 or -EINVAL */
 int mqbus_config_owner(const struct mqbus_caller *caller, const struct mqbus_topic_create *args,
 		       u32 fields, kuid_t *uid, kgid_t *gid)
 {

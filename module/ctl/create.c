@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Making topics and groups.
+ * Creation of topics and groups.
  */
 #include <linux/capability.h>
 #include <linux/nospec.h>
@@ -45,14 +45,7 @@ static int topic_publish(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	return 0;
 }
 
-/**
- * mqbus_topic_create() - make a topic, or change one
- * @ns: in which namespace
- * @caller: on whose behalf
- * @args: what the user asks for
- *
- * Return: 0 or a negative errno as of &struct mqbus_topic_create.
- */
+/* Create a topic, or change one. Return: 0 or a negative errno as of &struct mqbus_topic_create. */
 int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const struct mqbus_topic_create *args)
 {
@@ -67,7 +60,7 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	if (err)
 		return err;
 
-	/* Only to spare the work; what counts is asked again at the end */
+	/* Fail early; the insertion at the end checks again */
 	mutex_lock(&ns->lock);
 	taken = mqbus_topic_lookup(ns, args->name);
 	mutex_unlock(&ns->lock);
@@ -78,7 +71,7 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	if (!topic)
 		return -ENOMEM;
 	err = topic_configure(topic, caller, args);
-	/* Whoever makes it pays, also if it is to belong to somebody else */
+	/* The creator is charged, also for a topic that another user is to own */
 	if (!err)
 		err = mqbus_charge(&topic->charge, ns, caller->cred->fsuid, bytes,
 				   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
@@ -140,7 +133,7 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_cal
 	return ERR_PTR(err);
 }
 
-/* Whether a topic may get one more group, of that name; its lock is held. */
+/* Whether a topic may get one more group, of that name; its lock is held */
 static int group_fits(struct mqbus_topic *topic, const char *name, unsigned int max)
 {
 	if (mqbus_topic_dead(topic))
@@ -155,13 +148,13 @@ static void group_insert(struct mqbus_topic *topic, struct mqbus_group *group)
 	lockdep_assert_held(&topic->lock);
 
 	group->number = atomic64_inc_return(&topic->charge.ns->made);
-	/* First in the list, so that writers see each floor from its first store */
+	/* Link first, so that writers see each floor from its first store */
 	list_add_tail_rcu(&group->reader.node, &topic->readers);
 	WRITE_ONCE(topic->nr_readers, topic->nr_readers + 1);
 	atomic_inc(&topic->charge.ns->seq);
 }
 
-/* Put a new group where it is to begin. Return: 0 or -EINTR. */
+/* Place a new group where it is to begin. Return: 0 or -EINTR */
 static int group_begin(struct mqbus_topic *topic, struct mqbus_group *group,
 		       const struct mqbus_group_create *args)
 {
@@ -179,14 +172,14 @@ static int group_begin(struct mqbus_topic *topic, struct mqbus_group *group,
 		mqbus_group_report(group, &(struct mqbus_event) {
 			.kind = MQBUS_EVENT_KIND_GROUP_MADE,
 		});
-	/* Until now nobody had a say and all was kept; this group may need less */
+	/* A topic without groups keeps everything; the new group may need less */
 	mqbus_topic_wake_writers(topic);
 	return err;
 }
 
 /*
- * Let others see the group. Its dead letters go to @dlq, or NULL; that reference is the
- * group's from here on.
+ * Make the group visible. Its dead letters go to @dlq, or NULL; the reference to @dlq passes to the
+ * group.
  */
 static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 			 const struct mqbus_group_create *args, struct mqbus_topic *dlq)
@@ -203,14 +196,14 @@ static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 	mutex_lock(&topic->lock);
 	err = err ?: group_fits(topic, group->name, READ_ONCE(ns->max_groups));
 	if (!err && dlq) {
-		/* That topic may go from now on, and knows of the group */
+		/* The DLQ may be deleted from now on, and knows of the group */
 		spin_lock(&group->lock);
 		unused = mqbus_dlq_swap(group->queue, dlq);
 		spin_unlock(&group->lock);
 	}
 	if (!err)
 		group_insert(topic, group);
-	/* Who looks for a circle finds it from here on */
+	/* A search for loops finds the link from here on */
 	if (dlq)
 		mutex_unlock(&ns->dlq_lock);
 	if (!err) {
@@ -227,14 +220,7 @@ put:
 	return err;
 }
 
-/**
- * mqbus_group_create() - make a group
- * @ns: in which namespace
- * @caller: on whose behalf
- * @args: what the user asks for
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_create.
- */
+/* Create a group. Return: 0 or a negative errno as of &struct mqbus_group_create */
 int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const struct mqbus_group_create *args)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Deleting topics and groups.
+ * Deletion of topics and groups.
  */
 #include <linux/rculist.h>
 
@@ -13,12 +13,9 @@
 #include "log/refusal.h"
 #include "log/topic.h"
 
-/**
- * mqbus_group_remove() - let nobody see a group any more
- * @group: the group; its topic's lock is held
- *
- * Return: the topic of its dead letters, or NULL; the caller puts it when it has let
- * go of the topic's lock, which is of the same kind.
+/*
+ * Remove a group from its topic, whose lock is held. Return: its DLQ, or NULL; the caller puts it
+ * after dropping the topic's lock, which is of the same class as the DLQ's.
  */
 struct mqbus_topic *mqbus_group_remove(struct mqbus_group *group)
 {
@@ -27,15 +24,15 @@ struct mqbus_topic *mqbus_group_remove(struct mqbus_group *group)
 	lockdep_assert_held(&topic->lock);
 
 	/*
-	 * Dead first, under the lock, and only then out of the list: while the lock's
-	 * holders may read records, writers still see the floors that keep them.
+	 * Mark the group dead under its lock before it leaves the list: as long as holders of the
+	 * lock may read records, writers must see the floors that keep them.
 	 */
 	spin_lock(&group->lock);
 	WRITE_ONCE(group->dead, true);
 	dlq = group->ops->end(group);
 	spin_unlock(&group->lock);
 	list_del_rcu(&group->reader.node);
-	/* Listings and writers look without the lock */
+	/* Listings and writers read it without the lock */
 	WRITE_ONCE(topic->nr_readers, topic->nr_readers - 1);
 	atomic_inc(&topic->charge.ns->seq);
 	group->ops->hangup(group);
@@ -44,7 +41,7 @@ struct mqbus_topic *mqbus_group_remove(struct mqbus_group *group)
 	return dlq;
 }
 
-/* As mqbus_group_remove(), of one that was known; its topic's lock is let go of. */
+/* Report and remove a group that was visible; drops its topic's lock */
 static void group_end_unlock(struct mqbus_group *group)
 {
 	struct mqbus_topic *topic = group->topic, *dlq;
@@ -54,19 +51,15 @@ static void group_end_unlock(struct mqbus_group *group)
 	kref_get(&group->ref);
 	dlq = mqbus_group_remove(group);
 	mutex_unlock(&topic->lock);
-	/* What it had may be much */
+	/* Freeing the group may take long */
 	mqbus_group_put(group);
 	if (dlq)
 		mqbus_topic_put(dlq);
 }
 
-/**
- * mqbus_group_delete() - delete a group and what it holds back
- * @ns: in which namespace
- * @caller: on whose behalf
- * @args: which
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_delete.
+/*
+ * Delete a group, and with it the floor that it holds. Return: 0 or a negative errno as of &struct
+ * mqbus_group_delete.
  */
 int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const struct mqbus_group_delete *args)
@@ -80,7 +73,7 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	err = mqbus_group_lock_owned(ns, caller, args->topic, args->group, &topic, &group);
 	if (err)
 		return err;
-	/* Joining takes the topic's lock, so who is not in now will not be */
+	/* Joining takes the topic's lock, so no member comes after this check */
 	if (!(args->flags & MQBUS_GROUP_DELETE_F_FORCE) && mqbus_group_busy(group)) {
 		mqbus_group_unlock(topic);
 		return -EBUSY;
@@ -90,7 +83,7 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	return 0;
 }
 
-/* The topic was deleted, so nobody makes a new group. */
+/* Delete all groups of a dead topic, to which none is added */
 static void groups_delete(struct mqbus_topic *topic)
 {
 	mutex_lock(&topic->lock);
@@ -103,31 +96,27 @@ static void groups_delete(struct mqbus_topic *topic)
 }
 
 /*
- * The end of a topic that is marked dead, and in the table until it is over. The namespace's
- * lock is held for the table alone: there may be many groups, and much that they have.
+ * End a topic that is marked dead; it stays in the table until that is done. The namespace's lock
+ * is held for the table alone: there may be many groups, with much memory.
  */
 static void topic_bury(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
 	mqbus_waits_end(topic);
 	mqbus_dlq_leave(ns, topic);
-	/* Nothing can be settled from now on, so the groups may go, which wakes readers */
+	/* Nothing can be settled from now on, so the groups may go; that wakes readers */
 	groups_delete(topic);
 	mutex_lock(&ns->lock);
 	mqbus_topic_remove(ns, topic);
 	mqbus_topic_report(topic,
 			   &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_TOPIC_DELETED });
 	mutex_unlock(&ns->lock);
-	/* That may free gigabytes */
+	/* This may free gigabytes */
 	mqbus_topic_put(topic);
 }
 
-/**
- * mqbus_topic_delete() - take a topic's name away and wake all that use it
- * @ns: in which namespace
- * @caller: on whose behalf
- * @name: a checked name
- *
- * Return: 0, -ENOENT, -EPERM.
+/*
+ * Delete a topic, remove its name and wake all its users. @name is checked. Return: 0, -ENOENT,
+ * -EPERM.
  */
 int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const char *name)
@@ -149,10 +138,7 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	return err;
 }
 
-/**
- * mqbus_topic_delete_all() - the end of a namespace
- * @ns: a namespace without endpoints
- */
+/* Delete all topics of a namespace without endpoints */
 void mqbus_topic_delete_all(struct mqbus_ns *ns)
 {
 	struct mqbus_topic *topic;
@@ -160,7 +146,7 @@ void mqbus_topic_delete_all(struct mqbus_ns *ns)
 
 	do {
 		mutex_lock(&ns->lock);
-		/* The first one, if there is any */
+		/* Take the first topic, if there is any */
 		hash_for_each(ns->topics, bucket, topic, node)
 			break;
 		if (topic)

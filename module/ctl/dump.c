@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Listing over generic netlink. A dump goes through the topics in the order of
- * the namespace's table and remembers where it was, by the numbers that topics and
- * groups keep; so each that stays is there once, whatever comes or goes meanwhile, and
- * what comes is left out, so that the dump ends. When something comes or goes, the next
- * message carries NLM_F_DUMP_INTR.
+ * Listing over generic netlink. A dump walks the topics in the order of the namespace's table
+ * and remembers its position by the numbers of topics and groups, which never change. So it
+ * lists each topic or group that stays once, whatever comes or goes meanwhile, and leaves out
+ * new ones, so that it ends. When one comes or goes, the next message carries NLM_F_DUMP_INTR.
  *
- * A dump holds no lock while it fills a message, but for those of the one ring or group
- * that it looks at, and has a reference to this.
+ * While a dump fills a message it holds only the lock of the ring or group that it reads, and
+ * has a reference to that.
  */
 #include <linux/mqbus_netlink.h>
 
@@ -19,17 +18,17 @@
 #include "group/group.h"
 #include "log/topic.h"
 
-/* Bytes of a description of a member */
+/* Bytes of a member's description */
 #define DUMP_MEMBER	(MQBUS_PARTITIONS_MAX * nla_total_size(sizeof(u32)) + 1024)
 
 /**
- * struct dump - where a dump is, in the words of its callback
- * @end: topics and groups from this number on came since it began
- * @bucket: of the namespace's table, in which new topics are first
- * @topic: topics of the bucket from this number on are over
- * @group: groups of the topic below this number are over
- * @part: number of the partition, or the seat of the next member; of a group 0 is the
- *	group, and then come the partitions
+ * struct dump - position of a dump, kept in its callback
+ * @end: topics and groups from this number on are newer than the dump
+ * @bucket: of the namespace's table, where new topics come first
+ * @topic: topics of the bucket from this number on are done
+ * @group: groups of the topic below this number are done
+ * @part: number of the next partition, or seat of the next member; for a group 0 is the
+ *	group, and its partitions follow
  */
 struct dump {
 	u64 end;
@@ -44,8 +43,8 @@ struct dump {
  * @family: of generic netlink
  * @skb: message under construction
  * @cb: the dump
- * @caller: who asks
- * @cmd: what the messages are
+ * @caller: the caller
+ * @cmd: command of the messages
  * @topic: only of this topic, or NULL
  * @name: only this group, or NULL
  * @part: only this partition, or MQBUS_ANY
@@ -61,7 +60,7 @@ struct dump_call {
 	u32 part;
 };
 
-/* Topics of the bucket from this number on are over, and nothing of the next one is. */
+/* Go on below this topic of the bucket, from its first group and partition */
 static void dump_pass(struct dump *at, u64 topic)
 {
 	at->topic = topic;
@@ -129,8 +128,8 @@ static int dump_one_partitions(struct dump_call *call, struct mqbus_topic *topic
 }
 
 /*
- * A group, and then its progress in each partition. What is the same in all is told once:
- * it may take as many steps as there are partitions.
+ * Dump a group, and then its progress in each partition. Common attributes are in the first message
+ * only: they may take as many steps as there are partitions.
  */
 static int dump_group(struct dump_call *call, struct mqbus_group *group, struct dump *at)
 {
@@ -174,8 +173,8 @@ static int dump_members(struct dump_call *call, struct mqbus_group *group, struc
 }
 
 /*
- * The next group that is asked for, from where the dump is, with a reference; or NULL.
- * @last: the one before, of which the caller has one, or NULL
+ * Find the next group to dump from the present position, with a reference; or NULL. @last: the
+ * group before, with a reference of the caller; or NULL
  */
 static struct mqbus_group *dump_next_group(struct dump_call *call, struct mqbus_topic *topic,
 					   struct mqbus_group *last, struct dump *at)
@@ -183,7 +182,7 @@ static struct mqbus_group *dump_next_group(struct dump_call *call, struct mqbus_
 	struct mqbus_group *group = last;
 
 	mutex_lock(&topic->lock);
-	/* One that is not dead is still in the list, which need not be gone through again */
+	/* A live group is still in the list: go on behind it */
 	if (!group || READ_ONCE(group->dead))
 		group = list_entry(&topic->readers, struct mqbus_group, reader.node);
 	list_for_each_entry_continue(group, &topic->readers, reader.node) {
@@ -226,7 +225,7 @@ static int dump_one_groups(struct dump_call *call, struct mqbus_topic *topic,
 	return err;
 }
 
-/* The next topic of the bucket that is asked for, with a reference; or NULL. */
+/* Find the next topic of the bucket to dump, with a reference; or NULL */
 static struct mqbus_topic *dump_next_of(struct dump_call *call, struct mqbus_ns *ns,
 					const struct dump *at)
 {
@@ -248,7 +247,7 @@ unlock:
 	return topic;
 }
 
-/* The next topic that is asked for, from where the dump is, with a reference; or NULL. */
+/* Find the next topic to dump from the present position, with a reference; or NULL */
 static struct mqbus_topic *dump_next(struct dump_call *call, struct mqbus_ns *ns,
 				     struct dump *at)
 {
@@ -263,13 +262,13 @@ static struct mqbus_topic *dump_next(struct dump_call *call, struct mqbus_ns *ns
 		if (topic)
 			break;
 	}
-	/* Not the one that it was at, if that has gone */
+	/* Not the topic at the position: begin with its first group and partition */
 	if (topic && topic->number + 1 != at->topic)
 		dump_pass(at, topic->number + 1);
 	return topic;
 }
 
-/* Go on through the topics. */
+/* Dump topics until the message is full */
 static int dump_topics(struct dump_call *call,
 		       int (*one)(struct dump_call *call, struct mqbus_topic *topic,
 				  struct dump *at))
@@ -289,7 +288,7 @@ static int dump_topics(struct dump_call *call,
 			dump_pass(at, topic->number);
 		mqbus_topic_put(topic);
 	}
-	/* A full message is not an error: the next call goes on */
+	/* A full message is no error: the next call goes on */
 	return err == -EMSGSIZE && call->skb->len ? call->skb->len : err ?: call->skb->len;
 }
 
@@ -320,14 +319,7 @@ static u32 dump_number(struct netlink_callback *cb, int attr)
 	return attrs && attrs[attr] ? nla_get_u32(attrs[attr]) : MQBUS_ANY;
 }
 
-/**
- * mqbus_dump_topics() - go on with a list of topics
- * @family: of generic netlink
- * @skb: filled
- * @cb: the dump
- *
- * Return: bytes in @skb, 0 at the end, or a negative errno.
- */
+/* Go on with a list of topics. Return: bytes in @skb, 0 at the end, or a negative errno */
 int mqbus_dump_topics(const struct genl_family *family, struct sk_buff *skb,
 		      struct netlink_callback *cb)
 {
@@ -336,14 +328,7 @@ int mqbus_dump_topics(const struct genl_family *family, struct sk_buff *skb,
 	return dump_topics(&call, dump_one_topic);
 }
 
-/**
- * mqbus_dump_partitions() - go on with a list of partitions of one topic, or of all
- * @family: of generic netlink
- * @skb: filled
- * @cb: the dump
- *
- * Return: bytes in @skb, 0 at the end, or a negative errno.
- */
+/* Go on with a list of the partitions of one topic, or of all. Return: as mqbus_dump_topics() */
 int mqbus_dump_partitions(const struct genl_family *family, struct sk_buff *skb,
 			  struct netlink_callback *cb)
 {
@@ -354,13 +339,9 @@ int mqbus_dump_partitions(const struct genl_family *family, struct sk_buff *skb,
 	return dump_topics(&call, dump_one_partitions);
 }
 
-/**
- * mqbus_dump_groups() - go on with a list of groups, each with its progress in each partition
- * @family: of generic netlink
- * @skb: filled
- * @cb: the dump
- *
- * Return: bytes in @skb, 0 at the end, or a negative errno.
+/*
+ * Go on with a list of groups, each with its progress in each partition. Return: as
+ * mqbus_dump_topics().
  */
 int mqbus_dump_groups(const struct genl_family *family, struct sk_buff *skb,
 		      struct netlink_callback *cb)
@@ -373,28 +354,14 @@ int mqbus_dump_groups(const struct genl_family *family, struct sk_buff *skb,
 	return dump_topics(&call, dump_one_groups);
 }
 
-/**
- * mqbus_dump_members_start() - begin a list of members
- * @cb: the dump
- *
- * As many partitions as a topic may have must fit into a message.
- *
- * Return: 0.
- */
+/* Begin a list of members: a message must fit as many partitions as a topic may have. Return: 0 */
 int mqbus_dump_members_start(struct netlink_callback *cb)
 {
 	cb->min_dump_alloc = DUMP_MEMBER;
 	return 0;
 }
 
-/**
- * mqbus_dump_members() - go on with a list of members of groups
- * @family: of generic netlink
- * @skb: filled
- * @cb: the dump
- *
- * Return: bytes in @skb, 0 at the end, or a negative errno.
- */
+/* Go on with a list of members. Return: as mqbus_dump_topics() */
 int mqbus_dump_members(const struct genl_family *family, struct sk_buff *skb,
 		       struct netlink_callback *cb)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Topics and partitions as netlink attributes, and who may see them, and groups.
+ * Topics and partitions as netlink attributes, and the visibility of topics and groups.
  */
 #include <linux/ktime.h>
 #include <linux/mqbus_netlink.h>
@@ -14,13 +14,7 @@
 #include "group/queue.h"
 #include "log/topic.h"
 
-/**
- * mqbus_listing_topic_visible() - whether somebody may see a topic
- * @topic: the topic
- * @caller: who asks
- *
- * Return: true for its owner and for who may subscribe to it.
- */
+/* Whether a caller may see a topic: its owner, and users that may subscribe to it */
 bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct mqbus_caller *caller)
 {
 	return uid_eq(caller->cred->fsuid, mqbus_topic_uid(topic)) ||
@@ -28,12 +22,9 @@ bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct m
 				READ_ONCE(topic->mode), MQBUS_MAY_READ);
 }
 
-/**
- * mqbus_listing_group_visible() - whether somebody may see a group
- * @group: the group, of a topic that may be seen
- * @caller: who asks
- *
- * Return: true for its owner, the topic's, and who may read it.
+/*
+ * Whether a caller may see a group of a visible topic: the owners of both, and users that may read
+ * it.
  */
 bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_caller *caller)
 {
@@ -42,13 +33,7 @@ bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct m
 	       mqbus_caller_may(caller, group->uid, group->gid, group->mode, MQBUS_MAY_READ);
 }
 
-/**
- * mqbus_listing_part() - what a partition holds
- * @topic: the topic
- * @partition: the partition
- *
- * Return: its state at one moment, when what is not retained was dropped.
- */
+/* State of a partition at one moment, after records past retention were dropped */
 struct mqbus_part_state mqbus_listing_part(struct mqbus_topic *topic, u32 partition)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
@@ -72,7 +57,7 @@ static int put_u64(struct sk_buff *skb, int attr, u64 value)
 	return nla_put_u64_64bit(skb, attr, value, MQBUS_A_TOPIC_PAD);
 }
 
-/* What producers met with. */
+/* Refusals and waits of producers */
 static int listing_counts(struct sk_buff *skb, struct mqbus_topic *topic)
 {
 	struct mqbus_topic_counts *c = &topic->counts;
@@ -111,14 +96,7 @@ static int listing_limits(struct sk_buff *skb, struct mqbus_topic *topic)
 	return 0;
 }
 
-/**
- * mqbus_listing_topic() - describe a topic
- * @skb: message to put it into
- * @topic: the topic
- * @caller: for whom
- *
- * Return: 0, or -EMSGSIZE if there is no room.
- */
+/* Describe a topic for a caller. Return: 0, or -EMSGSIZE if there is no room */
 int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 			const struct mqbus_caller *caller)
 {
@@ -159,14 +137,7 @@ int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 	return listing_limits(skb, topic) ?: listing_counts(skb, topic);
 }
 
-/**
- * mqbus_listing_partition() - describe a partition
- * @skb: message to put it into
- * @topic: the topic
- * @i: number of the partition
- *
- * Return: 0, or -EMSGSIZE if there is no room.
- */
+/* Describe a partition. Return: 0, or -EMSGSIZE if there is no room */
 int mqbus_listing_partition(struct sk_buff *skb, struct mqbus_topic *topic, u32 i)
 {
 	struct mqbus_part_state state = mqbus_listing_part(topic, i);

@@ -12,11 +12,11 @@ struct mqbus_caller;
 struct sk_buff;
 
 /**
- * struct mqbus_part_state - what a partition holds at one moment
+ * struct mqbus_part_state - state of a partition at one moment
  * @head: the oldest record
  * @end: behind the last
- * @evicted: records that went and were not settled
- * @head_time: when the record at @head was stored; 0: there is none
+ * @evicted: records that were evicted before they were settled
+ * @head_time: time of the record at @head; 0: there is none
  */
 struct mqbus_part_state {
 	struct mqbus_mark head;

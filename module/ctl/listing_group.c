@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Groups as netlink attributes: their progress, and figures of queues.
+ * Groups as netlink attributes: their progress, and statistics of queues.
  */
 #include <linux/ktime.h>
 #include <linux/mqbus_netlink.h>
@@ -18,7 +18,7 @@
  * struct group_state - a group at one moment
  * @members: number of members
  * @generation: of the assignment
- * @lag_threshold: of lag, over all partitions
+ * @lag_threshold: records, over all partitions
  * @paused: nothing is handed out
  * @stream: options of a stream group
  */
@@ -33,11 +33,11 @@ struct group_state {
 /**
  * struct progress_state - a group's progress in a partition at one moment
  * @cursor: the progress
- * @pid: the owner's, in the reader's namespace; 0: nobody owns it
+ * @pid: owner of the partition, in the reader's pid namespace; 0: none
  * @comm: its name
  * @lag: records published and not settled
- * @oldest: when the oldest of them was stored; 0: there are none
- * @revoking: the owner is to let go of the partition
+ * @oldest: time of the oldest of them; 0: there are none
+ * @revoking: the owner has to release the partition
  */
 struct progress_state {
 	struct mqbus_cursor cursor;
@@ -48,7 +48,7 @@ struct progress_state {
 	bool revoking;
 };
 
-/* When the record at a cursor's end was stored; U64_MAX: there is none. */
+/* Time of the record at a position, or of the oldest one; U64_MAX: there is none */
 static u64 given_time(struct mqbus_ring *ring, u64 pos)
 {
 	u64 time = U64_MAX;
@@ -61,7 +61,7 @@ static u64 given_time(struct mqbus_ring *ring, u64 pos)
 	return time;
 }
 
-/* The same of records of a partition that are taken; of those in the retry ring some. */
+/* As given_time(), for records taken from a partition, but only some of those in the retry ring */
 static u64 taken_time(const struct mqbus_inflight *f, u32 partition)
 {
 	u32 i = f->sources[partition].order.first, steps = MQBUS_INFLIGHT_STEP;
@@ -79,7 +79,7 @@ static u64 taken_time(const struct mqbus_inflight *f, u32 partition)
 	return time;
 }
 
-/* When the oldest record that is not settled was stored; 0: there is none. */
+/* Time of the oldest record not settled; 0: there is none */
 static u64 oldest_time(struct mqbus_group *group, u32 partition)
 {
 	const struct mqbus_cursor *c = &group->slots[partition].cursor;
@@ -109,7 +109,7 @@ static void progress_state(struct mqbus_group *group, u32 partition,
 
 	spin_lock(&group->lock);
 	state->cursor = slot->cursor;
-	/* Who owns something is there */
+	/* An owner is never away */
 	state->pid = slot->owner ? pid_vnr(slot->owner->member->pid) : 0;
 	if (slot->owner)
 		memcpy(state->comm, slot->owner->member->comm, sizeof(state->comm));
@@ -120,18 +120,17 @@ static void progress_state(struct mqbus_group *group, u32 partition,
 }
 
 /**
- * struct queue_state - a queue group's figures at one moment
+ * struct queue_state - a queue group's statistics at one moment
  * @options: as its owner gave them
- * @conf: what they come to
- * @stats: what happened so far
+ * @conf: the configuration that results
+ * @stats: counts since its creation
  * @inflight: records in flight
- * @leased: of these, records that members have
+ * @leased: of these, records leased to members
  * @held: records held back for their key
  * @retrying: records in the retry ring
  * @nr_dead: dead letters that wait
  * @retry_used: bytes of the retry ring
- * @oldest: when the record was handed out that was first, of the first ones; 0: there
- *	is none
+ * @oldest: earliest first delivery among the first records of all sources; 0: there is none
  */
 struct queue_state {
 	struct mqbus_queue_options options;
@@ -147,8 +146,8 @@ struct queue_state {
 };
 
 /*
- * All sources are looked at, some of them under each hold of the lock. Records only go on to
- * the last source, that of the retry ring, so that none gets by.
+ * Some sources are read per hold of the lock. Records only move to the last source, the retry ring,
+ * so none is missed.
  */
 static u64 oldest_inflight(struct mqbus_group *group)
 {
@@ -164,7 +163,7 @@ static u64 oldest_inflight(struct mqbus_group *group)
 			u32 first = f->sources[i].order.first;
 			u64 time = first == MQBUS_NONE ? 0 : mqbus_inflight_entry(f, first)->first;
 
-			/* One that is held back was not handed out yet */
+			/* A record held back was not handed out yet */
 			if (time && (!oldest || time < oldest))
 				oldest = time;
 		}
@@ -192,7 +191,7 @@ static void queue_state(struct mqbus_group *group, struct queue_state *state)
 	state->oldest = oldest_inflight(group);
 }
 
-/* ns since a time of CLOCK_REALTIME, which may have gone back; 0 since never. */
+/* ns since a time of CLOCK_REALTIME, which may have been set back; 0 for time 0 */
 static u64 time_since(u64 time)
 {
 	u64 now = ktime_get_real_ns();
@@ -282,7 +281,7 @@ static int listing_stream(struct sk_buff *skb, const struct mqbus_stream_options
 	return 0;
 }
 
-/* What is the same in all partitions. */
+/* Put attributes that are common to all partitions */
 static int listing_whole(struct sk_buff *skb, struct mqbus_group *group,
 			 const struct mqbus_caller *caller)
 {
@@ -308,7 +307,7 @@ static int listing_progress(struct sk_buff *skb, struct mqbus_group *group, u32 
 	struct mqbus_part_state part = mqbus_listing_part(group->topic, i);
 	struct progress_state state;
 
-	/* After the end was read, so that it may be ahead of it, but never negative */
+	/* Read after the end: progress may be ahead of that, but no lag is negative */
 	progress_state(group, i, &part, &state);
 	if (nla_put_u32(skb, MQBUS_A_GROUP_PARTITION, i) ||
 	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_COMMITTED, state.cursor.done.offset,
@@ -337,14 +336,9 @@ static int listing_progress(struct sk_buff *skb, struct mqbus_group *group, u32 
 	return 0;
 }
 
-/**
- * mqbus_listing_group() - describe a group, or its progress in a partition
- * @skb: message to put it into
- * @group: the group
- * @i: number of the partition, or MQBUS_ANY: none
- * @caller: for whom, or NULL: only the progress
- *
- * Return: 0, or -EMSGSIZE if there is no room.
+/*
+ * Describe a group, and its progress in partition @i unless that is MQBUS_ANY; with a NULL @caller
+ * only the progress. Return: 0, or -EMSGSIZE if there is no room.
  */
 int mqbus_listing_group(struct sk_buff *skb, struct mqbus_group *group, u32 i,
 			const struct mqbus_caller *caller)

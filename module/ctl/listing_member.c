@@ -17,14 +17,14 @@
 /**
  * struct member_state - a member at one moment
  * @state: an &enum mqbus_member_state
- * @id: what it joined as, or ""
- * @pid: in the reader's namespace; 0: it is away, or in another one
- * @comm: its name; "" if it is away
- * @uid: who opened it
- * @partitions: that it has
- * @revoking: of these, that it is to let go of
- * @leases: that it has
- * @credit: leases that it may have
+ * @id: its id, or ""
+ * @pid: in the reader's pid namespace; 0: away, or not in there
+ * @comm: its name; "" if away
+ * @uid: of the opener
+ * @partitions: number of partitions assigned
+ * @revoking: of these, partitions to be released
+ * @leases: number of leases
+ * @credit: limit of leases
  */
 struct member_state {
 	u32 state;
@@ -71,8 +71,8 @@ static void seat_state(const struct mqbus_group *group, const struct mqbus_seat 
 }
 
 /*
- * The partitions that a seat has, as far as there is room. They may be others than those
- * that were counted, for the lock was let go of. Return: whether there was room for all.
+ * Put the partitions of a seat, as far as there is room. They may differ from those counted, since
+ * the lock was dropped. Return: whether there was room for all.
  */
 static bool put_assigned(struct sk_buff *skb, struct mqbus_group *group, u32 at)
 {
@@ -92,7 +92,7 @@ static bool put_assigned(struct sk_buff *skb, struct mqbus_group *group, u32 at)
 	return room;
 }
 
-/* Seats from @at on. Return: whether there is one; then @at is its index. */
+/* Find a member from seat @at on. Return: whether there is one; then @at is its seat */
 static bool member_state(struct mqbus_group *group, u32 *at, struct member_state *state)
 {
 	const struct mqbus_assign *a = &group->assign;
@@ -128,11 +128,11 @@ static bool member_state(struct mqbus_group *group, u32 *at, struct member_state
  * mqbus_listing_member() - describe a member
  * @skb: message to put it into
  * @group: its group
- * @at: look from this seat on; filled with the seat of the one that is described
- * @caller: for whom
- * @cut: rather leave out some of its partitions than have no room
+ * @at: first seat to look at; set to the seat of the member
+ * @caller: the caller
+ * @cut: leave out partitions for which there is no room
  *
- * Return: 1 if there was one, 0 if there are no more, or -EMSGSIZE if there is no room.
+ * Return: 1 if there was a member, 0 if there are no more, or -EMSGSIZE if there is no room.
  */
 int mqbus_listing_member(struct sk_buff *skb, struct mqbus_group *group, u32 *at,
 			 const struct mqbus_caller *caller, bool cut)

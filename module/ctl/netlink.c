@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The generic netlink family: its operations, and requests for one thing. Lists are in
- * dump.c.
+ * The generic netlink family: its operations, and requests for one object. dump.c has the
+ * lists.
  */
 #include <linux/mqbus_netlink.h>
 #include <net/sock.h>
@@ -17,9 +17,9 @@
 #include "log/topic.h"
 
 /**
- * struct request - a request for one thing
+ * struct request - a request for one object
  * @info: its attributes
- * @caller: who asks
+ * @caller: the caller
  * @topic: the topic that it names, with a reference
  * @group: the group that it names, with a reference, or NULL
  * @part: the partition that it names
@@ -92,7 +92,7 @@ static int fill_group(struct sk_buff *skb, struct request *req)
 	return mqbus_listing_group(skb, req->group, req->part, &req->caller);
 }
 
-/* Answer a request, unless it failed already, and let go of what it names. */
+/* Answer a request unless it has failed, and put the objects that it names */
 static int request_reply(struct request *req, u8 cmd, int err,
 			 int (*fill)(struct sk_buff *skb, struct request *req))
 {
@@ -170,11 +170,11 @@ static int member_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	return mqbus_dump_members(&mqbus_netlink_family, skb, cb);
 }
 
-/* Doing and dumping have one policy, as one request in the specification */
+/* One policy serves do and dump, as one request in the specification */
 static_assert(sizeof(mqbus_partition_get_do_nl_policy) ==
 	      sizeof(mqbus_partition_get_dump_nl_policy));
 static_assert(sizeof(mqbus_group_get_do_nl_policy) == sizeof(mqbus_group_get_dump_nl_policy));
-/* The specification has no names for numbers of other headers */
+/* The specification cannot name constants of other headers */
 static_assert(MQBUS_NAME_SIZE - 1 == 127);
 
 static const struct genl_ops mqbus_ops[] = {
@@ -221,19 +221,13 @@ struct genl_family mqbus_netlink_family __ro_after_init = {
 	.n_mcgrps = ARRAY_SIZE(mqbus_mcgrps),
 };
 
-/**
- * mqbus_netlink_init() - make the family known
- *
- * Return: 0 or a negative errno.
- */
+/* Register the family. Return: 0 or a negative errno */
 int __init mqbus_netlink_init(void)
 {
 	return genl_register_family(&mqbus_netlink_family);
 }
 
-/**
- * mqbus_netlink_uninit() - undo mqbus_netlink_init()
- */
+/* Undo mqbus_netlink_init() */
 void mqbus_netlink_uninit(void)
 {
 	genl_unregister_family(&mqbus_netlink_family);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Putting a group somewhere in its topic: when it is made, and later.
+ * Position of a group in its topic: at creation, and after a seek.
  */
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -12,13 +12,7 @@
 #include "group/group.h"
 #include "log/topic.h"
 
-/**
- * mqbus_whence_valid() - whether a place can be asked for, also of a new group
- * @whence: an &enum mqbus_whence
- * @value: its number
- *
- * Return: whether both are known and belong together.
- */
+/* Whether @whence is known, also for a new group, and @value fits it */
 bool mqbus_whence_valid(u32 whence, u64 value)
 {
 	switch (whence) {
@@ -33,15 +27,15 @@ bool mqbus_whence_valid(u32 whence, u64 value)
 }
 
 /**
- * mqbus_group_place() - find a place in a partition
- * @group: the group; its topic's lock is held if it is to be placed
+ * mqbus_group_place() - find a position in a partition
+ * @group: the group; its topic's lock is held if @place
  * @partition: the partition
- * @seek: where to; tells where that is
- * @place: put the group's cursor there, before the ring's lock is let go, so that no
- *	writer passes it; the group's lock keeps members from moving it meanwhile
- * @end: filled with the offset that the next record gets
+ * @seek: the position sought; set to the one found
+ * @place: move the group's cursor there before the ring's lock is dropped, so that no writer
+ *	passes it; the group's lock keeps members from moving it meanwhile
+ * @end: set to the next offset
  *
- * Return: 0, or -EINTR when a fatal signal came and nothing is to be placed.
+ * Return: 0, or -EINTR after a fatal signal unless @place.
  */
 int mqbus_group_place(struct mqbus_group *group, u32 partition,
 		      struct mqbus_seek *seek, bool place, u64 *end)
@@ -52,7 +46,7 @@ int mqbus_group_place(struct mqbus_group *group, u32 partition,
 
 	mqbus_topic_expire(group->topic, partition);
 	do {
-		/* What was begun is finished: records may have been forgotten for it */
+		/* Finish a move once begun: records may have been forgotten for it */
 		if (!place && fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -71,7 +65,7 @@ int mqbus_group_place(struct mqbus_group *group, u32 partition,
 	return 0;
 }
 
-/* So many on from an offset, as far as there are numbers. */
+/* An offset shifted, and clamped to the range of offsets */
 static u64 seek_shift(u64 offset, s64 shift)
 {
 	u64 to = offset + shift;
@@ -95,7 +89,7 @@ static int seek_one(struct mqbus_group *group, u32 partition,
 	int err;
 
 	res->partition = partition;
-	/* Members are kept out by the topic's lock, or still, or it is only a dry run */
+	/* The topic's lock keeps members out, or the group is shut, or this is a dry run */
 	spin_lock(&group->lock);
 	res->old_offset = group->slots[partition].cursor.done.offset;
 	spin_unlock(&group->lock);
@@ -112,7 +106,7 @@ static int seek_one(struct mqbus_group *group, u32 partition,
 	return err;
 }
 
-/* Whether the group cannot be moved without taking something from it. */
+/* Whether the group has members, or failed records that are not settled */
 static bool seek_busy(struct mqbus_group *group, u32 first, u32 last)
 {
 	u32 i;
@@ -125,7 +119,7 @@ static bool seek_busy(struct mqbus_group *group, u32 first, u32 last)
 	return false;
 }
 
-/* Under the topic's lock, or a dry run. Fills @res and the number of partitions concerned. */
+/* Seek under the topic's lock, or a dry run. Fills @res and the number of partitions concerned */
 static int group_seek_all(struct mqbus_group *group, struct mqbus_group_seek *args,
 			  struct mqbus_seek_result *res, u32 room)
 {
@@ -151,7 +145,7 @@ static int group_seek_all(struct mqbus_group *group, struct mqbus_group_seek *ar
 		err = seek_one(group, i, args, i - first < room ? &res[i - first] : &spare);
 		moved += !err;
 	}
-	/* Of all that were moved, perhaps not all that were asked for */
+	/* For the partitions that were moved, perhaps not all that were asked for */
 	if (!dry && moved && group->ops->forget_retry)
 		group->ops->forget_retry(group, first, first + moved - 1);
 	if (force)
@@ -161,16 +155,10 @@ static int group_seek_all(struct mqbus_group *group, struct mqbus_group_seek *ar
 	return err;
 }
 
-/**
- * mqbus_group_seek() - move a group
- * @ns: in which namespace
- * @caller: on whose behalf
- * @args: where to; the number of partitions is written back
- *
- * A bad address of the results is found before anything moves. No lock is held
- * while the user's memory is touched, which may take for ever.
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_seek.
+/*
+ * Move a group as @args says; the number of partitions is written to it. A bad address of the
+ * results is found before anything moves. No lock is held during accesses to user memory, which may
+ * take for ever. Return: 0 or a negative errno as of &struct mqbus_group_seek.
  */
 int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		     struct mqbus_group_seek *args)
@@ -201,7 +189,7 @@ int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	if (err)
 		goto free;
 	if (seek_dry(args)) {
-		/* Nothing is moved, so nobody has to be kept out: who joins need not wait */
+		/* A dry run moves nothing, so it need not keep members out */
 		kref_get(&group->ref);
 		mutex_unlock(&topic->lock);
 		err = group_seek_all(group, args, res, room);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changing options of topics and groups.
+ * Changes of options of topics and groups.
  */
 #include <linux/capability.h>
 
@@ -13,10 +13,10 @@
 #include "log/refusal.h"
 #include "log/topic.h"
 
-/* Who may write to a topic */
+/* Fields that decide who may write to a topic */
 #define TOPIC_SET_RIGHTS	(MQBUS_TOPIC_SET_MODE | MQBUS_TOPIC_SET_UID | MQBUS_TOPIC_SET_GID)
 
-/* Whether somebody may change the topic like that, and whose it is then. */
+/* Whether the caller may change the topic; sets its owner after the change */
 static int topic_may(const struct mqbus_topic *topic, const struct mqbus_caller *caller,
 		     const struct mqbus_topic_create *args, kuid_t *uid, kgid_t *gid)
 {
@@ -39,8 +39,8 @@ static int topic_may(const struct mqbus_topic *topic, const struct mqbus_caller 
 }
 
 /*
- * The topic may have got another owner, or have gone, since it was looked up: what counts is
- * asked under the lock. The namespace's is not taken: nobody waits for a topic's lock with it.
+ * The topic may have another owner, or be dead, since it was looked up: check again under its lock.
+ * The namespace's lock is not taken, as no task waits for a topic's lock with it held.
  */
 static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 			    const struct mqbus_caller *caller,
@@ -66,14 +66,7 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 	return 0;
 }
 
-/**
- * mqbus_topic_set() - change a topic
- * @ns: in which namespace
- * @caller: on whose behalf
- * @args: which, and how
- *
- * Return: 0 or a negative errno as of &struct mqbus_topic_create.
- */
+/* Change a topic as @args says. Return: 0 or a negative errno as of &struct mqbus_topic_create */
 int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		    const struct mqbus_topic_create *args)
 {
@@ -96,7 +89,7 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		err = topic_set_locked(ns, topic, caller, args);
 		mutex_unlock(&topic->lock);
 	}
-	/* Dead letters may be allowed in no more, or now */
+	/* The new permissions may forbid or allow dead letters */
 	if (!err && args->fields & TOPIC_SET_RIGHTS)
 		mqbus_dlq_leave(ns, topic);
 	if (!err)
@@ -108,8 +101,8 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 }
 
 /*
- * As the name says, with @dlq, which is replaced by what is to be put; the caller has a
- * reference of its own besides.
+ * Change a group under its topic's lock. *@dlq is replaced by the topic to put; the caller has
+ * another reference to the new DLQ.
  */
 static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 			    const struct mqbus_group_set *args, struct mqbus_topic **dlq)
@@ -126,7 +119,7 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_caller *call
 		err = -EBADFD;
 	kref_get(&group->ref);
 	mutex_unlock(&topic->lock);
-	/* A circle is looked for topic by topic, so this one's lock cannot be held */
+	/* Drop the topic's lock for the search for loops, which goes from topic to topic */
 	if (!err && linked)
 		err = mqbus_dlq_check(ns, topic, linked);
 	mutex_lock(&topic->lock);
@@ -144,13 +137,9 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_caller *call
 	return err;
 }
 
-/**
- * mqbus_group_set() - change options of a group
- * @ns: in which namespace
- * @caller: on whose behalf
- * @args: which, and how
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_set.
+/*
+ * Change options of a group as @args says. Return: 0 or a negative errno as of &struct
+ * mqbus_group_set.
  */
 int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		    const struct mqbus_group_set *args)
@@ -181,7 +170,7 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		if (connect)
 			mutex_unlock(&ns->dlq_lock);
 	}
-	/* The one that is not used: the old one, or, after an error, the new one */
+	/* The unused one: the old DLQ, or the new one after an error */
 	if (dlq)
 		mqbus_topic_put(dlq);
 	if (new)

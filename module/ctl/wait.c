@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Waiting until a group has settled what was published.
+ * Wait until a group has settled published records.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -14,21 +14,22 @@
 #include "group/queue.h"
 #include "log/topic.h"
 
-/* Places that are copied in at a time */
+/* Places copied in at a time */
 #define SETTLED_CHUNK	32
-/* Partitions that are looked at under one hold of the group's lock */
+/* Partitions checked per hold of the group's lock */
 #define SETTLED_STEP	64
 
 /**
- * struct awaited - what is waited for
+ * struct awaited - the settlements to wait for
  * @topic: the topic, with a reference
  * @group: the group, with a reference
  * @ends: for each partition the offset below which all is to be settled; 0: nothing
- * @behind: a partition of which that was not so when it was last looked at; also loaded
- *	without the lock
- * @rest: there was none; what is left is in the retry ring; likewise
- * @retry: the last look at that ring: what it @found is not settled; under the group's lock
- * @wait: among those who sleep
+ * @behind: a partition that was not settled so far at the last look; also loaded without the
+ *	lock
+ * @rest: no partition was behind, only the retry ring is left; likewise
+ * @retry: the last look at that ring: a record it @found is not settled; under the group's
+ *	lock
+ * @wait: entry in the queue of waiters
  */
 struct awaited {
 	struct mqbus_topic *topic;
@@ -40,7 +41,7 @@ struct awaited {
 	struct wait_queue_entry wait;
 };
 
-/* As stream_settled(), of some partitions. */
+/* As stream_settled(), for some partitions */
 static bool parts_settled(struct awaited *a, u32 begin, u32 end)
 {
 	const struct mqbus_slot *slots = a->group->slots;
@@ -57,7 +58,7 @@ static bool parts_settled(struct awaited *a, u32 begin, u32 end)
 	return i == end;
 }
 
-/* Whether all is settled, but for what is to be tried again. */
+/* Whether all is settled, except for records to be retried */
 static bool stream_settled(struct awaited *a)
 {
 	u32 nr = a->topic->nr_parts, i;
@@ -73,8 +74,8 @@ static bool stream_settled(struct awaited *a)
 }
 
 /*
- * Whether no record that is waited for is in the retry ring, which is below no floor.
- * Who is killed need not know.
+ * Whether no record to wait for is in the retry ring, which is below no floor. The walk ends early
+ * for a killed task.
  */
 static bool retry_settled(struct awaited *a)
 {
@@ -94,7 +95,7 @@ static bool retry_settled(struct awaited *a)
 	return !walk.found;
 }
 
-/* Whether it is over: all is settled, or will never be. */
+/* Whether all is settled, or never will be */
 static bool awaited_over(void *arg)
 {
 	struct awaited *a = arg;
@@ -106,8 +107,8 @@ static bool awaited_over(void *arg)
 }
 
 /*
- * Whether what was found at the last look, in its partition or in the retry ring, is settled.
- * It was noted under the lock, so who settles it after that look sees it.
+ * Whether the partition or record found at the last look is settled. It was noted under the lock,
+ * so a settlement after that look sees it.
  */
 static bool awaited_moved(struct awaited *a)
 {
@@ -126,9 +127,9 @@ static bool awaited_moved(struct awaited *a)
 }
 
 /*
- * Something was settled, of whatever group and partition. Who waits for more than that of the
- * partition that was behind, or for a record in the retry ring, sleeps on: there may be many
- * of them at each settlement. Called with the queue's lock held.
+ * Called for a settlement in any group and partition of the topic. Wake the waiter only if the
+ * partition that was behind, or the record found in the retry ring, is settled now: there may be
+ * many waiters for each settlement. The queue's lock is held.
  */
 static int awaited_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
 {
@@ -150,7 +151,7 @@ static int awaited_wait(struct awaited *a, ktime_t deadline)
 	int err = 0;
 
 	if (group->queue) {
-		/* Every settlement wakes then, not only those that move a floor */
+		/* Make every settlement wake, not only those that move a floor */
 		spin_lock(&group->lock);
 		group->queue->inflight.watchers++;
 		spin_unlock(&group->lock);
@@ -224,7 +225,7 @@ static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqb
 	err = mqbus_name_check(args->group) ?: mqbus_name_check(args->topic);
 	if (err)
 		return err;
-	/* Whoever publishes may know when it is done, without reading anything */
+	/* A producer may wait for settlements without permission to read */
 	err = mqbus_topic_open(ns, caller, args->topic, MQBUS_MAY_WRITE, &a->topic);
 	if (err == -EACCES)
 		err = mqbus_topic_open(ns, caller, args->topic, MQBUS_MAY_READ, &a->topic);
@@ -241,14 +242,9 @@ static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqb
 	return a->ends ? 0 : -ENOMEM;
 }
 
-/**
- * mqbus_group_wait() - wait until a group has settled records
- * @ns: in which namespace
- * @caller: on whose behalf
- * @args: which group and which records
- * @nonblock: do not wait
- *
- * Return: 0 or a negative errno as of &struct mqbus_wait.
+/*
+ * Wait until a group has settled the records that @args names. Return: 0 or a negative errno as of
+ * &struct mqbus_wait.
  */
 int mqbus_group_wait(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		     const struct mqbus_wait *args, bool nonblock)
@@ -271,7 +267,7 @@ int mqbus_group_wait(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		awaited_all(&a);
 	if (!err)
 		err = awaited_wait(&a, mqbus_deadline(args->timeout, nonblock));
-	/* Begun again it would wait for what has been published meanwhile, too */
+	/* A restarted call would also wait for records published meanwhile */
 	if (err == -ERESTARTSYS && !args->count)
 		err = -EINTR;
 	kvfree(a.ends);

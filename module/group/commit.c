@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How members of stream groups settle what they fetched.
+ * Commits of stream group members.
  */
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -24,7 +24,7 @@ static int commit_check(struct mqbus_member *member, u32 partition, u32 generati
 	return mqbus_slot_check(&group->slots[partition], member->seat, generation, offset);
 }
 
-/* One step of a search for @seek's offset, which may be committed. Return: whether it is over. */
+/* One step of the search for the offset to commit. Return: whether the search is over */
 static bool commit_seek(struct mqbus_member *member, u32 partition, struct mqbus_seek *seek)
 {
 	struct mqbus_cursor *cursor = &member->group->slots[partition].cursor;
@@ -35,7 +35,7 @@ static bool commit_seek(struct mqbus_member *member, u32 partition, struct mqbus
 		seek->at = cursor->given;
 		return true;
 	}
-	/* Mostly it is not far from where the last commit was */
+	/* Usually the offset is near the last commit */
 	if (!seek->from && seek->value - cursor->done.offset < MQBUS_RING_STEP) {
 		seek->at = cursor->done;
 		seek->from = true;
@@ -44,9 +44,9 @@ static bool commit_seek(struct mqbus_member *member, u32 partition, struct mqbus
 	found = mqbus_ring_seek_step(ring, seek);
 	spin_unlock(&ring->lock);
 	/*
-	 * Evicted: the head is further on than what was settled, and perhaps than what
-	 * was handed out. Any position below the head makes the next look count what was
-	 * missed from the offset.
+	 * The record was evicted: the head has passed the committed position, and perhaps the
+	 * fetched one. With any position below the head the next fetch counts the lost records from
+	 * the offset.
 	 */
 	if (found && seek->at.offset != seek->value) {
 		seek->at.pos = cursor->done.pos;
@@ -55,7 +55,7 @@ static bool commit_seek(struct mqbus_member *member, u32 partition, struct mqbus
 	return found;
 }
 
-/* As mqbus_member_find(); @commit: and settle, before the lock is let go. */
+/* As mqbus_member_find(); if @commit, commit under the same hold of the lock */
 static int commit_find(struct mqbus_member *member, u32 partition, u64 offset, u32 generation,
 		       struct mqbus_mark *at, bool commit)
 {
@@ -67,7 +67,7 @@ static int commit_find(struct mqbus_member *member, u32 partition, u64 offset, u
 	if (partition >= member->topic->nr_parts)
 		return -ECHRNG;
 	partition = array_index_nospec(partition, member->topic->nr_parts);
-	/* A position is looked up here, never taken from the user */
+	/* The kernel looks the position up, it takes none from the user */
 	while (!found && !err) {
 		spin_lock(&group->lock);
 		err = commit_check(member, partition, generation, offset);
@@ -84,15 +84,9 @@ static int commit_find(struct mqbus_member *member, u32 partition, u64 offset, u
 	return err;
 }
 
-/**
- * mqbus_member_find() - find the place of a commit
- * @member: a member of a stream group
- * @partition: from anywhere
- * @offset: from anywhere
- * @generation: of the range that it is about; 0: any
- * @at: filled with the place
- *
- * Return: 0, -ECHRNG, -ESTALE, -ENOLINK, -ERANGE, -EINTR.
+/*
+ * Find the position of an offset to commit. @partition and @offset are unchecked; @generation 0
+ * matches any. Return: 0, -ECHRNG, -ESTALE, -ENOLINK, -ERANGE, -EINTR.
  */
 int mqbus_member_find(struct mqbus_member *member, u32 partition, u64 offset, u32 generation,
 		      struct mqbus_mark *at)
@@ -100,14 +94,9 @@ int mqbus_member_find(struct mqbus_member *member, u32 partition, u64 offset, u3
 	return commit_find(member, partition, offset, generation, at, false);
 }
 
-/**
- * mqbus_member_check_commit() - whether a place that was found may be committed now
- * @member: a member of a stream group, whose lock is held; rings' may be
- * @partition: checked
- * @generation: as mqbus_member_find() was given
- * @at: the place
- *
- * Return: 0, -ESTALE, -ENOLINK, -ERANGE.
+/*
+ * Whether a position from mqbus_member_find() can be committed now. The group's lock is held, locks
+ * of rings may be. Return: 0, -ESTALE, -ENOLINK, -ERANGE.
  */
 int mqbus_member_check_commit(struct mqbus_member *member, u32 partition, u32 generation,
 			      const struct mqbus_mark *at)
@@ -115,13 +104,9 @@ int mqbus_member_check_commit(struct mqbus_member *member, u32 partition, u32 ge
 	return commit_check(member, partition, generation, at->offset);
 }
 
-/**
- * mqbus_member_commit_at() - settle everything below a place
- * @member: a member of a stream group, whose lock is held; rings' may be
- * @partition: checked
- * @at: a place for which mqbus_member_check_commit() said yes
- *
- * To be followed by mqbus_member_committed() when the lock was let go of.
+/*
+ * Commit up to a position that mqbus_member_check_commit() accepts. The group's lock is held, locks
+ * of rings may be. Call mqbus_member_committed() after dropping it.
  */
 void mqbus_member_commit_at(struct mqbus_member *member, u32 partition,
 			    const struct mqbus_mark *at)
@@ -133,36 +118,22 @@ void mqbus_member_commit_at(struct mqbus_member *member, u32 partition,
 	mqbus_slot_commit(&group->assign, &group->slots[partition], at);
 }
 
-/**
- * mqbus_member_committed_in() - wake whom a commit concerns
- * @member: the member that did it; no lock is held
- * @partition: of which partition; %MQBUS_ANY: it may be of several
- */
+/* Wake writers and members after a commit to @partition, MQBUS_ANY for several; no lock is held */
 void mqbus_member_committed_in(struct mqbus_member *member, u32 partition)
 {
 	mqbus_topic_wake_writers_in(member->topic, partition);
 	mqbus_stream_wake(member->group);
 }
 
-/**
- * mqbus_member_committed() - the same of all partitions
- * @member: the member that did it; no lock is held
- */
+/* As mqbus_member_committed_in(), for all partitions */
 void mqbus_member_committed(struct mqbus_member *member)
 {
 	mqbus_member_committed_in(member, MQBUS_ANY);
 }
 
-/**
- * mqbus_member_commit_to() - settle a partition up to an offset
- * @member: a member of a stream group
- * @partition: from anywhere
- * @offset: from anywhere
- * @generation: of the range that it is about; 0: any
- *
- * To be followed by mqbus_member_committed().
- *
- * Return: as mqbus_member_find().
+/*
+ * Commit up to an offset; call mqbus_member_committed() afterwards. Arguments and return: as of
+ * mqbus_member_find().
  */
 int mqbus_member_commit_to(struct mqbus_member *member, u32 partition, u64 offset,
 			   u32 generation)
@@ -172,12 +143,9 @@ int mqbus_member_commit_to(struct mqbus_member *member, u32 partition, u64 offse
 	return commit_find(member, partition, offset, generation, &at, true);
 }
 
-/**
- * mqbus_member_commit_given() - settle all that was handed out
- * @member: a member of a stream group, whose lock is held; it has a seat
- * @partition: filled with where that made room; %MQBUS_ANY: in several
- *
- * Return: whether it made any.
+/*
+ * Commit everything fetched. The group's lock is held, the member has a seat. Return: whether
+ * anything was committed; then @partition is set, to MQBUS_ANY for several.
  */
 bool mqbus_member_commit_given(struct mqbus_member *member, u32 *partition)
 {
@@ -187,7 +155,7 @@ bool mqbus_member_commit_given(struct mqbus_member *member, u32 *partition)
 
 	lockdep_assert_held(&group->lock);
 
-	/* That is wanted back goes to another seat's list */
+	/* A commit may move a revoked partition to another seat's list */
 	list_for_each_entry_safe(slot, next, &member->seat->owned, node) {
 		if (slot->cursor.done.pos == slot->cursor.given.pos)
 			continue;
@@ -198,7 +166,7 @@ bool mqbus_member_commit_given(struct mqbus_member *member, u32 *partition)
 	return moved;
 }
 
-/* All that was handed out, if @given; then let go of what is wanted back, if @release. */
+/* Commit everything fetched if @given, then release revoked partitions if @release */
 static int commit_all(struct mqbus_member *member, bool given, bool release)
 {
 	struct mqbus_group *group = member->group;
@@ -240,8 +208,8 @@ static int commit_entries(struct mqbus_member *member, struct mqbus_commit *args
 			err = mqbus_member_commit_to(member, entry.partition, entry.offset,
 						     entry.generation);
 		/*
-		 * What is done is told, also if what becomes of the others cannot be; and
-		 * before the user's memory is touched again, which may take for ever.
+		 * Count and wake before put_user(), which may fail or never return: the commit has
+		 * taken effect.
 		 */
 		if (!err)
 			mqbus_member_committed_in(member, entry.partition);
@@ -256,12 +224,9 @@ static int commit_entries(struct mqbus_member *member, struct mqbus_commit *args
 	return done ? 0 : first;
 }
 
-/**
- * mqbus_member_commit() - settle records
- * @member: a member of a stream group
- * @args: what the user asks for; the number of entries done is written back
- *
- * Return: 0 or a negative errno as of &struct mqbus_commit.
+/*
+ * Settle records as @args says and set @args->committed. Return: 0 or a negative errno as of
+ * &struct mqbus_commit.
  */
 int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args)
 {
@@ -285,7 +250,7 @@ int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args)
 		return -EIDRM;
 	if (entries)
 		err = commit_entries(member, args);
-	/* Those that wait for a partition do not care which entries were right */
+	/* Release even if an entry was bad: other members wait for the partitions */
 	if (given || release) {
 		int all = commit_all(member, given, release);
 

@@ -2,13 +2,12 @@
 /**
  * DOC: Dead letters
  *
- * A dead letter is appended to another topic and settled in its own under one hold of
- * the group's lock, so nobody sees it in both or in neither. The lock of the other
- * topic's ring is taken inside; the record's own ring is not locked, since the
- * group's floor holds the record.
+ * A dead letter is appended to the DLQ and settled in its own topic under one hold of the
+ * group's lock, so no reader sees it in both topics or in neither. The lock of the DLQ's ring
+ * nests inside. The record's own ring is not locked, since the group's floor holds the record.
  *
- * One that finds no room waits, in the retry ring if that has any, and does not stop those
- * that go to other partitions. What topic it is: see dlq_link.c.
+ * A dead letter that finds no room waits, in the retry ring if that has room, and does not
+ * block dead letters for other partitions. Which topic is the DLQ: see dlq_link.c.
  */
 #include <linux/bitmap.h>
 #include <linux/ktime.h>
@@ -26,10 +25,10 @@
 #include "log/reader.h"
 #include "log/topic.h"
 
-/* Old records that are looked at before one is appended */
+/* Old records checked for expiry before each append */
 #define DLQ_EXPIRE	16
 
-/* There may be room now. Called with the lock of the queue of writers held. */
+/* The DLQ may have room. The lock of its queue of writers is held */
 static int dlq_room(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
 {
 	struct mqbus_group_queue *q = container_of(wait, struct mqbus_group_queue, dlq_wait);
@@ -39,10 +38,7 @@ static int dlq_room(struct wait_queue_entry *wait, unsigned int mode, int sync, 
 	return 0;
 }
 
-/**
- * mqbus_dlq_init() - begin without a topic of dead letters
- * @q: the queue
- */
+/* Initialize without a DLQ */
 void mqbus_dlq_init(struct mqbus_group_queue *q)
 {
 	init_waitqueue_func_entry(&q->dlq_wait, dlq_room);
@@ -50,10 +46,7 @@ void mqbus_dlq_init(struct mqbus_group_queue *q)
 	INIT_LIST_HEAD(&q->dlq_node);
 }
 
-/**
- * mqbus_dlq_unwait() - wait for room no more
- * @q: the queue; the group's lock is held
- */
+/* Stop waiting for room in the DLQ; the group's lock is held */
 void mqbus_dlq_unwait(struct mqbus_group_queue *q)
 {
 	if (list_empty(&q->dlq_wait.entry))
@@ -62,10 +55,7 @@ void mqbus_dlq_unwait(struct mqbus_group_queue *q)
 	INIT_LIST_HEAD(&q->dlq_wait.entry);
 }
 
-/**
- * mqbus_dlq_retry() - there may be room for all dead letters
- * @q: the queue; the group's lock is held
- */
+/* Try all dead letters again: the DLQ may have room. The group's lock is held */
 void mqbus_dlq_retry(struct mqbus_group_queue *q)
 {
 	q->blocked = false;
@@ -81,8 +71,8 @@ static bool header_ours(const void *name, u16 len)
 }
 
 /*
- * Copy a record's headers but for those that are replaced; to NULL: only count.
- * They were checked when the record was published. Return: bytes.
+ * Copy a record's headers except DLQ headers; with @to NULL only count their bytes. The headers
+ * were checked when the record was published. Return: bytes.
  */
 static u32 headers_keep(void *to, const struct mqbus_record *rec)
 {
@@ -127,13 +117,13 @@ static u32 dlq_attempts(const struct mqbus_entry *e)
 	return e->failures + (e->reason == MQBUS_REASON_REJECTED);
 }
 
-/* Where the letter comes from and why it is dead. Return: bytes at q->headers. */
+/* Build the DLQ headers: origin and reason. Return: bytes at q->headers */
 static u32 headers_make(struct mqbus_group_queue *q, const struct mqbus_entry *e,
 			const struct mqbus_record *rec)
 {
 	char *to = q->headers;
 
-	/* Two names, ten names of headers and eight numbers */
+	/* Two names, ten header names and eight numbers */
 	BUILD_BUG_ON(2 * MQBUS_NAME_SIZE + 10 * (sizeof(struct mqbus_header) + 16) + 8 * 20 >
 		     sizeof(q->headers));
 	to += header_text(to, MQBUS_DLQ_PREFIX "topic", q->group->topic->name);
@@ -164,9 +154,9 @@ static u32 dlq_partition(const struct mqbus_topic *dlq, const struct mqbus_entry
 }
 
 /*
- * With the ring's lock. All that has to go for one letter goes under one hold: others would
- * have the room in between, and a letter that waits hears of no more on a topic that evicts.
- * Return: 0, or why there is no room: -EMSGSIZE if there never will be.
+ * The ring's lock is held. One hold makes all the room for a dead letter: others could take it in
+ * between, and a topic that evicts wakes no waiting dead letter. Return: 0, or why there is no
+ * room: -EMSGSIZE if there never will be.
  */
 static int dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
 {
@@ -213,7 +203,7 @@ static int dlq_append(struct mqbus_group_queue *q, u32 i, u32 partition,
 	return bytes;
 }
 
-/* As dlq_append(). Where there is no order, into whichever partition has room. */
+/* As dlq_append(), but a per-CPU topic has no order: any partition with room will do */
 static int dlq_append_any(struct mqbus_group_queue *q, u32 i, u32 partition,
 			  struct mqbus_stored *stored)
 {
@@ -229,8 +219,8 @@ static int dlq_append_any(struct mqbus_group_queue *q, u32 i, u32 partition,
 }
 
 /*
- * No room: be told when there may be some, and try once more, because it may have
- * come meanwhile. Return: as dlq_append().
+ * Without room, queue for a wake-up and try once more, as room may have come in between. Return: as
+ * dlq_append().
  */
 static int dlq_append_or_wait(struct mqbus_group_queue *q, u32 i, u32 partition,
 			      struct mqbus_stored *stored)
@@ -244,7 +234,7 @@ static int dlq_append_or_wait(struct mqbus_group_queue *q, u32 i, u32 partition,
 	return dlq_append_any(q, i, partition, stored);
 }
 
-/* A dead letter was moved; its entry is still there. */
+/* Report a dead letter that was moved; its entry still exists */
 static void dlq_report(struct mqbus_group_queue *q, u32 i)
 {
 	const struct mqbus_entry *e = mqbus_inflight_entry(&q->inflight, i);
@@ -258,7 +248,7 @@ static void dlq_report(struct mqbus_group_queue *q, u32 i)
 	});
 }
 
-/* Try one letter. Return: bytes that were moved; 0: it waits. */
+/* Try to move one dead letter. Return: bytes moved; 0: it waits */
 static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i, struct mqbus_stored *stored)
 {
 	u32 partition = dlq_partition(q->dlq, mqbus_inflight_entry(&q->inflight, i),
@@ -273,21 +263,17 @@ static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i, struct mqbus_stored 
 		mqbus_inflight_buried(&q->inflight, i);
 		return ret;
 	}
-	/* What is too large says nothing of the others */
+	/* -EMSGSIZE does not mean that the partition is full */
 	if (ret != -EMSGSIZE && !__test_and_set_bit(slot, q->dlq_full))
 		q->blocked = ++q->dlq_nr_full == (q->dlq->per_cpu ? 1 : q->dlq->nr_parts);
 	mqbus_inflight_unburied(&q->inflight, i);
 	return 0;
 }
 
-/**
- * mqbus_dlq_bury() - move dead letters to their topic
- * @q: the queue; the group's lock is held
- * @stored: where they went, if any: readers of the topic are to be woken
- *
- * Those whose partition is full leave their own one, if the retry ring has room.
- *
- * Return: whether there are more that could be moved; a bounded number of bytes was.
+/*
+ * Move dead letters to the DLQ, a bounded number of bytes; the others leave their partition if the
+ * retry ring has room. The group's lock is held. The caller wakes readers of @stored. Return:
+ * whether more can be moved.
  */
 bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored)
 {
@@ -296,7 +282,7 @@ bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored)
 
 	lockdep_assert_held(&q->group->lock);
 
-	/* Deleted with its topic: nothing is settled any more, nor is what it had held */
+	/* A deleted group settles nothing, and no longer holds its records in place */
 	if (q->group->dead)
 		return false;
 	if (!q->dlq || mqbus_topic_dead(q->dlq))

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /**
- * DOC: Where dead letters go
+ * DOC: DLQ links
  *
- * A group names the topic of its dead letters, and is linked to the topic that has that
- * name. When that topic is deleted the link goes with it, so that nothing of it is held,
- * and the group is an *orphan*: its dead letters wait. So it is when whoever named the topic
- * may not write there any more. When a topic is made or changed, the
- * work of the namespace looks again for the orphans that name it, under the rights of
- * whoever named it. It looks at no others, but for those whose name has the same hash: each
- * look is a search for circles.
+ * A group names its DLQ and is linked to the topic of that name. Deleting the topic removes
+ * the link, so the group holds nothing of it and becomes an *orphan*: its dead letters wait.
+ * A group also becomes an orphan when the user who named the DLQ may no longer write there.
+ * When a topic is made or changed, the namespace's work checks the orphans that name it, with
+ * the permissions of the user who named it. It checks only orphans whose DLQ name has the
+ * same hash, as each check searches for loops.
  *
- * Groups and their topics of dead letters must not form a circle: a record would go
- * round for ever. All that makes a new link holds the namespace's dlq_lock, and looks
- * first whether the way back exists; what an orphan names counts as a way.
+ * Groups and their DLQs must not form a loop: a record would circulate for ever. Code that
+ * makes a link holds the namespace's dlq_lock and first checks that there is no path back;
+ * the DLQ that an orphan names counts as a path.
  *
- * A topic takes no larger records as dead letters than from producers: who reads there relies
- * on it. So the largest record of each is known from itself, and what comes to it fits
- * wherever its own records do. Only our headers come on top, once, however often it died.
+ * A topic takes no larger records as dead letters than from producers: its readers rely on
+ * that. So max_record alone bounds the records of a topic, and its dead letters fit wherever
+ * its own records do. Only DLQ headers are added, once, however often a record died.
  */
 #include <linux/mutex.h>
 #include <linux/rculist.h>
@@ -30,7 +29,7 @@
 #include "group/queue.h"
 #include "log/topic.h"
 
-/* Groups whose dead letters go to one topic: whoever makes room there wakes all that wait */
+/* Groups with one DLQ: making room in it wakes all that wait */
 #define DLQ_FEEDERS	1024
 
 static u32 link_list(const char *name)
@@ -43,7 +42,7 @@ static struct mqbus_ns *queue_ns(const struct mqbus_group_queue *q)
 	return q->group->charge.ns;
 }
 
-/* Where the dead letters of a group go, or would if it were looked for now, or NULL. */
+/* The DLQ that a group is linked to or could be linked to now, or NULL */
 static struct mqbus_topic *link_next(struct mqbus_ns *ns, struct mqbus_group *group)
 {
 	const struct mqbus_group_queue *q = group->queue;
@@ -54,7 +53,7 @@ static struct mqbus_topic *link_next(struct mqbus_ns *ns, struct mqbus_group *gr
 	if (!q)
 		return NULL;
 	spin_lock(&group->lock);
-	/* One that was deleted leads nowhere, and is not ours to hold */
+	/* A deleted DLQ leads nowhere, and ns->lock may not keep it */
 	if (q->dlq && !mqbus_topic_dead(q->dlq))
 		next = q->dlq;
 	else if (q->options.dlq[0] && !group->dead)
@@ -64,8 +63,8 @@ static struct mqbus_topic *link_next(struct mqbus_ns *ns, struct mqbus_group *gr
 }
 
 /*
- * Whether dead letters come from one topic to another. Groups are looked at under RCU: nobody
- * waits here for a topic's lock, whose holder may be preempted.
+ * Whether dead letters get from one topic to another. Groups are walked under RCU and not under a
+ * topic's lock, whose holder may be preempted.
  */
 static bool link_leads(struct mqbus_ns *ns, struct mqbus_topic *from,
 		       const struct mqbus_topic *to)
@@ -101,17 +100,13 @@ static bool link_leads(struct mqbus_ns *ns, struct mqbus_topic *from,
 	return todo;
 }
 
-/**
- * mqbus_dlq_check() - whether a topic may take another one's dead letters
- * @ns: the namespace of both; its dlq_lock is held until the link is made
- * @topic: where they come from
- * @dlq: where they are to go
- *
- * Return: 0, -EMFILE, -ELOOP, -EMSGSIZE (a record of @topic might not fit there).
+/*
+ * Whether @dlq may take the dead letters of @topic. The namespace's dlq_lock is held until the link
+ * is made. Return: 0, -EMFILE, -ELOOP, -EMSGSIZE (a record of @topic might not fit).
  */
 int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq)
 {
-	/* Each may wait for room, and is woken when there is some */
+	/* Room in the DLQ wakes each feeder that waits for it */
 	if (READ_ONCE(dlq->nr_feeders) >= DLQ_FEEDERS)
 		return -EMFILE;
 	if (link_leads(ns, dlq, topic))
@@ -122,22 +117,17 @@ int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus
 	return 0;
 }
 
-/* Whether whoever named a topic may write there. His rights change under dlq_lock only. */
+/* Whether the user who named the DLQ may write to it. dlq_right changes under dlq_lock only */
 static bool link_allowed(const struct mqbus_group_queue *q, const struct mqbus_topic *dlq)
 {
 	return mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
 			       READ_ONCE(dlq->mode), MQBUS_MAY_WRITE);
 }
 
-/**
- * mqbus_dlq_swap() - let dead letters go somewhere else
- * @q: the queue, with the topic's name among its options, and the rights of whoever named
- *	it; the group's lock is held
- * @dlq: the topic, with a reference that is the queue's from then on; NULL: it is not there
- *
- * Of a group that is dead nothing is looked for any more.
- *
- * Return: the one before, with its reference, or NULL.
+/*
+ * Link a queue to another DLQ. The group's lock is held; the queue has the new options and
+ * dlq_right. The reference to @dlq passes to the queue; NULL: no such topic. A dead group does not
+ * become an orphan. Return: the old DLQ with its reference, or NULL.
  */
 struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq)
 {
@@ -151,7 +141,7 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 	q->dlq = dlq;
 	spin_lock(&ns->dlq_links);
 	list_del_init(&q->dlq_node);
-	/* It dies before its feeders are taken from it, so none comes to them later */
+	/* A topic is dead before its feeders are removed, so none is added later */
 	there = dlq && !mqbus_topic_dead(dlq);
 	room = old && old->nr_feeders == DLQ_FEEDERS && !mqbus_topic_dead(old);
 	if (old)
@@ -168,7 +158,7 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 	spin_unlock(&ns->dlq_links);
 	if (dlq && !there)
 		queue_work(mqbus_wq, &ns->dlq_work);
-	/* Who takes a right away looks for links after that: one of the two sees the other */
+	/* Code that revokes a permission checks links afterwards: one of the two sees the other */
 	if (there && !link_allowed(q, dlq))
 		mqbus_dlq_leave(ns, dlq);
 	if (room)
@@ -177,12 +167,9 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 	return old;
 }
 
-/**
- * mqbus_dlq_leave() - a topic was deleted, or its owner or mode were changed
- * @ns: its namespace
- * @topic: the topic
- *
- * No dead letters come to it any more, but from those who still may write there.
+/*
+ * Check links again after a topic was deleted or its owner or mode changed: only groups whose user
+ * may still write to it stay linked.
  */
 void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic)
 {
@@ -192,19 +179,16 @@ void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	queue_work(mqbus_wq, &ns->dlq_work);
 }
 
-/**
- * mqbus_dlq_look() - a topic may take dead letters that it did not
- * @ns: in which namespace
- * @name: its name
- *
- * From any context of a process, whatever locks are held.
+/*
+ * Link orphans to a topic of that name, which may accept them now. Process context, under any
+ * locks.
  */
 void mqbus_dlq_look(struct mqbus_ns *ns, const char *name)
 {
 	u32 i = link_list(name);
 	bool any;
 
-	/* Under the lock, as one that is being moved is in no list for a moment */
+	/* Take the lock: an orphan that is being moved is briefly in no list */
 	spin_lock(&ns->dlq_links);
 	any = !list_empty(&ns->dlq_orphans[i]);
 	if (any)
@@ -215,8 +199,8 @@ void mqbus_dlq_look(struct mqbus_ns *ns, const char *name)
 }
 
 /*
- * The next one of a list in this pass, or NULL; with references to its group and to that
- * one's topic, which must outlive the group's work.
+ * The next orphan of a list in this pass, or NULL. The caller gets references to its group and to
+ * the group's topic, which must outlive the group's work.
  */
 static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns, struct list_head *list)
 {
@@ -229,7 +213,7 @@ static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns, struct list_he
 	if (q) {
 		q->dlq_pass = ns->dlq_pass;
 		list_move_tail(&q->dlq_node, &ns->dlq_orphans[q->dlq_name]);
-		/* It leaves the list before these are put for the last time */
+		/* The queue leaves the list before the last put of these */
 		kref_get(&q->group->ref);
 		kref_get(&q->group->topic->ref);
 	}
@@ -238,8 +222,9 @@ static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns, struct list_he
 }
 
 /*
- * Whether somebody may make the topic anew: its owner before, who named it, or root of the
- * namespace. A stranger who is quick must not get what others could not deal with.
+ * Whether an orphan may be linked to a new topic of this owner: the former owner, the user who
+ * named the DLQ, or root of the namespace. A stranger who takes the name first must not receive
+ * dead letters of others.
  */
 static bool orphan_owner(const struct mqbus_ns *ns, const struct mqbus_group_queue *q,
 			 kuid_t uid)
@@ -250,7 +235,7 @@ static bool orphan_owner(const struct mqbus_ns *ns, const struct mqbus_group_que
 	       uid_eq(uid, make_kuid(ns->net->user_ns, 0));
 }
 
-/* Where the dead letters of a group go that may stay so, with a reference, or NULL. */
+/* The DLQ that a group may stay linked to, with a reference, or NULL */
 static struct mqbus_topic *orphan_kept(struct mqbus_group_queue *q)
 {
 	struct mqbus_topic *dlq;
@@ -265,11 +250,11 @@ static struct mqbus_topic *orphan_kept(struct mqbus_group_queue *q)
 	return dlq;
 }
 
-/* The topic that an orphan names, with a reference, if it may be linked to it; or NULL. */
+/* The topic that an orphan names, with a reference, if the link is allowed; or NULL */
 static struct mqbus_topic *orphan_find(struct mqbus_ns *ns, struct mqbus_group_queue *q,
 				       struct mqbus_topic *topic)
 {
-	/* Names and rights change under dlq_lock only */
+	/* DLQ names and permissions change under dlq_lock only */
 	struct mqbus_topic *dlq = mqbus_topic_find(ns, q->options.dlq);
 
 	if (!dlq)
@@ -281,7 +266,7 @@ static struct mqbus_topic *orphan_find(struct mqbus_ns *ns, struct mqbus_group_q
 	return NULL;
 }
 
-/* Return: what it was linked to, to be put without a lock. */
+/* Return: a topic for the caller to put without a lock, or NULL */
 static struct mqbus_topic *orphan_link(struct mqbus_ns *ns, struct mqbus_group_queue *q,
 				       struct mqbus_topic *topic)
 {
@@ -290,7 +275,7 @@ static struct mqbus_topic *orphan_link(struct mqbus_ns *ns, struct mqbus_group_q
 
 	lockdep_assert_held(&ns->dlq_lock);
 
-	/* It may have been given another one meanwhile, or its right back */
+	/* The group may have a new DLQ or its permission back by now */
 	dlq = orphan_kept(q) ?: orphan_find(ns, q, topic);
 	spin_lock(&q->group->lock);
 	if (q->group->dead)
@@ -317,7 +302,7 @@ static void orphans_look(struct mqbus_ns *ns, struct list_head *list)
 		mutex_unlock(&ns->dlq_lock);
 		if (old)
 			mqbus_topic_put(old);
-		/* Freeing the group ends its work, and only then the topic may go */
+		/* Freeing the group ends its work; the topic must outlive that */
 		mqbus_group_put(q->group);
 		mqbus_topic_put(topic);
 		cond_resched();
@@ -335,10 +320,7 @@ static void orphans_run(struct work_struct *work)
 			orphans_look(ns, &ns->dlq_orphans[i]);
 }
 
-/**
- * mqbus_dlq_ns_init() - a namespace without links
- * @ns: the namespace
- */
+/* Initialize a namespace without links */
 void mqbus_dlq_ns_init(struct mqbus_ns *ns)
 {
 	u32 i;
@@ -350,10 +332,7 @@ void mqbus_dlq_ns_init(struct mqbus_ns *ns)
 	INIT_WORK(&ns->dlq_work, orphans_run);
 }
 
-/**
- * mqbus_dlq_ns_exit() - undo mqbus_dlq_ns_init()
- * @ns: a namespace without topics
- */
+/* Undo mqbus_dlq_ns_init(); the namespace has no topics */
 void mqbus_dlq_ns_exit(struct mqbus_ns *ns)
 {
 	cancel_work_sync(&ns->dlq_work);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members of stream groups: fetching, reading, and what wakes them.
+ * Members of stream groups: fetch, read and poll.
  */
 #include <linux/pid.h>
 #include <linux/uaccess.h>
@@ -45,13 +45,13 @@ static bool member_ready_locked(struct mqbus_member *member, bool tell)
 	return false;
 }
 
-/* Who waits, and whether a partition that is wanted back is something to be told too */
+/* A waiting member, and whether a revoked partition wakes it too */
 struct member_wait {
 	struct mqbus_member *member;
 	bool tell;
 };
 
-/* Whether there is something to fetch, or an end to be told of. */
+/* Whether there is something to fetch or an end to report */
 static bool member_ready(void *arg)
 {
 	const struct member_wait *w = arg;
@@ -71,13 +71,13 @@ static int member_wait(struct mqbus_member *member, bool tell, ktime_t deadline)
 	return mqbus_sleep(&member->wait, &wait, member_ready, &w, deadline);
 }
 
-/* The next look begins behind this partition, so that none starves. */
+/* Start the next search behind this partition, so that none starves */
 static void member_turn(struct mqbus_member *member, struct mqbus_slot *slot)
 {
 	list_move(&member->seat->owned, &slot->node);
 }
 
-/* Records of a partition were handed out, perhaps behind some that are lost. */
+/* Report records that were handed out, and lost ones before them */
 static void member_report_lost(struct mqbus_member *member, u32 partition, u64 offset, u64 count,
 			       u64 lost)
 {
@@ -89,7 +89,7 @@ static void member_report_lost(struct mqbus_member *member, u32 partition, u64 o
 		});
 }
 
-/* Take what there is, of up to @max partitions. Return: how many ranges. */
+/* Fetch from up to @max partitions. Return: number of ranges */
 static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, u32 max)
 {
 	struct mqbus_group *group = member->group;
@@ -117,10 +117,7 @@ static u32 member_take(struct mqbus_member *member, struct mqbus_range *ranges, 
 	return n;
 }
 
-/*
- * The user never saw these ranges: take them back, with what another thread was given behind
- * them.
- */
+/* Take back ranges that the user never saw, and those another thread fetched behind them */
 static void member_untake(struct mqbus_member *member,
 			  const struct mqbus_range *ranges, u32 n)
 {
@@ -138,8 +135,8 @@ static void member_untake(struct mqbus_member *member,
 }
 
 /*
- * Commit all if @commit, then take. Return: how many ranges, or -ENOLINK; what was to be
- * committed was, unless @commit stays set.
+ * Commit everything fetched if *@commit, then fetch. Return: number of ranges, or -ENOLINK.
+ * *@commit is cleared once the commit is done.
  */
 static int member_commit_and_take(struct mqbus_member *member, bool *commit,
 				  struct mqbus_range *ranges, u32 max)
@@ -151,7 +148,7 @@ static int member_commit_and_take(struct mqbus_member *member, bool *commit,
 
 	spin_lock(&group->lock);
 	n = mqbus_stream_admit(group, member);
-	/* Let in again, but what it had is lost, and not committed */
+	/* The member was fenced and is readmitted: it lost what it was to commit */
 	if (n > 0)
 		n = *commit ? -ENOLINK : 0;
 	if (!n && member->seat->state != MQBUS_SEAT_FENCED) {
@@ -166,16 +163,10 @@ static int member_commit_and_take(struct mqbus_member *member, bool *commit,
 	return n;
 }
 
-/**
- * mqbus_fetch() - hand out what was published
- * @member: the member
- * @args: what the user asks for; the number of ranges is written back
- * @nonblock: do not wait
- *
- * No lock is held while waiting or while writing to the user, so other threads
- * may commit on the same endpoint.
- *
- * Return: 0 or a negative errno as of &struct mqbus_fetch.
+/*
+ * Hand out published records as @args says, and set @args->nr_ranges. No lock is held while waiting
+ * or writing to the user, so other threads may commit on the same endpoint. Return: 0 or a negative
+ * errno as of &struct mqbus_fetch.
  */
 int mqbus_fetch(struct mqbus_member *member, struct mqbus_fetch *args, bool nonblock)
 {
@@ -216,14 +207,7 @@ int mqbus_fetch(struct mqbus_member *member, struct mqbus_fetch *args, bool nonb
 	return 0;
 }
 
-/**
- * struct taken - the record that a read() takes
- * @partition: where it is
- * @generation: the partition's
- * @at: where it begins
- * @end: where it ends
- * @len: bytes of its value
- */
+/* The record that a read() takes, from @at to @end; its value has @len bytes */
 struct taken {
 	u32 partition;
 	u32 generation;
@@ -232,7 +216,7 @@ struct taken {
 	u32 len;
 };
 
-/* The next record of any partition, handed out. Return: 1, 0 if there is none, -ENOLINK. */
+/* Take the next record of any partition. Return: 1, 0 if there is none, -ENOLINK */
 static int member_take_one(struct mqbus_member *member, struct taken *t)
 {
 	struct mqbus_group *group = member->group;
@@ -282,7 +266,7 @@ static void member_untake_one(struct mqbus_member *member, const struct taken *t
 	member_untake(member, &range, 1);
 }
 
-/* It was evicted while it was copied. */
+/* The record was evicted while it was copied */
 static void member_lose_one(struct mqbus_member *member, const struct taken *t)
 {
 	struct mqbus_group *group = member->group;
@@ -294,14 +278,7 @@ static void member_lose_one(struct mqbus_member *member, const struct taken *t)
 	mqbus_stream_unlock(group);
 }
 
-/**
- * mqbus_fetch_read() - read() of a member of a stream group
- * @member: the member; its read_lock is held
- * @to: where to
- * @deadline: until when to wait
- *
- * Return: as mqbus_member_read().
- */
+/* read() of a stream group's member, whose read_lock is held. Return: as mqbus_member_read() */
 ssize_t mqbus_fetch_read(struct mqbus_member *member, struct iov_iter *to, ktime_t deadline)
 {
 	struct iov_iter start = *to;
@@ -316,7 +293,7 @@ ssize_t mqbus_fetch_read(struct mqbus_member *member, struct iov_iter *to, ktime
 					     member->read_generation);
 		member->read_offset = 0;
 		mqbus_member_committed_in(member, member->read_part);
-		/* Let go of it is the member's own will; the next one goes on, this tells */
+		/* Report a partition taken by force; other errors are the member's own doing */
 		if (err == -ENOLINK)
 			return err;
 	}
@@ -338,9 +315,9 @@ ssize_t mqbus_fetch_read(struct mqbus_member *member, struct iov_iter *to, ktime
 		}
 		ring = member_ring(member, t.partition);
 		/*
-		 * Not copy_to_iter(): see copy_part() of producers for what that would
-		 * cost. A producer that evicts may write there meanwhile: that is noticed
-		 * below, and what was read then counts for nothing.
+		 * Not copy_to_iter(): see mqbus_msg_copy_part() for its cost. An evicting producer
+		 * may overwrite the record meanwhile; the check below detects that and drops the
+		 * copy.
 		 */
 		if (data_race(_copy_to_iter(mqbus_ring_record(ring, t.at.pos) + 1, t.len,
 					    to)) != t.len) {
@@ -349,7 +326,7 @@ ssize_t mqbus_fetch_read(struct mqbus_member *member, struct iov_iter *to, ktime
 		}
 		if (likely(!mqbus_ring_passed(ring, t.at.pos)))
 			break;
-		/* What the user has is not a record */
+		/* The user's buffer does not hold a record */
 		member_lose_one(member, &t);
 		*to = start;
 		if (signal_pending(current))
@@ -361,7 +338,7 @@ ssize_t mqbus_fetch_read(struct mqbus_member *member, struct iov_iter *to, ktime
 	return t.len;
 }
 
-/* What poll() says beyond whether there is something to fetch; under the group's lock. */
+/* Events of poll() besides EPOLLIN; the group's lock is held */
 static __poll_t member_events(struct mqbus_member *member)
 {
 	struct mqbus_slot *slot;
@@ -376,14 +353,7 @@ static __poll_t member_events(struct mqbus_member *member)
 	return 0;
 }
 
-/**
- * mqbus_fetch_poll() - poll() of a member of a stream group
- * @member: the member
- * @file: its file
- * @wait: poll table
- *
- * Return: as mqbus_member_poll().
- */
+/* poll() of a stream group's member. Return: as mqbus_member_poll() */
 __poll_t mqbus_fetch_poll(struct mqbus_member *member, struct file *file,
 			  struct poll_table_struct *wait)
 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Groups: named readers with a progress of their own, which outlives their
- * members.
+ * Groups: named readers whose progress outlives their members.
  */
 #include <linux/slab.h>
 
@@ -9,12 +8,9 @@
 #include "group/group.h"
 #include "log/topic.h"
 
-/**
- * mqbus_group_lookup() - a group by its name
- * @topic: of which topic; its lock is held
- * @name: a checked name
- *
- * Return: the group, which is there as long as the lock is held, or NULL.
+/*
+ * Find a group by a checked name; the topic's lock is held. Return: the group, valid under that
+ * lock, or NULL.
  */
 struct mqbus_group *mqbus_group_lookup(struct mqbus_topic *topic, const char *name)
 {
@@ -34,26 +30,17 @@ static void group_release(struct kref *ref)
 	mqbus_lag_end(group);
 	group->ops->free(group);
 	mqbus_uncharge(&group->charge);
-	/* A writer may still be looking at our floors */
+	/* A writer may still read the group's floors */
 	kvfree_rcu(group, rcu);
 }
 
-/**
- * mqbus_group_put() - drop a reference
- * @group: a group
- */
+/* Drop a reference */
 void mqbus_group_put(struct mqbus_group *group)
 {
 	kref_put(&group->ref, group_release);
 }
 
-/**
- * mqbus_group_find() - a group by its name
- * @topic: of which topic
- * @name: a checked name
- *
- * Return: the group with a reference for the caller, or NULL.
- */
+/* Find a group by a checked name. Return: the group with a reference, or NULL */
 struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name)
 {
 	struct mqbus_group *group;
@@ -66,16 +53,9 @@ struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name
 	return group;
 }
 
-/**
- * mqbus_group_lock_owned() - find a group that somebody owns
- * @ns: in which namespace
- * @caller: who
- * @topic_name: of which topic
- * @group_name: which
- * @topic: filled with the topic, for mqbus_group_unlock(); its lock is held
- * @group: filled with the group
- *
- * Return: 0, -ENOENT, -EPERM, -EINTR, or as mqbus_name_check().
+/*
+ * Find a group that @caller owns, or whose topic @caller owns, and lock its topic; undone by
+ * mqbus_group_unlock(). Return: 0, -ENOENT, -EPERM, -EINTR, or as mqbus_name_check().
  */
 int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 			   const char *topic_name, const char *group_name,
@@ -106,22 +86,14 @@ put:
 	return err;
 }
 
-/**
- * mqbus_group_unlock() - undo mqbus_group_lock_owned()
- * @topic: the topic
- */
+/* Undo mqbus_group_lock_owned() */
 void mqbus_group_unlock(struct mqbus_topic *topic)
 {
 	mutex_unlock(&topic->lock);
 	mqbus_topic_put(topic);
 }
 
-/**
- * mqbus_group_busy() - whether a group has members
- * @group: the group; its topic's lock is held, so that none joins
- *
- * Return: whether it has.
- */
+/* Whether a group has members; its topic's lock is held, so that none joins */
 bool mqbus_group_busy(struct mqbus_group *group)
 {
 	bool busy;
@@ -132,10 +104,9 @@ bool mqbus_group_busy(struct mqbus_group *group)
 	return busy;
 }
 
-/**
- * mqbus_group_shut() - keep a group still while it is moved
- * @group: the group; its topic's lock is held
- * @shut: nothing is handed out, and all that was is taken back; or go on
+/*
+ * While a group is moved, hand out nothing and take back what was handed out; with @shut false, go
+ * on. The topic's lock is held.
  */
 void mqbus_group_shut(struct mqbus_group *group, bool shut)
 {
@@ -146,14 +117,10 @@ void mqbus_group_shut(struct mqbus_group *group, bool shut)
 		group->ops->fence(group);
 }
 
-/**
- * mqbus_group_make_seat() - have a place for one more member in a table of pointers
- * @group: the group; its topic's lock is held, so that nobody else comes
- * @used: places that are taken
- * @seats: the table, guarded by the group's lock
- * @room: its length
- *
- * Return: 0 or -ENOMEM.
+/*
+ * Make room for one more member in a table of pointers. The topic's lock is held, so no other
+ * member enters. @used of @room places are taken; the group's lock guards @seats. Return: 0 or
+ * -ENOMEM.
  */
 int mqbus_group_make_seat(struct mqbus_group *group, u32 used, void ***seats, u32 *room)
 {
@@ -178,20 +145,16 @@ int mqbus_group_make_seat(struct mqbus_group *group, u32 used, void ***seats, u3
 	return 0;
 }
 
-/**
- * mqbus_group_enter() - let a member in
- * @group: the group
- * @member: the member, of no group yet
- * @id: what it calls itself, terminated, or ""
- *
- * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM, -EMFILE.
+/*
+ * Let a member of no group in; @id may be "". Return: 0, -ENOENT if the group was deleted
+ * meanwhile, -ENOMEM, -EMFILE.
  */
 int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member,
 		      const char *id)
 {
 	int err;
 
-	/* Whoever deletes or seeks holds this and relies on nobody coming in */
+	/* Deleting and seeking hold this lock to keep members out */
 	mutex_lock(&group->topic->lock);
 	err = group->ops->enter(group, member, id);
 	mutex_unlock(&group->topic->lock);

@@ -26,30 +26,30 @@ struct mqbus_topic;
 struct mqbus_caller;
 
 /**
- * struct mqbus_group_ops - what groups of one type do their own way
+ * struct mqbus_group_ops - operations of a group type
  * @type: an &enum mqbus_group_type
  * @fields: options that GROUP_SET may change
- * @check: whether a group may be like that
- * @bytes: what one takes, beyond what all take
- * @init: fill a group that nobody sees yet; it is freed also after an error
+ * @check: check the arguments of a new group
+ * @bytes: bytes of a group beyond those of every group
+ * @init: initialize a group that nobody sees yet; it is freed also after an error
  * @free: undo @init; the group has no members, and is in no list
- * @end: the group is dead; its lock is held. Returns the topic of dead letters, whose
- *	reference is the caller's, or NULL
- * @hangup: wake all members of a group that is dead; the lock was let go of since
+ * @end: the group is dead; its lock is held. Returns the DLQ, whose reference passes to the
+ *	caller, or NULL
+ * @hangup: wake all members of a dead group, whose lock has been dropped
  * @wake: as of &struct mqbus_reader
- * @set: change options; @dlq is the new topic of dead letters, if that is one, and on
- *	success the old one, whose reference is the caller's
- * @hold: store a flag that says that nothing is handed out, or something again
- * @fence: take all from all members, or NULL: they keep what they have
- * @enter: let a member in, which calls itself @id; its topic's lock is held
- * @leave: a member goes; when this returns others may have what it had
+ * @set: change options; @dlq is the new DLQ, if that changes, and on success the old one,
+ *	whose reference passes to the caller
+ * @hold: store a flag that stops or resumes handing out records
+ * @fence: take everything from all members; NULL: they keep it
+ * @enter: let a member in as @id; its topic's lock is held
+ * @leave: remove a member; on return its records are available to others
  * @read: as mqbus_member_read(); its read_lock is held
  * @poll: as mqbus_member_poll()
- * @settled: a member has settled something in a transaction; no lock is held
- * @placed: the cursor of a partition was moved, under the group's lock; or NULL
- * @waits: whether records of a partition failed and are not settled; or NULL: they never do
- * @forget: forget what was taken of a partition, before it is moved; or NULL
- * @forget_retry: and then of a range of them what lies in the retry ring
+ * @settled: a transaction of the member settled records; no lock is held
+ * @placed: a partition's cursor was moved, under the group's lock; or NULL
+ * @waits: whether failed records of a partition are not settled; NULL: there never are any
+ * @forget: forget records taken from a partition before it is moved; or NULL
+ * @forget_retry: then forget those of a range of partitions in the retry ring
  */
 struct mqbus_group_ops {
 	u32 type;
@@ -82,31 +82,31 @@ extern const struct mqbus_group_ops * const mqbus_group_types[MQBUS_GROUP_QUEUE 
 
 /**
  * struct mqbus_group - a named reader of a topic
- * @ref: the topic's list and every member
- * @reader: what writers know of it
+ * @ref: held by the topic's list and every member
+ * @reader: the writers' view of it
  * @rcu: frees it after the last writer's look
- * @ops: what its type does
+ * @ops: operations of its type
  * @number: as of &struct mqbus_topic
  * @topic: the topic; it outlives the group
- * @charge: what its owner pays
+ * @charge: memory charged to the owner
  * @name: terminated
  * @uid: owner
  * @gid: owner's group
  * @mode: permissions
- * @queue: what makes it a queue group, or NULL
+ * @queue: the queue of a queue group, or NULL
  * @dead: deleted; set under @lock, read anywhere
- * @lock: everything below; taken inside the topic's lock, outside a ring's
+ * @lock: guards everything below; nests inside the topic's lock, outside a ring's
  * @nr_members: endpoints that are members; they come under the topic's lock too
- * @paused: nothing is handed out, as the owner wants it
- * @shut: nor now, and nobody is let in again, because the group is being moved
- * @assign: which member of a stream group reads what; of a queue group only the
- *	generation counts, namely who came and went
- * @told: @assign's generation when it was last told that partitions moved
- * @lag: tells when the group is far behind
+ * @paused: the owner wants nothing handed out
+ * @shut: the group is being moved: nothing is handed out, no member is readmitted
+ * @assign: assignment of a stream group; of a queue group only the generation counts, which
+ *	changes as members come and go
+ * @told: @assign's generation at the last report of moved partitions
+ * @lag: reports a high lag
  * @stream: options of a stream group
- * @timer: of a stream group: does what is due
- * @slots: one for each partition; floors are read by writers without the lock. Behind them
- *	is the table of @assign's readers, which would else share what members store to
+ * @timer: stream group: runs what is due
+ * @slots: one for each partition; writers read floors without the lock. The table of
+ *	@assign's readers follows, so as not to share cache lines to which members store
  */
 struct mqbus_group {
 	/* constant after creation */
@@ -150,11 +150,7 @@ int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member,
 		      const char *id);
 void mqbus_group_shut(struct mqbus_group *group, bool shut);
 
-/**
- * mqbus_group_report() - report what happened in a group
- * @group: the group
- * @e: what, but for where
- */
+/* Report an event in a group; sets the group of @e */
 static inline void mqbus_group_report(const struct mqbus_group *group, struct mqbus_event *e)
 {
 	e->group = (struct mqbus_event_place) {
@@ -165,12 +161,7 @@ static inline void mqbus_group_report(const struct mqbus_group *group, struct mq
 	mqbus_topic_report(group->topic, e);
 }
 
-/**
- * mqbus_group_holds() - whether nothing is handed out
- * @group: the group; its lock is held
- *
- * Return: whether it is paused, or being moved.
- */
+/* Whether a group hands out nothing: paused, or being moved. Its lock is held */
 static inline bool mqbus_group_holds(const struct mqbus_group *group)
 {
 	return group->paused || group->shut;

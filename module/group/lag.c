@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How far a group is behind, and who is told when that is too far.
+ * Lag of a group, and the events when it crosses a threshold.
  */
 #include <linux/jiffies.h>
 #include <linux/math64.h>
@@ -12,14 +12,10 @@
 #include "group/queue.h"
 #include "log/topic.h"
 
-/**
- * mqbus_lag_records() - how far a group is behind in a partition
- * @group: the group; its lock is held
- * @partition: the partition
- * @head: offset of its oldest record; what is lost is no lag
- * @end: offset of its next record, read before the lock was taken or since
- *
- * Return: records published and not settled.
+/*
+ * Lag of a group in a partition: records published and not settled. The group's lock is held. @head
+ * is the offset of the oldest record: lost records are no lag. @end is the next offset, read before
+ * or after the lock was taken.
  */
 u64 mqbus_lag_records(const struct mqbus_group *group, u32 partition, u64 head, u64 end)
 {
@@ -52,7 +48,7 @@ static u64 lag_total(const struct mqbus_group *group)
 	return total;
 }
 
-/* So that it is not told again and again: 80 percent */
+/* Hysteresis against repeated events: 80 percent */
 static u64 lag_below(u64 threshold)
 {
 	return threshold - div_u64(threshold, 5);
@@ -63,7 +59,7 @@ static void lag_look(struct mqbus_group *group)
 	struct mqbus_lag *lag = &group->lag;
 	u64 total;
 
-	/* Whoever comes to listen is told anew */
+	/* A new listener gets a new event */
 	if (!mqbus_event_heard(group->charge.ns)) {
 		lag->above = false;
 		return;
@@ -93,20 +89,13 @@ static void lag_run(struct work_struct *work)
 		queue_delayed_work(mqbus_wq, &group->lag.work, HZ);
 }
 
-/**
- * mqbus_lag_init() - begin without a threshold
- * @group: a group that nobody sees yet
- */
+/* Initialize without a threshold; nobody sees the group yet */
 void mqbus_lag_init(struct mqbus_group *group)
 {
 	INIT_DELAYED_WORK(&group->lag.work, lag_run);
 }
 
-/**
- * mqbus_lag_set() - set the threshold
- * @group: a group that was not deleted; its topic's lock is held
- * @threshold: records; 0: none
- */
+/* Set the threshold in records, 0 for none. The group was not deleted; its topic's lock is held. */
 void mqbus_lag_set(struct mqbus_group *group, u64 threshold)
 {
 	spin_lock(&group->lock);
@@ -117,10 +106,7 @@ void mqbus_lag_set(struct mqbus_group *group, u64 threshold)
 		mod_delayed_work(mqbus_wq, &group->lag.work, 0);
 }
 
-/**
- * mqbus_lag_end() - look no more; waits for a look
- * @group: a group that nobody sees any more
- */
+/* Stop, and wait for a running check; nobody sees the group any more */
 void mqbus_lag_end(struct mqbus_group *group)
 {
 	cancel_delayed_work_sync(&group->lag.work);

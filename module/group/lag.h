@@ -9,10 +9,10 @@ struct mqbus_group;
 struct mqbus_mark;
 
 /**
- * struct mqbus_lag - tells when a group is far behind
- * @work: looks, once a second while there is a threshold
+ * struct mqbus_lag - reports a high lag
+ * @work: checks once a second while there is a threshold
  * @threshold: records, over all partitions; 0: none
- * @above: it was told that the lag is above @threshold
+ * @above: the lag was reported as above @threshold
  */
 struct mqbus_lag {
 	struct delayed_work work;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What members of queue groups do: lease records and settle them.
+ * Members of queue groups: lease and settle records.
  */
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
@@ -14,7 +14,7 @@
 #include "group/trace.h"
 #include "log/topic.h"
 
-/* Leases or settlements that are dealt with under one hold of the lock */
+/* Leases or settlements per hold of the lock */
 #define LEASE_CHUNK	16
 
 static struct mqbus_group_queue *member_queue(struct mqbus_member *member)
@@ -30,7 +30,7 @@ static bool lease_ready(void *arg)
 	       mqbus_queue_ready(member_queue(member), &member->holder);
 }
 
-/* Whether a member has all it may have. */
+/* Whether a member is at its credit limit */
 static bool lease_full(struct mqbus_member *member)
 {
 	struct mqbus_group *group = member->group;
@@ -48,9 +48,9 @@ static bool lease_ready_or_full(void *arg)
 }
 
 /*
- * Sleep until there may be something. At its credit limit a member must not wait exclusively:
- * it would swallow others' wake-ups. If another thread brings it there meanwhile it returns,
- * to wait the other way.
+ * Sleep until there may be a record. At its credit limit a member must not wait exclusively: it
+ * would swallow others' wake-ups. If another thread reaches the limit meanwhile, return to wait
+ * non-exclusively.
  */
 static int lease_wait(struct mqbus_member *member, ktime_t deadline)
 {
@@ -92,7 +92,7 @@ static u32 lease_take(struct mqbus_member *member, struct mqbus_leased *out, u32
 	return n;
 }
 
-/* The user was not told of these. */
+/* Take back leases that the user never saw */
 static void lease_untake(struct mqbus_member *member, const struct mqbus_leased *leases, u32 n)
 {
 	struct mqbus_group_queue *q = member_queue(member);
@@ -104,10 +104,10 @@ static void lease_untake(struct mqbus_member *member, const struct mqbus_leased 
 }
 
 /*
- * As many as there are, at least one. Return: how many, or why none.
+ * Lease up to @max records, at least one. Return: number of leases, or an error.
  *
- * Of those that wait one is woken, and wakes the next one as it lets go of the lock after it
- * has taken. Who is woken and does not come to take, for whatever reason, hands that on.
+ * One waiter is woken; it takes records and wakes the next one as it drops the lock. A woken member
+ * that takes nothing, for whatever reason, passes the wake-up on.
  */
 static int lease_take_or_wait(struct mqbus_member *member, struct mqbus_leased *out, u32 max,
 			      u64 time, ktime_t deadline)
@@ -121,7 +121,7 @@ static int lease_take_or_wait(struct mqbus_member *member, struct mqbus_leased *
 		n = lease_take(member, out, max, time, &left);
 		if (n)
 			return n;
-		/* Many partitions are empty, or records held back for their key: look on */
+		/* Many partitions are empty, or many records held back for their key: search on */
 		err = left ? 0 : lease_wait(member, deadline);
 		left = left ?: U32_MAX;
 		if (!err && fatal_signal_pending(current))
@@ -134,7 +134,7 @@ static int lease_take_or_wait(struct mqbus_member *member, struct mqbus_leased *
 	}
 }
 
-/* Hand out what there is. Return: how many, or why none. */
+/* Lease up to @max records. Return: number of leases, or an error if there is none */
 static int lease_some(struct mqbus_member *member, const struct mqbus_lease *args,
 		      u32 max, ktime_t deadline)
 {
@@ -157,7 +157,7 @@ static int lease_some(struct mqbus_member *member, const struct mqbus_lease *arg
 	return total;
 }
 
-/* Settle elements that were copied in. Return: how many of them could be. */
+/* Settle elements copied in. Return: number settled; *@first is set to the first error */
 static u32 settle_chunk(struct mqbus_member *member, struct mqbus_settle *settles, u32 n,
 			int *first)
 {
@@ -204,8 +204,8 @@ static int settle_results(const struct mqbus_lease *args, u32 at,
 }
 
 /*
- * Settle what the user lists. Return: 0, or -EFAULT, -E2BIG, -EINTR if it was not read to
- * its end; *@first is why the first one failed that did.
+ * Settle the user's list. Return: 0, or -EFAULT, -E2BIG, -EINTR if it was not read to its end;
+ * *@first is the error of the first settlement that failed.
  */
 static int settle_listed(struct mqbus_member *member, struct mqbus_lease *args, int *first)
 {
@@ -268,15 +268,9 @@ static int lease_check(const struct mqbus_lease *args)
 	return err;
 }
 
-/**
- * mqbus_lease() - settle what is done, lease what comes next
- * @member: a member of a queue group
- * @args: what the user asks for; what was done is written back
- * @nonblock: do not wait
- *
- * No lock is held while waiting, nor while the user's memory is touched.
- *
- * Return: 0 or a negative errno as of &struct mqbus_lease.
+/*
+ * Settle and lease records as @args says, and write the results to it. No lock is held while
+ * waiting or accessing user memory. Return: 0 or a negative errno as of &struct mqbus_lease.
  */
 int mqbus_lease(struct mqbus_member *member, struct mqbus_lease *args, bool nonblock)
 {
@@ -307,12 +301,12 @@ int mqbus_lease(struct mqbus_member *member, struct mqbus_lease *args, bool nonb
 		args->nr_leases = max(ret, 0);
 		err = min(ret, 0);
 	}
-	/* What was settled must not be settled again, so the call is not begun again */
+	/* Do not restart the call: it would settle records again */
 	args->error = err == -ERESTARTSYS ? EINTR : -err;
 	return 0;
 }
 
-/* Where a leased record is. Return: whether the lease is still ours. */
+/* Find a leased record. Return: whether the member still has the lease */
 static bool lease_record(struct mqbus_member *member, u64 lease,
 			 const struct mqbus_record **rec, u32 *len)
 {
@@ -321,7 +315,7 @@ static bool lease_record(struct mqbus_member *member, u64 lease,
 	u32 i;
 
 	spin_lock(&member->group->lock);
-	/* Of a deleted group nothing holds the records where they were */
+	/* A deleted group no longer holds its records in place */
 	ours = !member->group->dead && !mqbus_inflight_find(f, &member->holder, lease, &i);
 	if (ours) {
 		*rec = mqbus_inflight_record(f, i);
@@ -332,9 +326,8 @@ static bool lease_record(struct mqbus_member *member, u64 lease,
 }
 
 /*
- * Copy a leased record's value. It stays where it is as long as the lease lasts, but
- * that may run out while the user's memory does not come. Return: bytes, -EMSGSIZE,
- * -EFAULT, -ESTALE.
+ * Copy a leased record's value. The lease keeps the record in place, but may expire during a fault
+ * on user memory. Return: bytes, -EMSGSIZE, -EFAULT, -ESTALE.
  */
 static ssize_t lease_copy(struct mqbus_member *member, u64 lease, struct iov_iter *to)
 {
@@ -354,13 +347,9 @@ static ssize_t lease_copy(struct mqbus_member *member, u64 lease, struct iov_ite
 	return -ESTALE;
 }
 
-/**
- * mqbus_lease_read() - take one record's value and ack the previous one
- * @member: a member of a queue group; its read_lock is held
- * @to: where to
- * @deadline: how long to wait
- *
- * Return: bytes, or a negative errno as of mqbus_member_read().
+/*
+ * Ack the previous record and read the next one's value; the member's read_lock is held. Return:
+ * bytes, or a negative errno as of mqbus_member_read().
  */
 ssize_t mqbus_lease_read(struct mqbus_member *member, struct iov_iter *to, ktime_t deadline)
 {
@@ -375,8 +364,8 @@ ssize_t mqbus_lease_read(struct mqbus_member *member, struct iov_iter *to, ktime
 		settle_chunk(member, &ack, 1, &err);
 	member->read_lease = 0;
 	/*
-	 * If it was settled otherwise meanwhile, then that is what happened to it. But who took
-	 * too long must hear that it comes again, unless it was over as it was handed out.
+	 * A record settled otherwise meanwhile is no error. But a reader that took too long must
+	 * learn that the record comes again, unless the group is at-most-once.
 	 */
 	if ((err == -ETIMEDOUT || err == -ESTALE) && !member_queue(member)->inflight.once)
 		return err;
@@ -395,14 +384,7 @@ ssize_t mqbus_lease_read(struct mqbus_member *member, struct iov_iter *to, ktime
 	return ret;
 }
 
-/**
- * mqbus_lease_poll() - readiness
- * @member: a member of a queue group
- * @file: its file
- * @wait: poll table
- *
- * Return: as mqbus_member_poll().
- */
+/* poll() of a queue group's member. Return: as mqbus_member_poll() */
 __poll_t mqbus_lease_poll(struct mqbus_member *member, struct file *file,
 			  struct poll_table_struct *wait)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members: joining and leaving, and what all of them do.
+ * Members: join, leave, and the calls common to all types.
  */
 #include <linux/pid.h>
 #include <linux/slab.h>
@@ -13,14 +13,9 @@
 #include "group/member.h"
 #include "log/topic.h"
 
-/**
- * mqbus_member_join() - become a member
- * @ns: in which namespace
- * @caller: on whose behalf
- * @args: which group
- *
- * Return: the member, for mqbus_member_close(), or a negative errno as of
- * &struct mqbus_join.
+/*
+ * Join the group that @args names. Return: the member, for mqbus_member_close(), or a negative
+ * errno as of &struct mqbus_join.
  */
 struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 				       const struct mqbus_join *args)
@@ -71,10 +66,7 @@ put_topic:
 	return ERR_PTR(err);
 }
 
-/**
- * mqbus_member_close() - leave
- * @member: what mqbus_member_join() gave; nobody else uses it any more
- */
+/* Leave the group; the member has no other user left */
 void mqbus_member_close(struct mqbus_member *member)
 {
 	member->group->ops->leave(member->group, member);
@@ -84,13 +76,7 @@ void mqbus_member_close(struct mqbus_member *member)
 	kfree_rcu(member, rcu);
 }
 
-/**
- * mqbus_member_report() - report what became of a member
- * @member: the member
- * @kind: what
- * @id: what it calls itself, terminated, or NULL
- * @count: what it held
- */
+/* Report an event of a member. @id: its id, or NULL; @count: records that it held */
 void mqbus_member_report(const struct mqbus_member *member, enum mqbus_event_kind kind,
 			 const char *id, u64 count)
 {
@@ -100,14 +86,10 @@ void mqbus_member_report(const struct mqbus_member *member, enum mqbus_event_kin
 	});
 }
 
-/**
- * mqbus_member_read() - take one record's value and settle the previous one
- * @member: the member
- * @to: where to
- * @nonblock: do not wait
- *
- * Return: bytes, or a negative errno: EMSGSIZE (the record stays), EFAULT (too),
- * EAGAIN, EIDRM, ENOLINK (the previous one could not be settled), or of a signal.
+/*
+ * Settle the previous record and read the next one's value. Return: bytes, or a negative errno:
+ * EMSGSIZE and EFAULT (the record stays), EAGAIN, EIDRM, ENOLINK (the previous record could not be
+ * settled), or of a signal.
  */
 ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,
 			  bool nonblock)
@@ -122,15 +104,10 @@ ssize_t mqbus_member_read(struct mqbus_member *member, struct iov_iter *to,
 	return ret;
 }
 
-/**
- * mqbus_member_poll() - readiness
- * @member: the member
- * @file: its file
- * @wait: poll table
- *
- * Return: EPOLLIN when there is something to fetch, EPOLLPRI when a partition is wanted
- * back (until a range or a commit has dealt with that) or the member was fenced, EPOLLHUP
- * when the topic or the group is gone or somebody joined with the member's id.
+/*
+ * Return: EPOLLIN when there is something to fetch, EPOLLPRI when a partition is revoked (until
+ * a range or a commit has dealt with that) or the member was fenced, EPOLLHUP when the topic or
+ * the group is gone or another member joined with the same id.
  */
 __poll_t mqbus_member_poll(struct mqbus_member *member, struct file *file,
 			   struct poll_table_struct *wait)

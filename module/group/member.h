@@ -30,18 +30,17 @@ struct pid;
  * @group: the group, with a reference
  * @pid: process that opened the endpoint, with a reference
  * @comm: its name at that time
- * @uid: whose process it is
- * @seat: of a stream group: its place there, under the group's lock; NULL: somebody
- *	joined with its id
- * @holder: what it has leased of a queue group, under the group's lock
- * @wait: of a stream group: where its threads and those that poll it wait; publishers look
- *	at it under RCU
+ * @uid: fsuid of the opener
+ * @seat: seat in a stream group, under the group's lock; NULL: another member joined with
+ *	the same id
+ * @holder: leases of a queue group, under the group's lock
+ * @wait: stream group: threads that read or poll the endpoint; publishers check it under RCU
  * @read_lock: one read() at a time
- * @read_part: partition of the record that the last read() took
+ * @read_part: partition of the record of the last read()
  * @read_generation: the partition's at that time
  * @read_offset: the offset behind it; 0: nothing to commit
  * @read_lease: of a queue group: its lease; 0: nothing to ack
- * @rcu: writers may look at a member that goes
+ * @rcu: writers may still check a member that leaves
  */
 struct mqbus_member {
 	struct mqbus_topic *topic;
@@ -52,7 +51,7 @@ struct mqbus_member {
 	struct mqbus_seat *seat;	/* this and the next are guarded by the group's lock */
 	struct mqbus_holder holder;
 
-	/* publishers load it each time; what is above and below is stored to by readers */
+	/* loaded by every publisher; readers store to the fields around it */
 	wait_queue_head_t wait ____cacheline_aligned_in_smp;
 
 	struct mutex read_lock ____cacheline_aligned_in_smp; /* guards what follows */
@@ -88,12 +87,7 @@ int mqbus_member_commit_to(struct mqbus_member *member, u32 partition, u64 offse
 bool mqbus_member_commit_given(struct mqbus_member *member, u32 *partition);
 int mqbus_member_commit(struct mqbus_member *member, struct mqbus_commit *args);
 
-/**
- * mqbus_member_dead() - whether a member's group or topic was deleted
- * @member: the member
- *
- * Return: true from then on.
- */
+/* Whether a member's group or topic was deleted; true from then on */
 static inline bool mqbus_member_dead(const struct mqbus_member *member)
 {
 	return READ_ONCE(member->group->dead) || mqbus_topic_dead(member->topic);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Options of queue groups: what may be asked for, and what it takes.
+ * Options of queue groups: limits, defaults and memory.
  */
 #include <linux/log2.h>
 
@@ -19,26 +19,14 @@ static u32 queue_max_inflight(const struct mqbus_queue_options *o)
 	return o->max_inflight ?: MQBUS_INFLIGHT_DEFAULT;
 }
 
-/**
- * mqbus_queue_retry_size() - how large a retry ring is
- * @o: checked options
- * @topic: the group's topic
- *
- * Return: bytes.
- */
+/* Bytes of the retry ring; @o is checked */
 u64 mqbus_queue_retry_size(const struct mqbus_queue_options *o, const struct mqbus_topic *topic)
 {
 	return o->retry_size ?: max_t(u64, QUEUE_RETRY_MIN,
 				      roundup_pow_of_two(4 * topic->max_record));
 }
 
-/**
- * mqbus_queue_entries() - how many records a queue group can have taken and not settled
- * @o: checked options
- * @topic: the group's topic
- *
- * Return: entries of its table.
- */
+/* Entries of the in-flight table: records taken and not settled. @o is checked */
 u32 mqbus_queue_entries(const struct mqbus_queue_options *o, const struct mqbus_topic *topic)
 {
 	u32 shares = o->flags & MQBUS_QUEUE_F_KEY_EXCLUSIVE ? 2 : 1;
@@ -56,12 +44,9 @@ static int queue_check_backoff(const struct mqbus_queue_options *o)
 	return 0;
 }
 
-/**
- * mqbus_queue_options_check() - whether a queue group may have such options
- * @o: the options; the name of dead letters' topic is not looked up
- * @topic: the group's topic
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_create.
+/*
+ * Check options; the DLQ's name is not looked up. Return: 0 or a negative errno as of &struct
+ * mqbus_group_create.
  */
 int mqbus_queue_options_check(const struct mqbus_queue_options *o, const struct mqbus_topic *topic)
 {
@@ -75,18 +60,15 @@ int mqbus_queue_options_check(const struct mqbus_queue_options *o, const struct 
 	    o->lease > MQBUS_DELAY_MAX || o->retry_size > MQBUS_RETRY_MAX ||
 	    (o->retry_size && o->retry_size < max_t(u64, MQBUS_RING_MIN, PAGE_SIZE)))
 		return -ERANGE;
-	/* One record, and one more that is kept free; it may have come as a dead letter */
+	/* One record and one kept free; either may be a dead letter with its headers */
 	if (mqbus_queue_retry_size(o, topic) < 2 * mqbus_record_most(topic->max_record))
 		return -EMSGSIZE;
 	return queue_check_backoff(o);
 }
 
-/**
- * mqbus_queue_check() - whether there may be such a queue group
- * @args: what the user asks for; the name of dead letters' topic is not looked up
- * @topic: its topic
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_create.
+/*
+ * Check the arguments of a new queue group; the DLQ's name is not looked up. Return: 0 or a
+ * negative errno as of &struct mqbus_group_create.
  */
 int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
 {
@@ -96,13 +78,7 @@ int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_
 	       mqbus_queue_options_check(&args->queue, topic);
 }
 
-/**
- * mqbus_queue_bytes() - what a queue group takes beyond what all take
- * @args: what the user asks for, checked
- * @topic: its topic
- *
- * Return: bytes to be charged.
- */
+/* Bytes to charge for a queue group beyond those of every group; @args is checked */
 u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
 {
 	const struct mqbus_queue_options *o = &args->queue;
@@ -118,10 +94,7 @@ u64 mqbus_queue_bytes(const struct mqbus_group_create *args, const struct mqbus_
 	return bytes;
 }
 
-/**
- * mqbus_queue_configure() - do as the options say
- * @q: the queue; the group's lock is held if others can see it
- */
+/* Apply the options; the group's lock is held if others can see the queue */
 void mqbus_queue_configure(struct mqbus_group_queue *q)
 {
 	const struct mqbus_queue_options *o = &q->options;
@@ -144,12 +117,7 @@ void mqbus_queue_configure(struct mqbus_group_queue *q)
 	};
 }
 
-/**
- * mqbus_queue_merge() - change some options
- * @to: which are changed
- * @from: the new values
- * @fields: which of them count
- */
+/* Copy the options that @fields selects */
 void mqbus_queue_merge(struct mqbus_queue_options *to, const struct mqbus_queue_options *from,
 		       u32 fields)
 {

@@ -2,14 +2,13 @@
 /**
  * DOC: Queue groups
  *
- * The rules are in core/inflight.h; here are the memory, the clock and who is woken.
+ * core/inflight.h has the rules; this file adds memory, clock and wake-ups.
  *
- * Everything that happens to a queue happens under its group's lock, which is let go
- * of by mqbus_queue_proceed(): that moves dead letters on, sets the timer for what is
- * due next, and wakes whoever may go on: writers of the topic when a floor has moved,
- * readers of the topic of dead letters, and one waiting member. One, because each
- * takes what it can and, when there is more, wakes the next one as it unlocks: so
- * nobody wakes in vain and nobody sleeps beside work.
+ * The group's lock guards all of a queue. mqbus_queue_proceed() drops it: it moves dead
+ * letters, arms the timer, and wakes writers of the topic when a floor has moved, readers of
+ * the DLQ, and one waiting member. One is enough: it takes records and, if there are more,
+ * wakes the next member as it unlocks. So no member wakes in vain, and none sleeps while
+ * there is work.
  */
 #include <linux/ktime.h>
 #include <linux/log2.h>
@@ -27,14 +26,10 @@
 #include "log/reader.h"
 #include "log/topic.h"
 
-/* How often 64 KiB of dead letters are moved for one call; the rest is left to the work */
+/* Rounds of 64 KiB of dead letters per call; the work moves the rest */
 #define QUEUE_ROUNDS		16
 
-/**
- * mqbus_queue_now() - what time it is
- * @q: for which queue
- * @now: filled
- */
+/* Read the clocks, and draw a random number if backoff has jitter */
 void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now)
 {
 	now->mono = ktime_get_ns();
@@ -42,13 +37,7 @@ void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now)
 	now->chance = READ_ONCE(q->jitters) ? get_random_u32() : 0;
 }
 
-/**
- * mqbus_queue_ready() - whether there is something for a member
- * @q: the queue
- * @holder: the member
- *
- * Return: as mqbus_inflight_ready(), of all partitions.
- */
+/* As mqbus_inflight_ready(), for all partitions */
 bool mqbus_queue_ready(struct mqbus_group_queue *q, const struct mqbus_holder *holder)
 {
 	u32 left = U32_MAX;
@@ -62,10 +51,7 @@ bool mqbus_queue_ready(struct mqbus_group_queue *q, const struct mqbus_holder *h
 	return ready;
 }
 
-/**
- * mqbus_queue_wake() - let a member go on, if there is something for one
- * @q: the queue
- */
+/* Wake a member if there is a record for one */
 void mqbus_queue_wake(struct mqbus_group_queue *q)
 {
 	const struct mqbus_holder anybody = {};
@@ -75,7 +61,7 @@ void mqbus_queue_wake(struct mqbus_group_queue *q)
 		wake_up_interruptible_poll(&q->waiters, EPOLLIN | EPOLLRDNORM);
 }
 
-/* Let go of the lock; what waits or is dead has been seen to. */
+/* Drop the lock; waiting records and dead letters are dealt with */
 static void queue_let_go(struct mqbus_group_queue *q)
 	__releases(&q->group->lock)
 {
@@ -92,14 +78,14 @@ static void queue_let_go(struct mqbus_group_queue *q)
 		mqbus_topic_wake_writers(group->topic);
 }
 
-/* Whether records are to leave their partition: dead letters, and those that wait. */
+/* Whether records are to leave their partition: dead letters and waiting records */
 static bool queue_moves(const struct mqbus_group_queue *q)
 {
 	return q->inflight.nr_dead || !mqbus_list_empty(&q->inflight.stay) ||
 	       !list_empty(&q->dlq_wait.entry);
 }
 
-/* As mqbus_queue_proceed(), and move them. Not inline: its stack is more than the rest takes. */
+/* mqbus_queue_proceed() with records to move; noinline, as it needs most of the stack */
 static noinline void queue_proceed_moving(struct mqbus_group_queue *q)
 	__releases(&q->group->lock)
 {
@@ -114,7 +100,7 @@ static noinline void queue_proceed_moving(struct mqbus_group_queue *q)
 		stored.any = false;
 		dlq = NULL;
 		more = mqbus_dlq_bury(q, &stored);
-		/* Of a deleted group nothing holds the records where they were */
+		/* A deleted group no longer holds its records in place */
 		more = (!group->dead && mqbus_inflight_stow(&q->inflight)) || more;
 		if (stored.any) {
 			dlq = q->dlq;
@@ -128,7 +114,7 @@ static noinline void queue_proceed_moving(struct mqbus_group_queue *q)
 		mqbus_queue_wake(q);
 		if (!more)
 			return;
-		/* Others may make dead letters as fast as we move them */
+		/* New dead letters may come as fast as these are moved */
 		if (rounds == QUEUE_ROUNDS) {
 			mqbus_queue_kick(q);
 			return;
@@ -138,12 +124,9 @@ static noinline void queue_proceed_moving(struct mqbus_group_queue *q)
 	}
 }
 
-/**
- * mqbus_queue_proceed() - let go of the group's lock, and do what follows from a change
- * @q: the queue
- *
- * Moves dead letters and records that wait, sets the timer, wakes writers and a member. May
- * free a topic of dead letters, so no lock may be held.
+/*
+ * Drop the group's lock after a change: move dead letters and waiting records, arm the timer, wake
+ * writers and a member. May free a DLQ, so no other lock may be held.
  */
 void mqbus_queue_proceed(struct mqbus_group_queue *q)
 	__releases(&q->group->lock)
@@ -167,7 +150,7 @@ static void queue_run(struct work_struct *work)
 		mqbus_queue_now(q, &now);
 		spin_lock(&q->group->lock);
 		mqbus_timer_begun(&q->timer);
-		/* Whoever says so after this kicks again */
+		/* dlq_room() kicks the work again if it runs after this */
 		if (xchg(&q->dlq_room, false))
 			mqbus_dlq_retry(q);
 		more = !q->group->dead &&
@@ -217,12 +200,9 @@ static void queue_sources(struct mqbus_group_queue *q)
 	f->sources[i].ring = &q->retry->ring;
 }
 
-/**
- * mqbus_queue_init() - make a group a queue group
- * @group: a group that nobody sees yet; it is to be freed also after an error
- * @args: what the user asks for, checked
- *
- * Return: 0 or -ENOMEM.
+/*
+ * Make a group that nobody sees yet a queue group; it is freed also after an error. Return: 0 or
+ * -ENOMEM.
  */
 int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create *args)
 {
@@ -257,10 +237,7 @@ int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create 
 	return 0;
 }
 
-/**
- * mqbus_queue_free() - undo mqbus_queue_init()
- * @group: a group without members that is not in its topic's list any more
- */
+/* Undo mqbus_queue_init(); the group has no members and is not in its topic's list */
 void mqbus_queue_free(struct mqbus_group *group)
 {
 	struct mqbus_group_queue *q = group->queue;
@@ -276,15 +253,13 @@ void mqbus_queue_free(struct mqbus_group *group)
 	kvfree(q->inflight.table.entries);
 	kvfree(q->keys.heads);
 	kvfree(q->keys.buckets);
-	/* A writer may still be looking whom to wake */
+	/* A writer may still check for waiters */
 	kfree_rcu(q, rcu);
 }
 
-/**
- * mqbus_queue_end() - the group was deleted
- * @group: the group; its lock is held
- *
- * Return: the topic of dead letters, whose reference is the caller's now, or NULL.
+/*
+ * Unlink a deleted group from its DLQ; the group's lock is held. Return: the DLQ, whose reference
+ * passes to the caller, or NULL.
  */
 struct mqbus_topic *mqbus_queue_end(struct mqbus_group *group)
 {
@@ -293,15 +268,10 @@ struct mqbus_topic *mqbus_queue_end(struct mqbus_group *group)
 	return mqbus_dlq_swap(group->queue, NULL);
 }
 
-/**
- * mqbus_queue_set() - change options
- * @group: the group; its topic's lock is held
- * @caller: under whose rights dead letters go where they are to go
- * @args: the new values, and which of them
- * @dlq: the new topic of dead letters, if that is one of them; on success the old
- *	one, whose reference is the caller's then
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_set.
+/*
+ * Change the options that @args selects; the topic's lock is held. @dlq is the new DLQ, if that
+ * changes, for which @caller's permissions are kept; on success the old one, whose reference passes
+ * to the caller. Return: 0 or a negative errno as of &struct mqbus_group_set.
  */
 int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_caller *caller,
 		    const struct mqbus_group_set *args, struct mqbus_topic **dlq)
@@ -320,7 +290,7 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_caller *caller
 	err = mqbus_queue_options_check(&merged, group->topic);
 	if (!err && mqbus_queue_entries(&merged, group->topic) > q->inflight.table.nr)
 		err = -ERANGE;
-	/* They could not go anywhere */
+	/* Waiting dead letters could not go anywhere */
 	if (!err && fields & MQBUS_GROUP_SET_DLQ && !*dlq && q->inflight.nr_dead)
 		err = -EBUSY;
 	if (!err) {
@@ -332,17 +302,12 @@ int mqbus_queue_set(struct mqbus_group *group, const struct mqbus_caller *caller
 		mqbus_queue_configure(q);
 	}
 	mqbus_queue_proceed(q);
-	/* The one that is not used */
+	/* The old one, or the new one after an error */
 	mqbus_right_put(&right);
 	return err;
 }
 
-/**
- * mqbus_queue_hold() - let members see that nothing is handed out, or something again
- * @group: the group
- * @what: the flag that says so
- * @value: what it is to be
- */
+/* Set a flag that stops or resumes handing out records */
 void mqbus_queue_hold(struct mqbus_group *group, bool *what, bool value)
 {
 	spin_lock(&group->lock);
@@ -351,13 +316,9 @@ void mqbus_queue_hold(struct mqbus_group *group, bool *what, bool value)
 	mqbus_queue_proceed(group->queue);
 }
 
-/**
- * mqbus_queue_enter() - let a member in
- * @group: the group; its topic's lock is held
- * @member: the member
- * @id: members of a queue group have none: ""
- *
- * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM, -EMFILE, -EINVAL.
+/*
+ * Let a member in; the topic's lock is held. @id must be "". Return: 0, -ENOENT if the group was
+ * deleted meanwhile, -ENOMEM, -EMFILE, -EINVAL.
  */
 int mqbus_queue_enter(struct mqbus_group *group, struct mqbus_member *member, const char *id)
 {
@@ -367,7 +328,7 @@ int mqbus_queue_enter(struct mqbus_group *group, struct mqbus_member *member, co
 
 	if (*id)
 		return -EINVAL;
-	/* Who goes has his seat until others have what he held */
+	/* A leaving member keeps its seat until others have its records */
 	if (seats >= MQBUS_MEMBERS_MAX)
 		return -EMFILE;
 	err = mqbus_group_make_seat(group, seats, (void ***)&q->inflight.seats,
@@ -385,13 +346,7 @@ int mqbus_queue_enter(struct mqbus_group *group, struct mqbus_member *member, co
 	return err;
 }
 
-/**
- * mqbus_queue_leave() - a member goes, of its own will or by death
- * @group: the group
- * @member: the member
- *
- * When this returns others may have what it held.
- */
+/* Remove a member that leaves or died; on return its records are available to others */
 void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 {
 	struct mqbus_group_queue *q = group->queue;
@@ -407,13 +362,13 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 		mqbus_member_report(member, member->holder.nr ? MQBUS_EVENT_KIND_MEMBER_DIED :
 				    MQBUS_EVENT_KIND_MEMBER_LEFT, NULL, member->holder.nr);
 	do {
-		/* Of a deleted group nothing holds the records where they were */
+		/* A deleted group no longer holds its records in place */
 		more = !group->dead &&
 		       mqbus_inflight_leave(&q->inflight, &member->holder, MQBUS_INFLIGHT_STEP,
 					    &now);
 		if (!more) {
 			mqbus_inflight_stand(&q->inflight, &member->holder);
-			/* Until now it has something that a seek would take from it */
+			/* Not earlier: a seek could take records that the member still has */
 			WRITE_ONCE(group->nr_members, group->nr_members - 1);
 		}
 		mqbus_queue_proceed(q);
@@ -424,34 +379,20 @@ void mqbus_queue_leave(struct mqbus_group *group, struct mqbus_member *member)
 	} while (more);
 }
 
-/**
- * mqbus_queue_settled() - a member has settled records in a transaction
- * @member: the member
- */
+/* Proceed after a transaction of a member settled records */
 void mqbus_queue_settled(struct mqbus_member *member)
 {
 	spin_lock(&member->group->lock);
 	mqbus_queue_proceed(member->group->queue);
 }
 
-/**
- * mqbus_queue_placed() - the cursor of a partition was moved
- * @group: the group; its lock is held
- * @partition: the partition
- */
+/* The cursor of a partition was moved; the group's lock is held */
 void mqbus_queue_placed(struct mqbus_group *group, u32 partition)
 {
 	mqbus_inflight_place(&group->queue->inflight, partition);
 }
 
-/**
- * mqbus_queue_waits() - whether records of a partition failed and are not settled
- * @group: the group
- * @partition: the partition
- *
- * Return: whether there are any: that wait for another attempt, or dead letters that wait
- * for room.
- */
+/* Whether records of a partition wait for another attempt, or as dead letters for room */
 bool mqbus_queue_waits(struct mqbus_group *group, u32 partition)
 {
 	bool waits;
@@ -462,11 +403,10 @@ bool mqbus_queue_waits(struct mqbus_group *group, u32 partition)
 	return waits;
 }
 
-/**
- * mqbus_queue_forget() - forget what was taken of a partition and lies there
- * @group: the group; it has no members, and its topic's lock is held, so none comes, or
- *	nothing is handed out to them, also until mqbus_queue_forget_retry() is over
- * @partition: the partition
+/*
+ * Forget the records taken from a partition that are still in it. Until mqbus_queue_forget_retry()
+ * is done, either the group has no members and the topic's lock keeps them out, or nothing is
+ * handed out.
  */
 void mqbus_queue_forget(struct mqbus_group *group, u32 partition)
 {
@@ -481,11 +421,9 @@ void mqbus_queue_forget(struct mqbus_group *group, u32 partition)
 	} while (more);
 }
 
-/**
- * mqbus_queue_forget_retry() - forget what lies in the retry ring of partitions
- * @group: the group, after mqbus_queue_forget() of each of them
- * @first: the first one
- * @last: the last one
+/*
+ * Forget records of partitions @first to @last in the retry ring, after mqbus_queue_forget() of
+ * each
  */
 void mqbus_queue_forget_retry(struct mqbus_group *group, u32 first, u32 last)
 {

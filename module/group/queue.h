@@ -19,30 +19,30 @@ struct mqbus_topic;
 struct mqbus_caller;
 
 /**
- * struct mqbus_group_queue - what makes a group a queue group
+ * struct mqbus_group_queue - the queue of a queue group
  * @group: the group
  * @retry: the retry ring
  * @keys: the keys, if they are exclusive
- * @producer: what dead letters carry as their producer
+ * @producer: producer id of its dead letters
  * @waiters: members that wait for records; each is woken by itself
- * @timer: does what is due
- * @inflight: what was taken and not settled
- * @jitters: what failed waits at random, see mqbus_queue_now()
+ * @timer: runs what is due
+ * @inflight: records taken and not settled
+ * @jitters: failed records wait at random, see mqbus_queue_now()
  * @options: as the owner gave them
  * @seq: number of the last dead letter
- * @dlq: where those go, with a reference, or NULL, also while it is not there; changed
- *	under the namespace's dlq_lock, or when the group is deleted
- * @dlq_right: of whoever said so; under the namespace's dlq_lock too
- * @dlq_uid: whose the topic is or was; likewise
- * @dlq_node: in the topic's feeders or the namespace's orphans, under its dlq_links
- * @dlq_name: in which list of orphans it is when it is one; under dlq_links
- * @dlq_pass: the last look for an orphan's topic; likewise
- * @dlq_wait: in the queue of those that wait for room there; its entry is empty if not
- * @dlq_room: somebody has said that there may be; loaded and stored without the lock
- * @dlq_full: partitions there that had none since; of a topic without order only bit 0
- * @dlq_nr_full: how many
- * @blocked: no dead letter could go anywhere
- * @headers: to make the headers of a dead letter
+ * @dlq: the DLQ, with a reference, or NULL, also while no such topic exists; changed under
+ *	the namespace's dlq_lock, or when the group is deleted
+ * @dlq_right: permissions of the user who named it; under the namespace's dlq_lock too
+ * @dlq_uid: present or last owner of the DLQ; likewise
+ * @dlq_node: in the DLQ's feeders or the namespace's orphans, under the namespace's dlq_links
+ * @dlq_name: index of the list of orphans to be in; under dlq_links
+ * @dlq_pass: the last search for an orphan's topic; likewise
+ * @dlq_wait: entry in the DLQ's queue of writers; its list entry is empty if not waiting
+ * @dlq_room: the DLQ may have room; loaded and stored without the lock
+ * @dlq_full: partitions of the DLQ without room since; only bit 0 if it has no order
+ * @dlq_nr_full: number of these
+ * @blocked: no dead letter can move
+ * @headers: buffer for the headers of a dead letter
  * @rcu: frees it after the last writer's look
  */
 struct mqbus_group_queue {
@@ -76,7 +76,7 @@ struct mqbus_group_queue {
 	struct rcu_head rcu;
 };
 
-/* The retry ring has room in the table for a record of so many bytes */
+/* The in-flight table has an entry for so many bytes of the retry ring */
 #define MQBUS_RETRY_RECORD	256
 
 /* options.c */
@@ -123,10 +123,7 @@ void mqbus_dlq_look(struct mqbus_ns *ns, const char *name);
 void mqbus_dlq_ns_init(struct mqbus_ns *ns);
 void mqbus_dlq_ns_exit(struct mqbus_ns *ns);
 
-/**
- * mqbus_queue_kick() - run the work now; from any context
- * @q: the queue
- */
+/* Run the work now; from any context */
 static inline void mqbus_queue_kick(struct mqbus_group_queue *q)
 {
 	mqbus_timer_kick(&q->timer);

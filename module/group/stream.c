@@ -2,11 +2,10 @@
 /**
  * DOC: Stream groups
  *
- * The rules are in core/assign.h; here are the memory, the clock and who is woken.
+ * core/assign.h has the rules; this file adds memory, clock and wake-ups.
  *
- * Whoever changes the assignment lets go of the group's lock with
- * mqbus_stream_unlock(), which sets the timer for what is due next and wakes the
- * members for which something changed. Who cannot, because it holds more locks,
+ * Code that changes the assignment drops the group's lock with mqbus_stream_unlock(), which
+ * arms the timer and wakes the members that the change affects. Code that holds more locks
  * calls mqbus_stream_wake() afterwards.
  */
 #include <linux/ktime.h>
@@ -21,7 +20,7 @@
 #include "group/wake.h"
 #include "log/topic.h"
 
-/* Fenced members that are told of under one hold of the lock */
+/* Fenced members reported per hold of the lock */
 #define STREAM_TELL	16
 
 static int stream_check(const struct mqbus_stream_options *o)
@@ -34,13 +33,7 @@ static int stream_check(const struct mqbus_stream_options *o)
 	return 0;
 }
 
-/**
- * mqbus_stream_check() - whether there may be such a stream group
- * @args: what the user asks for
- * @topic: its topic
- *
- * Return: 0, -EINVAL, -ERANGE.
- */
+/* Check the arguments of a new stream group. Return: 0, -EINVAL, -ERANGE */
 int mqbus_stream_check(const struct mqbus_group_create *args, const struct mqbus_topic *topic)
 {
 	if (memchr_inv(&args->queue, 0, sizeof(args->queue)))
@@ -53,7 +46,7 @@ static void stream_configure(struct mqbus_group *group)
 	group->assign.timeout = group->stream.rebalance_timeout ?: MQBUS_REBALANCE_DEFAULT;
 }
 
-/* Seats that are in no table any more. */
+/* Free seats that are in no table any more */
 static void stream_free_seats(struct list_head *gone)
 {
 	struct mqbus_seat *seat, *next;
@@ -76,13 +69,7 @@ static void stream_run(struct work_struct *work)
 	stream_free_seats(&gone);
 }
 
-/**
- * mqbus_stream_init() - have an assignment, in which nobody has anything
- * @group: a group that nobody sees yet
- * @args: what the user asks for, checked
- *
- * Return: 0.
- */
+/* Start with an assignment without owners; nobody sees the group yet. Return: 0 */
 int mqbus_stream_init(struct mqbus_group *group, const struct mqbus_group_create *args)
 {
 	u32 nr = group->topic->nr_parts;
@@ -95,10 +82,7 @@ int mqbus_stream_init(struct mqbus_group *group, const struct mqbus_group_create
 	return 0;
 }
 
-/**
- * mqbus_stream_free() - undo mqbus_stream_init()
- * @group: a group without members that is not in its topic's list any more
- */
+/* Undo mqbus_stream_init(); the group has no members and is not in its topic's list */
 void mqbus_stream_free(struct mqbus_group *group)
 {
 	mqbus_timer_end(&group->timer);
@@ -106,14 +90,9 @@ void mqbus_stream_free(struct mqbus_group *group)
 	kvfree(group->assign.seats);
 }
 
-/**
- * mqbus_stream_set() - change options
- * @group: a stream group
- * @caller: who does it
- * @args: the new values, and which of them
- * @dlq: there are no dead letters
- *
- * Return: 0 or a negative errno as of &struct mqbus_group_set.
+/*
+ * Change the options that @args selects; there is no @dlq. Return: 0 or a negative errno as of
+ * &struct mqbus_group_set.
  */
 int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_caller *caller,
 		     const struct mqbus_group_set *args, struct mqbus_topic **dlq)
@@ -139,8 +118,8 @@ int mqbus_stream_set(struct mqbus_group *group, const struct mqbus_caller *calle
 }
 
 /*
- * Let go on who has slept while nothing was handed out: those for whom there is something, and
- * who was fenced and may come in again. The lock is held, until mqbus_stream_unlock().
+ * Wake members after a pause: owners of partitions that have records, and fenced members, which may
+ * be readmitted. The lock is held until mqbus_stream_unlock().
  */
 static void stream_resume(struct mqbus_group *group)
 {
@@ -159,10 +138,8 @@ static void stream_resume(struct mqbus_group *group)
 			mqbus_seat_wake(a, seat);
 }
 
-/**
- * mqbus_stream_end() - the group was deleted
- * @group: a stream group; its lock is held, until mqbus_wake_noted()
- *
+/*
+ * Note that a deleted group wakes all members; its lock is held, and mqbus_wake_noted() follows.
  * Return: NULL.
  */
 struct mqbus_topic *mqbus_stream_end(struct mqbus_group *group)
@@ -175,8 +152,8 @@ struct mqbus_topic *mqbus_stream_end(struct mqbus_group *group)
 }
 
 /*
- * Who was fenced, of the seats from *@at on; under one hold of the lock a few, as each is a
- * message that is put together. Return: whether there may be more.
+ * Report fenced members from seat *@at on, a few per hold of the lock, as each message takes time
+ * to build. Return: whether there may be more.
  */
 static bool stream_report_fences(struct mqbus_group *group, u32 *at)
 {
@@ -198,7 +175,7 @@ static bool stream_report_fences(struct mqbus_group *group, u32 *at)
 	return *at < a->room;
 }
 
-/* How the assignment has changed since it was last told. */
+/* Report how the assignment changed since the last report */
 static void stream_report(struct mqbus_group *group)
 {
 	struct mqbus_assign *a = &group->assign;
@@ -224,23 +201,17 @@ static void stream_report(struct mqbus_group *group)
 	spin_unlock(&group->lock);
 }
 
-/**
- * mqbus_stream_wake() - let members go on for which something changed
- * @group: a stream group; its lock was let go of after the change
- */
+/* Wake members that a change affects; the group's lock was dropped after the change */
 void mqbus_stream_wake(struct mqbus_group *group)
 {
-	/* Who takes the note is behind the change, and wakes for all */
+	/* The caller that clears the flag runs after the change, and wakes for all */
 	if (!READ_ONCE(group->assign.changed) || !xchg(&group->assign.changed, false))
 		return;
 	stream_report(group);
 	mqbus_wake_noted(group);
 }
 
-/**
- * mqbus_stream_unlock() - let go of the group's lock, and see to what has to follow
- * @group: a stream group
- */
+/* Drop the group's lock, arm the timer, and wake members that a change affects */
 void mqbus_stream_unlock(struct mqbus_group *group)
 	__releases(&group->lock)
 {
@@ -251,12 +222,7 @@ void mqbus_stream_unlock(struct mqbus_group *group)
 	mqbus_stream_wake(group);
 }
 
-/**
- * mqbus_stream_hold() - let members see that nothing is handed out, or something again
- * @group: a stream group
- * @what: the flag that says so
- * @value: what it is to be
- */
+/* Set a flag that stops or resumes handing out records */
 void mqbus_stream_hold(struct mqbus_group *group, bool *what, bool value)
 {
 	spin_lock(&group->lock);
@@ -266,7 +232,7 @@ void mqbus_stream_hold(struct mqbus_group *group, bool *what, bool value)
 	mqbus_stream_unlock(group);
 }
 
-/* A seat of that id, for a new member; @ousted had it and is out for good. */
+/* Find the seat of @id for a new member. A member that has it becomes *@ousted for good */
 static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id, u32 hash,
 				       struct mqbus_member **ousted)
 {
@@ -281,13 +247,9 @@ static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id
 	return seat;
 }
 
-/**
- * mqbus_stream_enter() - let a member in
- * @group: a stream group; its topic's lock is held
- * @member: the member
- * @id: what it calls itself, terminated, or ""
- *
- * Return: 0, -ENOENT if the group was deleted meanwhile, -ENOMEM, -EMFILE.
+/*
+ * Let a member in; the topic's lock is held. @id is terminated, or "". Return: 0, -ENOENT if the
+ * group was deleted meanwhile, -ENOMEM, -EMFILE.
  */
 int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 		       const char *id)
@@ -308,7 +270,7 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 	if (err)
 		goto free;
 
-	rcu_read_lock();	/* who is ousted may be closing */
+	rcu_read_lock();	/* the ousted member may be closing */
 	spin_lock(&group->lock);
 	if (group->dead) {
 		err = -ENOENT;
@@ -337,7 +299,7 @@ free:
 	return err;
 }
 
-/* Records that a seat's member was given and has not settled. */
+/* Records handed out to a seat's member and not settled */
 static u64 stream_held(const struct mqbus_seat *seat)
 {
 	const struct mqbus_slot *slot;
@@ -359,11 +321,7 @@ static void stream_report_leave(const struct mqbus_group *group, const struct mq
 			    MQBUS_EVENT_KIND_MEMBER_LEFT, member->seat->id, held);
 }
 
-/**
- * mqbus_stream_leave() - a member goes, of its own will or by death
- * @group: a stream group
- * @member: the member
- */
+/* Remove a member that leaves or died */
 void mqbus_stream_leave(struct mqbus_group *group, struct mqbus_member *member)
 {
 	struct mqbus_seat *seat;
@@ -372,7 +330,7 @@ void mqbus_stream_leave(struct mqbus_group *group, struct mqbus_member *member)
 
 	spin_lock(&group->lock);
 	seat = member->seat;
-	/* Else somebody joined with its id */
+	/* Without a seat, another member joined with the same id */
 	if (seat) {
 		bool keep = *seat->id && group->stream.grace && !group->dead;
 
@@ -386,10 +344,7 @@ void mqbus_stream_leave(struct mqbus_group *group, struct mqbus_member *member)
 		kfree(seat);
 }
 
-/**
- * mqbus_stream_fence() - take everything from all members
- * @group: a stream group
- */
+/* Take everything from all members */
 void mqbus_stream_fence(struct mqbus_group *group)
 {
 	spin_lock(&group->lock);
@@ -397,12 +352,9 @@ void mqbus_stream_fence(struct mqbus_group *group)
 	mqbus_stream_unlock(group);
 }
 
-/**
- * mqbus_stream_admit() - a member wants to go on
- * @group: a stream group; its lock is held, until mqbus_stream_unlock()
- * @member: the member
- *
- * Return: 0; 1: it was fenced and is let in again; -ENOLINK: it is out for good.
+/*
+ * Let a member go on; the group's lock is held until mqbus_stream_unlock(). Return: 0; 1: it was
+ * fenced and is readmitted; -ENOLINK: it is out for good.
  */
 int mqbus_stream_admit(struct mqbus_group *group, struct mqbus_member *member)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tracepoints of groups, and what the in-flight table tells through them.
+ * Tracepoints of groups, also for the in-flight table.
  */
 #include "core/trace.h"
 #include "core/inflight.h"
@@ -37,11 +37,7 @@ static const struct mqbus_trace inflight_trace = {
 
 static unsigned int inflight_events;
 
-/**
- * mqbus_trace_inflight() - somebody looks at one more event of the in-flight table
- *
- * Return: 0.
- */
+/* Connect the in-flight table for one more enabled event. Return: 0 */
 int mqbus_trace_inflight(void)
 {
 	inflight_events++;
@@ -49,9 +45,7 @@ int mqbus_trace_inflight(void)
 	return 0;
 }
 
-/**
- * mqbus_trace_no_inflight() - undo mqbus_trace_inflight()
- */
+/* Undo mqbus_trace_inflight() */
 void mqbus_trace_no_inflight(void)
 {
 	if (!--inflight_events)

@@ -2,14 +2,13 @@
 /*
  * Tracepoints of groups, as those of topics in log/trace.h.
  *
- *   deliver      records are handed out. count: how many from offset on; pid: of who
- *                opened the member; attempt: of a queue group, else 0
+ *   deliver      records are handed out. count: how many from offset on; pid: opener
+ *                of the member; attempt: of a queue group, else 0
  *   settle       a record is settled by its member. what: ack, nack, release, reject; of a
  *                stream group commit: all below offset is
  *   retry        a record failed, and is to be handed out again. failures: so far;
  *                reason: nack, expired, died; wait: ns until then
- *   dead_letter  a record went to its topic of dead letters, dlq. attempts, reason: as in
- *                its headers
+ *   dead_letter  a record was moved to the DLQ, dlq. attempts, reason: as in its headers
  *   rebalance    partitions of a stream group got new owners. generation: the last;
  *                moved: how many
  */
@@ -26,7 +25,7 @@
 struct mqbus_group;
 struct mqbus_topic;
 
-/* The in-flight table is to call back, and no more; under the lock of all tracepoints */
+/* Connect and disconnect the in-flight table; called under the tracepoint mutex */
 int mqbus_trace_inflight(void);
 void mqbus_trace_no_inflight(void);
 
@@ -155,7 +154,7 @@ TRACE_EVENT(rebalance,
 
 #endif /* _MQBUS_GROUP_TRACE_H */
 
-/* Found through -I, as Kbuild gives it: the module may be built anywhere */
+/* Kbuild's -I finds it: the module may be built anywhere */
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH group
 #undef TRACE_INCLUDE_FILE

@@ -2,26 +2,24 @@
 /**
  * DOC: Waking readers
  *
- * Members of stream groups wait in a queue of their own, members of a queue group in one
- * that they share. So whoever waits exclusively is woken for his own records, whatever
- * other groups the topic has. What makes a reader go on, and who is woken by it, is listed
- * in doc/wakeups.rst, and tried line by line by selftests/kselftest/stream_wake_test.c and
- * queue_wake_test.c.
+ * Each member of a stream group waits in its own queue, members of a queue group share one.
+ * So an exclusive waiter is woken for its own records, whatever other groups the topic has.
+ * doc/wakeups.rst lists the events and whom they wake; selftests/kselftest/stream_wake_test.c
+ * and queue_wake_test.c test it line by line.
  *
- * Of a stream group the owner of the partition is woken, and nobody else: publishers find
- * him in &mqbus_assign.readers, without a lock. There are three who race:
+ * In a stream group only the owner of the partition is woken: publishers find it in
+ * &mqbus_assign.readers, without a lock. Three tasks race:
  *
- *   publisher                 who changes the owner       the new owner
+ *   publisher                 owner change                new owner
  *
- *   store tail                store reader                enter his queue
+ *   store tail                store reader                enter its queue
  *   full barrier              full barrier                full barrier
- *   load reader, wake him     is his queue empty?         look at owner and tail
- *                             else wake him
+ *   load reader, wake it      is its queue empty?         look at owner and tail
+ *                             else wake it
  *
- * If the publisher loads the reader of before, then the change comes behind the tail, and
- * so does the wake-up that follows from it: the new owner is either woken by it, or enters
- * his queue behind it. Both ways he sees the tail. If the publisher loads the new reader,
- * then it is the race of two that ORD_SLEEP is about.
+ * If the publisher loads the old reader, the change follows the tail, and so does the
+ * change's wake-up: the new owner is woken by it, or enters its queue after it. Either way it
+ * sees the tail. If the publisher loads the new reader, only two race, as in ORD_SLEEP.
  */
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
@@ -32,31 +30,27 @@
 #include "group/wake.h"
 #include "log/topic.h"
 
-/* Members that are looked up under one hold of the group's lock */
+/* Members looked up per hold of the group's lock */
 #define READERS_CHUNK	16
 
 #define READABLE	(EPOLLIN | EPOLLRDNORM)
-/* Also those are woken that ask for urgent things only, or for nothing */
+/* Wake also pollers that ask for urgent events only, or for none */
 #define GONE		(READABLE | EPOLLPRI | EPOLLHUP | EPOLLERR)
 
-/* Wake the owner of a partition, if it is not @last. Return: who it is. */
+/* Wake the owner of a partition unless it is @last. Return: the owner */
 static struct mqbus_member *owner_wake(const struct mqbus_assign *a, u32 partition,
 				       const struct mqbus_member *last)
 {
 	/* ORD_READER: acquire; pairs with release in slot_show() */
 	struct mqbus_member *member = smp_load_acquire(&a->readers[partition]);
 
-	/* The full barrier was the caller's */
+	/* The caller has issued the full barrier */
 	if (member && member != last && waitqueue_active(&member->wait))
 		wake_up_interruptible_poll(&member->wait, READABLE);
 	return member;
 }
 
-/**
- * mqbus_wake_stream() - wake the owners of partitions to which something was appended
- * @reader: of a stream group
- * @stored: which partitions
- */
+/* Wake the owners of partitions with new records */
 void mqbus_wake_stream(struct mqbus_reader *reader, const struct mqbus_stored *stored)
 {
 	const struct mqbus_assign *a = &container_of(reader, struct mqbus_group, reader)->assign;
@@ -72,21 +66,17 @@ void mqbus_wake_stream(struct mqbus_reader *reader, const struct mqbus_stored *s
 		last = owner_wake(a, i, last) ?: last;
 }
 
-/**
- * mqbus_wake_queue() - wake one member, which wakes the next if there is more than it takes
- * @reader: of a queue group
- * @stored: there is something
- */
+/* Wake one member, which wakes the next if there is more than it takes */
 void mqbus_wake_queue(struct mqbus_reader *reader, const struct mqbus_stored *stored)
 {
 	struct mqbus_group *group = container_of(reader, struct mqbus_group, reader);
 
-	/* The full barrier was the caller's */
+	/* The caller has issued the full barrier */
 	if (waitqueue_active(&group->queue->waiters))
 		wake_up_interruptible_poll(&group->queue->waiters, READABLE);
 }
 
-/* All that wait there, also those that wait exclusively: each has to be told. */
+/* Wake all waiters, exclusive ones too: each has to return */
 static void wake_gone(wait_queue_head_t *waiters)
 {
 	/* ORD_SLEEP: full barrier; pairs with the one of prepare_to_wait() */
@@ -94,19 +84,13 @@ static void wake_gone(wait_queue_head_t *waiters)
 		__wake_up(waiters, TASK_INTERRUPTIBLE, 0, poll_to_key(GONE));
 }
 
-/**
- * mqbus_wake_hangup() - wake a member for which it is over
- * @member: a member that is not freed meanwhile
- */
+/* Wake a member that is out; it is not freed meanwhile */
 void mqbus_wake_hangup(struct mqbus_member *member)
 {
 	wake_gone(&member->wait);
 }
 
-/**
- * mqbus_wake_noted() - wake the members that a change was noted for
- * @group: a stream group; its lock was let go of after the change
- */
+/* Wake the members noted in a change; the group's lock was dropped after it */
 void mqbus_wake_noted(struct mqbus_group *group)
 {
 	struct mqbus_member *members[READERS_CHUNK];
@@ -132,10 +116,7 @@ void mqbus_wake_noted(struct mqbus_group *group)
 	rcu_read_unlock();
 }
 
-/**
- * mqbus_wake_queue_end() - wake all members of a queue group that is dead
- * @group: the group; its lock was let go of since
- */
+/* Wake all members of a dead queue group, whose lock was dropped */
 void mqbus_wake_queue_end(struct mqbus_group *group)
 {
 	wake_gone(&group->queue->waiters);

@@ -6,19 +6,18 @@
  *
  *   groups, by address -> rings, by address -> authors, by address
  *
- * which nobody else does in another order, so there is no circle of tasks that wait for
- * each other, whatever topics are named. They are not more than %MQBUS_ACTS_MAX of groups
- * and authors together and %MQBUS_TRANSACT_PARTITIONS of rings. What may have changed
- * since it was asked is looked at again; nothing goes, is settled or stored before nothing
- * refuses any more. Then room is made, leases and commits are settled, records are copied in
- * and get their offsets and numbers, and the tails move.
+ * No other code takes them in another order, so tasks cannot wait for each other in a loop,
+ * whatever topics are named. There are at most %MQBUS_ACTS_MAX locks of groups and authors
+ * together and %MQBUS_TRANSACT_PARTITIONS of rings. All that may have changed since prepare.c
+ * is checked again; no record is dropped, settled or stored while a check can still fail.
+ * Then room is made, leases and commits are settled, records are copied in and get their
+ * offsets and numbers, and the tails move.
  *
- * Those who read under a ring's lock see either none of the rings change or all of them;
- * ORD_TOGETHER says what they see without.
+ * Readers that hold a ring's lock see either none of the rings change or all of them;
+ * ORD_TOGETHER says what readers without it see.
  *
- * The locks are held for as long as it takes to look at %MQBUS_TRANSACT_MAX elements twice
- * and to settle or sign each, to copy %MQBUS_TRANSACT_BYTES, and to drop as many bytes of
- * old records.
+ * The locks are held while %MQBUS_TRANSACT_MAX elements are checked twice and settled or
+ * signed, %MQBUS_TRANSACT_BYTES are copied, and as many bytes of old records are dropped.
  */
 #include <linux/ktime.h>
 #include <linux/string.h>
@@ -31,7 +30,7 @@
 #include "log/topic.h"
 #include "txn/transact.h"
 
-/* sparse cannot count locks that are taken in a loop, so it is told of none. */
+/* sparse cannot count locks taken in a loop, so hide them from it */
 static void lock_one(spinlock_t *lock, struct mqbus_transaction *t)
 {
 	spin_lock_nest_lock(lock, t);
@@ -72,14 +71,14 @@ static void issue_unlock(struct mqbus_transaction *t)
 	lock_map_release(&t->dep_map);
 }
 
-/* Others were faster since it was asked: ask all anew. */
+/* State has changed since it was checked: check everything again */
 static int issue_again(struct mqbus_obstacle *wait)
 {
 	wait->again = true;
 	return -EAGAIN;
 }
 
-/* Whether there is still room for all records, also in their author's share. */
+/* Whether there is still room for all records, also in the shares of their authors */
 static bool issue_room(const struct mqbus_transaction *t)
 {
 	u32 a, i;
@@ -107,7 +106,7 @@ static bool issue_room(const struct mqbus_transaction *t)
 	return true;
 }
 
-/* Look again for what stands in the way, with all locks held. */
+/* Check again, with all locks held */
 static int issue_check(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
 {
 	u32 a, skip;
@@ -122,7 +121,7 @@ static int issue_check(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
 		if (!t->ops[a].producer)
 			continue;
 		err = mqbus_op_check_author(t, a, &skip);
-		/* Somebody else has stored some of them */
+		/* Some of them have been stored since */
 		if (!err && skip != t->ops[a].skip)
 			err = issue_again(wait);
 		err = err ?: mqbus_op_check_rate(t, a, wait);
@@ -132,7 +131,7 @@ static int issue_check(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
 	return issue_room(t) ? 0 : issue_again(wait);
 }
 
-/* Nothing refuses any more: now records may go, of topics that evict those that are needed. */
+/* No check can fail any more: make room, by eviction in topics that evict */
 static void issue_make(struct mqbus_transaction *t, const struct mqbus_now *now)
 {
 	u32 i;
@@ -164,7 +163,7 @@ static void op_publish(struct mqbus_transaction *t, struct mqbus_op *op)
 		memcpy(mqbus_ring_slot(ring), t->records + e->piece.at, e->piece.bytes);
 		place->stored = true;
 		mqbus_producer_sign(op->producer, ring, mqbus_ring_slot(ring), e->piece.bytes);
-		/* Its record is not needed any more, and the user wants to know */
+		/* The piece is used up: keep the place of the record for the user */
 		e->mark.partition = place->partition;
 		e->mark.at.offset = offset;
 	}
@@ -191,7 +190,7 @@ static void op_settle(struct mqbus_op *op, struct mqbus_now *now)
 		mqbus_inflight_flush(&q->inflight);
 }
 
-/* Do it, with all locks held, after a check. */
+/* Apply the transaction after a check; all locks are held */
 static void issue_apply(struct mqbus_transaction *t)
 {
 	struct mqbus_now now = { .mono = ktime_get_ns(), .real = ktime_get_real_ns() };
@@ -204,7 +203,7 @@ static void issue_apply(struct mqbus_transaction *t)
 		else
 			op_settle(&t->ops[a], &now);
 	}
-	/* All begins, then all tails, then all ends: that is what ORD_TOGETHER needs */
+	/* All begins, then all tails, then all ends, as ORD_TOGETHER requires */
 	for (i = 0; i < t->nr_places; i++)
 		mqbus_ring_show_begin(t->rings[i]);
 	for (i = 0; i < t->nr_places; i++)
@@ -213,12 +212,9 @@ static void issue_apply(struct mqbus_transaction *t)
 		mqbus_ring_show_end(t->rings[i]);
 }
 
-/**
- * mqbus_transact_issue() - do it, or nothing
- * @t: a transaction for which mqbus_transact_prepare() was 0
- * @wait: filled if something has come in the way that can be waited for
- *
- * Return: as mqbus_transact_prepare().
+/*
+ * Issue a transaction that mqbus_transact_prepare() accepts, wholly or not at all. Return: as
+ * mqbus_transact_prepare(); @wait is filled if there is an obstacle to wait for.
  */
 int mqbus_transact_issue(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The acts of a transaction: all that needs the user's memory, and no lock.
+ * The acts of a transaction: everything that accesses user memory, without a lock.
  */
 #include <linux/bitmap.h>
 #include <linux/file.h>
@@ -22,7 +22,7 @@
 #include "log/topic.h"
 #include "txn/transact.h"
 
-/* Elements that are copied in at a time */
+/* Elements copied in at a time */
 #define ACT_CHUNK	8
 
 static size_t element_known(u32 kind)
@@ -114,7 +114,7 @@ static int ops_open(struct mqbus_transaction *t)
 	return 0;
 }
 
-/* The place of a partition; a new one if there is none. Return: its index, or -EMSGSIZE. */
+/* Find or add the place of a partition. Return: its index, or -EMSGSIZE */
 static int transact_place(struct mqbus_transaction *t, struct mqbus_topic *topic,
 			  u32 partition)
 {
@@ -134,7 +134,7 @@ static int transact_place(struct mqbus_transaction *t, struct mqbus_topic *topic
 	return i;
 }
 
-/* Check a record's description and settle where it goes. @size: of all so far. */
+/* Check a record's description and choose its partition. @size: bytes of all so far */
 static int publish_check(struct mqbus_transaction *t, struct mqbus_op *op,
 			 union mqbus_element *e, u32 turn, u32 *size)
 {
@@ -154,7 +154,7 @@ static int publish_check(struct mqbus_transaction *t, struct mqbus_op *op,
 	*size += bytes;
 	if (*size > MQBUS_TRANSACT_BYTES || t->places[place].described > topic->ring_size / 2)
 		return -EMSGSIZE;
-	/* From here on it is our index, which op_copy() needs */
+	/* From here on an index of places, for op_copy() */
 	m->partition = place;
 	return 0;
 }
@@ -184,7 +184,7 @@ static int commit_check(struct mqbus_member *member, union mqbus_element *e,
 				 &e->mark.at);
 }
 
-/* Check an element that was read, and find what it is about. */
+/* Check an element that was read, and resolve it */
 static int element_check(struct mqbus_transaction *t, struct mqbus_op *op,
 			 union mqbus_element *e, u32 turn, unsigned long *seen, u32 *size)
 {
@@ -198,7 +198,7 @@ static int element_check(struct mqbus_transaction *t, struct mqbus_op *op,
 	}
 }
 
-/* Read some elements of an act, from its @at on. @n: how many; those that were read. */
+/* Read elements of an act from @at on. @n: how many to read; set to how many were read */
 static int elements_read(const struct mqbus_op *op, u32 at, u32 *n)
 {
 	const struct mqbus_act *user = &op->user;
@@ -243,7 +243,7 @@ static int op_read(struct mqbus_transaction *t, u32 a, unsigned long *seen, u32 
 	return 0;
 }
 
-/* Read all elements. @size: filled with the bytes that the records will take. */
+/* Read all elements. @size: set to the bytes that the records take */
 static int ops_read(struct mqbus_transaction *t, u32 *size)
 {
 	unsigned long *seen = NULL;
@@ -271,7 +271,7 @@ static int op_copy(struct mqbus_transaction *t, u32 a, u32 *at)
 	u32 i;
 	int err;
 
-	/* No address is used before it is known for sure that it is a user's */
+	/* Speculation must not use an address before the check that it is a user's */
 	barrier_nospec();
 	for (i = 0; i < op->user.count; i++) {
 		union mqbus_element *e = &op->elements[i];
@@ -289,7 +289,7 @@ static int op_copy(struct mqbus_transaction *t, u32 a, u32 *at)
 		*at += rec->size;
 		cond_resched();
 	}
-	/* If the answer cannot be written, nothing must happen */
+	/* If the places cannot be written, the call must have no effect */
 	if (op->user.places && clear_user(u64_to_user_ptr(op->user.places),
 					  (u64)op->user.count * op->user.place_size))
 		return mqbus_transact_failed(t, a, MQBUS_ANY, -EFAULT);
@@ -303,7 +303,7 @@ static int address_compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Sort pointers by address, each once. Return: how many are left. */
+/* Sort pointers by address and drop duplicates. Return: number left */
 static u32 sort_addresses(void *pointers, u32 n)
 {
 	void **p = pointers;
@@ -316,7 +316,7 @@ static u32 sort_addresses(void *pointers, u32 n)
 	return left;
 }
 
-/* What has to be locked, in the order in which it is to be. */
+/* Collect the locks to take, in their order */
 static void transact_order(struct mqbus_transaction *t)
 {
 	u32 a;
@@ -332,12 +332,9 @@ static void transact_order(struct mqbus_transaction *t)
 	t->nr_groups = sort_addresses(t->groups, t->nr_groups);
 }
 
-/**
- * mqbus_ops_read() - take in all that the user says
- * @t: the transaction, with its namespace and arguments; for mqbus_ops_put() also after
- *	an error
- *
- * Return: 0 or a negative errno as of &struct mqbus_transact.
+/*
+ * Read everything from the user; mqbus_ops_put() is called also after an error. Return: 0 or a
+ * negative errno as of &struct mqbus_transact.
  */
 int mqbus_ops_read(struct mqbus_transaction *t)
 {
@@ -361,10 +358,7 @@ int mqbus_ops_read(struct mqbus_transaction *t)
 	return 0;
 }
 
-/**
- * mqbus_ops_put() - undo mqbus_ops_read()
- * @t: the transaction
- */
+/* Undo mqbus_ops_read() */
 void mqbus_ops_put(struct mqbus_transaction *t)
 {
 	u32 a;

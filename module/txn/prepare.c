@@ -2,15 +2,15 @@
 /**
  * DOC: Preparing a transaction
  *
- * Here is asked what may take long, without a lock that is held for more than one answer:
+ * This step runs the checks that may take long, and holds no lock for more than one of them:
  * whether leases and commits are good, whether records were stored before, whether there is
- * or can be made room for the others, in each partition for all of its together. Asking
- * changes nothing but that of a topic with shares settled records go until each author may
- * have his, in bounded steps, and that what is not retained goes.
+ * or can be made room for the others, in each partition for all of its records together. The
+ * checks change nothing, except that a topic with shares drops settled records, in bounded
+ * steps, until each author can have its share, and that records past retention are dropped.
  *
- * What was heard may have changed when the last step comes (issue.c). That asks again what
- * has a short answer, with all locks held; the floors of the groups, which take a look at
- * each, are as they were read here. If others were faster all is asked anew.
+ * The results may be stale in the last step (issue.c). It repeats the short checks with all
+ * locks held; the floors of the groups, which take a look at each group, stay as read here.
+ * If anything has changed, all checks run again.
  */
 #include <linux/ktime.h>
 #include <linux/sched.h>
@@ -22,10 +22,10 @@
 #include "log/topic.h"
 #include "txn/transact.h"
 
-/* Old records that are looked at in each partition before some are appended */
+/* Old records checked for expiry in each partition before appends */
 #define TRANSACT_EXPIRE	16
 
-/* Records of a producer cannot be stored now. Return: why. */
+/* Note that records of a producer cannot be stored now. Return: why */
 static int op_refuse(struct mqbus_op *op, struct mqbus_obstacle *wait,
 		     const struct mqbus_refusal *refusal)
 {
@@ -34,7 +34,7 @@ static int op_refuse(struct mqbus_op *op, struct mqbus_obstacle *wait,
 	return refusal->why;
 }
 
-/* Whether an act's leases can be settled, each once. */
+/* Whether the leases of an act can be settled, each once */
 static int op_check_leases(struct mqbus_transaction *t, u32 a)
 {
 	struct mqbus_op *op = &t->ops[a];
@@ -69,12 +69,9 @@ static int op_check_commits(struct mqbus_transaction *t, u32 a)
 	return 0;
 }
 
-/**
- * mqbus_op_check_member() - whether what a member settles can be settled
- * @t: the transaction
- * @a: index of an act of a member, whose group's lock is held
- *
- * Return: 0 or a negative errno as of &struct mqbus_transact.
+/*
+ * Whether the act of a member can settle; the group's lock is held. Return: 0 or a negative errno
+ * as of &struct mqbus_transact.
  */
 int mqbus_op_check_member(struct mqbus_transaction *t, u32 a)
 {
@@ -87,13 +84,9 @@ int mqbus_op_check_member(struct mqbus_transaction *t, u32 a)
 	return group->queue ? op_check_leases(t, a) : op_check_commits(t, a);
 }
 
-/**
- * mqbus_op_check_author() - whether a producer may store its records
- * @t: the transaction
- * @a: index of an act of a producer, whose author's lock is held
- * @skip: filled with how many of them were stored before
- *
- * Return: 0 or a negative errno as of &struct mqbus_transact.
+/*
+ * Whether the act of a producer may store its records; the author's lock is held. @skip: set to how
+ * many were stored before. Return: 0 or a negative errno as of &struct mqbus_transact.
  */
 int mqbus_op_check_author(struct mqbus_transaction *t, u32 a, u32 *skip)
 {
@@ -103,7 +96,7 @@ int mqbus_op_check_author(struct mqbus_transaction *t, u32 a, u32 *skip)
 	return err ? mqbus_transact_failed(t, a, MQBUS_ANY, err) : 0;
 }
 
-/* What the acts up to one store in its topic. */
+/* Sum up what the acts up to @a store in its topic */
 static void op_amount(const struct mqbus_transaction *t, u32 a, struct mqbus_refusal *amount)
 {
 	const struct mqbus_topic *topic = t->ops[a].producer->topic;
@@ -119,17 +112,13 @@ static void op_amount(const struct mqbus_transaction *t, u32 a, struct mqbus_ref
 	}
 }
 
-/**
- * mqbus_op_check_rate() - whether the rates let a producer's records go
- * @t: the transaction
- * @a: index of an act of a producer
- * @wait: filled if they do not
+/*
+ * Whether the rates admit the records of a producer's act; @wait is filled if not.
  *
- * It is asked for them together with those of the acts before it, of whatever uid, as
- * what goes at a time: a debt would be everybody's. A single record has to go, if it is
- * larger than a bucket, too.
+ * The records count together with those of the acts before it, of whatever uid: a debt would be
+ * everybody's. A single record must be admitted even if it is larger than a bucket.
  *
- * Return: 0, -EXFULL, or -EMSGSIZE: these are more than the rates ever let go at a time.
+ * Return: 0, -EXFULL, or -EMSGSIZE: the rates never admit so much at a time.
  */
 int mqbus_op_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait)
 {
@@ -160,7 +149,7 @@ static int op_ask_member(struct mqbus_transaction *t, u32 a)
 	return err;
 }
 
-/* Which records are to be stored, and where. */
+/* Find the records to store, and add them up by partition */
 static int op_ask_author(struct mqbus_transaction *t, u32 a)
 {
 	struct mqbus_op *op = &t->ops[a];
@@ -181,7 +170,7 @@ static int op_ask_author(struct mqbus_transaction *t, u32 a)
 	return err;
 }
 
-/* What the acts before one store in each place, of the same owner. */
+/* Bytes that earlier acts of the same owner store in each place */
 static void op_own(struct mqbus_transaction *t, u32 a, u32 *own)
 {
 	const struct mqbus_producer *producer = t->ops[a].producer;
@@ -199,8 +188,8 @@ static void op_own(struct mqbus_transaction *t, u32 a, u32 *own)
 }
 
 /*
- * Whether an owner may have a record behind his others; settled ones go for it. Return: 0,
- * -EXFULL, -EAGAIN, -EMSGSIZE.
+ * Whether an owner's share has room for a record behind its others; settled records are dropped for
+ * it. Return: 0, -EXFULL, -EAGAIN, -EMSGSIZE.
  */
 static int place_share(struct mqbus_transact_place *place, const struct mqbus_piece *piece,
 		       u32 owner)
@@ -216,7 +205,7 @@ static int place_share(struct mqbus_transact_place *place, const struct mqbus_pi
 	return err;
 }
 
-/* Whether there is or can be made room for an act's records. */
+/* Whether there is or can be made room for the records of an act */
 static int op_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle *wait)
 {
 	struct mqbus_op *op = &t->ops[a];
@@ -253,8 +242,8 @@ static int op_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle
 }
 
 /*
- * Whether there is no room for all that is for a partition. The last step makes room with the
- * floor that is found here.
+ * Whether a partition has no room for all its records. The last step makes room with the floor that
+ * is found here.
  */
 static bool place_full(struct mqbus_transact_place *place)
 {
@@ -266,20 +255,16 @@ static bool place_full(struct mqbus_transact_place *place)
 	mqbus_topic_begin(place->topic, place->partition, TRANSACT_EXPIRE);
 	if (!mqbus_ring_fits(ring, place->bytes))
 		mqbus_topic_floor(place->topic, place->partition);
-	/* It may be others' turn, too; each author is asked whether it is his */
+	/* Other authors may be first in line: op_ask_room() asks for each author */
 	full = mqbus_ring_ask(ring, place->bytes, ring->floor) || part->line.busy;
 	spin_unlock(&ring->lock);
 	return full;
 }
 
-/**
- * mqbus_transact_prepare() - ask all that may take long
- * @t: the transaction
- * @wait: zeroed; filled if there is something to wait for
- *
- * What cannot be waited for comes first, wherever it is.
- *
- * Return: 0 or a negative errno as of &struct mqbus_transact, or as @wait says.
+/*
+ * Run the checks that may take long; @wait, zeroed, is filled if there is an obstacle to wait for.
+ * Errors that cannot be waited for come first, wherever they are. Return: 0 or a negative errno as
+ * of &struct mqbus_transact, or as @wait says.
  */
 int mqbus_transact_prepare(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
 {

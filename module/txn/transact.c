@@ -2,22 +2,20 @@
 /**
  * DOC: Transactions
  *
- * Everything that the user's memory is needed for comes first (op.c), without a lock:
- * acts and elements are copied in, records are put together in a buffer of the
- * kernel's, and commits are looked up. Then a transaction goes in two steps. It asks all
- * that can refuse, which may take long (prepare.c). Then it takes all locks for a short
- * time, looks whether anything has changed, and settles, copies and shows everything
- * (issue.c).
+ * Everything that accesses user memory comes first (op.c), without a lock: acts and elements
+ * are copied in, records are built in a kernel buffer, and commits are looked up. Then a
+ * transaction takes two steps. The first runs all checks, which may take long (prepare.c).
+ * The second takes all locks for a short time, checks whether anything has changed, and
+ * settles, copies and publishes everything (issue.c).
  *
- * Between the steps nothing is held: no lock that lets go of the processor, so who is
- * preempted or has used up his share of it stops nobody, and nobody who may not wait has to.
- * Others may be faster in between; then all is asked anew.
+ * Between the steps no lock is held, not even a mutex, so a task that is preempted or out of
+ * its CPU quota stops no other task, and a non-blocking call never has to wait. State may
+ * change in between; then all checks run again.
  *
- * What stands in the way and may go away (a full ring, a rate, a share) is waited for
- * with no lock held; then all is asked anew. Until all is well nothing changes but what
- * prepare.c says.
+ * An obstacle that may go away (a full ring, a rate, a share) is waited for without a lock;
+ * then all checks run again. Until they pass, nothing changes but what prepare.c says.
  *
- * Readers of several rings see all of it or nothing: ORD_TOGETHER.
+ * Readers of several rings see all of a transaction or nothing: ORD_TOGETHER.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -32,7 +30,7 @@
 #include "log/topic.h"
 #include "txn/transact.h"
 
-/* What has to follow: wake whom it concerns, move dead letters on. */
+/* Wake readers, writers and members, and move dead letters */
 static void transact_wake(struct mqbus_transaction *t)
 {
 	struct mqbus_topic *topic = NULL;
@@ -45,7 +43,7 @@ static void transact_wake(struct mqbus_transaction *t)
 
 		if (!place->stored)
 			continue;
-		/* Those of an act stand together */
+		/* Places that an act adds are adjacent */
 		if (place->topic != topic)
 			mqbus_readers_wake(topic, &stored);
 		topic = place->topic;
@@ -63,7 +61,7 @@ static void transact_wake(struct mqbus_transaction *t)
 	}
 }
 
-/* Return: 0 if all is done, or why not, with what to wait for if that can be. */
+/* Return: 0 if done, or an error, with @wait if that can be waited for */
 static int transact_try(struct mqbus_transaction *t, struct mqbus_obstacle *wait)
 {
 	int err;
@@ -77,7 +75,7 @@ static int transact_try(struct mqbus_transaction *t, struct mqbus_obstacle *wait
 	return err;
 }
 
-/* Return: 0 to try again, or why not. */
+/* Return: 0 to try again, or an error */
 static int transact_wait(struct mqbus_transaction *t, const struct mqbus_obstacle *wait,
 			 int err, ktime_t deadline)
 {
@@ -88,7 +86,7 @@ static int transact_wait(struct mqbus_transaction *t, const struct mqbus_obstacl
 				err;
 }
 
-/* Tell where the records are. It was tried before that the memory can be written. */
+/* Write where the records are; op_copy() has tried that the memory is writable */
 static void op_report(const struct mqbus_op *op)
 {
 	u32 i;
@@ -140,14 +138,9 @@ static int transact_run(struct mqbus_transaction *t, ktime_t deadline)
 	return err;
 }
 
-/**
- * mqbus_transact() - do several things wholly or not at all
- * @ns: in which namespace
- * @bound: as of &struct mqbus_transaction
- * @args: what the user asks for; which element failed is written back
- * @nonblock: do not wait
- *
- * Return: 0 or a negative errno as of &struct mqbus_transact.
+/*
+ * Run a transaction wholly or not at all. @bound: as of &struct mqbus_transaction; the failed
+ * element is written to @args. Return: 0 or a negative errno as of &struct mqbus_transact.
  */
 int mqbus_transact(struct mqbus_ns *ns,
 		   bool (*bound)(struct file *file, struct mqbus_ns *ns,

@@ -19,9 +19,9 @@ struct mqbus_topic;
 
 /**
  * struct mqbus_commit_mark - a commit that was looked up
- * @partition: of which partition
+ * @partition: the partition
  * @generation: as the user gave it
- * @at: up to where
+ * @at: the position to commit up to
  */
 struct mqbus_commit_mark {
 	u32 partition;
@@ -30,12 +30,12 @@ struct mqbus_commit_mark {
 };
 
 /**
- * struct mqbus_piece - a record that was put together
- * @at: where in the buffer it is
+ * struct mqbus_piece - a record in the buffer
+ * @at: its position in the buffer
  * @place: index of its partition among the transaction's places
- * @bytes: what it takes
- * @shared: it takes of its author's share there
- * @before: what his others take that are stored there before it
+ * @bytes: its size
+ * @shared: it counts against its author's share there
+ * @before: bytes of the author's records stored there before it
  */
 struct mqbus_piece {
 	u32 at;
@@ -46,11 +46,11 @@ struct mqbus_piece {
 };
 
 /**
- * union mqbus_element - an element of an act, as it comes and as it is used
- * @msg: PUBLISH: as it comes
- * @piece: PUBLISH: when it was copied in
- * @entry: COMMIT: as it comes
- * @mark: COMMIT: when it was looked up
+ * union mqbus_element - an element of an act, as read and as used
+ * @msg: PUBLISH: as read
+ * @piece: PUBLISH: once copied in
+ * @entry: COMMIT: as read
+ * @mark: COMMIT: once looked up
  * @settle: SETTLE
  */
 union mqbus_element {
@@ -65,11 +65,11 @@ union mqbus_element {
  * struct mqbus_op - an act of a transaction
  * @user: as the user gave it
  * @file: its endpoint's file, with a reference
- * @producer: PUBLISH: who
- * @member: COMMIT and SETTLE: who
+ * @producer: PUBLISH: the producer
+ * @member: COMMIT and SETTLE: the member
  * @elements: its elements
- * @skip: PUBLISH: the first ones that were stored before
- * @bytes: PUBLISH: of the others, as they will lie in rings
+ * @skip: PUBLISH: leading elements that were stored before
+ * @bytes: PUBLISH: size in rings of the others
  */
 struct mqbus_op {
 	struct mqbus_act user;
@@ -82,13 +82,13 @@ struct mqbus_op {
 };
 
 /**
- * struct mqbus_transact_place - a partition that is published to
+ * struct mqbus_transact_place - a partition that the transaction publishes to
  * @topic: its topic
  * @ring: its ring
  * @partition: its number
- * @described: bytes of the records for it, as the user describes them
+ * @described: bytes of its records, as the user describes them
  * @bytes: of those that were not stored before
- * @asked: of these, those that were asked for so far
+ * @asked: of these, bytes that room was asked for so far
  * @full: there is no room for all of them
  * @stored: records were appended to it
  */
@@ -103,14 +103,14 @@ struct mqbus_transact_place {
 	bool stored;
 };
 
-/* Partitions that refused it, whose lines it stays in */
+/* Partitions whose lines a refused transaction stays in */
 #define MQBUS_TRANSACT_LINES	8
 
 /**
- * struct mqbus_obstacle - what a transaction has to wait for
+ * struct mqbus_obstacle - a reason for a transaction to wait
  * @producer: whose records cannot be stored now; NULL: there is nothing to wait for
  * @refusal: why they cannot
- * @again: begin again at once: something has changed, or enough was done for now
+ * @again: try again at once: state has changed, or enough was done for now
  */
 struct mqbus_obstacle {
 	struct mqbus_producer *producer;
@@ -120,25 +120,25 @@ struct mqbus_obstacle {
 
 /**
  * struct mqbus_transaction - a transaction
- * @ns: in which namespace
- * @bound: tells whether a file is an endpoint of the namespace, and what it is bound as;
- *	that stays so as long as the file
- * @dep_map: tells lockdep that several locks of a kind are taken in one order
- * @args: the user's; is told which element failed
- * @nr_ops: how many acts
- * @nr_elements: how many elements they have
- * @nr_places: how many partitions are published to
- * @nr_groups: how many groups settle something
- * @nr_authors: how many authors publish
+ * @ns: its namespace
+ * @bound: whether a file is an endpoint of the namespace, and the producer or member it is
+ *	bound as, valid as long as the file
+ * @dep_map: shows lockdep that several locks of a kind are taken in one order
+ * @args: the user's arguments; the failed element is stored there
+ * @nr_ops: number of acts
+ * @nr_elements: number of their elements
+ * @nr_places: number of partitions to publish to
+ * @nr_groups: number of groups that settle
+ * @nr_authors: number of authors that publish
  * @turn: its turn, if it waits
  * @tickets: its places in lines
  * @elements: of all acts, one behind the other
  * @records: the buffer
  * @ops: the acts
- * @places: what is published to, in the order in which elements name it
+ * @places: partitions to publish to, in the order in which elements name them
  * @rings: of the places, by address
- * @groups: what settles, by address
- * @authors: who publishes, by address
+ * @groups: groups that settle, by address
+ * @authors: authors that publish, by address
  */
 struct mqbus_transaction {
 	struct mqbus_ns *ns;
@@ -181,15 +181,7 @@ int mqbus_transact_prepare(struct mqbus_transaction *t, struct mqbus_obstacle *w
 /* issue.c */
 int mqbus_transact_issue(struct mqbus_transaction *t, struct mqbus_obstacle *wait);
 
-/**
- * mqbus_transact_failed() - say which element stands in the way
- * @t: the transaction
- * @op: index of an act
- * @element: index of the element in it, or %MQBUS_ANY
- * @err: why
- *
- * Return: @err.
- */
+/* Store the element that failed, MQBUS_ANY for a whole act. Return: @err */
 static inline int mqbus_transact_failed(struct mqbus_transaction *t, u32 op, u32 element,
 					int err)
 {
