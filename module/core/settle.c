@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Settlement of records that were handed out.
+ * Settlement of records that were handed out: by their member, by its death, or by time
+ * (mqbus_inflight_tick(): leases that expire).
  */
 #include "trace.h"
 #include "inflight.h"

@@ -13,7 +13,7 @@
 #include "log/refusal.h"
 #include "log/topic.h"
 
-/* Fields that decide who may write to a topic */
+/* Fields that decide whose dead letters a topic accepts: those that may write to it */
 #define TOPIC_SET_RIGHTS	(MQBUS_TOPIC_SET_MODE | MQBUS_TOPIC_SET_UID | MQBUS_TOPIC_SET_GID)
 
 /* Whether the caller may change the topic; sets its owner after the change */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members of queue groups: lease and settle records.
+ * Members of queue groups: lease and settle records. Leases expire in core/settle.c.
  */
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>

@@ -90,7 +90,7 @@ wait 2>/dev/null
 kill "$(<"$tmp/job")"
 
 fails "no such group" 1 "the topic has no such group" mqbus lag t nope
-fails "nor on any topic" 1 "no topic has it" mqbus lag nope
+fails "nor on any topic" 1 "mqbus: group 'nope': no topic has it; a single name is a group's" mqbus lag nope
 fails "no such topic" 1 "there is no such topic" mqbus lag nope g
 fails "a window of one look" 2 "--samples '1': expected" mqbus lag -s 1
 mqbus lag --help | grep -q "STALLED  its members hold"

@@ -28,7 +28,7 @@ struct group_options {
 	bool once;
 };
 
-/* Lane @sources is the retry ring */
+/* Source @sources is the retry ring */
 struct group {
 	struct mqbus_inflight w;
 	u32 sources;

@@ -189,10 +189,10 @@ static void describe(const struct error_subject *s, struct text *out)
 {
 	escape_printf(out, "mqbus: ");
 	if (s->topic)
-		escape_printf(out, "topic '%s'", s->topic);
+		escape_printf(out, "topic '%s'%s", s->topic, s->group ? " " : "");
 	if (s->group)
-		escape_printf(out, " group '%s'", s->group);
-	if (s->topic)
+		escape_printf(out, "group '%s'", s->group);
+	if (s->topic || s->group)
 		escape_printf(out, ": ");
 	if (s->where)
 		escape_printf(out, "%s: ", s->where);

@@ -91,7 +91,7 @@ static int members_table(const struct mqbus_admin_member *m, size_t n, bool queu
 
 	table_head(&table, queue ?
 		   "MEMBER\tSTATE\t>PID\tCOMMAND\tUSER\t>LEASES\t>CREDIT" :
-		   "MEMBER\tSTATE\t>PID\tCOMMAND\tUSER\t>PARTITIONS\t>TO LET GO\tASSIGNED");
+		   "MEMBER\tSTATE\t>PID\tCOMMAND\tUSER\t>PARTITIONS\t>REVOKED\tASSIGNED");
 	for (; n; m++, n--) {
 		bool there = m->state != MQBUS_MEMBER_STATE_AWAY;
 

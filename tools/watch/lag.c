@@ -172,7 +172,8 @@ static int lag_run(struct lag *lag)
 	add(lag, &lag->first);
 	ret = find(lag);
 	if (ret == -ENOENT && !lag->topic)
-		ret = error_say(&subject, "group '%s': no topic has it (group list)", lag->group);
+		ret = error_say(&subject,
+				"no topic has it; a single name is a group's (group list)");
 	if (!ret)
 		ret = look(lag);
 	if (!ret)
