@@ -90,7 +90,7 @@ static void on_segv(int sig, siginfo_t *info, void *context)
 	int n;
 
 	/* A copy that was to fail may be that of a signal's frame: the kernel says so */
-	if (info->si_code == SI_KERNEL && !info->si_addr && self && self->failing)
+	if (info->si_code == SI_KERNEL && !info->si_addr)
 		return;
 	if (self && self->jump)
 		siglongjmp(*self->jump, 1);
