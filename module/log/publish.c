@@ -3,10 +3,10 @@
  * DOC: The append path
  *
  * publish, write and writev share one path, append_run(); dead letters (group/dlq.c) and
- * transactions (txn/issue.c) make room and complete records with the same calls. Under the ring's lock it
- * makes room, fills in records, and at the end publishes the whole run with one store. No
- * reader ever sees a part of a record, and a writer that stalls on memory that never
- * arrives (userfaultfd, FUSE) holds no lock that another endpoint needs.
+ * transactions (txn/issue.c) make room and complete records with the same calls. Under the
+ * ring's lock it makes room, fills in records, and at the end publishes the whole run with
+ * one store. No reader ever sees a part of a record, and a writer that stalls on memory that
+ * never arrives (userfaultfd, FUSE) holds no lock that another endpoint needs.
  *
  * Small records are copied directly from user memory, with page faults disabled. Others are
  * assembled in kernel memory first, see draft_fill(), before any lock is taken:
