@@ -5,6 +5,7 @@
  */
 #include "cursor.h"
 #include "murmur.h"
+#include "murmur_known.h"
 #include "record.h"
 #include "test.h"
 
@@ -14,33 +15,22 @@ static u32 partition_of(int hash, u32 partitions)
 	return ((u32)hash & 0x7fffffff) % partitions;
 }
 
-static const struct {
-	const char *key;
-	int hash;
-} known[] = {
-	{ "21", -973932308 },
-	{ "foobar", -790332482 },
-	{ "a-little-bit-long-string", -985981536 },
-	{ "a-little-bit-longer-string", -1486304829 },
-	{ "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971 },
-	{ "abc", 479470107 },
-};
-
 static void test_murmur_known(void)
 {
 	unsigned int i, n;
 
 	test_begin("murmur2: Kafka's known answers");
-	for (i = 0; i < ARRAY_SIZE(known); i++) {
+	for (i = 0; i < ARRAY_SIZE(murmur_known); i++) {
 		struct mqbus_murmur m;
 
-		mqbus_murmur_init(&m, strlen(known[i].key));
-		mqbus_murmur_update(&m, known[i].key, strlen(known[i].key));
+		mqbus_murmur_init(&m, strlen(murmur_known[i].key));
+		mqbus_murmur_update(&m, murmur_known[i].key, strlen(murmur_known[i].key));
 		/* As many partitions as there are numbers shows all 31 bits */
 		CHECK(mqbus_murmur_partition(&m, 1U << 31) ==
-		      partition_of(known[i].hash, 1U << 31));
+		      partition_of(murmur_known[i].hash, 1U << 31));
 		for (n = 1; n <= MQBUS_PARTITIONS_MAX; n++)
-			CHECK(mqbus_murmur_partition(&m, n) == partition_of(known[i].hash, n));
+			CHECK(mqbus_murmur_partition(&m, n) ==
+			      partition_of(murmur_known[i].hash, n));
 	}
 	test_end();
 }
@@ -77,13 +67,13 @@ static void test_murmur_pieces(void)
 	unsigned int i, n = 0;
 
 	test_begin("murmur2: every split at multiples of 4");
-	for (i = 0; i < ARRAY_SIZE(known); i++) {
-		u32 len = strlen(known[i].key);
+	for (i = 0; i < ARRAY_SIZE(murmur_known); i++) {
+		u32 len = strlen(murmur_known[i].key);
 		struct mqbus_murmur m;
 
 		mqbus_murmur_init(&m, len);
-		murmur_splits(&m, known[i].key, len,
-			      partition_of(known[i].hash, 1U << 31), &n);
+		murmur_splits(&m, murmur_known[i].key, len,
+			      partition_of(murmur_known[i].hash, 1U << 31), &n);
 	}
 	/* 48 bytes alone have 11 places to split at */
 	CHECK(n >= 1 << 11);

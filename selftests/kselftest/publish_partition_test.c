@@ -2,6 +2,7 @@
 /*
  * Which partition a record goes to: by number, by key, by turns, by processor.
  */
+#include "../core/murmur_known.h"
 #include "publish.h"
 
 TEST_F(publish, partition_by_number)
@@ -31,20 +32,8 @@ TEST_F(publish, partition_by_number)
 	EXPECT_EQ(-ECHRNG, mq_publish(self->fd, &msg, 1, NULL, 0, NULL));
 }
 
-/* The answers that Kafka's own tests demand of its partitioner */
 TEST_F(publish, partition_by_key_as_kafka)
 {
-	static const struct {
-		const char *key;
-		int hash;
-	} known[] = {
-		{ "21", -973932308 },
-		{ "foobar", -790332482 },
-		{ "a-little-bit-long-string", -985981536 },
-		{ "a-little-bit-longer-string", -1486304829 },
-		{ "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971 },
-		{ "abc", 479470107 },
-	};
 	struct mqbus_place place;
 	char topic[MQBUS_NAME_SIZE];
 	unsigned int i, n;
@@ -55,14 +44,14 @@ TEST_F(publish, partition_by_key_as_kafka)
 		mq_name(topic, "kafka");
 		ASSERT_EQ(0, mq_create(self->ctl, topic, .partitions = n, .size = 4096));
 		fd = mq_producer(topic, 0);
-		for (i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		for (i = 0; i < sizeof(murmur_known) / sizeof(*murmur_known); i++) {
 			struct mqbus_msg msg = mq_msg("", 0);
 
-			msg.key = (uintptr_t)known[i].key;
-			msg.key_len = strlen(known[i].key);
+			msg.key = (uintptr_t)murmur_known[i].key;
+			msg.key_len = strlen(murmur_known[i].key);
 			ASSERT_EQ(1, mq_publish(fd, &msg, 1, &place, 0, NULL));
-			EXPECT_EQ((known[i].hash & 0x7fffffff) % n, place.partition)
-				TH_LOG("%s of %u", known[i].key, n);
+			EXPECT_EQ((murmur_known[i].hash & 0x7fffffff) % n, place.partition)
+				TH_LOG("%s of %u", murmur_known[i].key, n);
 		}
 		close(fd);
 		EXPECT_EQ(0, mq_delete(self->ctl, topic));
