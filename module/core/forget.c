@@ -67,7 +67,7 @@ bool mqbus_inflight_forget(struct mqbus_inflight *f, u32 partition)
 /* Begin to forget records of the retry ring. */
 void mqbus_inflight_forget_begin(struct mqbus_inflight *f)
 {
-	f->walk = f->sources[f->nr_sources].order.first;
+	f->walk = mqbus_inflight_retry(f)->order.first;
 }
 
 /**

@@ -298,6 +298,12 @@ static inline struct mqbus_entry *mqbus_inflight_entry(const struct mqbus_inflig
 	return &f->table.entries[i];
 }
 
+/* The source of the retry ring, behind those of the partitions */
+static inline struct mqbus_source *mqbus_inflight_retry(const struct mqbus_inflight *f)
+{
+	return &f->sources[f->nr_sources];
+}
+
 /* The source of the ring in which an entry's record lies: a partition's or the retry ring's */
 static inline struct mqbus_source *mqbus_inflight_source(const struct mqbus_inflight *f,
 							 const struct mqbus_entry *e)

@@ -36,11 +36,6 @@
 /* Result of a search for room; LATER: continue under the next hold of the lock */
 enum retry_room { ROOM, FULL, LATER };
 
-static struct mqbus_source *retry_source(const struct mqbus_inflight *f)
-{
-	return &f->sources[f->nr_sources];
-}
-
 /* Begin with an empty retry ring. */
 void mqbus_retry_init(struct mqbus_inflight *f)
 {
@@ -50,7 +45,7 @@ void mqbus_retry_init(struct mqbus_inflight *f)
 
 static void retry_search_begin(struct mqbus_inflight *f)
 {
-	const struct mqbus_source *source = retry_source(f);
+	const struct mqbus_source *source = mqbus_inflight_retry(f);
 
 	f->retry_lap = source->end + 2 * source->ring->size;
 }
@@ -123,7 +118,7 @@ static enum retry_room retry_add(struct mqbus_inflight *f, u32 i)
 {
 	const struct mqbus_record *rec = mqbus_inflight_record(f, i);
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
-	struct mqbus_source *retry = retry_source(f);
+	struct mqbus_source *retry = mqbus_inflight_retry(f);
 	enum retry_room room = retry_search(f, retry, rec->size);
 
 	if (room != ROOM)
@@ -213,7 +208,7 @@ bool mqbus_inflight_postpone(struct mqbus_inflight *f)
 bool mqbus_inflight_walk_retry(const struct mqbus_inflight *f, struct mqbus_retry_walk *walk,
 			       const u64 *ends)
 {
-	const struct mqbus_source *retry = &f->sources[f->nr_sources];
+	const struct mqbus_source *retry = mqbus_inflight_retry(f);
 	u32 i = retry->order.first, steps;
 
 	if (walk->begun) {

@@ -69,7 +69,7 @@ static u64 taken_time(const struct mqbus_inflight *f, u32 partition)
 
 	if (i != MQBUS_NONE)
 		time = mqbus_inflight_record(f, i)->time;
-	for (i = f->sources[f->nr_sources].order.first; i != MQBUS_NONE && steps; steps--) {
+	for (i = mqbus_inflight_retry(f)->order.first; i != MQBUS_NONE && steps; steps--) {
 		const struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
 		if (e->partition == partition)

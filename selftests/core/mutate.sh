@@ -201,7 +201,7 @@ leave at once | settle.c | s/while (max-- && holder->nr) {/while (holder->nr) {/
 a tick too late | settle.c | s/while (mqbus_inflight_due(f) <= now->mono)/while (mqbus_inflight_due(f) < now->mono)/
 a tick without a bound | settle.c | s/if (!max-- || .*/if (0)/
 a tick copies what it likes | settle.c | s/!max-- || mqbus_inflight_over(f))/!max--)/
-forget leaves the retry ring | forget.c | s/^\tf->walk = f->sources\[f->nr_sources\].order.first;//
+forget leaves the retry ring | forget.c | s/^\tf->walk = mqbus_inflight_retry(f)->order.first;//
 forget empties the retry ring | forget.c | s/if (e->partition >= first && e->partition <= last)/if (1)/
 forget leaves what was ready | forget.c | s/mqbus_list_del(&f->table, &f->ready\[e->place\], MQBUS_LIST, i);/;/
 what is leased is moved | retry.c | s/if (e->state == MQBUS_ENTRY_LEASED || !hole) {/if (!hole) {/
