@@ -162,21 +162,21 @@ TEST_F(queue, made_and_not_meant)
 	tracing("current_tracer", "nop");
 }
 
-/* Whoever named it must be allowed to write there, also when it is another one */
-TEST_F(queue, made_again_by_a_stranger)
+static int set_mode(int ctl, const char *topic, __u16 mode)
 {
-	struct mqbus_topic_create args = {
-		.flags = MQBUS_TOPIC_F_SET, .fields = MQBUS_TOPIC_SET_MODE, .mode = 0666,
-	};
-	struct worker w;
-	struct mqbus_leased l;
-	int root = self->ctl, ctl;
-	pid_t pid;
+	return mq_topic_set(ctl, topic, MQBUS_TOPIC_SET_MODE, .mode = mode);
+}
 
-	/* All of it is done by somebody without rights */
-	ASSERT_EQ(0, mq_create(root, self->topic, .mode = 0666));
-	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0666));
-	put_numbers(self->fd = mq_producer(self->topic, 0), 0, 1);
+/* A queue with @n records, whose group somebody without rights made, by the topics' modes */
+static void queue_of_a_stranger(struct __test_metadata *_metadata, FIXTURE_DATA(queue) *self,
+				int n)
+{
+	pid_t pid;
+	int ctl;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .mode = 0666));
+	put_numbers(self->fd = mq_producer(self->topic, 0), 0, n);
 	mq_fork(pid) {
 		if (mq_become(61005, 61006))
 			_exit(1);
@@ -184,6 +184,16 @@ TEST_F(queue, made_again_by_a_stranger)
 		_exit(mq_queue(ctl, self->topic, "g", self->dlq, .max_attempts = 1) ? 2 : 0);
 	}
 	ASSERT_EQ(0, mq_wait(pid));
+}
+
+/* Whoever named it must be allowed to write there, also when it is another one */
+TEST_F(queue, made_again_by_a_stranger)
+{
+	struct worker w;
+	struct mqbus_leased l;
+	int root = self->ctl;
+
+	queue_of_a_stranger(_metadata, self, 1);
 	EXPECT_EQ(0, mq_delete(root, self->dlq));
 	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0600));
 	ASSERT_EQ(0, worker_open(&w, self->topic, "g", 0));
@@ -192,14 +202,9 @@ TEST_F(queue, made_again_by_a_stranger)
 	mq_sleep(100 * MQ_MS);
 	EXPECT_EQ(1, FIGURE(self, DLQ_BLOCKED));
 	EXPECT_EQ(0, FIGURE(self, DEAD_LETTERED));
-	EXPECT_EQ(0, mq_create_args(root, self->dlq, &args));
+	EXPECT_EQ(0, set_mode(root, self->dlq, 0666));
 	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 1));
 	worker_close(&w);
-}
-
-static int set_mode(int ctl, const char *topic, __u16 mode)
-{
-	return mq_topic_set(ctl, topic, MQBUS_TOPIC_SET_MODE, .mode = mode);
 }
 
 /* Whoever may not write any more does not do so through a group that he made before */
@@ -207,19 +212,9 @@ TEST_F(queue, right_taken_away)
 {
 	struct mqbus_leased l;
 	struct worker w;
-	int root = self->ctl, ctl, i;
-	pid_t pid;
+	int root = self->ctl, i;
 
-	ASSERT_EQ(0, mq_create(root, self->topic, .mode = 0666));
-	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0666));
-	put_numbers(self->fd = mq_producer(self->topic, 0), 0, 4);
-	mq_fork(pid) {
-		if (mq_become(61005, 61006))
-			_exit(1);
-		ctl = mq_open(0);
-		_exit(mq_queue(ctl, self->topic, "g", self->dlq, .max_attempts = 1) ? 2 : 0);
-	}
-	ASSERT_EQ(0, mq_wait(pid));
+	queue_of_a_stranger(_metadata, self, 4);
 	ASSERT_EQ(0, worker_open(&w, self->topic, "g", 0));
 	/* Not if it is only another one */
 	EXPECT_EQ(0, set_mode(root, self->dlq, 0622));
