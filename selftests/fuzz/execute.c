@@ -82,16 +82,33 @@ static void on_signal(int sig)
 {
 }
 
+/*
+ * A copy that was to fail may be that of a signal's frame. Where it was to be written, the
+ * signal is lost and the thread goes on. Where it was to be read back, the thread stands
+ * behind its call of rt_sigreturn, and what follows there is another function: it calls again.
+ */
+static void frame_again(ucontext_t *at)
+{
+	/* mov $15, %rax; syscall */
+	static const __u8 restorer[] = { 0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05 };
+	greg_t *rip = &at->uc_mcontext.gregs[REG_RIP];
+
+	if (!memcmp((void *)(*rip - sizeof(restorer)), restorer, sizeof(restorer)))
+		*rip -= sizeof(restorer);
+}
+
 /* In a mapping that is not what it was: only where that is expected */
 static void on_segv(int sig, siginfo_t *info, void *context)
 {
-	const ucontext_t *at = context;
+	ucontext_t *at = context;
 	char text[128];
 	int n;
 
-	/* A copy that was to fail may be that of a signal's frame: the kernel says so */
-	if (info->si_code == SI_KERNEL && !info->si_addr)
+	/* The kernel itself says so */
+	if (info->si_code == SI_KERNEL && !info->si_addr && self && self->failing) {
+		frame_again(at);
 		return;
+	}
 	if (self && self->jump)
 		siglongjmp(*self->jump, 1);
 	signal(sig, SIG_DFL);

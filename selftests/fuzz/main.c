@@ -178,15 +178,6 @@ static int wait_for(pid_t pid)
 			return 2;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	/*
-	 * Of the signal that hurries calls a process dies where failures are injected, though
-	 * it has a handler: why is not known. Nothing of the module is seen in it, and the
-	 * next epoch goes on.
-	 */
-	if (WTERMSIG(status) == SIGUSR1) {
-		printf("# an epoch died of the signal that hurries calls\n");
-		return 0;
-	}
 	printf("\nFAULT: the fuzzer itself died of signal %d\n", WTERMSIG(status));
 	return WTERMSIG(status) == SIGKILL ? EXIT_FAULT : 2;
 }
