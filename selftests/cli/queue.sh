@@ -12,6 +12,9 @@ prints "queue makes three things that fit" \
 	"topic 'jobs': 1 x 1 MiB, block when full, records up to 64 KiB, kept for ever, mode 0644
 topic 'jobs.dlq': 1 x 1 MiB, block when full, records up to 64 KiB, kept for ever, mode 0644
 queue group 'workers': up to 1024 in flight, dead letters after 5 failures" mqbus queue jobs
+run mqbus queue --help
+[[ $out == *"--full block|reject "* && $out == *"--dlq is NAME.dlq by default"* && $out != *"default: none"* ]]
+result "the help of queue offers what it does" $?
 same "its groups" "jobs/workers/queue jobs.dlq/dlq/queue" \
 	"$(mqbus group list | awk 'NR > 1 { print $1 "/" $2 "/" $5 }' | xargs)"
 same "the options of its group" "false false 1024 0 5 0 100000000 30000000000 2.0 20 262144 jobs.dlq" \
@@ -21,9 +24,9 @@ fails "the name is taken" 1 "topic 'jobs': exists already" mqbus queue jobs
 mqbus topic create -q tiny -s 4K
 fails "a wrong option undoes all" 1 "a limit is 1 to 1000 failures or none, not 5000 (--limit)" \
 	mqbus queue other --limit 5000
-fails "so does a topic that evicts" 1 "a topic that evicts cannot have queue groups" \
+fails "a topic that evicts is refused" 2 "queue: a topic that evicts cannot have queue groups" \
 	mqbus queue other -f evict
-fails "and dead letters that come back" 1 "dead letters would come back to the topic" \
+fails "dead letters that come back undo all" 1 "dead letters would come back to the topic" \
 	mqbus queue other --dlq other
 fails "and a topic of dead letters that is too small" 1 "would not fit" \
 	mqbus queue other --dlq tiny

@@ -109,11 +109,11 @@ static const struct option_row changeable[] = {
 	{ "lease", OPT_LEASE, "TIME", "time to settle a record (default: while its member lives)" },
 	{ "limit", OPT_LIMIT, "N|none",
 	  "failures until a record is a dead letter (default 5;\n"
-	  "without --dlq: none)" },
+	  "without --dlq: none); a release is no failure" },
 	{ "backoff", OPT_BACKOFF, "MIN[:MAX[:FACTOR[:JITTER%]]]",
 	  "wait between attempts (default 100ms:30s:2:20%; with\n"
 	  "MIN alone: up to 30s, times 2, exact)" },
-	{ "dlq", OPT_DLQ, "TOPIC|none", "topic for dead letters (default: none)" },
+	{ "dlq", OPT_DLQ, "TOPIC|none", "topic for dead letters" },
 	{ 0 }
 };
 

@@ -215,10 +215,7 @@ static const struct option_row fixed[] = {
 	{ 0 }
 };
 
-static const struct option_row changeable[] = {
-	{ "full", 'f', "block|reject|evict",
-	  "what a full topic does: the producer waits (default),\n"
-	  "it gets an error, the oldest records are dropped" },
+static const struct option_row changeable_rest[] = {
 	{ "retention", 'r', "TIME", "drop records after this time (default: only for space)" },
 	{ "retention-size", OPT_RETENTION_SIZE, "BYTES",
 	  "drop records when a ring has more than this" },
@@ -237,12 +234,36 @@ static const struct option_row changeable[] = {
 	{ 0 }
 };
 
+static const struct option_table rest = {
+	.rows = changeable_rest, .column = 30, .take = take_option,
+};
+
+static const struct option_row changeable[] = {
+	{ "full", 'f', "block|reject|evict",
+	  "what a full topic does: the producer waits (default),\n"
+	  "it gets an error, the oldest records are dropped" },
+	{ .table = &rest },
+	{ 0 }
+};
+
+static const struct option_row of_queue[] = {
+	{ "full", 'f', "block|reject",
+	  "what a full topic does: the producer waits (default), or\n"
+	  "it gets an error (one that evicts has no queue groups)" },
+	{ .table = &rest },
+	{ 0 }
+};
+
 const struct option_table topic_option_fixed = {
 	.rows = fixed, .column = 30, .take = take_option,
 };
 
 const struct option_table topic_option_changeable = {
 	.rows = changeable, .column = 30, .take = take_option,
+};
+
+const struct option_table topic_option_of_queue = {
+	.rows = of_queue, .column = 30, .take = take_option,
 };
 
 int topic_option_create(struct error_subject *subject, const struct mqbus_topic_config *config)

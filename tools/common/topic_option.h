@@ -24,6 +24,8 @@ struct topic_options {
 /* Into a struct topic_options: options of new topics only, and the others */
 extern const struct option_table topic_option_fixed;
 extern const struct option_table topic_option_changeable;
+/* Those of a topic that has a queue group: it cannot evict */
+extern const struct option_table topic_option_of_queue;
 
 /* Create the topic; returns the exit status. */
 int topic_option_create(struct error_subject *subject, const struct mqbus_topic_config *config);

@@ -114,6 +114,7 @@ static const struct option_table create_table = {
 	.usage = "Usage: mqbus group create TOPIC GROUP [OPTION]...\n\n",
 	.rows = create_rows,
 	.more = "\n"
+		"Without --dlq a record that fails is retried for ever, and one that is rejected is dropped.\n"
 		"@TIME is @SECONDS[.FRACTION] since 1970 or @2024-05-01T10:00:00Z; other TIMEs take\n"
 		"ms, s (default), m, h, d. BYTES take K, M, G.\n",
 	.column = 28, .take = take_option,

@@ -155,7 +155,7 @@ static const struct option_row rows[] = {
 	{ "quiet", 'q', NULL, "do not print the result", OPTION_FLAG(struct work_queue, quiet) },
 	{ .help = "\nOf the topic:" },
 	{ .table = &topic_option_fixed, .at = offsetof(struct work_queue, of_topic) },
-	{ .table = &topic_option_changeable, .at = offsetof(struct work_queue, of_topic) },
+	{ .table = &topic_option_of_queue, .at = offsetof(struct work_queue, of_topic) },
 	{ .help = "\nOf the queue group:" },
 	{ .table = &queue_option_changeable, .at = offsetof(struct work_queue, options) },
 	{ .table = &queue_option_fixed, .at = offsetof(struct work_queue, options) },
@@ -188,6 +188,8 @@ int cmd_queue(int argc, char **argv)
 		return ret;
 	if (argc - optind != 1)
 		return cmd_usage_error("queue takes one NAME");
+	if (w.of_topic.config.full == MQBUS_FULL_EVICT)
+		return cmd_usage_error("queue: a topic that evicts cannot have queue groups (--full)");
 	w.topic = argv[optind];
 	ret = name_dlq(&w);
 	return ret ? ret : make_all(&w);
