@@ -154,8 +154,12 @@ same "nothing is lost, nothing has failed" "8 0" "$(lag slow.dlq dlq) $(mqbus gr
 mqbus topic create -q plain
 seq 2 | mqbus pub plain -q
 run mqbus dlq list plain
-same "any topic can be listed; the group is made" "0 - -" \
-	"$status $(awk 'NR > 1 { print $2 }' <<<"$out" | xargs)"
+same "any topic can be listed; the group is made, and records are told from letters" \
+	"0 (no dead letter) (no dead letter)" \
+	"$status $(awk 'NR > 1 { print $2, $3, $4 }' <<<"$out" | xargs)"
+same "in JSON, too" "[None, None]" "$(mqbus dlq list plain -j | json /dev/stdin '[l["dead"] for l in j]')"
+same "and by show" "origin (no dead letter)|bytes 1|value 1|" "$(mqbus dlq show plain -c 1 |
+	awk '!/^letter/ { $1 = $1; print }' | tr '\n' '|')"
 fails "but what does not say where it came from is left" 1 \
 	"topic 'plain' group 'dlq': letter 0/0 does not say where it came from (--to)" \
 	mqbus dlq redrive plain
@@ -166,7 +170,10 @@ fails "what the group does not let be held is told" 0 \
 	mqbus dlq list slow.dlq -g few
 mqbus group create plain stream
 fails "a stream group" 1 "is a stream group: its records are not leased" mqbus dlq list plain -g stream
-fails "no topic" 1 "topic 'nope': there is no such topic" mqbus dlq list nope
+for what in list show redrive "purge --all"; do
+	fails "$what: no topic" 1 "topic 'nope': there is no such topic" mqbus dlq $what nope
+	same "and nothing else is printed" "" "$out"
+done
 fails "bad --match" 2 "--match 'reason': expected NAME=VALUE" mqbus dlq list plain -m reason
 fails "bad --rate" 2 "--rate '0': expected" mqbus dlq redrive plain --rate 0
 fails "purge has no --to" 2 "'--to' is unknown" mqbus dlq purge plain --to else

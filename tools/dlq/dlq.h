@@ -48,6 +48,11 @@ void dlq_letter_read(struct dlq_letter *l, const struct mqbus_record *r,
 const char *dlq_field_name(enum dlq_field field);
 /* A field as a number, 0 if there is none. */
 __u64 dlq_letter_number(const struct dlq_letter *l, enum dlq_field field);
+/*
+ * Whether it may be a dead letter: the kernel's have all fields, so a record without any was
+ * published to the topic like any other.
+ */
+bool dlq_letter_dead(const struct dlq_letter *l);
 /* Whether the kernel added a header, not the producer. */
 bool dlq_header_added(const struct mqbus_header_view *h);
 
@@ -83,6 +88,7 @@ enum dlq_verdict {
  * @nr_match: their number
  * @left: letters that match still to be taken
  * @json: print JSON
+ * @began: the sweep could begin: there is something to report
  * @take: called for each letter that matches
  * @worker: the member that holds the letters
  * @table: text output
@@ -108,6 +114,7 @@ struct dlq {
 	size_t nr_match;
 	__u64 left;
 	bool json;
+	bool began;
 	enum dlq_verdict (*take)(struct dlq *d, const struct dlq_letter *l);
 	struct mqbus_worker *worker;
 	struct table table;
@@ -145,8 +152,7 @@ int dlq_show(struct dlq *d);
 int dlq_purge(struct dlq *d);
 int dlq_redrive(struct dlq *d);
 
-/* The heading of the table, and a row of it. */
-void dlq_table_begin(struct dlq *d);
+/* Add a row to the table. */
 void dlq_table_add(struct dlq *d, const struct dlq_letter *l);
 /* Print the number done, as "redriven"; returns the exit status. */
 int dlq_tell(struct dlq *d, const char *done);

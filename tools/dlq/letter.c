@@ -66,6 +66,15 @@ __u64 dlq_letter_number(const struct dlq_letter *l, enum dlq_field field)
 	return v;
 }
 
+bool dlq_letter_dead(const struct dlq_letter *l)
+{
+	size_t i = 0;
+
+	while (i < DLQ_FIELDS && !l->field[i].name)
+		i++;
+	return i < DLQ_FIELDS;
+}
+
 /* Any header of that name matches, and the name may omit the prefix. */
 static bool header_matches(const struct mqbus_record *r, const struct dlq_match *match)
 {

@@ -190,7 +190,6 @@ int dlq_redrive(struct dlq *d)
 	int ret, told;
 
 	d->take = redrive_one;
-	dlq_table_begin(d);
 	ret = dlq_sweep(d);
 	while ((t = d->targets)) {
 		d->targets = t->next;

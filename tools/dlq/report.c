@@ -37,18 +37,21 @@ static const char *origin(char buf[256], struct dlq *d, const struct dlq_letter 
 {
 	char topic[MQBUS_NAME_SIZE];
 
+	if (!dlq_letter_dead(l))
+		return "(no dead letter)";
 	if (!l->field[DLQ_TOPIC].name)
-		return "-";
+		return "- (unverified)";
 	snprintf(buf, 256, "%s/%llu/%llu%s", field_text(topic, sizeof(topic), l, DLQ_TOPIC),
 		 dlq_letter_number(l, DLQ_PARTITION), dlq_letter_number(l, DLQ_OFFSET),
 		 dlq_origin_verified(d, l) ? "" : " (unverified)");
 	return buf;
 }
 
-void dlq_table_begin(struct dlq *d)
+static void table_begin(struct dlq *d)
 {
-	table_head(&d->table,
-		   "LAST\tORIGIN\tGROUP\tREASON\t>ATTEMPTS\t>PID\t>BYTES\tKEY");
+	if (!d->table.n)
+		table_head(&d->table,
+			   "LAST\tORIGIN\tGROUP\tREASON\t>ATTEMPTS\t>PID\t>BYTES\tKEY");
 }
 
 void dlq_table_add(struct dlq *d, const struct dlq_letter *l)
@@ -57,6 +60,7 @@ void dlq_table_add(struct dlq *d, const struct dlq_letter *l)
 	const void *part;
 	size_t len;
 
+	table_begin(d);
 	part = mqbus_record_key(l->record, &len);
 	table_row(&d->table, "%s\t%s\t%s\t%s\t%llu\t%llu\t%u\t%s",
 		  date(when, dlq_letter_number(l, DLQ_LAST)), origin(from, d, l),
@@ -66,27 +70,15 @@ void dlq_table_add(struct dlq *d, const struct dlq_letter *l)
 		  l->record->value_len, escape_cut(key, sizeof(key), part, len));
 }
 
-/* A letter in full; headers added by the kernel are left out of its headers. */
-static json_t *letter_json(struct dlq *d, const struct dlq_letter *l)
+/* What the kernel's headers tell; null if there are none. */
+static json_t *death_json(struct dlq *d, const struct dlq_letter *l)
 {
-	const struct format_source from = {
-		.topic = d->subject.topic,
-		.partition = l->lease->partition,
-		.lease = l->lease,
-	};
-	json_t *o = format_object(&from, l->record);
-	json_t *dead = json_object();
-	json_t *headers = json_object_get(o, "headers");
-	const char *name;
+	json_t *dead;
 	size_t i;
 
-	for (i = json_array_size(headers); i-- > 0;) {
-		name = json_string_value(json_object_get(json_array_get(headers, i), "name"));
-		if (name && !strncmp(name, MQBUS_DLQ_PREFIX, strlen(MQBUS_DLQ_PREFIX)))
-			json_array_remove(headers, i);
-	}
-	if (!json_array_size(headers))
-		json_object_del(o, "headers");
+	if (!dlq_letter_dead(l))
+		return json_null();
+	dead = json_object();
 	for (i = 0; i < DLQ_FIELDS; i++) {
 		const struct mqbus_header_view *h = &l->field[i];
 
@@ -100,7 +92,30 @@ static json_t *letter_json(struct dlq *d, const struct dlq_letter *l)
 					    json_integer(dlq_letter_number(l, i)));
 	}
 	json_object_set_new(dead, "verified", json_boolean(dlq_origin_verified(d, l)));
-	json_object_set_new(o, "dead", dead);
+	return dead;
+}
+
+/* A letter in full; headers added by the kernel are left out of its headers. */
+static json_t *letter_json(struct dlq *d, const struct dlq_letter *l)
+{
+	const struct format_source from = {
+		.topic = d->subject.topic,
+		.partition = l->lease->partition,
+		.lease = l->lease,
+	};
+	json_t *o = format_object(&from, l->record);
+	json_t *headers = json_object_get(o, "headers");
+	const char *name;
+	size_t i;
+
+	for (i = json_array_size(headers); i-- > 0;) {
+		name = json_string_value(json_object_get(json_array_get(headers, i), "name"));
+		if (name && !strncmp(name, MQBUS_DLQ_PREFIX, strlen(MQBUS_DLQ_PREFIX)))
+			json_array_remove(headers, i);
+	}
+	if (!json_array_size(headers))
+		json_object_del(o, "headers");
+	json_object_set_new(o, "dead", death_json(d, l));
 	json_object_del(o, "lease");
 	json_object_del(o, "attempt");
 	return o;
@@ -152,9 +167,24 @@ static void show_headers(const struct mqbus_record *r)
 	text_free(&text);
 }
 
+/* The letter's group, and why it was given up. */
+static void show_death(const struct dlq_letter *l)
+{
+	char when[32], text[MQBUS_NAME_SIZE];
+
+	output_field("group", "%s", field_text(text, sizeof(text), l, DLQ_GROUP));
+	output_field("reason", "%s, attempts: %llu",
+		     field_text(text, sizeof(text), l, DLQ_REASON),
+		     dlq_letter_number(l, DLQ_ATTEMPTS));
+	output_field("first try", "%s", date(when, dlq_letter_number(l, DLQ_FIRST)));
+	output_field("given up", "%s", date(when, dlq_letter_number(l, DLQ_LAST)));
+	output_field("process", "%llu of user %llu", dlq_letter_number(l, DLQ_PID),
+		     dlq_letter_number(l, DLQ_UID));
+}
+
 static enum dlq_verdict show_one(struct dlq *d, const struct dlq_letter *l)
 {
-	char when[32], from[256], text[MQBUS_NAME_SIZE];
+	char from[256];
 	const void *part;
 	size_t len;
 
@@ -167,14 +197,8 @@ static enum dlq_verdict show_one(struct dlq *d, const struct dlq_letter *l)
 	output_field("letter", "%s/%u/%llu", d->subject.topic, l->lease->partition,
 		     (__u64)l->lease->offset);
 	output_field("origin", "%s", origin(from, d, l));
-	output_field("group", "%s", field_text(text, sizeof(text), l, DLQ_GROUP));
-	output_field("reason", "%s, attempts: %llu",
-		     field_text(text, sizeof(text), l, DLQ_REASON),
-		     dlq_letter_number(l, DLQ_ATTEMPTS));
-	output_field("first try", "%s", date(when, dlq_letter_number(l, DLQ_FIRST)));
-	output_field("given up", "%s", date(when, dlq_letter_number(l, DLQ_LAST)));
-	output_field("process", "%llu of user %llu", dlq_letter_number(l, DLQ_PID),
-		     dlq_letter_number(l, DLQ_UID));
+	if (dlq_letter_dead(l))
+		show_death(l);
 	part = mqbus_record_key(l->record, &len);
 	show_part("key", part, len);
 	part = mqbus_record_routing_key(l->record, &len);
@@ -186,7 +210,7 @@ static enum dlq_verdict show_one(struct dlq *d, const struct dlq_letter *l)
 	return DLQ_KEEP;
 }
 
-/* Report each letter by @take: in the table or the list of all, or by itself. */
+/* Report each letter by @take: add it to the table or the list of all, or print it. */
 static int look(struct dlq *d, enum dlq_verdict (*take)(struct dlq *d, const struct dlq_letter *l))
 {
 	int ret;
@@ -197,15 +221,23 @@ static int look(struct dlq *d, enum dlq_verdict (*take)(struct dlq *d, const str
 	if (!ret && d->json)
 		return output_json(d->list);
 	json_decref(d->list);
-	table_print(&d->table);
 	return ret;
+}
+
+/* With its heading, even if there is no letter. */
+static void table_end(struct dlq *d)
+{
+	table_begin(d);
+	table_print(&d->table);
 }
 
 int dlq_list(struct dlq *d)
 {
-	if (!d->json)
-		dlq_table_begin(d);
-	return look(d, list_one);
+	int ret = look(d, list_one);
+
+	if (d->began && !d->json)
+		table_end(d);
+	return ret;
 }
 
 int dlq_show(struct dlq *d)
@@ -231,16 +263,19 @@ static __u64 letters_left(const struct dlq *d)
 int dlq_tell(struct dlq *d, const char *done)
 {
 	__u64 n = d->dry_run ? d->would : d->settled;
-	__u64 left = letters_left(d);
+	__u64 left;
 	json_t *o;
 
+	if (!d->began)
+		return STATUS_OK;
+	left = letters_left(d);
 	if (d->json) {
 		o = json_pack("{s:I s:I s:b}", done, (json_int_t)n, "left", (json_int_t)left,
 			      "dry_run", (int)d->dry_run);
 		return output_json(o);
 	}
 	if (d->dry_run)
-		table_print(&d->table);
+		table_end(d);
 	printf("%llu %s%s, %llu left\n", n, d->dry_run ? "would be " : "", done, left);
 	return STATUS_OK;
 }
@@ -259,7 +294,6 @@ int dlq_purge(struct dlq *d)
 	int ret, told;
 
 	d->take = purge_one;
-	dlq_table_begin(d);
 	ret = dlq_sweep(d);
 	told = dlq_tell(d, "purged");
 	return ret ? ret : told;

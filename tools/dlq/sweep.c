@@ -212,6 +212,7 @@ int dlq_sweep(struct dlq *d)
 	ret = sweep_join(s);
 	if (!ret)
 		ret = sweep_bound(s);
+	d->began = !ret;
 	if (!ret && d->left)
 		sweep_run(s);
 	if (!ret && !d->status)
