@@ -147,14 +147,23 @@ seq 5 | mqbus pub p -q
 prints "pause" "" mqbus group pause p g
 fails "nothing is handed out" 124 "no record came" mqbus sub p -g g -t 100ms
 same "it is not lost" 5 "$(group_sum p g LAG)"
-mqbus sub p -g g -c 5 >"$tmp/read" &
+paused="is paused and hands out nothing (mqbus group resume p"
+fails "sub -e says that there may be more" 0 "topic 'p' group 'g': $paused g)" mqbus sub p -g g -e
+same "which is all that it prints" " 1" "$out $(wc -l <<<"$err")"
+run mqbus sub p -g g -e -q
+same "unless it is told to be quiet" "0 " "$status $err"
+mqbus sub p -g g -c 5 >"$tmp/read" 2>"$tmp/err1" &
 within 30 has_member p g
+within 30 grep -qF "$paused g)" "$tmp/err1"
+result "who would wait for ever is told at once" $?
 prints "resume" "" mqbus group resume p g
 wait $!
 same "who waits gets it" "1 2 3 4 5" "$(xargs <"$tmp/read")"
 mqbus group create p q -t queue
 mqbus group pause p q
 prints "a queue group" "" mqbus sub p -g q -t queue -e
+fails "says so" 0 "group 'q': $paused q)" mqbus sub p -g q -t queue -e
+fails "settled by hand" 0 "group 'q': $paused q)" mqbus sub p -g q -t queue -e --ack manual
 mqbus group resume p q
 same "too" 5 "$(mqbus sub p -g q -t queue -e | wc -l)"
 fails "pause: no group" 1 "has no such group" mqbus group pause p nope

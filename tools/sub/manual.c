@@ -210,6 +210,8 @@ static int manual_run(struct manual *m)
 		ret = manual_room(m) ? manual_lease(m) : -1;
 		if (ret >= 0)
 			return ret;
+		if (!m->held && m->sub->exit && m->empty)
+			sub_tell_paused(m->sub);
 		if (!m->held && (!m->sub->left || (m->sub->exit && m->empty)))
 			return m->status;
 		ret = manual_wait(m);

@@ -38,7 +38,7 @@ static int queue_join(struct queue *q)
 
 	ret = mqbus_worker_open(&q->worker, topic, group);
 	if (!ret)
-		sub_note_place(sub);
+		sub_joined(sub);
 	if (ret != -ENOENT || sub->no_create)
 		return ret ? sub_report(sub, DO_WORK, ret) : STATUS_OK;
 	ret = mqbus_queue_create(topic, group, sub->place.whence, sub->place.value,

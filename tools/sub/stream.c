@@ -28,7 +28,7 @@ static int stream_join(struct stream *s)
 
 	ret = mqbus_consumer_open_as(&s->consumer, topic, group, sub->member);
 	if (!ret)
-		sub_note_place(sub);
+		sub_joined(sub);
 	if (ret != -ENOENT || sub->no_create)
 		return ret ? sub_report(sub, DO_JOIN, ret) : STATUS_OK;
 	ret = mqbus_group_create(topic, group, sub->place.whence, sub->place.value,

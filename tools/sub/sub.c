@@ -3,11 +3,13 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/names.h"
 #include "common/option.h"
+#include "mqbus_admin.h"
 #include "sub.h"
 
 int sub_report(struct sub *sub, enum error_action action, int err)
@@ -16,8 +18,25 @@ int sub_report(struct sub *sub, enum error_action action, int err)
 	return error_report(&sub->subject, err);
 }
 
+void sub_tell_paused(struct sub *sub)
+{
+	const char *topic = sub->subject.topic, *group = sub->subject.group;
+	struct mqbus_admin_group *groups;
+	size_t n;
+
+	if (sub->quiet || mqbus_admin_group_list(topic, group, &groups, &n))
+		return;
+	if (n && groups->paused)
+		error_say(&sub->subject,
+			  "is paused and hands out nothing (mqbus group resume %s %s)", topic,
+			  group);
+	free(groups);
+}
+
 int sub_wait_failed(struct sub *sub, enum error_action action, int err)
 {
+	if (err == -EAGAIN || err == -ETIMEDOUT)
+		sub_tell_paused(sub);
 	if (err == -EAGAIN && sub->exit)
 		return STATUS_OK;
 	/* A timeout of 0 is one, too */
@@ -30,11 +49,14 @@ int sub_wait_failed(struct sub *sub, enum error_action action, int err)
 	return sub_report(sub, action, err);
 }
 
-void sub_note_place(struct sub *sub)
+void sub_joined(struct sub *sub)
 {
 	if (sub->placed && !sub->quiet)
 		error_say(&sub->subject,
 			  "continues where it was: -o is for new groups (group seek)");
+	/* Else it is told when the wait ends */
+	if (!sub->exit && sub->timeout < 0)
+		sub_tell_paused(sub);
 }
 
 void sub_print(struct sub *sub, const struct format_source *from, const struct mqbus_record *r)

@@ -77,8 +77,10 @@ int sub_manual(struct sub *sub, struct mqbus_worker *worker);
 int sub_report(struct sub *sub, enum error_action action, int err);
 /* A call that waits for records returned @err: continue (-1), or end with a status. */
 int sub_wait_failed(struct sub *sub, enum error_action action, int err);
-/* Report that -o has no effect: the group exists. */
-void sub_note_place(struct sub *sub);
+/* Report that the group is paused, if so: it looks like one without records. */
+void sub_tell_paused(struct sub *sub);
+/* The group existed: report that -o has no effect, and that it may be paused. */
+void sub_joined(struct sub *sub);
 /* Add a record to the output. */
 void sub_print(struct sub *sub, const struct format_source *from, const struct mqbus_record *r);
 /* Write it; @fate: the fate of the records if that fails, for the message. */
