@@ -90,6 +90,23 @@ prints "nothing published is nothing to wait for" "" mqbus pub w -q --wait-for s
 mqbus pub w -q --name w "$tmp/20"
 fails "what was skipped is waited for" 124 "has not settled all" \
 	mqbus pub w --name w --wait-for s -t 100ms "$tmp/20"
+# What is there to wait for is fixed once, for all groups, whatever comes later
+mqbus topic create -q v
+mqbus group create v s
+mqbus group create v q -t queue
+mqbus pub v -q --name v "$tmp/20"
+mqbus pub v -q --name v --wait-for s --wait-for q "$tmp/20" 2>/dev/null &
+pub=$!
+sleep 0.5
+seq 5 | mqbus pub v -q
+# The wait begins again
+kill -STOP $pub
+kill -CONT $pub
+mqbus sub v -g s -c 20 >/dev/null
+mqbus sub v -g q -t queue -c 20 >/dev/null
+within 10 eval '! kill -0 $pub 2>/dev/null'
+result "records that came later are not waited for" $?
+kill $pub 2>/dev/null
 mqbus pub w -q --wait-for s "$tmp/20" 2>"$tmp/err1" &
 pub=$!
 sleep 0.2

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mqbus_admin.h"
 #include "wait.h"
 
 int pub_wait_add(struct pub_wait *w, const char *group)
@@ -58,13 +59,43 @@ void pub_wait_note(struct pub_wait *w, const struct mqbus_place *places, __u32 n
 	}
 }
 
-int pub_wait(const struct pub_wait *w, const struct error_subject *subject, bool all,
+/*
+ * What is stored now is what to wait for. A wait for all that a signal ends, or the one for the
+ * next group, would take the end of the topic anew. Returns whether it is known.
+ */
+static bool wait_note_all(struct pub_wait *w, const char *topic)
+{
+	struct mqbus_admin_partition *partitions;
+	size_t i, n;
+
+	/* Without permission to list it, the kernel takes the end for each call */
+	if (mqbus_admin_partition_list(topic, &partitions, &n))
+		return false;
+	w->ends = reallocarray(w->ends, n + 1, sizeof(*w->ends));
+	if (!w->ends)
+		abort();
+	w->nr_ends = 0;
+	for (i = 0; i < n; i++) {
+		if (partitions[i].next_offset)
+			w->ends[w->nr_ends++] = (struct mqbus_place){
+				.partition = partitions[i].index,
+				.offset = partitions[i].next_offset - 1,
+			};
+	}
+	free(partitions);
+	return true;
+}
+
+int pub_wait(struct pub_wait *w, const struct error_subject *subject, bool all,
 	     __s64 timeout)
 {
-	__u32 i, n = all ? 0 : w->nr_ends;
 	__u64 start = cmd_now(), past;
+	__u32 i, n;
 	int ret;
 
+	if (all)
+		all = !wait_note_all(w, subject->topic);
+	n = all ? 0 : w->nr_ends;
 	if (!all && !n)
 		return STATUS_OK;
 	for (i = 0; i < w->nr_groups; i++) {

@@ -35,10 +35,10 @@ int pub_wait_begin(struct pub_wait *w, const struct error_subject *subject, __u3
 /* Note where @n records were stored. */
 void pub_wait_note(struct pub_wait *w, const struct mqbus_place *places, __u32 n);
 /*
- * Wait until all groups have settled the noted records; @all: all records published.
+ * Wait until all groups have settled the noted records; @all: all records stored by now.
  * Returns the exit status.
  */
-int pub_wait(const struct pub_wait *w, const struct error_subject *subject, bool all,
+int pub_wait(struct pub_wait *w, const struct error_subject *subject, bool all,
 	     __s64 timeout);
 void pub_wait_end(struct pub_wait *w);
 
