@@ -36,7 +36,7 @@ endif
 ## help            this list (the default)
 help:
 	@echo "mqbus $(VERSION)"
-	@sed -n 's/^## /  make /p' Makefile
+	@sed -n 's/^##  /        /p; s/^## /  make /p' Makefile
 	@echo
 	@echo "KERNEL=6.1|6.12|debug-a|debug-b|debug-c chooses the kernel to build for and to boot; V=1 shows commands."
 	@echo "Settings of the virtual machine: selftests/vm/vm --help"
