@@ -30,7 +30,8 @@ dead() {
 		sed 's/^\([^,]*\),.*,mqbus.attempts=\([0-9]*\),mqbus.reason=\([a-z]*\),.*/\1 \2 \3/'
 }
 
-workers_of() { pgrep -P "$1"; }
+# Without the process that ends what is left when the run is killed
+workers_of() { pgrep -P "$1" -x mqbus; }
 begun() { [ -e log ] && [ "$(wc -l <log)" -ge "$1" ]; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 # start ARGUMENT...: mqbus run in the background: $pid
@@ -49,7 +50,14 @@ cat >wait-for-go <<'END'
 echo $$ >>log
 while [ ! -e go ]; do sleep 0.02; done
 END
-chmod +x wait-for-go
+# One whose work is done by a process of its own
+cat >with-child <<'END'
+#!/bin/sh
+sleep 1000 &
+echo $! >>log
+wait
+END
+chmod +x wait-for-go with-child
 
 # ---- what the command gets ----
 
@@ -114,7 +122,7 @@ same "acked, nacked, released, rejected, died, deaths, dead" "4 4 1 1 5 5 3" \
 same "dead letters" "1 3 nack
 2 1 rejected
 4 3 died" "$(dead dead | sort)"
-same "the last line sums up" "mqbus: topic 'ends' group 'w': 4 acked, 4 nacked, 1 released, 1 rejected, 5 died, 0 lost" \
+same "the last line sums up" "mqbus: topic 'ends' group 'w': 4 acked, 4 nacked, 1 released, 1 rejected, 5 died" \
 	"$(tail -1 <<<"$err")"
 same "and there is one for each" 15 "$(grep -c attempt <<<"$err")"
 [[ $err == *"0/1 attempt 3: nacked (status 1, "* && $err == *"0/4 attempt 2: died (signal 9, "* ]]
@@ -202,7 +210,7 @@ ended "SIGTERM while there is nothing to do" 0
 
 queue killed
 seq 3 | mqbus pub -q killed
-start -t killed -g w -c 3 -- ./wait-for-go
+start -t killed -g w -c 3 -v -- ./wait-for-go
 within 60 begun 1
 victim=$(workers_of "$pid")
 kill -9 "$victim"
@@ -213,6 +221,8 @@ result "whose command goes with it" $?
 touch go
 ended "the run goes on" 0
 same "with the same record" "3 1 1 1" "$(figures killed acked died deaths redelivered)"
+same "the last line tells only what happened" "mqbus: topic 'killed' group 'w': 3 acked" \
+	"$(tail -1 run.err)"
 [[ $(<run.err) == *"worker $victim was killed by signal 9"* ]]
 result "and says so" $?
 rm -f go log
@@ -227,7 +237,39 @@ same "as deaths" "3 3" "$(figures killed died deaths)"
 touch go
 succeeds "the next one gets the records" mqbus run -t killed -g w -c 2 -- ./wait-for-go
 same "all is settled" "5 0" "$(figures killed acked inflight)"
+succeeds "one that had nothing to do" mqbus run -t killed -g w -v --idle-exit 0 -- true
+same "says so" "mqbus: topic 'killed' group 'w': no records" "$err"
 rm -f go log
+
+# What the commands have started goes with them
+queue children
+echo x | mqbus pub -q children
+start -t children -g w -- ./with-child
+within 60 begun 1
+kill -9 "$(workers_of "$pid")"
+within 60 gone "$(head -1 log)"
+result "a worker that is killed takes what its command started with it" $?
+within 60 begun 2
+kill -9 "$(pgrep -P "$(workers_of "$pid")")"
+within 60 gone "$(sed -n 2p log)"
+result "so does a command that is killed" $?
+within 60 begun 3
+kill -9 "$pid"
+within 60 gone "$(sed -n 3p log)"
+result "and the run" $?
+wait "$pid" 2>/dev/null
+within 60 figure_is children leased 0
+start -t children -g w -j 2 -- ./with-child
+within 60 begun 4
+kill "$pid"
+sleep 0.5
+kill "$pid"
+ended "and one that is stopped at once" 0
+gone "$(sed -n 4p log)"
+result "ends them, too" $?
+within 60 eval '[ -z "$(pgrep mqbus-run-guard)" ]'
+result "nothing stays behind" $?
+rm -f log
 
 # ---- leases ----
 

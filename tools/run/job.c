@@ -53,12 +53,13 @@ static int value_file(const struct mqbus_record *r)
 /*
  * In the new process: become the command, or write to @report why not. It leads a group
  * of its own, so that a terminal's Ctrl-C stops the run and not the command, and so
- * that its children can be ended with it. When its worker is killed it is killed, too,
- * since another worker gets the record then.
+ * that its children can be ended with it. When its worker is killed it is killed, too, and
+ * then its group, since another worker gets the record.
  */
-static void exec_command(const struct run *run, char **env, const int files[2], int report,
+static void exec_command(const struct run_job *job, char **env, const int files[2], int report,
 			 pid_t worker)
 {
+	const struct run *run = job->run;
 	sigset_t none;
 	int err;
 
@@ -66,6 +67,8 @@ static void exec_command(const struct run *run, char **env, const int files[2], 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != worker)
 		_exit(RUN_STATUS_CANNOT_EXECUTE);
+	/* Stored before it can have children */
+	__atomic_store_n(&job->slot->job, getpid(), __ATOMIC_RELAXED);
 	if (dup2(files[STDIN_FILENO], STDIN_FILENO) >= 0 &&
 	    (files[STDOUT_FILENO] < 0 || dup2(files[STDOUT_FILENO], STDOUT_FILENO) >= 0)) {
 		sigemptyset(&none);
@@ -92,6 +95,12 @@ static int say_no_process(const struct run *run, int err)
 			 strerror(err));
 }
 
+/* Called while the number of its group is still its own. */
+static void job_forget(struct run_job *job)
+{
+	__atomic_store_n(&job->slot->job, 0, __ATOMIC_RELAXED);
+}
+
 /* Start the command with these as stdin and, unless -1, stdout; returns the exit status. */
 static int job_start(struct run_job *job, char **env, const int files[2])
 {
@@ -103,7 +112,7 @@ static int job_start(struct run_job *job, char **env, const int files[2])
 		return say_no_process(job->run, errno);
 	job->pid = fork();
 	if (!job->pid)
-		exec_command(job->run, env, files, report[1], worker);
+		exec_command(job, env, files, report[1], worker);
 	if (job->pid < 0)
 		err = errno;
 	close(report[1]);
@@ -116,6 +125,7 @@ static int job_start(struct run_job *job, char **env, const int files[2])
 	close(report[0]);
 	if (n <= 0)
 		return STATUS_OK;
+	job_forget(job);
 	waitpid(job->pid, NULL, 0);
 	return say_cannot_execute(job->run, err);
 }
@@ -193,12 +203,11 @@ static void job_sleep(const struct run_job *job, const struct job_times *times)
 	ppoll(&fd, 1, until == RUN_NEVER ? NULL : &ts, &mask);
 }
 
-/* Whether the command has ended; it can still be named by its number. */
-static bool job_ended(const struct run_job *job)
+/* Whether the command has ended, and how; it can still be named by its number. */
+static bool job_ended(const struct run_job *job, siginfo_t *info)
 {
-	siginfo_t info = { 0 };
-
-	return waitid(P_PID, job->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+	memset(info, 0, sizeof(*info));
+	return waitid(P_PID, job->pid, info, WEXITED | WNOHANG | WNOWAIT) || info->si_pid;
 }
 
 static void job_wait(struct run_job *job, __u64 start)
@@ -208,8 +217,9 @@ static void job_wait(struct run_job *job, __u64 start)
 		.kill = RUN_NEVER,
 		.extend = job->run->lease ? run_after(start, job->run->lease / 2) : RUN_NEVER,
 	};
+	siginfo_t info;
 
-	while (!job_ended(job)) {
+	while (!job_ended(job, &info)) {
 		job_check(job, &times);
 		if (job->end)
 			times.timeout = RUN_NEVER;
@@ -219,9 +229,10 @@ static void job_wait(struct run_job *job, __u64 start)
 	}
 	if (job->output)
 		run_output_finish(job->output);
-	/* Processes that it left behind were signalled, too */
-	if (job->end)
+	/* Processes that it left behind were signalled, too; or another worker gets the record */
+	if (job->end || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
 		kill(-job->pid, SIGKILL);
+	job_forget(job);
 	waitpid(job->pid, &job->status, 0);
 }
 

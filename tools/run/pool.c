@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/format.h"
 #include "run.h"
 
 #define MS 1000000ULL
@@ -24,6 +25,7 @@
  * struct pool - the processes of a run
  * @run: the options
  * @pids: of the workers; 0 of those that have ended
+ * @guard: the process that outlives this one, or 0
  * @start_at: when to start a worker, in ns of CLOCK_MONOTONIC, or RUN_NEVER
  * @asked: time of the first signal to stop, or 0
  * @status: exit status of the run
@@ -31,6 +33,7 @@
 struct pool {
 	struct run *run;
 	pid_t *pids;
+	pid_t guard;
 	__u64 *start_at;
 	__u64 asked;
 	int status;
@@ -107,6 +110,62 @@ static void pool_start(struct pool *pool, __u32 i)
 	pool->pids[i] = pid;
 }
 
+/* Kill what is left of the command of a worker that was killed: another one gets its record. */
+static void job_kill(struct run_slot *slot)
+{
+	pid_t job = __atomic_exchange_n(&slot->job, 0, __ATOMIC_RELAXED);
+
+	if (job)
+		kill(-job, SIGKILL);
+}
+
+/*
+ * The life of the guard. When the first process is killed, the kernel kills the workers and their
+ * commands, but not the processes that these have started; nobody else is left to do that.
+ */
+static void guard_run(struct pool *pool, pid_t parent)
+{
+	sigset_t set;
+	__u32 i;
+
+	/* A signal for the run, from a terminal or to its group, is not for the guard */
+	setpgid(0, 0);
+	prctl(PR_SET_NAME, "mqbus-run-guard");
+	sigfillset(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGUSR1);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	while (getppid() == parent)
+		sigwaitinfo(&set, NULL);
+	for (i = 0; i < pool->run->workers; i++)
+		job_kill(&pool->run->shared->slots[i]);
+}
+
+static void guard_start(struct pool *pool)
+{
+	pid_t parent = getpid();
+
+	pool->guard = fork();
+	if (!pool->guard) {
+		guard_run(pool, parent);
+		_exit(STATUS_OK);
+	}
+	if (pool->guard > 0)
+		return;
+	pool->guard = 0;
+	pool_fail(pool, error_say(&pool->run->subject, "no process for the guard: %s",
+				  strerror(errno)));
+}
+
+static void guard_stop(struct pool *pool)
+{
+	if (!pool->guard)
+		return;
+	kill(pool->guard, SIGKILL);
+	waitpid(pool->guard, NULL, 0);
+}
+
 /* A worker has died, with its record or without. */
 static void pool_restart(struct pool *pool, __u32 i)
 {
@@ -131,6 +190,8 @@ static void pool_ended(struct pool *pool, pid_t pid, int status)
 {
 	__u32 i = 0;
 
+	if (pid == pool->guard)
+		pool->guard = 0;
 	while (i < pool->run->workers && pool->pids[i] != pid)
 		i++;
 	if (i == pool->run->workers)
@@ -141,6 +202,7 @@ static void pool_ended(struct pool *pool, pid_t pid, int status)
 			  "worker %d was killed by signal %d: its record is handed out again",
 			  pid, WTERMSIG(status));
 		pool->run->shared->slots[i].deaths++;
+		job_kill(&pool->run->shared->slots[i]);
 		pool_restart(pool, i);
 	} else if (WEXITSTATUS(status) == RUN_WORKER_DIED) {
 		pool_restart(pool, i);
@@ -213,12 +275,19 @@ static void pool_watch(struct pool *pool, const sigset_t *set)
 static void pool_say(const struct pool *pool)
 {
 	const __u64 *n = pool->run->shared->outcomes;
+	struct text line = { 0 };
+	int i;
 
-	error_say(&pool->run->subject,
-		  "%llu acked, %llu nacked, %llu released, %llu rejected, %llu died, %llu lost",
-		  n[RUN_ACKED], n[RUN_NACKED],
-		  n[RUN_RELEASED], n[RUN_REJECTED],
-		  n[RUN_DIED], n[RUN_LOST]);
+	for (i = 0; i < RUN_OUTCOMES; i++) {
+		if (n[i])
+			text_printf(&line, "%s%llu %s", line.len ? ", " : "", n[i],
+				    run_outcomes[i]);
+	}
+	if (!line.len)
+		text_printf(&line, "no records");
+	text_add(&line, "", 1);
+	error_say(&pool->run->subject, "%s", line.data);
+	text_free(&line);
 }
 
 int run_pool(struct run *run)
@@ -239,7 +308,9 @@ int run_pool(struct run *run)
 	/* Line-buffered, since all workers write */
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	pool_signals(&set);
+	guard_start(&pool);
 	pool_watch(&pool, &set);
+	guard_stop(&pool);
 	if (run->verbose)
 		pool_say(&pool);
 	munmap(run->shared, size);

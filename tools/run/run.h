@@ -54,11 +54,13 @@ enum run_outcome {
  * @idle_since: ns of CLOCK_MONOTONIC; 0 while it has a record
  * @deaths: how many of its last records ended in a death
  * @ticket: it holds one of the tickets
+ * @job: leader of the process group of its command, or 0
  */
 struct run_slot {
 	__u64 idle_since;
 	__u32 deaths;
 	bool ticket;
+	__s32 job;
 };
 
 /**
@@ -127,6 +129,8 @@ static inline __u64 run_after(__u64 now, __u64 ns)
 
 /* ---- worker.c ---- */
 
+extern const char * const run_outcomes[RUN_OUTCOMES];
+
 /* Exit statuses of a worker's process, besides those of mqbus run */
 enum {
 	/* A command was killed: this process went with it, the next one goes on */
@@ -150,6 +154,7 @@ enum run_end {
 /**
  * struct run_job - a command that works on a record
  * @run: the options
+ * @slot: of the worker
  * @worker: holds the record
  * @lease: of the record
  * @output: takes its output, or NULL
@@ -160,6 +165,7 @@ enum run_end {
  */
 struct run_job {
 	struct run *run;
+	struct run_slot *slot;
 	struct mqbus_worker *worker;
 	const struct mqbus_leased *lease;
 	struct run_output *output;

@@ -154,11 +154,12 @@ static enum run_outcome judge(const struct run_job *job)
 	return RUN_NACKED;
 }
 
+const char * const run_outcomes[RUN_OUTCOMES] = {
+	"acked", "nacked", "released", "rejected", "died", "lost",
+};
+
 static void job_say(const struct run_job *job, enum run_outcome outcome)
 {
-	static const char * const outcomes[RUN_OUTCOMES] = {
-		"acked", "nacked", "released", "rejected", "died", "lost",
-	};
 	static const char * const ends[] = {
 		"", ", over --timeout", ", stopped", ", its lease expired", ", printed too much",
 	};
@@ -167,7 +168,7 @@ static void job_say(const struct run_job *job, enum run_outcome outcome)
 
 	error_say(&job->run->subject, "%u/%llu attempt %u: %s (%s %d%s, %llu ms)",
 		  lease->partition, lease->offset, lease->attempt,
-		  outcomes[outcome], killed ? "signal" : "status",
+		  run_outcomes[outcome], killed ? "signal" : "status",
 		  killed ? WTERMSIG(job->status) : WEXITSTATUS(job->status), ends[job->end],
 		  job->took / 1000000);
 }
@@ -201,6 +202,7 @@ static int worker_job(struct worker *w)
 {
 	struct run_job job = {
 		.run = w->run,
+		.slot = w->slot,
 		.worker = w->member,
 		.lease = &w->lease,
 		.output = w->output,
