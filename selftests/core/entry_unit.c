@@ -21,7 +21,6 @@ static void test_table(void)
 		CHECK(mqbus_table_get(&t) == i && t.used == i + 1);
 	CHECK(mqbus_table_get(&t) == MQBUS_NONE && t.used == 3);
 	for (i = 0; i < 3; i++) {
-		entries[i].state = MQBUS_ENTRY_LEASED;
 		entries[i].lease = 7 + i;
 		entries[i].first = 1;
 		entries[i].failures = 1;
@@ -29,7 +28,7 @@ static void test_table(void)
 	}
 	mqbus_table_put(&t, 1);
 	mqbus_table_put(&t, 0);
-	CHECK(t.used == 1 && entries[1].state == MQBUS_ENTRY_FREE);
+	CHECK(t.used == 1);
 	for (i = 0; i < 2; i++) {
 		CHECK(mqbus_table_get(&t) == 1 - i);
 		CHECK(entries[i].lease == 7 + i && !entries[1 - i].first);
