@@ -20,7 +20,7 @@ else
 fi
 only=${2:-}
 # Those that tell at once come first; TESTS= asks others
-ring_tests=${TESTS:-record_unit ring_unit record_fuzz ring_interleave ring_model ring_threads-tsan ring_threads}
+ring_tests=${TESTS:-record_unit cursor_unit ring_unit record_fuzz ring_interleave ring_model ring_threads-tsan ring_threads}
 inflight_tests=${TESTS:-entry_unit inflight_unit retry_unit forget_unit inflight_model}
 assign_tests=${TESTS:-assign_unit assign_model}
 survived=0
