@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A reader's cursor: what it has lost and is told of, and ranges that are taken back.
+ * A reader's cursor: lost records, how they are reported, and ranges that are taken back.
  */
 #include "cursor.h"
 #include "record.h"
@@ -17,7 +17,7 @@ static void append_one(struct mqbus_ring *ring, u32 size)
 	spin_unlock(&ring->lock);
 }
 
-/* Owners that come and go must not add up what was lost once */
+/* Several owners in turn must not count the same lost records again */
 static void test_lost_once(void)
 {
 	const struct mqbus_mark start = {};
@@ -41,11 +41,11 @@ static void test_lost_once(void)
 		CHECK(r.lost == 6 && r.begin_offset == 6 && r.end_offset == 10);
 		CHECK(c.lost == 6);
 		mqbus_cursor_rewind(&c);
-		/* To settle nothing changes nothing */
+		/* Settling nothing changes nothing */
 		mqbus_cursor_commit(&c, &c.given);
 	}
 
-	/* Two of the four that nobody settled go as well */
+	/* Two of the four unsettled ones are evicted, too */
 	append_one(&ring, 1024);
 	append_one(&ring, 1024);
 	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 8 && c.lost == 8);
@@ -57,7 +57,7 @@ static void test_lost_once(void)
 	test_end();
 }
 
-/* A range that did not arrive: as if it had not been handed out, but for what was settled */
+/* A range that did not arrive: as if it had not been handed out, except for settled records */
 static void test_untake(void)
 {
 	const struct mqbus_mark start = {};
@@ -85,7 +85,10 @@ static void test_untake(void)
 	append_one(&ring, 1024);
 	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 6 && r.begin_offset == 7);
 
-	/* What was lost did not arrive, and its gap was committed: the next owner is told */
+	/*
+	 * Lost records whose report did not arrive, and whose gap was committed: the next owner
+	 * is told
+	 */
 	for (i = 0; i < 6; i++)
 		append_one(&ring, 1024);
 	mqbus_cursor_commit(&c, &c.given);
@@ -104,14 +107,14 @@ static void append_some(struct mqbus_ring *ring, u32 n)
 		append_one(ring, 1024);
 }
 
-/* Expect a range: so many lost before it, and where it begins */
+/* Expect a range: its begin, and the number of records lost before it */
 static void take(struct mqbus_cursor *c, struct mqbus_ring *ring, struct mqbus_range *r,
 		 u64 lost, u64 begin)
 {
 	CHECK(mqbus_cursor_take(c, ring, r) && r->lost == lost && r->begin_offset == begin);
 }
 
-/* Below what is committed nothing is missed again: it is told until whoever hears commits */
+/* Below a commit nothing is lost again: the gap is reported until its reader commits */
 static void test_owed(void)
 {
 	struct mqbus_cursor c;
@@ -126,7 +129,7 @@ static void test_owed(void)
 	mqbus_cursor_place(&c, &ring, &(struct mqbus_mark){});
 	spin_unlock(&ring.lock);
 
-	/* Told to one who dies */
+	/* Reported to a reader that dies */
 	append_some(&ring, 10);
 	take(&c, &ring, r, 6, 6);
 	mqbus_cursor_untake(&c, r);
@@ -140,7 +143,7 @@ static void test_owed(void)
 	take(&c, &ring, r, 0, 10);
 	mqbus_cursor_commit(&c, &c.given);
 
-	/* Another gap behind it, and neither is told */
+	/* Another gap behind it, and neither is reported */
 	append_some(&ring, 6);
 	take(&c, &ring, r, 2, 13);
 	mqbus_cursor_untake(&c, r);
@@ -151,7 +154,7 @@ static void test_owed(void)
 	mqbus_cursor_rewind(&c);
 	take(&c, &ring, r, 6, 17);
 
-	/* Committed while it was told, up to where the range began or beyond */
+	/* Committed during the report, up to the beginning of the range or further */
 	mqbus_cursor_commit(&c, &c.given);
 	append_some(&ring, 6);
 	take(&c, &ring, r, 2, 23);
@@ -167,7 +170,7 @@ static void test_owed(void)
 	mqbus_cursor_rewind(&c);
 	take(&c, &ring, r, 2, 24);
 
-	/* Evicted while it was told, and what was behind it is committed */
+	/* Evicted during the report, and the records behind it are committed */
 	mqbus_cursor_commit(&c, &c.given);
 	append_some(&ring, 2);
 	take(&c, &ring, r, 0, 27);
@@ -179,7 +182,7 @@ static void test_owed(void)
 	append_some(&ring, 1);
 	take(&c, &ring, r, 2, 33);
 
-	/* A seek begins anew */
+	/* A seek starts over */
 	append_some(&ring, 5);
 	take(&c, &ring, r, 1, 35);
 	mqbus_cursor_untake(&c, r);
@@ -193,7 +196,7 @@ static void test_owed(void)
 	test_end();
 }
 
-/* Handed out behind what did not arrive: comes again, and counts as that */
+/* Handed out behind a range that did not arrive: comes again, and counts as redelivered */
 static void test_untake_behind(void)
 {
 	struct mqbus_range r[4];
@@ -221,12 +224,12 @@ static void test_untake_behind(void)
 	CHECK(c.delivered == 8 && c.redelivered == 2);
 	mqbus_cursor_untake(&c, &r[3]);
 	CHECK(!c.given.offset && c.delivered == 2 && !c.redelivered);
-	/* Settled meanwhile: no more than that is lost */
+	/* Settled meanwhile: only the rest is lost */
 	CHECK(mqbus_cursor_take(&c, &ring, &r[3]));
 	mqbus_cursor_commit(&c, &(struct mqbus_mark){ 3 * 1024, 3 });
 	mqbus_cursor_untake(&c, &r[3]);
 	CHECK(c.given.offset == 3 && c.given.pos == 3 * 1024);
-	/* Evicted while it was told, and others were given what is behind */
+	/* Evicted during the report, while others were given the records behind */
 	append_one(&ring, 1024);
 	CHECK(mqbus_cursor_take(&c, &ring, &r[0]));
 	append_one(&ring, 1024);
@@ -242,7 +245,7 @@ static void test_untake_behind(void)
 
 #define TELLERS	4
 
-/* Threads of one member of which some cannot be told: each record is told in the end */
+/* Threads of one member, some of whose reports fail: each record is reported in the end */
 static void test_untake_threads(void)
 {
 	static u32 told[70000];
@@ -282,7 +285,7 @@ static void test_untake_threads(void)
 				told[o]++;
 			busy[t] = false;
 		}
-		/* No further than what was told, nor than what is handed out */
+		/* Not above the reported records, nor above those handed out */
 		while (done < c.given.offset && told[done])
 			done++;
 		if (rng_once(&rng, 4) && done > c.done.offset)

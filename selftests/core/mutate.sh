@@ -19,7 +19,7 @@ else
 	build=${1:?build directory}/mutate
 fi
 only=${2:-}
-# Those that tell at once come first; TESTS= asks others
+# Tests that fail fast come first; TESTS= names others
 ring_tests=${TESTS:-record_unit cursor_unit ring_unit record_fuzz ring_interleave ring_model ring_threads-tsan ring_threads}
 inflight_tests=${TESTS:-entry_unit inflight_unit retry_unit forget_unit inflight_model}
 assign_tests=${TESTS:-assign_unit assign_model}
@@ -371,7 +371,7 @@ compile() { # CORE-DIR SOURCE OBJECT
 		-c -o "$3" "$2"
 }
 
-# What is linked to a test besides itself
+# Objects linked to a test besides its own
 parts_of() { # TEST
 	case $1 in inflight_* | retry_* | forget_* | entry_*) echo group test ;; *) echo test ;; esac
 }
@@ -386,8 +386,8 @@ base() {
 	done
 }
 
-# Link a test with the core in $build/src of which $1 is edited. Return: 1 if it does
-# not compile.
+# Link a test with the core in $build/src of which $1 is edited. Return: 1 if it does not
+# compile.
 link_test() { # FILE TEST
 	local file=$1 test=$2 obj=$build/obj f name objects=()
 	rm -rf "$obj"
@@ -457,7 +457,7 @@ try() {
 
 [ -n "$check" ] || base
 while IFS='|' read -r name file script; do
-	# The script may have bars of its own: they are left to the last field
+	# The script may contain bars: they belong to the last field
 	name=${name% } file=${file# } file=${file% } script=${script# }
 	[[ $name == *"$only"* ]] || continue
 	try "$name" "$file" "$script" || survived=$((survived + 1))

@@ -24,7 +24,7 @@ static void test_murmur_known(void)
 
 		mqbus_murmur_init(&m, strlen(murmur_known[i].key));
 		mqbus_murmur_update(&m, murmur_known[i].key, strlen(murmur_known[i].key));
-		/* As many partitions as there are numbers shows all 31 bits */
+		/* As many partitions as numbers shows all 31 bits */
 		CHECK(mqbus_murmur_partition(&m, 1U << 31) ==
 		      partition_of(murmur_known[i].hash, 1U << 31));
 		for (n = 1; n <= MQBUS_PARTITIONS_MAX; n++)
