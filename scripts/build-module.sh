@@ -3,9 +3,9 @@
 # build-module.sh KERNEL [make arguments]: build mqbus.ko for a cached kernel,
 # or with KERNEL "running" for the one that runs, whose headers are installed.
 #
-# The sources are linked into build/KERNEL (BUILD= names another directory)
-# and built there, so that objects for several kernels never mix. Rebuilds
-# what changed; new and deleted source files are noticed.
+# The sources are linked into build/KERNEL (BUILD= names another directory) and built there, so
+# that objects of several kernels never mix. Changed, new and deleted files are built or
+# dropped.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 top=${here%/*}
@@ -30,8 +30,7 @@ dir=$(realpath "$dir")
 exec 9>"$dir/.lock"
 flock 9
 
-# Links are made anew each time, so names that are gone are really gone;
-# objects stay.
+# Links are made anew each time, so that deleted files disappear; objects stay.
 find "$dir" -type l -delete
 cd "$top"
 while IFS= read -r -d '' f; do
@@ -40,12 +39,12 @@ while IFS= read -r -d '' f; do
 done < <(find Kbuild VERSION module uapi selftests/kunit \( -name Kbuild -o -name VERSION -o -name '*.[chS]' \) \
 	! -name '*.mod.c' -type f -print0)
 
-# This make is on its own: what the caller's make was told is not for kbuild.
+# The caller's make options are not for kbuild.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 # No BTF for the module: the packaged headers lack the vmlinux it needs.
 llvm=()
 ! grep -qs '^CONFIG_CC_IS_CLANG=y' "$KDIR/.config" || llvm=(LLVM=1)
-# Lines, for the places that the fuzzer reaches; their configuration has none.
+# Line numbers for the fuzzer's places; the debug kernels' configuration has none.
 lines=()
 [[ $kernel != debug-* ]] || lines=(KCFLAGS=-g)
 make "${llvm[@]}" "${lines[@]}" -j"$(nproc)" -C "$KDIR" M="$dir" CONFIG_DEBUG_INFO_BTF_MODULES= --no-print-directory "$@" modules

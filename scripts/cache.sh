@@ -11,8 +11,8 @@ cache=$(realpath "$cache")
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-# The Debian mirror this machine uses (the local one is the near one), else
-# the public one. Ubuntu machines have none and get the public one.
+# This machine's Debian mirror is the nearest; an Ubuntu machine has none and gets the public
+# one.
 debian_mirror() {
 	local uri
 	uri=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
@@ -41,7 +41,7 @@ apt_setup() {
 		-o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir/cache"
 		-o APT::Architecture=amd64 -o APT::Default-Release=
 		-o Acquire::Languages=none -o Acquire::Retries=3
-		# the download is ours, whoever we are; the _apt user may not write here
+		# files are downloaded as this user: the _apt user may not write here
 		-o APT::Sandbox::User=root)
 	say "reading the package lists of $* ($mirror)"
 	apt-get "${aptopts[@]}" -q update >"$dir/update.log" 2>&1 ||
@@ -65,10 +65,9 @@ fetch_debs() {
 		{ cat "$dir/download.log" >&2; die "download failed: is the network up?"; }
 }
 
-# source_tar VERSION DIR SUITE...: the tar stream of linux-source-VERSION, from
-# the installed package or else from the suites, downloaded into DIR, where
-# "source" then says which revision it is. If a suite has outrun that version: of
-# the newest that it has.
+# source_tar VERSION DIR SUITE...: the tar stream of linux-source-VERSION, from the installed
+# package or else from the suites, downloaded into DIR, with its revision in "source" there. If
+# a suite no longer has that version: its newest.
 source_tar() {
 	local version=$1 dir=$2 package=linux-source-$1 deb other
 	local tarball=/usr/src/$package.tar.xz

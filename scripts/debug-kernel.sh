@@ -19,9 +19,8 @@ configs=$here/../selftests/vm
 flavour=${1:-}
 case $flavour in
 a) version=7.2 suites=(sid) vars=() ;;
-# The kernel itself is full of races that are known and meant. So only its barriers
-# are instrumented, in the way that some of its directories ask for, and every
-# access of the module: what is reported is the module's.
+# The kernel has many races that are known and intended. So only its barriers are instrumented,
+# as some of its directories ask for, and all accesses of the module: reports are the module's.
 b) version=6.1 suites=(bookworm bookworm-security) vars=(KCSAN_SANITIZE=n) ;;
 c) version=6.1 suites=(bookworm bookworm-security) vars=() ;;
 *) die "usage: debug-kernel.sh a|b|c" ;;
@@ -31,10 +30,9 @@ fragments=("$configs/debug.config" "$configs/$name.config")
 
 # Bump when the layout below changes: caches filled by older versions are redone.
 layout=1
-# One directory for each configuration and version: checkouts that differ share a
-# cache. Debian's revision is written down ($dest/source) but makes no other
-# directory: a newer one must not turn a test run into a build of a kernel, nor
-# need the network. To take it, remove the directory.
+# One directory for each configuration and version: different checkouts share a cache. Debian's
+# revision is written to $dest/source, but makes no new directory: a newer one must not make a
+# test run build a kernel, nor need the network. To get it, remove the directory.
 key=$(echo "$layout $version" | cat - "${fragments[@]}" | sha256sum | cut -c1-12)
 dest=$cache/kernels/$name-$key
 work=$cache/kernels/.build-$name-$key
@@ -63,11 +61,11 @@ for tool in flex bison bc; do
 done
 
 say "$name (linux $version) is not in $dest yet"
-# Make on its own: what the caller's make was told is not for the kernel's.
+# The caller's make options are not for the kernel's make.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL KERNEL KERNELS O V M
 export KBUILD_BUILD_USER=mqbus KBUILD_BUILD_HOST=mqbus
 
-# quiet WHAT COMMAND...: show what it prints only if it fails
+# quiet WHAT COMMAND...: show the output only if it fails
 quiet() {
 	local what=$1
 	shift
@@ -92,7 +90,7 @@ say "configuring $(<.source)"
 quiet "make tinyconfig" make tinyconfig
 cat "${fragments[@]}" >>.config
 quiet "make olddefconfig" make olddefconfig
-# Kconfig drops without a word what it cannot have.
+# Kconfig drops options silently if it cannot have them.
 vanished=$(awk '
 	FNR == NR { if (/^CONFIG_/) { split($0, f, "="); have[f[1]] = $0 } next }
 	/^CONFIG_/ { split($0, f, "="); if (have[f[1]] != $0) print "  " $0 }
@@ -102,7 +100,7 @@ vanished=$(awk '
 $vanished
 what they depend on is missing there, or their names have changed"
 
-# progress PID: a line now and then, while it runs
+# progress PID: print a line now and then while it runs
 progress() {
 	local begin=$SECONDS next=0
 	while kill -0 "$1" 2>/dev/null; do
@@ -135,7 +133,7 @@ rm -f "$new/lib/modules/$krel/build" "$new/lib/modules/$krel/source"
 cp arch/x86/boot/bzImage "$new/boot/vmlinuz-$krel"
 cp System.map "$new/boot/System.map-$krel"
 python3 "$here/extract-vmlinux.py" arch/x86/boot/bzImage "$new/vmlinux"
-# What "make -C ... M=..." uses of the tree
+# The files of the tree that "make -C ... M=..." uses
 cp -a Makefile .config Module.symvers include scripts "$new/build"
 cp -a arch/x86/Makefile* arch/x86/include "$new/build/arch/x86"
 if [ -e tools/objtool/objtool ]; then
@@ -149,7 +147,7 @@ rm -rf "$dest"
 mv -T "$new" "$dest"
 cd /
 rm -rf "$work"
-# what other versions of the configuration left here
+# remove other versions of the configuration
 find "$cache/kernels" -mindepth 2 -maxdepth 2 -path "*/$name-*/stamp" -mtime +7 -printf '%h\0' |
 	xargs -0 -r rm -rf
 say "kernel $name ($krel, $(<"$dest/source")) is ready in $dest"

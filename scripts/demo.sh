@@ -28,7 +28,7 @@ wait_for() {
 has_lines() { [ "$(lines "$1")" -ge "$2" ]; }
 quiet() { local n; n=$(lines "$1"); sleep 0.5; [ "$(lines "$1")" = "$n" ]; }
 
-# Something large that every Debian machine has
+# A large file that all Debian machines have
 input=/var/lib/dpkg/status
 total=$(lines "$input")
 
@@ -39,7 +39,7 @@ run mqbus group create packages search
 
 say "One producer writes $input ($total lines), two groups read all of it"
 touch audit.1 search
-# This consumer hands on to somebody slow, so that it can be killed half way
+# This consumer passes records on to a slow one, so that it can be killed half way
 mkfifo slow
 awk '{ print; fflush() } NR % 500 == 0 { system("sleep 0.2") }' <slow >audit.1 &
 mqbus sub packages -g audit -f '%o\t%s\n' >slow 2>audit.err &
@@ -68,9 +68,9 @@ cat pub.err
 wait
 
 say "Both groups have the whole file: same checksum as the input"
-# Delivered at least once: what was written and not yet committed when the
-# consumer died comes again, with the same offset. The second copy counts: of the
-# first ones the kill may have cut the last.
+# At least once: records that were written and not committed when the consumer died come again,
+# with the same offset. The second copy counts: the kill may have cut the last of the first
+# ones.
 sort -n -s -u -k 1,1 audit.2 audit.1 | cut -f 2- >audit.text
 cut -f 2- search >search.text
 again=$(($(lines audit.1) + $(lines audit.2) - total))
@@ -112,7 +112,7 @@ mqbus run -t jobs -g workers -j 4 --idle-exit 1 -- ./work 2>run.err &
 jobs=$!
 for n in 5 15; do
 	wait_for "$n jobs" has_lines done $n
-	# Fewer times than --limit, so that no good job is given up
+	# Fewer failures than --limit, so that no good job is given up
 	pkill -9 -P $jobs || fail "there are no workers"
 done
 wait $jobs || fail "the workers failed: $(cat run.err)"

@@ -8,7 +8,7 @@
 # Quick and silent when everything is there.
 set -euo pipefail
 
-# What is tried, and its package: Debian and Ubuntu; Fedora and RHEL; openSUSE; Arch; Alpine
+# Each check, and its package: Debian and Ubuntu; Fedora and RHEL; openSUSE; Arch; Alpine
 build_needs='
 cc              gcc               gcc                  gcc                  gcc           gcc
 make            make              make                 make                 make          make
@@ -33,7 +33,7 @@ check_packages=(
 	python3-yaml python3-jsonschema
 )
 
-# where there is no compiler it is that which is missing
+# without a compiler, the compiler is missing and not the header
 compiles() { # HEADER
 	! command -v cc >/dev/null || echo "#include $1" | cc -E -o /dev/null - 2>/dev/null
 }
@@ -47,7 +47,7 @@ here_is() { # WHAT
 	esac
 }
 
-# The column of this distribution, and how packages are installed on it
+# The column of this distribution, and its command to install packages
 distribution() {
 	local ID='' ID_LIKE='' word
 	local release=${OS_RELEASE:-/etc/os-release}
@@ -125,7 +125,7 @@ install_packages() { # WHAT-FOR PACKAGE...
 	echo "deps: installing ${need[*]}" >&2
 	apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600)
 	"${apt[@]}" update >&2
-	# --no-remove: never trade something the user has for one of ours
+	# --no-remove: never remove a package of the user for one of these
 	"${apt[@]}" install -y --no-install-recommends --no-remove "${need[@]}" >&2 && return
 	echo "deps: apt-get could not install: ${need[*]}" >&2
 	echo "deps: fix the apt error above, or install them by hand, and run make again." >&2

@@ -18,7 +18,7 @@ need_root() {
 	[ "$(id -u)" = 0 ] || { say "$1 changes this machine: run it as root"; exit 1; }
 }
 
-# what DKMS builds from: no tests, no tools
+# DKMS builds from these: no tests, no tools
 copy_sources() { # VERSION
 	local to=$sources/mqbus-$1
 	mkdir -p "$to"
@@ -26,7 +26,7 @@ copy_sources() { # VERSION
 	find "$to" \( -name '*.o' -o -name '*.cmd' -o -name '*.mod*' \) -delete
 }
 
-# All versions: one that is older would be loaded, or be built for the next kernel
+# All versions: an older one would be loaded, or built for the next kernel
 remove_all() {
 	local dir
 	for dir in "$tree"/mqbus/*/; do
@@ -38,8 +38,8 @@ remove_all() {
 	for dir in "$sources"/mqbus-[0-9]*; do rm -rf "$dir"; done
 }
 
-# for_kernels VERB RELEASE...: build or install. The other kernels are done also when one
-# cannot be; one that dkms.conf excludes is no failure.
+# for_kernels VERB RELEASE...: build or install. A kernel that fails does not stop the others;
+# one that dkms.conf excludes does not fail.
 done_for=()
 for_kernels() {
 	local verb=$1 k status failed=0

@@ -19,8 +19,8 @@ def main():
         image = f.read()
     if image[0x202:0x206] != b"HdrS":
         sys.exit(f"{sys.argv[1]}: not a bzImage")
-    # Boot protocol 2.08: where the compressed payload lies, counted from the
-    # end of the real-mode part. Its last four bytes are the unpacked size.
+    # Boot protocol 2.08: offset of the compressed payload from the end of the real-mode part.
+    # Its last four bytes are the unpacked size.
     setup_sects = image[0x1F1] or 4
     offset, length = struct.unpack_from("<II", image, 0x248)
     start = (setup_sects + 1) * 512 + offset

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # prometheus.sh [--cached]: print the directory of prometheus and promtool, unpacked from
-# Debian's package into the cache. It is not installed, because that would start a server
-# on the machine. --cached: fail rather than download it.
+# Debian's package into the cache. They are not installed, as that would start a server on the
+# machine. --cached: fail instead of downloading.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 # shellcheck source=scripts/cache.sh

@@ -227,10 +227,9 @@ static inline u32 mqbus_table_get(struct mqbus_table *t)
 	return i;
 }
 
-/* Free an entry that is in no list and not in the heap */
+/* Free an entry that is in no list and not in the heap; its state is MQBUS_ENTRY_FREE */
 static inline void mqbus_table_put(struct mqbus_table *t, u32 i)
 {
-	t->entries[i].state = MQBUS_ENTRY_FREE;
 	t->used--;
 	mqbus_list_add(t, &t->free, MQBUS_LIST, i);
 }

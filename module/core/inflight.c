@@ -2,7 +2,7 @@
 /*
  * Delivery of a queue group's records.
  */
-#include "inflight.h"
+#include "state.h"
 
 static const struct mqbus_record *inflight_key_record(void *arg, u32 i)
 {
@@ -72,23 +72,16 @@ void mqbus_inflight_stand(struct mqbus_inflight *f, struct mqbus_holder *holder)
 	WRITE_ONCE(f->nr_sitting, f->nr_sitting - 1);
 }
 
-/* A record is held back no more: another can be, so stuck sources are looked at again. */
-void mqbus_inflight_unhold(struct mqbus_inflight *f)
-{
-	f->held--;
-	f->unheld++;
-}
-
 /* Make an entry ready; it is in no list but its source's. */
 void mqbus_inflight_again(struct mqbus_inflight *f, u32 i)
 {
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
-	e->state = MQBUS_ENTRY_READY;
+	mqbus_entry_ready(f, e);
 	mqbus_list_add(&f->table, &f->ready[e->place], MQBUS_LIST, i);
 }
 
-/* End a member's lease; the caller decides the entry's next state. */
+/* End a member's lease. The entry is ready, and in no list: the caller decides what follows. */
 void mqbus_inflight_unlease(struct mqbus_inflight *f, u32 i, struct mqbus_holder *holder)
 {
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
@@ -96,11 +89,9 @@ void mqbus_inflight_unlease(struct mqbus_inflight *f, u32 i, struct mqbus_holder
 	mqbus_list_del(&f->table, &holder->leases, MQBUS_LIST, i);
 	mqbus_heap_del(&f->table, i);
 	holder->nr--;
-	f->leased--;
-	if (e->place == MQBUS_PLACE_RETRY) {
-		f->nr--;
+	mqbus_entry_unlease(f, e);
+	if (e->place == MQBUS_PLACE_RETRY)
 		mqbus_retry_changed(f);	/* the record may be moved again */
-	}
 }
 
 static void lease_begin(struct mqbus_inflight *f, u32 i, struct mqbus_holder *holder, u64 end,
@@ -108,14 +99,9 @@ static void lease_begin(struct mqbus_inflight *f, u32 i, struct mqbus_holder *ho
 {
 	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
 
-	if (e->place == MQBUS_PLACE_HELD) {
-		mqbus_inflight_unhold(f);
-		e->place = MQBUS_PLACE_RING;
-		f->nr++;
-	} else if (e->place == MQBUS_PLACE_RETRY) {
-		f->nr++;
-	}
-	e->state = MQBUS_ENTRY_LEASED;
+	if (e->place == MQBUS_PLACE_HELD)
+		f->unheld++;	/* another record can be held back */
+	mqbus_entry_lease(f, e);
 	e->flags = e->first ? MQBUS_ENTRY_AGAIN : 0;
 	/* 0 is no lease, also after a wrap */
 	if (!++e->lease)
@@ -123,7 +109,6 @@ static void lease_begin(struct mqbus_inflight *f, u32 i, struct mqbus_holder *ho
 	e->seat = holder->seat;
 	mqbus_list_add(&f->table, &holder->leases, MQBUS_LIST, i);
 	holder->nr++;
-	f->leased++;
 	if (end)
 		mqbus_heap_add(&f->table, i, end);
 	f->stats.delivered++;
@@ -152,9 +137,7 @@ static u32 source_take(struct mqbus_inflight *f, u32 partition, const struct mqb
 
 	e->pos = c->given.pos;
 	e->partition = partition;
-	e->place = MQBUS_PLACE_RING;
 	mqbus_list_add(&f->table, &source->order, MQBUS_ORDER, i);
-	source->pending++;
 	c->given.pos += rec->size;
 	c->given.offset++;
 	return i;
@@ -199,15 +182,13 @@ static enum search source_next(struct mqbus_inflight *f, u32 partition, u32 *ste
 		}
 		*i = source_take(f, partition, rec);
 		if (head == MQBUS_NONE) {
+			mqbus_entry_take(f, mqbus_inflight_entry(f, *i));
 			if (keyed)
 				mqbus_keys_insert(f->keys, *i);
-			f->nr++;
 			return FOUND_FRESH;
 		}
-		mqbus_inflight_entry(f, *i)->place = MQBUS_PLACE_HELD;
-		mqbus_inflight_entry(f, *i)->state = MQBUS_ENTRY_HELD;
+		mqbus_entry_hold(f, mqbus_inflight_entry(f, *i));
 		mqbus_keys_hold(f->keys, &f->table, head, *i);
-		f->held++;
 	}
 	return FOUND_LATER;
 }
@@ -351,6 +332,5 @@ void mqbus_inflight_untake(struct mqbus_inflight *f, struct mqbus_holder *holder
 		f->stats.redelivered--;
 	else
 		e->first = 0;
-	e->state = MQBUS_ENTRY_READY;
 	mqbus_list_push(&f->table, &f->ready[e->place], MQBUS_LIST, i);
 }

@@ -284,7 +284,6 @@ void mqbus_inflight_flush(struct mqbus_inflight *f);
 void mqbus_source_del(struct mqbus_inflight *f, struct mqbus_source *source, u32 i);
 
 /* Shared by the files of the in-flight table */
-void mqbus_inflight_unhold(struct mqbus_inflight *f);
 void mqbus_inflight_again(struct mqbus_inflight *f, u32 i);
 void mqbus_inflight_unlease(struct mqbus_inflight *f, u32 i, struct mqbus_holder *holder);
 void mqbus_inflight_finish(struct mqbus_inflight *f, u32 i);

@@ -28,7 +28,7 @@
  *
  * Only the size in this ring's page has a meaning for readers.
  */
-#include "inflight.h"
+#include "state.h"
 
 /* How often a walk may lose its place */
 #define MQBUS_RETRY_RESTARTS	8
@@ -127,11 +127,9 @@ static enum retry_room retry_add(struct mqbus_inflight *f, u32 i)
 	f->steps--;
 	f->copied += rec->size;
 	f->retry_live += rec->size;
-	f->retrying++;
-	f->nr--;
 	mqbus_source_del(f, mqbus_inflight_source(f, e), i);
 	e->pos = retry->end;
-	e->place = MQBUS_PLACE_RETRY;
+	mqbus_entry_move(f, e);
 	retry->end += rec->size;
 	mqbus_list_add(&f->table, &retry->order, MQBUS_ORDER, i);
 	retry_search_begin(f);

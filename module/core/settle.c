@@ -4,7 +4,7 @@
  * (mqbus_inflight_tick(): leases that expire).
  */
 #include "trace.h"
-#include "inflight.h"
+#include "state.h"
 
 const struct mqbus_trace *mqbus_trace;
 
@@ -31,24 +31,6 @@ static void trace_retry(const struct mqbus_inflight *f, u32 i, u64 wait)
 		trace->retry(f, i, mqbus_reason_name(mqbus_inflight_entry(f, i)->reason), wait);
 }
 
-/* Whether a record has failed and not returned to its partition since */
-static bool entry_aside(const struct mqbus_entry *e)
-{
-	return e->place == MQBUS_PLACE_RETRY || e->state == MQBUS_ENTRY_WAITING ||
-	       e->state == MQBUS_ENTRY_DEAD;
-}
-
-/* Change the state of an entry that was leased or waiting, and @aside with it. */
-static void entry_turn(struct mqbus_inflight *f, struct mqbus_entry *e,
-		       enum mqbus_entry_state state)
-{
-	struct mqbus_source *source = &f->sources[e->partition];
-
-	source->aside -= entry_aside(e);
-	e->state = state;
-	source->aside += entry_aside(e);
-}
-
 /* Settle a record; its entry is in no list but its source's. */
 void mqbus_inflight_finish(struct mqbus_inflight *f, u32 i)
 {
@@ -60,21 +42,11 @@ void mqbus_inflight_finish(struct mqbus_inflight *f, u32 i)
 		next = mqbus_keys_remove(f->keys, &f->table, i);
 		f->unheld++;	/* the key is free, or a place behind it */
 	}
-	switch (e->place) {
-	case MQBUS_PLACE_RING:
-		f->nr--;
-		break;
-	case MQBUS_PLACE_RETRY:
-		f->retrying--;
+	if (e->place == MQBUS_PLACE_RETRY) {
 		f->retry_live -= mqbus_inflight_record(f, i)->size;
 		mqbus_retry_changed(f);
-		break;
-	case MQBUS_PLACE_HELD:
-		mqbus_inflight_unhold(f);
-		break;
 	}
-	f->sources[e->partition].pending--;
-	f->sources[e->partition].aside -= entry_aside(e);
+	mqbus_entry_settle(f, e);
 	if (f->watchers)
 		f->freed = true;
 	mqbus_source_del(f, source, i);
@@ -91,7 +63,7 @@ static void inflight_wait(struct mqbus_inflight *f, u32 i, u64 wait, struct mqbu
 		mqbus_inflight_again(f, i);
 		return;
 	}
-	entry_turn(f, e, MQBUS_ENTRY_WAITING);
+	mqbus_entry_fail(f, e, MQBUS_ENTRY_WAITING);
 	mqbus_heap_add(&f->table, i, now->mono + wait);
 	if (e->place == MQBUS_PLACE_RETRY)
 		return;
@@ -115,12 +87,11 @@ static void inflight_bury(struct mqbus_inflight *f, u32 i, const struct mqbus_ho
 		inflight_discard(f, i);
 		return;
 	}
-	entry_turn(f, e, MQBUS_ENTRY_DEAD);
+	mqbus_entry_fail(f, e, MQBUS_ENTRY_DEAD);
 	e->time = now->real;
 	e->pid = holder->pid;
 	e->uid = holder->uid;
 	mqbus_list_add(&f->table, &f->dead, MQBUS_LIST, i);
-	f->nr_dead++;
 	if (f->letter == MQBUS_NONE)
 		f->letter = i;
 	if (f->stow == MQBUS_NONE)
@@ -353,25 +324,25 @@ bool mqbus_inflight_tick(struct mqbus_inflight *f, u32 max, struct mqbus_now *no
 			mqbus_heap_del(&f->table, i);
 			if (e->place != MQBUS_PLACE_RETRY)
 				mqbus_list_del(&f->table, &f->stay, MQBUS_LIST, i);
-			entry_turn(f, e, MQBUS_ENTRY_READY);
 			mqbus_inflight_again(f, i);
 		}
 	}
 	return false;
 }
 
-/* Remove a dead letter from @dead; the caller decides the entry's next state. */
+/* Remove a dead letter from @dead. The entry is ready, and in no list: the caller settles it. */
 void mqbus_inflight_undead(struct mqbus_inflight *f, u32 i)
 {
-	u32 next = mqbus_inflight_entry(f, i)->list.next;
+	struct mqbus_entry *e = mqbus_inflight_entry(f, i);
+	u32 next = e->list.next;
 
 	if (f->letter == i)
 		f->letter = next;
 	if (f->stow == i)
 		f->stow = next;
 	mqbus_list_del(&f->table, &f->dead, MQBUS_LIST, i);
-	mqbus_inflight_entry(f, i)->heap = MQBUS_NONE;	/* was the uid */
-	f->nr_dead--;
+	e->heap = MQBUS_NONE;	/* was the uid */
+	mqbus_entry_ready(f, e);
 }
 
 /* A dead letter of @dead was stored in the DLQ. */

@@ -93,7 +93,7 @@ static bool issue_room(const struct mqbus_transaction *t)
 		const struct mqbus_op *op = &t->ops[a];
 
 		for (i = op->skip; op->producer && i < op->user.count; i++) {
-			const struct mqbus_piece *piece = &op->elements[i].piece;
+			const struct mqbus_piece *piece = &op->pieces[i];
 			const struct mqbus_transact_place *place = &t->places[piece->place];
 
 			if (piece->shared &&
@@ -152,20 +152,17 @@ static void op_publish(struct mqbus_transaction *t, struct mqbus_op *op)
 	u32 i;
 
 	for (i = op->skip; i < op->user.count; i++) {
-		union mqbus_element *e = &op->elements[i];
-		struct mqbus_transact_place *place = &t->places[e->piece.place];
+		struct mqbus_piece *piece = &op->pieces[i];
+		struct mqbus_transact_place *place = &t->places[piece->place];
 		struct mqbus_ring *ring = place->ring;
-		u64 offset = ring->tail.offset;
 
 		if (place != last)
 			mqbus_producer_used(op->producer, ring);
 		last = place;
-		memcpy(mqbus_ring_slot(ring), t->records + e->piece.at, e->piece.bytes);
+		memcpy(mqbus_ring_slot(ring), t->records + piece->at, piece->bytes);
 		place->stored = true;
-		mqbus_producer_sign(op->producer, ring, mqbus_ring_slot(ring), e->piece.bytes);
-		/* The piece is used up: keep the place of the record for the user */
-		e->mark.partition = place->partition;
-		e->mark.at.offset = offset;
+		piece->offset = ring->tail.offset;
+		mqbus_producer_sign(op->producer, ring, mqbus_ring_slot(ring), piece->bytes);
 	}
 	if (op->bytes)
 		mqbus_producer_spend(op->producer, op->user.count - op->skip, op->bytes);
@@ -178,13 +175,11 @@ static void op_settle(struct mqbus_op *op, struct mqbus_now *now)
 	u32 i;
 
 	for (i = 0; i < op->user.count; i++) {
-		const union mqbus_element *e = &op->elements[i];
-
 		if (q)
 			WARN_ON_ONCE(mqbus_inflight_settle(&q->inflight, &member->holder,
-							   &e->settle, now));
+							   &op->settles[i], now));
 		else
-			mqbus_member_commit_at(member, e->mark.partition, &e->mark.at);
+			mqbus_member_commit_at(member, op->marks[i].partition, &op->marks[i].at);
 	}
 	if (q)
 		mqbus_inflight_flush(&q->inflight);

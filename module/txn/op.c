@@ -25,6 +25,7 @@
 /* Elements copied in at a time */
 #define ACT_CHUNK	8
 
+/* Bytes of an element, as read */
 static size_t element_known(u32 kind)
 {
 	switch (kind) {
@@ -32,6 +33,19 @@ static size_t element_known(u32 kind)
 		return sizeof(struct mqbus_msg);
 	case MQBUS_ACT_COMMIT:
 		return sizeof(struct mqbus_commit_entry);
+	default:
+		return sizeof(struct mqbus_settle);
+	}
+}
+
+/* Bytes that an element takes in the act's arrays */
+static size_t element_kept(u32 kind)
+{
+	switch (kind) {
+	case MQBUS_ACT_PUBLISH:
+		return sizeof(struct mqbus_msg) + sizeof(struct mqbus_piece);
+	case MQBUS_ACT_COMMIT:
+		return sizeof(struct mqbus_commit_mark);
 	default:
 		return sizeof(struct mqbus_settle);
 	}
@@ -80,6 +94,39 @@ static int op_open(struct mqbus_transaction *t, u32 a)
 	return op->user.kind == (queue ? MQBUS_ACT_SETTLE : MQBUS_ACT_COMMIT) ? 0 : -EBADFD;
 }
 
+/* Allocate the arrays of all acts, one behind the other */
+static int ops_alloc(struct mqbus_transaction *t)
+{
+	size_t bytes = 0;
+	void *at;
+	u32 a;
+
+	for (a = 0; a < t->nr_ops; a++)
+		bytes += t->ops[a].user.count * element_kept(t->ops[a].user.kind);
+	at = kvmalloc(bytes, GFP_KERNEL_ACCOUNT);
+	if (!at)
+		return -ENOMEM;
+	t->elements = at;
+	for (a = 0; a < t->nr_ops; a++) {
+		struct mqbus_op *op = &t->ops[a];
+
+		switch (op->user.kind) {
+		case MQBUS_ACT_PUBLISH:
+			op->msgs = at;
+			op->pieces = (void *)(op->msgs + op->user.count);
+			break;
+		case MQBUS_ACT_COMMIT:
+			op->marks = at;
+			break;
+		default:
+			op->settles = at;
+			break;
+		}
+		at += op->user.count * element_kept(op->user.kind);
+	}
+	return 0;
+}
+
 static int ops_open(struct mqbus_transaction *t)
 {
 	const struct mqbus_transact *args = t->args;
@@ -104,14 +151,7 @@ static int ops_open(struct mqbus_transaction *t)
 			return mqbus_transact_failed(t, a, MQBUS_ANY, err);
 		total += user->count;
 	}
-	t->elements = kvcalloc(total, sizeof(*t->elements), GFP_KERNEL_ACCOUNT);
-	if (!t->elements)
-		return -ENOMEM;
-	for (a = 0; a < t->nr_ops; a++) {
-		t->ops[a].elements = t->elements + t->nr_elements;
-		t->nr_elements += t->ops[a].user.count;
-	}
-	return 0;
+	return ops_alloc(t);
 }
 
 /* Find or add the place of a partition. Return: its index, or -EMSGSIZE */
@@ -135,11 +175,11 @@ static int transact_place(struct mqbus_transaction *t, struct mqbus_topic *topic
 }
 
 /* Check a record's description and choose its partition. @size: bytes of all so far */
-static int publish_check(struct mqbus_transaction *t, struct mqbus_op *op,
-			 union mqbus_element *e, u32 turn, u32 *size)
+static int publish_check(struct mqbus_transaction *t, struct mqbus_op *op, u32 i, u32 turn,
+			 u32 *size)
 {
 	struct mqbus_topic *topic = op->producer->topic;
-	struct mqbus_msg *m = &e->msg;
+	struct mqbus_msg *m = &op->msgs[i];
 	int err, place;
 	u32 bytes;
 
@@ -154,8 +194,7 @@ static int publish_check(struct mqbus_transaction *t, struct mqbus_op *op,
 	*size += bytes;
 	if (*size > MQBUS_TRANSACT_BYTES || t->places[place].described > topic->ring_size / 2)
 		return -EMSGSIZE;
-	/* From here on an index of places, for op_copy() */
-	m->partition = place;
+	op->pieces[i].place = place;
 	return 0;
 }
 
@@ -167,59 +206,57 @@ static int settle_check(const struct mqbus_settle *s)
 	return s->error || s->delay ? -EINVAL : 0;
 }
 
-static int commit_check(struct mqbus_member *member, union mqbus_element *e,
-			unsigned long *seen)
+static int commit_check(struct mqbus_member *member, const struct mqbus_commit_entry *entry,
+			struct mqbus_commit_mark *mark, unsigned long *seen)
 {
-	const struct mqbus_commit_entry entry = e->entry;
-
-	if (entry.error || entry.__reserved)
+	if (entry->error || entry->__reserved)
 		return -EINVAL;
-	if (entry.partition >= member->topic->nr_parts)
+	if (entry->partition >= member->topic->nr_parts)
 		return -ECHRNG;
-	e->mark.partition = array_index_nospec(entry.partition, member->topic->nr_parts);
-	if (__test_and_set_bit(e->mark.partition, seen))
+	mark->partition = array_index_nospec(entry->partition, member->topic->nr_parts);
+	if (__test_and_set_bit(mark->partition, seen))
 		return -ERANGE;
-	e->mark.generation = entry.generation;
-	return mqbus_member_find(member, e->mark.partition, entry.offset, entry.generation,
-				 &e->mark.at);
+	mark->generation = entry->generation;
+	return mqbus_member_find(member, mark->partition, entry->offset, entry->generation,
+				 &mark->at);
 }
 
-/* Check an element that was read, and resolve it */
-static int element_check(struct mqbus_transaction *t, struct mqbus_op *op,
-			 union mqbus_element *e, u32 turn, unsigned long *seen, u32 *size)
+/* Check an element that was read, and resolve it. @entry: COMMIT: the element */
+static int element_check(struct mqbus_transaction *t, struct mqbus_op *op, u32 i,
+			 const struct mqbus_commit_entry *entry, u32 turn, unsigned long *seen,
+			 u32 *size)
 {
 	switch (op->user.kind) {
 	case MQBUS_ACT_PUBLISH:
-		return publish_check(t, op, e, turn, size);
+		return publish_check(t, op, i, turn, size);
 	case MQBUS_ACT_COMMIT:
-		return commit_check(op->member, e, seen);
+		return commit_check(op->member, entry, &op->marks[i], seen);
 	default:
-		return settle_check(&e->settle);
+		return settle_check(&op->settles[i]);
 	}
 }
 
-/* Read elements of an act from @at on. @n: how many to read; set to how many were read */
-static int elements_read(const struct mqbus_op *op, u32 at, u32 *n)
+/*
+ * Read elements of an act from @at on: commits, which are not kept, to @entries. @n: how many to
+ * read; set to how many were read
+ */
+static int elements_read(const struct mqbus_op *op, u32 at, struct mqbus_commit_entry *entries,
+			 u32 *n)
 {
 	const struct mqbus_act *user = &op->user;
-	size_t known = element_known(user->kind);
-	union {
-		struct mqbus_msg msgs[ACT_CHUNK];
-		struct mqbus_commit_entry entries[ACT_CHUNK];
-		struct mqbus_settle settles[ACT_CHUNK];
-	} chunk;
-	u32 i;
-	int err;
+	void *to = entries;
 
-	err = mqbus_elements_read(&chunk, known, user->elements + (u64)at * user->size,
-				  user->size, n);
-	for (i = 0; i < *n; i++)
-		memcpy(&op->elements[at + i], (void *)&chunk + i * known, known);
-	return err;
+	if (op->msgs)
+		to = &op->msgs[at];
+	else if (op->settles)
+		to = &op->settles[at];
+	return mqbus_elements_read(to, element_known(user->kind),
+				   user->elements + (u64)at * user->size, user->size, n);
 }
 
 static int op_read(struct mqbus_transaction *t, u32 a, unsigned long *seen, u32 *size)
 {
+	struct mqbus_commit_entry entries[ACT_CHUNK];
 	struct mqbus_op *op = &t->ops[a];
 	u32 turn = 0, at, n, i;
 	int bad, err = 0;
@@ -228,9 +265,9 @@ static int op_read(struct mqbus_transaction *t, u32 a, unsigned long *seen, u32 
 		turn = atomic_inc_return(&op->producer->turn);
 	for (at = 0; at < op->user.count; at += n) {
 		n = min_t(u32, op->user.count - at, ACT_CHUNK);
-		bad = elements_read(op, at, &n);
+		bad = elements_read(op, at, entries, &n);
 		for (i = 0; i < n; i++) {
-			err = element_check(t, op, &op->elements[at + i], turn, seen, size);
+			err = element_check(t, op, at + i, &entries[i], turn, seen, size);
 			if (err)
 				return mqbus_transact_failed(t, a, at + i, err);
 		}
@@ -274,18 +311,15 @@ static int op_copy(struct mqbus_transaction *t, u32 a, u32 *at)
 	/* Speculation must not use an address before the check that it is a user's */
 	barrier_nospec();
 	for (i = 0; i < op->user.count; i++) {
-		union mqbus_element *e = &op->elements[i];
 		struct mqbus_record *rec = t->records + *at;
-		u32 place = e->msg.partition;
 
-		err = mqbus_msg_make(rec, &e->msg, NULL);
+		err = mqbus_msg_make(rec, &op->msgs[i], NULL);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		if (err)
 			return mqbus_transact_failed(t, a, i, err);
-		e->piece.at = *at;
-		e->piece.place = place;
-		e->piece.bytes = rec->size;
+		op->pieces[i].at = *at;
+		op->pieces[i].bytes = rec->size;
 		*at += rec->size;
 		cond_resched();
 	}

@@ -43,12 +43,12 @@ static int op_check_leases(struct mqbus_transaction *t, u32 a)
 	u32 i, n;
 
 	for (n = 0; n < op->user.count; n++) {
-		err = mqbus_inflight_name(f, &op->member->holder, op->elements[n].settle.lease);
+		err = mqbus_inflight_name(f, &op->member->holder, op->settles[n].lease);
 		if (err)
 			break;
 	}
 	for (i = 0; i < n; i++)
-		mqbus_inflight_unname(f, op->elements[i].settle.lease);
+		mqbus_inflight_unname(f, op->settles[i].lease);
 	return err ? mqbus_transact_failed(t, a, n, err) : 0;
 }
 
@@ -59,7 +59,7 @@ static int op_check_commits(struct mqbus_transaction *t, u32 a)
 	u32 i;
 
 	for (i = 0; i < op->user.count; i++) {
-		const struct mqbus_commit_mark *mark = &op->elements[i].mark;
+		const struct mqbus_commit_mark *mark = &op->marks[i];
 
 		err = mqbus_member_check_commit(op->member, mark->partition, mark->generation,
 						&mark->at);
@@ -134,7 +134,7 @@ int mqbus_op_check_rate(struct mqbus_transaction *t, u32 a, struct mqbus_obstacl
 		return mqbus_transact_failed(t, a, MQBUS_ANY, -EMSGSIZE);
 	if (mqbus_producer_due(op->producer, refusal.records, refusal.bytes) <= ktime_get_ns())
 		return 0;
-	refusal.partition = t->places[op->elements[op->skip].piece.place].partition;
+	refusal.partition = t->places[op->pieces[op->skip].place].partition;
 	return mqbus_transact_failed(t, a, MQBUS_ANY, op_refuse(op, wait, &refusal));
 }
 
@@ -162,7 +162,7 @@ static int op_ask_author(struct mqbus_transaction *t, u32 a)
 	spin_unlock(&author->lock);
 	op->bytes = 0;
 	for (i = op->skip; !err && i < op->user.count; i++) {
-		const struct mqbus_piece *piece = &op->elements[i].piece;
+		const struct mqbus_piece *piece = &op->pieces[i];
 
 		t->places[piece->place].bytes += piece->bytes;
 		op->bytes += piece->bytes;
@@ -183,7 +183,7 @@ static void op_own(struct mqbus_transaction *t, u32 a, u32 *own)
 		    mqbus_producer_owner(op->producer) != owner)
 			continue;
 		for (i = op->skip; i < op->user.count; i++)
-			own[op->elements[i].piece.place] += op->elements[i].piece.bytes;
+			own[op->pieces[i].place] += op->pieces[i].bytes;
 	}
 }
 
@@ -217,7 +217,7 @@ static int op_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle
 	if (shared)
 		op_own(t, a, own);
 	for (i = op->skip; i < op->user.count; i++) {
-		struct mqbus_piece *piece = &op->elements[i].piece;
+		struct mqbus_piece *piece = &op->pieces[i];
 		struct mqbus_transact_place *place = &t->places[piece->place];
 
 		place->asked += piece->bytes;

@@ -87,17 +87,16 @@ static int transact_wait(struct mqbus_transaction *t, const struct mqbus_obstacl
 }
 
 /* Write where the records are; op_copy() has tried that the memory is writable */
-static void op_report(const struct mqbus_op *op)
+static void op_report(const struct mqbus_transaction *t, const struct mqbus_op *op)
 {
 	u32 i;
 
 	for (i = 0; i < op->user.count; i++) {
-		const struct mqbus_commit_mark *mark = &op->elements[i].mark;
 		struct mqbus_place place = { .partition = MQBUS_ANY, .offset = U64_MAX };
 
 		if (i >= op->skip) {
-			place.partition = mark->partition;
-			place.offset = mark->at.offset;
+			place.partition = t->places[op->pieces[i].place].partition;
+			place.offset = op->pieces[i].offset;
 		}
 		if (mqbus_elements_write(op->user.places + (u64)i * op->user.place_size,
 					 op->user.place_size, &place, sizeof(place), 1))
@@ -114,7 +113,7 @@ static void transact_report(struct mqbus_transaction *t)
 	for (a = 0; a < t->nr_ops; a++) {
 		t->args->duplicates += t->ops[a].skip;
 		if (t->ops[a].user.places)
-			op_report(&t->ops[a]);
+			op_report(t, &t->ops[a]);
 	}
 }
 

@@ -31,34 +31,20 @@ struct mqbus_commit_mark {
 
 /**
  * struct mqbus_piece - a record in the buffer
- * @at: its position in the buffer
  * @place: index of its partition among the transaction's places
+ * @at: its position in the buffer
  * @bytes: its size
- * @shared: it counts against its author's share there
  * @before: bytes of the author's records stored there before it
+ * @shared: it counts against its author's share there
+ * @offset: its offset, once it is stored
  */
 struct mqbus_piece {
-	u32 at;
 	u32 place;
+	u32 at;
 	u32 bytes;
-	bool shared;
 	u32 before;
-};
-
-/**
- * union mqbus_element - an element of an act, as read and as used
- * @msg: PUBLISH: as read
- * @piece: PUBLISH: once copied in
- * @entry: COMMIT: as read
- * @mark: COMMIT: once looked up
- * @settle: SETTLE
- */
-union mqbus_element {
-	struct mqbus_msg msg;
-	struct mqbus_piece piece;
-	struct mqbus_commit_entry entry;
-	struct mqbus_commit_mark mark;
-	struct mqbus_settle settle;
+	bool shared;
+	u64 offset;
 };
 
 /**
@@ -67,7 +53,10 @@ union mqbus_element {
  * @file: its endpoint's file, with a reference
  * @producer: PUBLISH: the producer
  * @member: COMMIT and SETTLE: the member
- * @elements: its elements
+ * @msgs: PUBLISH: the elements, as read
+ * @pieces: PUBLISH: the records made of them
+ * @marks: COMMIT: the elements, looked up
+ * @settles: SETTLE: the elements
  * @skip: PUBLISH: leading elements that were stored before
  * @bytes: PUBLISH: size in rings of the others
  */
@@ -76,7 +65,10 @@ struct mqbus_op {
 	struct file *file;
 	struct mqbus_producer *producer;
 	struct mqbus_member *member;
-	union mqbus_element *elements;
+	struct mqbus_msg *msgs;
+	struct mqbus_piece *pieces;
+	struct mqbus_commit_mark *marks;
+	struct mqbus_settle *settles;
 	u32 skip;
 	u32 bytes;
 };
@@ -126,13 +118,12 @@ struct mqbus_obstacle {
  * @dep_map: shows lockdep that several locks of a kind are taken in one order
  * @args: the user's arguments; the failed element is stored there
  * @nr_ops: number of acts
- * @nr_elements: number of their elements
  * @nr_places: number of partitions to publish to
  * @nr_groups: number of groups that settle
  * @nr_authors: number of authors that publish
  * @turn: its turn, if it waits
  * @tickets: its places in lines
- * @elements: of all acts, one behind the other
+ * @elements: memory of the acts' arrays
  * @records: the buffer
  * @ops: the acts
  * @places: partitions to publish to, in the order in which elements name them
@@ -147,13 +138,12 @@ struct mqbus_transaction {
 	struct lockdep_map dep_map;
 	struct mqbus_transact *args;
 	u32 nr_ops;
-	u32 nr_elements;
 	u32 nr_places;
 	u32 nr_groups;
 	u32 nr_authors;
 	struct mqbus_turn turn;
 	struct mqbus_ticket tickets[MQBUS_TRANSACT_LINES];
-	union mqbus_element *elements;
+	void *elements;
 	void *records;
 	struct mqbus_op ops[MQBUS_ACTS_MAX];
 	struct mqbus_transact_place places[MQBUS_TRANSACT_PARTITIONS];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random members of a stream group that come, fetch, commit, are slow, go, die and come
- * back. After each operation what must hold is looked at, whatever led there.
+ * Random members of a stream group that join, fetch, commit, are slow, leave, die and rejoin.
+ * All invariants are checked after each operation.
  */
 #include <errno.h>
 
@@ -15,18 +15,18 @@
 #define TIMEOUT		100
 #define RECORD		64
 
-/* What core does not look into */
+/* Core does not look into it */
 struct mqbus_member {
-	struct mqbus_seat *seat;	/* NULL: not there, or out for good */
+	struct mqbus_seat *seat;	/* NULL: absent, or gone for good */
 	u32 id;				/* 0: none */
-	u32 generation[SLOTS];		/* of the last range it got of each */
+	u32 generation[SLOTS];		/* of its last range of each partition */
 	bool forced[SLOTS];		/* fenced since */
-	bool ready;			/* when last looked: there is something for it */
-	bool touched;			/* a partition came to it, is wanted back, or no more */
+	bool ready;			/* at the last check: it has records to fetch */
+	bool touched;			/* a partition came, is to be released, or no more */
 	bool woken;
 };
 
-/* A partition, as it should be */
+/* Expected state of a partition */
 struct part {
 	struct ring_mem mem;
 	struct mqbus_ring ring;
@@ -55,16 +55,16 @@ struct sim {
 	u32 generation;
 	struct part parts[SLOTS];
 	struct mqbus_member members[MEMBERS];
-	u32 turned;	/* partitions that are meant for another than before */
+	u32 turned;	/* partitions whose target changed */
 	u64 met[MET];
 };
 
-/* What an operation may do, for check() */
+/* Effects that an operation may have, for check() */
 struct may {
-	const struct mqbus_seat *joins;	/* partitions may become meant for it */
-	u32 goes;			/* so many partitions may become meant for others */
-	const struct mqbus_member *loses; /* it may lose what it has not committed */
-	const struct mqbus_member *self; /* who does it does not sleep */
+	const struct mqbus_seat *joins;	/* it may become the target of partitions */
+	u32 goes;			/* so many partitions may get other targets */
+	const struct mqbus_member *loses; /* it may lose uncommitted records */
+	const struct mqbus_member *self; /* it makes the call, so it is not asleep */
 	bool anything;
 };
 
@@ -104,7 +104,7 @@ static void check_slot(struct sim *s, u32 k, const struct may *may)
 	struct mqbus_member *owner = slot->owner ? slot->owner->member : NULL;
 	bool revoked = slot->owner && slot->owner != slot->target;
 
-	/* Whoever owns it is there, and whoever is to and is there does if that can be */
+	/* An owner is present, and a present target owns its partition if it can */
 	CHECK(!slot->owner || (owner && owner->seat == slot->owner &&
 			       slot->owner->state == MQBUS_SEAT_ACTIVE));
 	CHECK(slot->owner || !slot->target || slot->target->state != MQBUS_SEAT_ACTIVE);
@@ -112,14 +112,14 @@ static void check_slot(struct sim *s, u32 k, const struct may *may)
 	CHECK(!revoked || slot->cursor.given.offset != slot->cursor.done.offset);
 	CHECK(revoked == mqbus_slot_revoked(slot));
 	CHECK(revoked ? slot->deadline > s->now : !slot->deadline && !slot->told);
-	/* Publishers wake who would be given what they publish */
+	/* Publishers wake the member that would get their records */
 	CHECK(s->readers[k] == (revoked ? NULL : owner));
 	if (owner && (revoked != p->revoked || p->owner != owner ||
 		      p->generation != slot->generation))
 		owner->touched = true;
 	s->met[KEPT_AFTER_ALL] += !revoked && p->revoked && p->owner == owner &&
 				  p->generation == slot->generation;
-	/* It is not put off for ever */
+	/* A revocation is not put off for ever */
 	if (revoked && p->revoked && p->owner == owner && p->generation == slot->generation)
 		CHECK(slot->deadline == p->deadline);
 	CHECK(!revoked || s->a.due <= slot->deadline);
@@ -127,13 +127,16 @@ static void check_slot(struct sim *s, u32 k, const struct may *may)
 	p->revoked = revoked;
 	p->deadline = slot->deadline;
 
-	/* It stays meant for whom it was, if nothing asks for another */
+	/* Without a cause the target stays */
 	if (p->target && slot->target != p->target &&
 	    !(owner && owner == p->owner && slot->target == slot->owner))
 		s->turned += slot->target != may->joins;
 	p->target = slot->target;
 
-	/* One at a time; unless it was taken by force: never what another works on */
+	/*
+	 * One owner at a time: a member gets no partition that another works on, unless it was
+	 * taken by force
+	 */
 	if (owner != p->owner && p->owner) {
 		CHECK(p->given == p->done || may->loses == p->owner || !p->owner->seat ||
 		      p->owner->seat->state == MQBUS_SEAT_FENCED);
@@ -162,7 +165,7 @@ static bool is_ready(struct sim *s, const struct mqbus_member *m)
 	return false;
 }
 
-/* Whoever may sleep is woken when there comes to be something for him; others are not. */
+/* A member that may sleep is woken when something arrives for it; others are not. */
 static void check_wakes(struct sim *s, const struct may *may)
 {
 	struct mqbus_member *woken[3], *m;
@@ -192,7 +195,7 @@ static void check_wakes(struct sim *s, const struct may *may)
 		m->touched = false;
 		if (!m->seat)
 			continue;
-		/* Its list has what it owns, and nothing else */
+		/* Its list has exactly the partitions that it owns */
 		for (k = 0; k < s->nr; k++)
 			owned += s->slots[k].owner == m->seat;
 		list_for_each_entry(slot, &m->seat->owned, node) {
@@ -215,7 +218,7 @@ static void check(struct sim *s, const struct may *may)
 	for (k = 0; k < s->nr; k++)
 		if (s->slots[k].owner && s->slots[k].generation > generation)
 			same++;
-	/* Each grant counted, each with another number */
+	/* Each grant counts, with a new generation */
 	CHECK(s->a.generation - generation >= same);
 	s->generation = s->a.generation;
 	check_wakes(s, may);
@@ -433,7 +436,7 @@ static void op_tick(struct sim *s)
 	for (i = 0; i < MEMBERS; i++) {
 		if (!s->seats[i])
 			continue;
-		/* Those that are late, and nobody else */
+		/* The late ones, and no others */
 		CHECK((s->seats[i]->state == MQBUS_SEAT_FENCED) == (late[i] || was[i]));
 		CHECK(s->seats[i]->state != MQBUS_SEAT_AWAY || s->seats[i]->until > s->now);
 		s->met[FENCED] += late[i];
@@ -454,7 +457,7 @@ static void op_admit(struct sim *s, struct mqbus_member *m)
 	check(s, &may);
 }
 
-/* A forced seek: all lose all, then partitions are put somewhere */
+/* A forced seek: all lose all partitions, and cursors move */
 static void op_seek(struct sim *s)
 {
 	const struct may may = { .anything = true };
@@ -493,7 +496,7 @@ static void op_publish(struct sim *s)
 	}
 	mqbus_ring_publish(ring);
 	spin_unlock(&ring->lock);
-	/* It wakes one, though that may be in vain */
+	/* It wakes a member, perhaps in vain */
 	check_wakes(s, &(struct may){ .self = s->readers[k] });
 }
 
@@ -538,7 +541,7 @@ static void op_any(struct sim *s)
 	}
 }
 
-/* In the end one member is left, and it finds all that nobody settled */
+/* In the end one member is left, and finds all uncommitted records */
 static void drain(struct sim *s)
 {
 	struct mqbus_member *m = NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The assignment of a stream group: cases that random members would rarely meet.
+ * The assignment of a stream group: cases that random members rarely meet.
  */
 #include <errno.h>
 
@@ -116,13 +116,13 @@ static void test_cheap_first(void)
 	CHECK(!mqbus_slot_revoked(&f.slots[2]) && !mqbus_slot_revoked(&f.slots[3]));
 	give(&f, 0, 1);
 	give(&f, 1, 1);
-	/* All are worked on, so one has to be given up */
+	/* Members work on all of them, so one has to be released */
 	sit(&f, 2);
 	CHECK(mqbus_slot_revoked(&f.slots[0]) + mqbus_slot_revoked(&f.slots[1]) +
 	      mqbus_slot_revoked(&f.slots[2]) + mqbus_slot_revoked(&f.slots[3]) == 1);
 	CHECK(f.slots[1].target == &f.seats[2] && f.slots[1].deadline == 10 && f.a.due == 10);
 	f.slots[1].told = true;
-	/* The newcomer goes before it had it, and it was never anybody else's */
+	/* The newcomer leaves before it had the partition, which never moved */
 	CHECK(mqbus_assign_stand(&f.a, &f.seats[2], 0, 5));
 	CHECK(f.slots[1].target == &f.seats[1] && !f.slots[1].deadline && !f.slots[1].told);
 	CHECK(owned(&f, 0) == 2 && owned(&f, 1) == 2 && f.a.due == U64_MAX);
@@ -138,7 +138,10 @@ static void test_cheap_first(void)
 	CHECK(f.slots[2].target == &f.seats[1] && f.slots[3].target == &f.seats[1]);
 	mqbus_slot_commit(&f.a, &f.slots[3], &f.slots[3].cursor.given);
 	CHECK(f.slots[3].owner == &f.seats[1]);
-	/* What one does not have yet costs less than what it has and does not work on */
+	/*
+	 * A partition that a member does not have yet costs less than one that it has and is
+	 * idle
+	 */
 	sit(&f, 2);
 	CHECK(f.slots[2].target == &f.seats[2] && f.slots[3].target == &f.seats[1]);
 	test_end();
@@ -156,7 +159,7 @@ static void test_keep(void)
 	mqbus_assign_fence_all(&f.a, 0);
 	mqbus_assign_admit(&f.a, &f.seats[1], 0);
 	CHECK(owned(&f, 1) == 7);
-	/* The first in order comes last to what there is */
+	/* The first in order is the last to get one */
 	list_move_tail(&f.seats[1].node, &f.a.order);
 	mqbus_assign_take_over(&f.a, &f.seats[0], 0);
 	CHECK(owned(&f, 0) == 3 && owned(&f, 1) == 4);
@@ -211,7 +214,7 @@ static void test_deadlines(void)
 	test_end();
 }
 
-/* Who lost a partition by force hears of it also without a generation, and later */
+/* A member that lost a partition by force is told even without a generation, and later */
 static void test_robbed(void)
 {
 	struct list_head gone;
@@ -228,7 +231,7 @@ static void test_robbed(void)
 	mqbus_assign_admit(&f.a, &f.seats[0], 0);
 	CHECK(slot->owner == &f.seats[1]);
 	CHECK(mqbus_slot_check(slot, &f.seats[0], 0, 0) == -ENOLINK);
-	/* It gets it back, and goes of its own will then */
+	/* It gets the partition back, and lets go of it by itself then */
 	CHECK(mqbus_assign_stand(&f.a, &f.seats[1], 0, 0));
 	CHECK(slot->owner == &f.seats[0] && !mqbus_slot_check(slot, &f.seats[0], 0, 0));
 	sit(&f, 2);
@@ -236,7 +239,7 @@ static void test_robbed(void)
 	mqbus_slot_release(&f.a, slot);
 	CHECK(slot->owner == &f.seats[2]);
 	CHECK(mqbus_slot_check(slot, &f.seats[0], 0, 0) == -ESTALE);
-	/* Who sits there later has lost nothing */
+	/* A later member in the same seat has lost nothing */
 	mqbus_assign_fence_all(&f.a, 0);
 	mqbus_assign_admit(&f.a, &f.seats[0], 0);
 	CHECK(slot->robbed == &f.seats[2]);
@@ -246,7 +249,7 @@ static void test_robbed(void)
 	mqbus_assign_admit(&f.a, &f.seats[2], 0);
 	CHECK(slot->robbed == &f.seats[0]);
 	CHECK(mqbus_assign_stand(&f.a, &f.seats[0], 0, 0) && !slot->robbed);
-	/* Nor is anything known of one that was away and is gone */
+	/* Nor has the next one after a member that was away and is gone */
 	fix_make(&f, 2);
 	sit(&f, 0);
 	sit(&f, 1);
@@ -300,7 +303,7 @@ static void test_away(void)
 	give(&f, 2, 1);
 	CHECK(!mqbus_assign_stand(&f.a, &f.seats[0], 50, 0));
 	CHECK(owned(&f, 0) == 0 && owned(&f, 1) == 2 && f.a.due == 50 && f.a.nr_seats == 2);
-	/* What is to be its own is kept from all others; nor does a newcomer get it alone */
+	/* Its future partition is kept from all others; a newcomer does not get it alone */
 	f.seats[0].member = &somebody;
 	mqbus_assign_take_over(&f.a, &f.seats[0], 49);
 	CHECK(owned(&f, 0) == 2 && owned(&f, 1) == 2 && f.a.due == U64_MAX);
@@ -308,7 +311,7 @@ static void test_away(void)
 	mqbus_assign_tick(&f.a, 60, &gone);
 	CHECK(list_first_entry(&gone, struct mqbus_seat, node) == &f.seats[0]);
 	CHECK(owned(&f, 1) == 4 && f.a.nr_seats == 1 && !mqbus_assign_find(&f.a, "one", 0));
-	/* Who stands by has nothing that could be kept */
+	/* A member that stands by has nothing to keep */
 	fix_make(&f, 1);
 	sit(&f, 0);
 	sit(&f, 1);
@@ -359,7 +362,7 @@ static void test_untake_of_committed(void)
 	r.generation = 1;
 	mqbus_slot_untake(&f.a, slot, &f.seats[1], &r);
 	CHECK(slot->cursor.given.offset == 10);
-	/* When it is wanted back that was all, so it moves */
+	/* When it was to be released that was all, so it moves */
 	sit(&f, 1);
 	CHECK(mqbus_assign_stand(&f.a, &f.seats[1], 0, 0));
 	mqbus_slot_untake(&f.a, slot, &f.seats[0], &r);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long core takes for a record whose value has 64 bytes, from making room to
- * having read it, or from leasing it to its ack: one thread, so no lock is
- * contended and nothing is woken.
+ * Time that core takes for a record with a value of 64 bytes, from making room to reading it,
+ * or from its lease to its ack: in one thread, so without contention and wakeups.
  */
 #include "cursor.h"
 #include "group.h"
@@ -12,7 +11,7 @@
 
 #define VALUE		64
 #define ROUNDS		(1 << 18)
-/* The best of so many says what it costs; the others, what else the machine did */
+/* The best of several rounds; the others show the load of the machine */
 #define TIMES		12
 
 static struct mqbus_ring ring;
@@ -104,7 +103,7 @@ static void bench_murmur(u32 len)
 	       (double)ns / ROUNDS);
 }
 
-/* @nr leased, one by one, and then acked: in that order, or in any */
+/* @nr leases, taken one by one and then acked in that order or in any */
 static void bench_lease(u32 nr, bool shuffled, u64 lease, u32 keys)
 {
 	const struct group_options o = {
@@ -179,7 +178,7 @@ int main(void)
 	bench_murmur(16);
 	for (i = 0; i < 8; i++)
 		bench_lease(i & 1 ? 10000 : 10, i & 2, i & 4 ? 1000000 : 0, 0);
-	/* Each of a key of its own: what looking for it costs */
+	/* A key for each: the cost of the lookup */
 	bench_lease(10, false, 0, GROUP_KEYS - 1);
 	bench_lease(10, true, 0, GROUP_KEYS - 1);
 	/* So that the reading is not optimized away */

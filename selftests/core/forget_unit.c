@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a seek forgets, one by one.
+ * Seeks: records that are forgotten, step by step.
  */
 #include "step.h"
 
-/* Forget a partition with no more than so many looks at a time. Return: the calls. */
+/* Forget a partition, with a limit of looks for each call. Return: number of calls. */
 static u32 forget(u32 partition, u32 steps)
 {
 	u32 holds = 1;
@@ -30,7 +30,7 @@ static u32 forget(u32 partition, u32 steps)
 	}
 }
 
-/* A seek by force: there are members, and they have records */
+/* A seek by force: members hold records */
 static void test_forget_leased(void)
 {
 	struct group_options o = usual;
@@ -55,7 +55,7 @@ static void test_forget_leased(void)
 	for (k = 0; k < 2; k++) {
 		for (i = 0; i < 3; i++)
 			CHECK(mqbus_inflight_find(&g.w, &holders[0], leases[i], &entry) == -ESTALE);
-		/* The next lease of an entry forgets that */
+		/* The next lease of an entry clears that */
 		if (!k)
 			while (publish(0, 1, 0), take(0, 1), (u32)out[0].lease != (u32)leases[0])
 				CHECK(!settle(0, out[0].lease, MQBUS_ACK));
@@ -96,14 +96,14 @@ static void test_forget(void)
 	CHECK(!mqbus_inflight_leave(&g.w, &holders[0], 99, &now));
 	CHECK(g.source[0].pending == 7 && g.source[1].pending == 7 && g.w.retrying == 2);
 	CHECK(g.source[0].aside == 3 && g.source[1].aside == 3);
-	g.w.max_retry = 1;	/* so that what is left waits where it is */
+	g.w.max_retry = 1;	/* so that the rest waits where it is */
 	CHECK(forget(0, 2) == 4 && !g.source[0].pending && g.source[1].pending == 7);
 	CHECK(!g.source[0].aside && g.source[1].aside == 3 && g.w.walk == MQBUS_NONE);
 	CHECK(g.w.retrying == 1 && g.w.nr_dead == 1 && g.w.held == 2 && g.w.table.used == 7);
 	CHECK(floor_of(0) == g.cursors[0].given.pos && floor_of(1) == 0);
 	/* The one behind a key was never handed out */
 	CHECK(g.w.stats.discarded == 6);
-	/* The key that two partitions share is the other one's now */
+	/* The key in two partitions belongs to the other one now */
 	CHECK(take(0, 99) == 3 && g.w.nr == 5);
 	for (i = 0; i < 3; i++)
 		CHECK(out[i].partition == 1);
@@ -119,7 +119,7 @@ static void test_forget(void)
 
 #define MANY_SOURCES	64
 
-/* All partitions are put elsewhere, with a great many records in the retry ring */
+/* A seek of all partitions, with a great many records in the retry ring */
 static void test_forget_all(void)
 {
 	struct group_options o = usual;
@@ -144,7 +144,7 @@ static void test_forget_all(void)
 		CHECK(g.source[p].aside == n / MANY_SOURCES && !mqbus_inflight_forget(&g.w, p));
 		mqbus_inflight_flush(&g.w);
 	}
-	/* Of one partition: a look at each, however few there are of it */
+	/* Of one partition: a look at each record, however few are its own */
 	mqbus_inflight_forget_begin(&g.w);
 	do {
 		before = g.w.retrying;
@@ -156,7 +156,7 @@ static void test_forget_all(void)
 	CHECK(holds == n / MQBUS_INFLIGHT_STEP && !g.source[7].pending);
 	n -= n / MANY_SOURCES;
 	CHECK(g.w.retrying == n);
-	/* And of all at once: no more than that */
+	/* And of all at once: no more looks than that */
 	mqbus_inflight_forget_begin(&g.w);
 	for (holds = 0, again = true; again; holds++) {
 		before = g.w.retrying;
@@ -169,7 +169,7 @@ static void test_forget_all(void)
 	end();
 }
 
-/* While a seek walks through the retry ring others settle, and what would come stays */
+/* While a seek walks the retry ring others settle, and no record is moved there */
 static void test_forget_walk(void)
 {
 	struct group_options o = usual;
@@ -185,7 +185,7 @@ static void test_forget_walk(void)
 	g.w.steps = 1;
 	CHECK(mqbus_inflight_forget_retry(&g.w, 1, 1) && g.w.walk == (u32)leases[1]);
 	mqbus_inflight_flush(&g.w);
-	/* The one where it stands goes, and its entry may be anything then */
+	/* The record where it stands is settled, and its entry may be used for another */
 	CHECK(!settle(1, leases[1], MQBUS_ACK) && g.w.walk == (u32)leases[2]);
 	CHECK(take(0, 1) == 1 && out[0].partition == 1);
 	CHECK(!settle_delay(0, out[0].lease, MQBUS_NACK, SECOND));

@@ -106,7 +106,7 @@ u32 group_unlock(struct group *g, bool blocked)
 
 	for (;; holds++) {
 		more = blocked ? mqbus_inflight_postpone(&g->w) : mqbus_inflight_stow(&g->w);
-		/* What one hold may do, whatever it is for: the last record may be as large */
+		/* Limits of one hold, for any work; its last record may be of any size */
 		CHECK(g->w.steps <= MQBUS_INFLIGHT_STEP);
 		CHECK(g->w.copied < g->w.hold + max(g->w.margin, 1U));
 		mqbus_inflight_flush(&g->w);

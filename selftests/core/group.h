@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of the in-flight table share: a queue group with its rings, and records
- * whose content follows from where they were published.
+ * Shared by the tests of the in-flight table: a queue group with its rings, and records whose
+ * content follows from where they were published.
  */
 #ifndef SELFTESTS_CORE_GROUP_H
 #define SELFTESTS_CORE_GROUP_H
@@ -10,7 +10,7 @@
 #include "inflight.h"
 
 #define GROUP_SOURCES	4
-/* As many as the group of a test may have */
+/* Limits of a test's group */
 #define GROUP_SOURCES_MAX	1024
 #define GROUP_SEATS	4
 /* Keys have numbers from 1; 0 is none. They share beginnings, lengths and buckets. */
@@ -44,14 +44,14 @@ void group_make(struct group *g, const struct group_options *o);
 void group_free(struct group *g);
 /* Return: whether there was room; the size is a multiple of 8 */
 bool group_publish(struct group *g, u32 source, u32 size, u32 key);
-/* Let go of the lock as the module does. Return: how often that took another hold. */
+/* Drop the lock as the module does. Return: number of further holds. */
 u32 group_unlock(struct group *g, bool blocked);
 /*
- * Drop what no floor holds and overwrite all that a writer might reuse now, and what lies
- * between the records of the retry ring
+ * Drop records that no floor holds, and overwrite all bytes that a writer might reuse now, and
+ * those between the records of the retry ring
  */
 void group_scribble(struct group *g);
-/* Return: whether these are all the bytes of that record */
+/* Return: whether these are the bytes of that record */
 bool group_whole(const struct mqbus_record *rec, u32 source, u64 offset, u32 size, u32 key);
 
 #endif

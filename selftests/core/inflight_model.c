@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random operations on a window, each compared with a model that is nothing but
- * lists of records with their state. What the model leaves open - which partition
- * comes next, whether the retry ring had room - is taken from the in-flight table, after it
- * was checked that it may be so.
+ * Random operations on the in-flight table, each compared with a model, which is lists of
+ * records with their state. Decisions that the model leaves open - the next partition, whether
+ * the retry ring had room - are taken from the table, after a check that they are allowed.
  */
 #include <errno.h>
 
@@ -29,10 +28,10 @@ struct rec {
 	u32 source;
 	u32 size;
 	u32 key;
-	u32 entry;	/* in the in-flight table's table, while it is neither UNTAKEN nor DONE */
+	u32 entry;	/* its entry, while it is neither UNTAKEN nor DONE */
 	u64 offset;
 	u64 begin;	/* in its partition */
-	u64 pos;	/* in the ring where it lies */
+	u64 pos;	/* in its current ring */
 	enum state state;
 	enum mqbus_entry_place place;
 	u32 holder;
@@ -41,12 +40,12 @@ struct rec {
 	u64 due;	/* 0: never */
 	u64 first;
 	enum mqbus_reason reason;
-	u32 got;	/* times handed out, but for those that were taken back */
-	u64 seen;	/* the check that has met it */
-	bool tried;	/* for the topic of dead letters, in vain */
+	u32 got;	/* times handed out, except those taken back */
+	u64 seen;	/* the last check that has seen it */
+	bool tried;	/* for the DLQ, tried in vain */
 };
 
-/* What is counted, to see that it was met */
+/* Events that a run must have met */
 enum met {
 	RETRIED, REFUSED, MOVED, PASSED, HELD_BACK, BURIED, DISCARDED, UNTAKEN_AGAIN, FORGOTTEN,
 	ENDED,
@@ -60,7 +59,7 @@ struct list {
 	u32 n;
 };
 
-/* What became of the last lease of an entry */
+/* The end of an entry's last lease */
 struct last {
 	u32 number;
 	u32 holder;
@@ -74,14 +73,14 @@ struct sim {
 	struct rng rng;
 	struct group_options o;
 	u32 most;	/* bytes of a record's parts */
-	bool bad;	/* a flow in which nearly all fails, and waits */
+	bool bad;	/* most records fail, and wait */
 	bool hung;	/* the first member settles nothing */
-	u32 patience;	/* how seldom the topic for dead letters changes */
+	u32 patience;	/* how rarely the DLQ changes */
 	struct mqbus_now now;
 	u64 checks;
 	u64 floors[GROUP_SOURCES];
-	bool full;	/* the topic for dead letters */
-	bool half;	/* only for some partitions */
+	bool full;	/* the DLQ */
+	bool half;	/* for some partitions only */
 	struct mqbus_holder holders[GROUP_SEATS];
 	bool seated[GROUP_SEATS];
 
@@ -97,8 +96,8 @@ struct sim {
 	struct list held[GROUP_KEYS];
 	u64 key_seen[GROUP_SOURCES][GROUP_KEYS];	/* the next offset that a key may show */
 	u32 outstanding;
-	u64 reached;	/* records that were ever taken */
-	u64 untried;	/* of these, forgotten before anybody had them */
+	u64 reached;	/* records ever taken */
+	u64 untried;	/* of these, forgotten before they were handed out */
 	struct last last[ENTRIES];
 	struct mqbus_inflight_stats stats;
 
@@ -146,7 +145,7 @@ static struct rec *rec_of(struct sim *s, u32 entry)
 	return &s->recs[source][offset];
 }
 
-/* What the in-flight table counts, counted again */
+/* The table's counters, counted again */
 struct counts {
 	u32 inflight;
 	u32 retrying;
@@ -159,7 +158,7 @@ struct counts {
 	u32 aside[GROUP_SOURCES];
 };
 
-/* Every record of the model that is outstanding is asked for in the in-flight table */
+/* Each outstanding record of the model is in the table */
 static void count(struct sim *s, struct counts *c)
 {
 	u32 source;
@@ -225,7 +224,7 @@ static void check_entry(struct sim *s, u32 i)
 		CHECK(e->time == r->due);
 }
 
-/* The floor is where the oldest record begins that still lies there */
+/* The floor is where the oldest record that still lies there begins */
 static void check_floors(struct sim *s)
 {
 	u64 oldest[GROUP_SOURCES];
@@ -256,7 +255,7 @@ static bool key_busy(struct sim *s, const struct rec *r)
 	return s->o.max_held && r->key && s->heads[r->key];
 }
 
-/* Whether a take would hand out something, or hold back */
+/* Whether a take would hand out a record, or hold one back */
 static bool would_take(struct sim *s, const struct counts *c, u32 holder)
 {
 	const struct mqbus_inflight_conf *conf = &s->g.w.conf;
@@ -297,7 +296,7 @@ static void check_ready(struct sim *s, const struct counts *c)
 		if (would_take(s, c, i)) {
 			CHECK(inflight_ready(s, i));
 		} else if (inflight_ready(s, i)) {
-			/* Something was settled, but not what a partition waits for */
+			/* A settlement, but not the one that a partition waits for */
 			CHECK(s->o.max_held && c->held == s->o.max_held);
 			s->met[IN_VAIN]++;
 			left = U32_MAX;
@@ -315,7 +314,7 @@ static void check_stats(struct sim *s, const struct counts *c)
 	CHECK(t->delivered == t->acked + t->nacked + t->released + t->rejected + t->expired +
 			      t->died + c->leased);
 	CHECK(t->redelivered <= t->delivered && !t->deaths);
-	/* What was ever taken is settled, given up, or still there */
+	/* Each record ever taken is settled, given up, or still there */
 	CHECK(s->reached == t->acked + t->buried + t->discarded + s->untried + s->outstanding);
 }
 
@@ -340,8 +339,8 @@ static void check_keys(struct sim *s)
 }
 
 /*
- * Whether the retry ring has room for a record: as much as there is between two that are
- * leased, if all others between them are moved together.
+ * Whether the retry ring has room for a record: as much as between two leased ones, if all
+ * others between them are moved together.
  */
 static bool retry_fits(struct sim *s, const struct rec *r)
 {
@@ -376,7 +375,7 @@ static bool retry_fits(struct sim *s, const struct rec *r)
 	return max(most, first + s->o.retry_size - begin - gap - before) >= r->size;
 }
 
-/* A record that was to be moved to the retry ring: whether it was */
+/* Whether a record that was to be moved to the retry ring was moved */
 static bool model_retried(struct sim *s, struct rec *r)
 {
 	if (entry_of(s, r)->place != MQBUS_PLACE_RETRY)
@@ -390,8 +389,8 @@ static bool model_retried(struct sim *s, struct rec *r)
 }
 
 /*
- * Let go of the lock. Nothing waits in its partition that the retry ring has room for, but
- * behind one that it has none for; nor does a dead letter, if its topic is full.
+ * Drop the lock. A record waits in its partition only if the retry ring has no room for it or
+ * for one before it; so does a dead letter whose DLQ is full.
  */
 static void unlock(struct sim *s, bool full)
 {
@@ -431,7 +430,7 @@ static void check_all(struct sim *s)
 			check_entry(s, i);
 			used++;
 		}
-	/* Each is one of the model's, none is there twice, and so none is lost */
+	/* Each is the model's, and none is there twice, so none is lost */
 	CHECK(used == s->outstanding && w->table.used == used);
 	count(s, &c);
 	CHECK(w->nr == c.inflight && w->retrying == c.retrying && w->held == c.held);
@@ -521,7 +520,7 @@ static void model_unlease(struct sim *s, struct rec *r)
 	r->due = 0;
 }
 
-/* @chance: as it was before */
+/* @chance: its value before */
 static void model_fail(struct sim *s, struct rec *r, enum mqbus_reason reason, u64 delay,
 		       u32 chance)
 {
@@ -587,7 +586,7 @@ static void op_publish(struct sim *s)
 		struct rec *r = &s->recs[source][offset];
 		u64 pos = s->g.rings[source].tail.pos;
 
-		/* Few keys at times, so that they are waited for */
+		/* Few keys at times, so that records wait for them */
 		if (key && rng_once(&s->rng, 2))
 			key = 1 + key % 2;
 		if (offset == RUN_RECORDS || !group_publish(&s->g, source, size, key))
@@ -620,7 +619,7 @@ static void model_take(struct sim *s, struct rec *r, bool hold)
 		s->heads[r->key] = r;
 }
 
-/* Everything of a partition before @to was busy */
+/* All records of a partition before @to had busy keys */
 static u32 model_hold(struct sim *s, u32 source, u64 to)
 {
 	u32 n = 0;
@@ -645,7 +644,7 @@ static void model_lease(struct sim *s, const struct mqbus_leased *l, u32 holder,
 	u32 i = (u32)l->lease;
 
 	if (r->state == READY) {
-		/* What comes back goes first, in the order in which it came back */
+		/* Records that came back go first, in the order in which they came */
 		for (i = 0; i < r->place; i++)
 			CHECK(!s->ready[i].n);
 		CHECK(s->ready[r->place].recs[0] == r);
@@ -685,8 +684,8 @@ static void model_lease(struct sim *s, const struct mqbus_leased *l, u32 holder,
 }
 
 /*
- * Of those held back just now find the entries. Between partitions that one take
- * went through the order is the in-flight table's.
+ * Find the entries of the records just held back. The table chooses the order between
+ * partitions of one take.
  */
 static void adopt_held(struct sim *s)
 {
@@ -739,7 +738,7 @@ static void op_take(struct sim *s, u32 holder)
 	s->got_by = holder;
 }
 
-/* Some of the last ones did not arrive, perhaps too late to say so */
+/* Some of the last ones did not arrive, perhaps too late to be taken back */
 static void op_untake(struct sim *s)
 {
 	u32 keep = s->nr_got ? rng_below(&s->rng, s->nr_got) : 0;
@@ -766,7 +765,7 @@ static void op_untake(struct sim *s)
 	}
 }
 
-/* What settling a lease has to say, as far as that hangs on the lease */
+/* Result of settling a lease, as far as it depends on the lease */
 static int model_result(struct sim *s, u64 lease, u32 holder)
 {
 	u32 i = (u32)lease, number = lease >> 32;
@@ -786,7 +785,7 @@ static u64 some_lease(struct sim *s, u32 holder)
 
 	if (s->leases[holder].n && !rng_once(&s->rng, 4))
 		return s->leases[holder].recs[rng_below(&s->rng, s->leases[holder].n)]->lease;
-	/* Of anybody, old, not given yet, of no entry */
+	/* Another member's, an old one, one not given yet, or one without an entry */
 	i = rng_below(&s->rng, s->g.w.table.nr + 1);
 	number = i < ENTRIES ? s->last[i].number + 1 : 1;
 	return (number - rng_below(&s->rng, min(number + 1, 3ULL))) << 32 | i;
@@ -880,7 +879,7 @@ static void op_sit(struct sim *s, u32 holder)
 
 	if (s->seated[holder])
 		return;
-	/* So that a member's seat has its number: the others' are taken */
+	/* Other seats are taken, so that a member's seat has its number */
 	for (i = 0; i < holder; i++)
 		if (!s->seated[i])
 			return;
@@ -890,7 +889,7 @@ static void op_sit(struct sim *s, u32 holder)
 	s->seated[holder] = true;
 }
 
-/* One at a time, since those of one time come in any order */
+/* One at a time, since leases with equal times expire in any order */
 static void op_tick(struct sim *s)
 {
 	mqbus_inflight_flush(&s->g.w);
@@ -939,7 +938,7 @@ static void op_tick(struct sim *s)
 	} while (!rng_once(&s->rng, 20));
 }
 
-/* The first dead letter that was not tried since there may have been room */
+/* The first dead letter not tried since there may have been room */
 static struct rec *model_letter(struct sim *s)
 {
 	u32 i;
@@ -949,7 +948,7 @@ static struct rec *model_letter(struct sim *s)
 	return i < s->dead.n ? s->dead.recs[i] : NULL;
 }
 
-/* Take dead letters to their topic, if that has room */
+/* Move dead letters to the DLQ, if that has room */
 static void op_bury(struct sim *s)
 {
 	u32 n = rng_below(&s->rng, 4), i;
@@ -1038,7 +1037,7 @@ static void model_forget(struct sim *s, struct rec *r)
 	model_finish(s, r);
 }
 
-/* The record of a partition that is forgotten next, of those in it or in the retry ring */
+/* The record of a partition that is forgotten next, in it or in the retry ring */
 static struct rec *model_forgotten(struct sim *s, u32 source, bool retry)
 {
 	struct rec *r = NULL;
@@ -1073,7 +1072,7 @@ static bool forget_some(struct sim *s, u32 source, bool retry)
 	return more;
 }
 
-/* A partition begins somewhere else, and all members go or are made to wait */
+/* A partition's cursor moves, and all members leave or have to wait */
 static void op_forget(struct sim *s)
 {
 	u32 source = rng_below(&s->rng, s->o.sources), i;
@@ -1090,7 +1089,7 @@ static void op_forget(struct sim *s)
 	check_all(s);
 	mqbus_inflight_forget_begin(&s->g.w);
 	while (forget_some(s, source, true))
-		/* Nothing comes and nothing is moved meanwhile */
+		/* No record is taken and none is moved meanwhile */
 		mqbus_inflight_flush(&s->g.w);
 	check_all(s);
 	CHECK(!s->g.source[source].pending);
@@ -1114,7 +1113,7 @@ static void op_any(struct sim *s)
 {
 	u32 holder = rng_below(&s->rng, GROUP_SEATS);
 
-	/* The lock is held for long already */
+	/* The lock has been held for long already */
 	if (rng_once(&s->rng, 4)) {
 		s->g.w.steps = rng_below(&s->rng, 3);
 		s->g.w.hold = s->g.w.copied + rng_below(&s->rng, 500);
@@ -1162,7 +1161,7 @@ static void op_any(struct sim *s)
 	}
 }
 
-/* In the end all that was published is settled, and nothing is left of it */
+/* In the end all published records are settled, and nothing is left of them */
 static void drain(struct sim *s)
 {
 	struct mqbus_inflight_conf *conf = &s->g.w.conf;
@@ -1198,7 +1197,7 @@ static void drain(struct sim *s)
 		CHECK(s->g.keys.buckets[i] == MQBUS_NONE);
 }
 
-/* One group from its making to its end. Return: operations. */
+/* The life of a group. Return: number of operations. */
 static u64 run(u64 number, const struct group_options *o, u64 *met)
 {
 	static struct sim s;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Handing out records of a queue group and settling them, one by one: what each function
- * promises, and what random operations reach only once in a million.
+ * Handing out and settling records of a queue group, step by step: each function's contract,
+ * and states that random operations reach once in a million.
  */
 #include "step.h"
 
-/* Keys of the same bytes and different lengths, in one bucket and in several */
+/* Keys of equal bytes and different lengths, in one bucket and in several */
 static void test_keys(void)
 {
 	struct group_options o = usual;
@@ -51,7 +51,7 @@ static void test_seats(void)
 	end();
 }
 
-/* Of many partitions one has something: it is found, whatever was looked at before */
+/* One of many partitions has a record: it is found, wherever the search begins */
 static void test_lanes_many(void)
 {
 	struct group_options o = usual;
@@ -82,7 +82,7 @@ static void test_lanes_many(void)
 			CHECK(n || left);
 		}
 		CHECK(n == 1 && out[0].partition == source && holds <= 5);
-		/* The next turn begins behind it, so it is found once more after a round */
+		/* The next search begins behind it, so it is found once more after a round */
 		for (n = 0, left = U32_MAX; !n;) {
 			n = mqbus_inflight_take(&g.w, &holders[1], out + 1, 9, 0, 1, &left);
 			CHECK(n || left);
@@ -93,7 +93,7 @@ static void test_lanes_many(void)
 	end();
 }
 
-/* What is wrong with a settlement, whatever the lease is */
+/* Errors of a settlement, whatever the lease */
 static void check_forms(u64 lease)
 {
 	struct mqbus_settle s = { .lease = lease, .what = MQBUS_EXTEND + 1, .error = 1 };
@@ -157,8 +157,8 @@ static void test_settle(void)
 }
 
 /*
- * The entry of a lease that ran out is used again, by a record that nobody has had:
- * nobody may hear that the lease was settled.
+ * The entry of an expired lease is used again, by a record that was not handed out: no answer
+ * may say that the lease was settled.
  */
 static void test_expired_reused(void)
 {
@@ -176,11 +176,11 @@ static void test_expired_reused(void)
 	lease = out[0].lease;
 	CHECK(!take(0, 1));
 	now.mono += 100;
-	/* Without a topic for dead letters it is given up */
+	/* Without a DLQ it is given up */
 	tick(1);
 	CHECK(g.w.stats.discarded == 1 && settle(0, lease, MQBUS_ACK) == -ETIMEDOUT);
 	CHECK(take_one(0) == 1);
-	/* The third one goes where the first one was, and is held back */
+	/* The third one gets the entry of the first, and is held back */
 	CHECK(!settle(0, out[0].lease, MQBUS_RELEASE) && take_one(1) == 1);
 	g.w.conf.max_inflight = 2;
 	CHECK(!take(0, 1) && g.w.held == 1 && entry(lease)->state == MQBUS_ENTRY_HELD);
@@ -188,7 +188,7 @@ static void test_expired_reused(void)
 	end();
 }
 
-/* A lease number is never 0, and an old one never a new one's */
+/* A lease number is never 0, and never used again soon */
 static void test_lease_wrap(void)
 {
 	struct group_options o = usual;
@@ -287,7 +287,7 @@ static void test_untake(void)
 	end();
 }
 
-/* Which partition comes next, when each record fails once: at once, or with a wait */
+/* The order of partitions when each record fails once: at once, or with a wait */
 static void check_fair(u32 sources, u32 max, u32 fail, u64 wait)
 {
 	struct group_options o = usual;
@@ -346,7 +346,7 @@ static void test_limits(void)
 	lease = out[0].lease;
 	CHECK(!ready(0) && !take(0, 5) && ready(1) && take(1, 5) == 1);
 	CHECK(!ready(1) && !ready(2) && !take(2, 5));
-	/* What comes back counts already, what waits in the retry ring does not */
+	/* Records that came back count as in flight already, those in the retry ring do not */
 	CHECK(!settle(0, lease, MQBUS_RELEASE) && ready(2));
 	g.w.conf.max_inflight = 1;
 	CHECK(ready(2) && take(2, 5) == 1 && out[0].lease >> 32 == 2);
@@ -385,7 +385,7 @@ static void test_stuck(void)
 	CHECK(g.w.held == 2 && !ready(2));
 	publish(0, 3, 2);
 	CHECK(ready(0) && !take(0, 9) && !ready(0));
-	/* Whatever is settled may have been what it waits for */
+	/* Any settlement may be the one that it waits for */
 	CHECK(!settle(1, out[2].lease, MQBUS_ACK) && ready(0) && !take(0, 9) && !ready(0));
 	CHECK(!settle(1, out[1].lease, MQBUS_ACK) && ready(0) && take(0, 9) == 1);
 	CHECK(out[0].partition == 0 && out[0].offset == 3 && !ready(0));
@@ -393,9 +393,8 @@ static void test_stuck(void)
 }
 
 /*
- * What a group waits for is counted, and the count comes round. The partition of
- * key 2 is looked at when there is no place, and not again before it is put
- * elsewhere.
+ * Settlements that a partition waits for are counted, and the count wraps. The partition of key
+ * 2 is looked at while there is no place, and not again before its cursor moves.
  */
 static void test_unstuck(void)
 {
@@ -543,7 +542,7 @@ static void test_tick(void)
 	end();
 }
 
-/* Those that fail together do not come back together */
+/* Records that fail together do not come back together */
 static void test_jitter(void)
 {
 	u64 due[8];

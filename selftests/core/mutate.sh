@@ -19,8 +19,8 @@ else
 	build=${1:?build directory}/mutate
 fi
 only=${2:-}
-# Those that tell at once come first; TESTS= asks others
-ring_tests=${TESTS:-record_unit ring_unit record_fuzz ring_interleave ring_model ring_threads-tsan ring_threads}
+# Tests that fail fast come first; TESTS= names others
+ring_tests=${TESTS:-record_unit cursor_unit ring_unit record_fuzz ring_interleave ring_model ring_threads-tsan ring_threads}
 inflight_tests=${TESTS:-entry_unit inflight_unit retry_unit forget_unit inflight_model}
 assign_tests=${TESTS:-assign_unit assign_model}
 survived=0
@@ -148,9 +148,12 @@ backoff: 64 bits are not enough | backoff.c | s/mul_u64_u32_div(wait, b->factor,
 the floor is what was taken | source.c | s/if (!mqbus_list_empty(&source->order)) {/if (0) {/
 the floor stays | source.c | s/^\tif (!first || f->moved == source/\tif (1 || f->moved == source/
 nobody hears of a floor | source.c | s/^\tf->freed = true;//
-a lease is not counted in the retry ring | inflight.c | /^void mqbus_inflight_unlease/,/^}/s/f->nr--;/;/
-what was held back counts on | inflight.c | /^void mqbus_inflight_unhold/,/^}/s/f->held--;//
-what was held back keeps its place | inflight.c | s/e->place = MQBUS_PLACE_RING;/;/
+a lease is not counted in the retry ring | state.h | /mqbus_entry_unlease/,/^}/s/f->nr--;/;/
+a lease counts on | state.h | /mqbus_entry_unlease/,/^}/s/f->leased--;//
+what was held back counts on | state.h | /mqbus_entry_lease/,/^}/s/f->held--;//
+what was held back is not in flight | state.h | /mqbus_entry_lease/,/^}/s/f->nr++;//
+what was held back keeps its place | state.h | /mqbus_entry_lease/,/^}/s/e->place = MQBUS_PLACE_RING;/;/
+a partition stays stuck when a held record is leased | inflight.c | s/^\t\tf->unheld++;.*/\t\t;/
 lease number 0 | inflight.c | s/if (!++e->lease)/++e->lease; if (0)/
 the same lease number again | inflight.c | s/if (!++e->lease)/if (!e->lease)/
 a lease does not end | inflight.c | /^static void lease_begin/,/^}/s/^\tif (end)$/\tif (0)/
@@ -177,7 +180,10 @@ untake puts it last | inflight.c | /^void mqbus_inflight_untake/,/^}/s/mqbus_lis
 untake remembers | inflight.c | /^void mqbus_inflight_untake/,/^}/s/^\t\te->first = 0;/\t\t;/
 untake counts as delivered | inflight.c | s/f->stats.delivered--;//
 a settled record keeps its bytes | settle.c | s/f->retry_live -= mqbus_inflight_record(f, i)->size;//
-a settled record is pending | settle.c | s/f->sources\[e->partition\].pending--;//
+a settled record is pending | state.h | s/source->pending--;//
+a settled record is in flight | state.h | /mqbus_entry_settle/,/^}/s/f->nr--;/;/
+a settled record is held back | state.h | /mqbus_entry_settle/,/^}/s/f->held--;/;/
+a settled record is in the retry ring | state.h | /mqbus_entry_settle/,/^}/s/f->retrying--;/;/
 the next of a key is forgotten | settle.c | s/if (next != MQBUS_NONE)/if (0)/
 a wait begins at 0 | settle.c | s/mqbus_heap_add(&f->table, i, now->mono + wait);/mqbus_heap_add(\&f->table, i, wait);/
 what waits stays where it is | settle.c | s/^\tmqbus_list_add(&f->table, &f->stay, MQBUS_LIST, i);/\treturn;/
@@ -211,7 +217,7 @@ one move only | retry.c | s/if (source->end >= f->retry_lap) {/if (f->copied \&\
 no margin in the retry ring | retry.c | s/f->retry_live + bytes + f->margin > source/f->retry_live + bytes > source/
 the margin is not counted | retry.c | s/f->retry_live + bytes + f->margin > source->ring->size)/0)/
 one more in the retry ring | retry.c | s/f->retrying >= f->max_retry || //
-in flight in the retry ring | retry.c | s/^\tf->nr--;//
+in flight in the retry ring | state.h | /mqbus_entry_move/,/^}/s/f->nr--;//
 the old place is not given back | retry.c | s/^\tmqbus_source_del(f, mqbus_inflight_source(f, e), i);/\tmqbus_list_del(\&f->table, \&mqbus_inflight_source(f, e)->order, MQBUS_ORDER, i);/
 untake below what was committed | cursor.c | s/if (to.offset < c->done.offset)/if (0)/
 untake loses what is before others | cursor.c | s/if (to.offset < c->given.offset)/if (c->given.pos == range->end)/
@@ -330,8 +336,11 @@ only the first dead letter is postponed | retry.c | s/^\t\troom = retry_add(f, f
 dead letters take the room of what waits | retry.c | /^bool mqbus_inflight_postpone/,/^}/s/if (!mqbus_list_empty(&f->stay))/if (0)/
 something comes to the retry ring while it is walked | retry.c | s/if (f->walk != MQBUS_NONE)/if (0)/
 what waited and is due stays in its list | settle.c | /^bool mqbus_inflight_tick/,/^}/s/if (e->place != MQBUS_PLACE_RETRY)/if (0)/
-who failed is not counted | settle.c | s/source->aside += entry_aside(e);//
-a settled record is aside | settle.c | s/f->sources\[e->partition\].aside -= entry_aside(e);//
+who failed is not counted | state.h | s/f->sources\[e->partition\].aside++;/;/
+who is due is counted | state.h | s/f->sources\[e->partition\].aside -= .*/;/
+a dead letter is not counted | state.h | s/f->nr_dead++;/;/
+a dead letter counts on | state.h | s/f->nr_dead--;/;/
+a settled record is aside | state.h | s/source->aside -= mqbus_entry_aside(e);//
 the next letter is one that went | settle.c | /^void mqbus_inflight_undead/,/^}/s/f->letter = next;/;/
 postponing goes on from one that went | settle.c | /^void mqbus_inflight_undead/,/^}/s/f->stow = next;/;/
 a letter is tried again at once | settle.c | s/f->letter = mqbus_inflight_entry(f, i)->list.next;/;/
@@ -349,7 +358,7 @@ EOF
 tests_of() { # FILE
 	case $1 in
 	assign.*) echo "$assign_tests" ;;
-	entry.* | keys.* | backoff.* | source.* | inflight.* | settle.* | retry.* | forget.*)
+	entry.* | state.* | keys.* | backoff.* | source.* | inflight.* | settle.* | retry.* | forget.*)
 		echo "$inflight_tests" ;;
 	rate.*) echo "${TESTS:-rate_unit}" ;;
 	ring.* | record.* | murmur.* | cursor.*) echo "$ring_tests" ;;
@@ -362,7 +371,7 @@ compile() { # CORE-DIR SOURCE OBJECT
 		-c -o "$3" "$2"
 }
 
-# What is linked to a test besides itself
+# Objects linked to a test besides its own
 parts_of() { # TEST
 	case $1 in inflight_* | retry_* | forget_* | entry_*) echo group test ;; *) echo test ;; esac
 }
@@ -377,8 +386,8 @@ base() {
 	done
 }
 
-# Link a test with the core in $build/src of which $1 is edited. Return: 1 if it does
-# not compile.
+# Link a test with the core in $build/src of which $1 is edited. Return: 1 if it does not
+# compile.
 link_test() { # FILE TEST
 	local file=$1 test=$2 obj=$build/obj f name objects=()
 	rm -rf "$obj"
@@ -448,7 +457,7 @@ try() {
 
 [ -n "$check" ] || base
 while IFS='|' read -r name file script; do
-	# The script may have bars of its own: they are left to the last field
+	# The script may contain bars: they belong to the last field
 	name=${name% } file=${file# } file=${file% } script=${script# }
 	[[ $name == *"$only"* ]] || continue
 	try "$name" "$file" "$script" || survived=$((survived + 1))

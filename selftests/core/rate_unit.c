@@ -10,7 +10,7 @@ typedef unsigned __int128 u128;
 
 #define NS_PER_SEC	1000000000ULL
 
-/* What is in the bucket, in tokens times NS_PER_SEC; it may be in debt */
+/* Tokens in the bucket times NS_PER_SEC; negative: a debt */
 struct model {
 	u64 each;
 	u64 burst;
@@ -40,13 +40,13 @@ static bool model_may(const struct model *m, u64 tokens)
 
 static u64 pick(struct rng *rng, u64 most)
 {
-	/* Of all magnitudes alike */
+	/* Evenly over all magnitudes */
 	u64 limit = most >> rng_below(rng, 64);
 
 	return rng_once(rng, 16) ? most : 1 + rng_below(rng, limit ?: 1);
 }
 
-/* One rate for a while: each answer is exact, to the nanosecond. Return: how many went. */
+/* One rate for a while: each answer is exact, to the nanosecond. Return: number admitted. */
 static u64 run(struct rng *rng, u64 each, u64 burst)
 {
 	struct model m = { .each = each, .burst = burst, .now = 1ULL << 40 };
@@ -70,7 +70,7 @@ static u64 run(struct rng *rng, u64 each, u64 burst)
 			CHECK(!model_may(&then, tokens));
 			model_pass(&then, 1);
 			CHECK(model_may(&then, tokens));
-			/* Wait for it, for a part of it, or be content with what there is */
+			/* Wait for all of it, for a part, or not at all */
 			if (rng_once(rng, 3))
 				m = then;
 			else
@@ -96,7 +96,7 @@ static void test_model(void)
 	rng_init(&rng, 7);
 	for (i = 0; i < 20000; i++)
 		gone += run(&rng, pick(&rng, MQBUS_RATE_MAX), pick(&rng, MQBUS_DELAY_MAX));
-	/* The ends, each with each */
+	/* The extremes, each with each */
 	for (i = 0; i < 16; i++)
 		gone += run(&rng, i & 1 ? MQBUS_RATE_MAX : 1, i & 2 ? MQBUS_DELAY_MAX : 1);
 	test_note("%llu went", (unsigned long long)gone);
@@ -115,7 +115,7 @@ static void test_burst(void)
 		CHECK(mqbus_rate_due(&rate, &bucket, 1) <= now);
 		mqbus_rate_spend(&rate, &bucket, 1, now);
 	}
-	/* A third of a second, rounded up; then that it was rounded does not count */
+	/* A third of a second, rounded up; the rounding does not count afterwards */
 	CHECK(mqbus_rate_due(&rate, &bucket, 1) == now + 333333334);
 	CHECK(mqbus_rate_due(&rate, &bucket, 2) == now + 666666667);
 	CHECK(mqbus_rate_due(&rate, &bucket, 3) == now + 1000000000);

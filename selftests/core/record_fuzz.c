@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What takes bytes as users send them: the validation of headers, against a
- * second opinion, and the hash of a key, whole against in pieces. With libFuzzer
- * this is its target; without, main() feeds it random bytes.
+ * Functions that take bytes as users send them: the validation of headers, against a second
+ * implementation, and the hash of a key, whole against in pieces. A libFuzzer target; without
+ * it main() passes random bytes.
  */
 #include "murmur.h"
 #include "record.h"
 #include "test.h"
 
-/* The form again, said another way: recursion on what is left */
+/* The form of headers again, recursively */
 static bool headers_opinion(const u8 *at, u32 left, u32 may)
 {
 	u32 name, need;
@@ -69,7 +69,7 @@ int main(void)
 
 		for (j = 0; j < len; j++)
 			data[j] = rng_next(&rng);
-		/* Lengths that are small, so that some blocks add up */
+		/* Small lengths, so that some blocks are valid */
 		while (at + 4 <= len && !rng_once(&rng, 100)) {
 			data[at] = rng_below(&rng, 4) + !rng_once(&rng, 50);
 			data[at + 2] = rng_below(&rng, 4);
@@ -77,7 +77,7 @@ int main(void)
 			data[at + 3] = 0;
 			at += 4 + data[at] + data[at + 2];
 		}
-		/* Often end where the last one does */
+		/* Often end where the last header does */
 		if (at < len && rng_once(&rng, 2)) {
 			len = at;
 			data = realloc(data, len ?: 1);

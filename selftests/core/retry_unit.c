@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The retry ring, and dead letters that wait, one by one.
+ * The retry ring and waiting dead letters, step by step.
  */
 #include "step.h"
 
@@ -42,7 +42,7 @@ static void test_dead(void)
 	}
 	CHECK(i == MQBUS_NONE);
 
-	/* Their topic is full: they make room and stay in order, and can be found again */
+	/* The DLQ is full: they make room and stay in order, and can be found again */
 	CHECK(!group_unlock(&g, true) && !group_unlock(&g, true));
 	for (k = 0, i = g.w.dead.first; k < 4; k++) {
 		CHECK(g.w.letter == i);
@@ -62,7 +62,7 @@ static void test_dead(void)
 	CHECK(g.w.stats.buried == 4 && !g.w.nr_dead && !g.w.retrying && !g.w.table.used);
 	CHECK(!g.w.retry_live && mqbus_list_empty(&g.source[1].order));
 
-	/* Without a topic for them they are dropped */
+	/* Without a DLQ they are dropped */
 	g.w.conf.dlq = false;
 	take_one(1);
 	CHECK(!settle(1, out[0].lease, MQBUS_REJECT) && g.w.stats.discarded == 1);
@@ -80,7 +80,7 @@ static void test_retry_full(void)
 	for (n = 0; n < 6; n++)
 		CHECK(retry_one(512, SECOND));
 	CHECK(g.w.retry_live == 3072 && !retry_one(520, SECOND));
-	/* Whoever needs less is no more than the next one */
+	/* A smaller record does not overtake */
 	CHECK(!retry_one(512, SECOND) && !retry_one(64, SECOND) && g.w.retrying == 6);
 	CHECK(g.w.nr == 3 && g.source[0].aside == 9);
 	group_scribble(&g);
@@ -99,8 +99,8 @@ static void test_retry_full(void)
 }
 
 /*
- * What a member reads is not moved, and not in the way: the others go round it, as long as
- * it likes.
+ * A record that a member reads is not moved, and not in the way: the others go round it,
+ * however long it is leased.
  */
 static void check_leased(u32 nr, u32 size, u32 bytes)
 {
@@ -112,7 +112,7 @@ static void check_leased(u32 nr, u32 size, u32 bytes)
 	group_begin(&o);
 	for (i = 0; i < nr; i++) {
 		CHECK(retry_one(size, 1));
-		/* With something in front of each that will be gone */
+		/* With a record in front of each that will be gone */
 		CHECK(retry_one(bytes, 1));
 		now.mono++;
 		CHECK(!tick(2) && take(1, 1) == 1 && out[0].ring == MQBUS_RETRY);
@@ -152,7 +152,7 @@ static void test_retry_leased(void)
 	test_end();
 }
 
-/* No room between those that are leased, until one of them is leased no more */
+/* No room between leased records, until one of the leases ends */
 static void test_retry_vain(void)
 {
 	struct group_options o = usual;
@@ -165,7 +165,7 @@ static void test_retry_vain(void)
 		leases[i] = retry_leased(1, 72);
 		CHECK(!settle(0, retry_leased(0, 440), MQBUS_ACK));
 	}
-	/* It would fit, were it not for those in between; two laps tell */
+	/* It would fit without those in between; the search takes two laps */
 	CHECK(g.w.retry_live == 8 * 72 && !retry_one(512, SECOND));
 	at = g.source[1].end;
 	CHECK(at >= 2 * o.retry_size && at <= 5 * o.retry_size);
@@ -180,7 +180,7 @@ static void test_retry_vain(void)
 	end();
 }
 
-/* Who needs much room is not overtaken by dead letters that need little */
+/* A large record is not overtaken by small dead letters */
 static void test_retry_turns(void)
 {
 	struct group_options o = usual;
@@ -200,7 +200,7 @@ static void test_retry_turns(void)
 	end();
 }
 
-/* One that had no room goes when there is, though it would wait for a month */
+/* A record without room is moved as soon as there is room, though it would wait for a month */
 static void test_retry_later(void)
 {
 	struct group_options o = usual;
@@ -233,7 +233,7 @@ static void test_retry_later(void)
 	end();
 }
 
-/* A member with many leases dies while the topic for dead letters is full */
+/* A member with many leases dies while the DLQ is full */
 static void test_dead_many(void)
 {
 	struct group_options o = usual;
@@ -256,7 +256,7 @@ static void test_dead_many(void)
 	CHECK(holds >= 3 && holds <= 5);
 	CHECK(g.w.retrying == 1024 && !g.w.nr && floor_of(0) == g.cursors[0].given.pos);
 	CHECK(take(1, 1024) == 476);
-	/* They come back in their order, and those that are tried are not tried again */
+	/* They come back in order, and those that were tried are not tried again */
 	for (i = 0; i < 1024; i += 2) {
 		CHECK(mqbus_inflight_record(&g.w, g.w.letter)->offset == i);
 		mqbus_inflight_unburied(&g.w, g.w.letter);
@@ -275,7 +275,7 @@ static void test_dead_many(void)
 
 #define LARGE	(MQBUS_RECORD_MAX - 1024)
 
-/* Large records, of which every second one goes: nothing is contiguous */
+/* Large records, every second one of which is settled: no room is contiguous */
 static void test_retry_large(void)
 {
 	struct group_options o = usual;
@@ -307,7 +307,7 @@ static void test_retry_large(void)
 		copied = g.w.copied;
 	}
 	CHECK(n >= 16 && g.w.retrying == nr / 2 + 16);
-	/* Nor when it is done for one call after the other */
+	/* Nor over several calls */
 	for (i = 0; i < 8; i++)
 		CHECK(group_publish(&g, 0, LARGE, 0));
 	mqbus_inflight_flush(&g.w);
@@ -323,8 +323,8 @@ static void test_retry_large(void)
 }
 
 /*
- * Records that wait long, as many as @waiting of @size bytes, while others fail and
- * are tried again: those that wait are moved out of the way, so there is always room.
+ * Records that wait long, @waiting of @size bytes, while others fail and are retried: the
+ * waiting ones are moved out of the way, so there is always room.
  */
 static void long_run(u32 waiting, u32 size, u32 rounds)
 {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One thread plays two CPUs: at every place where core touches what is shared,
- * the other one comes in between - a reader that looks at everything after each
- * store of a writer, or a writer that goes a step before each load of a reader.
- * So races that threads meet once a day are met here in every run.
+ * One thread plays two CPUs: at each place where core accesses shared memory, the other CPU
+ * runs - a reader that checks everything after each store of a writer, or a writer that takes a
+ * step before each load of a reader. So races that threads meet once a day are met in each run.
  *
- * What order a CPU may give to the accesses cannot be played; that each of them
- * is of the kind that its comment promises is checked instead.
+ * A CPU's reordering of accesses cannot be played; instead each access is checked to be of the
+ * kind that its comment promises.
  */
 #include "cursor.h"
 #include "record.h"
@@ -19,7 +18,7 @@ static struct ring_mem mem;
 static struct mqbus_ring ring;
 static struct mqbus_cursor cursor;
 static struct rng rng;
-/* By offset: where a record begins, and its size */
+/* By offset: begin and size of each record */
 static u64 *pos_of;
 static u32 *size_of;
 
@@ -44,10 +43,10 @@ static void teardown(void)
 	ring_mem_free(&mem);
 }
 
-/* Whether the head moved, and no barrier came yet */
+/* The head moved, and no barrier came yet */
 static bool need_wmb;
 
-/* What a reader finds who comes right now */
+/* The state that a reader finds at this point */
 static void look(void)
 {
 	struct mqbus_ring_page *page = mem.page;
@@ -89,19 +88,19 @@ static void writer_stored(enum shim_op op, const volatile void *at)
 	look();
 }
 
-/* Often the smallest, which a place is just behind if it is behind it at all */
+/* Often the smallest, which a position that is too far is just behind */
 static u32 some_size(void)
 {
 	return rng_once(&rng, 2) ? sizeof(struct mqbus_record) : rec_size(&rng, SIZE, 100);
 }
 
-/* Append, looking in on the half written record too. Return: whether there was room. */
+/* Append, with a look at the half written record. Return: whether there was room. */
 static bool append(u32 size, u64 floor, bool peek)
 {
 	u64 offset = ring.tail.offset;
 
 	CHECK(offset < RECORDS);
-	/* No hold here is too long for anybody */
+	/* Holds here may be of any length */
 	mqbus_ring_begin(&ring);
 	if (!mqbus_ring_reserve(&ring, size, floor))
 		return false;
@@ -128,7 +127,7 @@ static void test_writer(const char *name, bool evict)
 	shim_hook = writer_stored;
 	for (i = 0; i < 60000; i++) {
 		spin_lock(&ring.lock);
-		/* More than the ring holds, at times: parts of the batch are shown early */
+		/* At times more than the ring takes: parts of the batch are shown early */
 		for (n = 1 + rng_below(&rng, rng_once(&rng, 16) ? 80 : 4); n; n--) {
 			if (!append(some_size(), mqbus_cursor_floor(&cursor), true)) {
 				refused++;
@@ -143,7 +142,7 @@ static void test_writer(const char *name, bool evict)
 		spin_unlock(&ring.lock);
 		CHECK(!need_wmb);
 		if (rng_once(&rng, 2)) {
-			/* The reader settles all that is kept */
+			/* The reader settles all records */
 			struct mqbus_mark to = {
 				.offset = ring.head.offset +
 					  rng_below(&rng, ring.tail.offset - ring.head.offset + 1),
@@ -158,7 +157,7 @@ static void test_writer(const char *name, bool evict)
 	test_end();
 }
 
-/* The other CPU goes a step; not while this one has the lock */
+/* The other CPU takes a step, unless this one has the lock */
 static void write_some(u64 n)
 {
 	if (spin_is_mine(&ring.lock))
@@ -174,9 +173,9 @@ static void write_some(u64 n)
 	spin_unlock(&ring.lock);
 }
 
-/* Which of the next loads the writer precedes, lowest bit first */
+/* Loads that the writer precedes, as bits, the next one lowest */
 static u64 precede;
-/* mqbus_ring_end() alone runs: no other looks at the tail */
+/* mqbus_ring_end() runs alone: no other function loads the tail */
 static bool only_end;
 
 static void reader_loads(enum shim_op op, const volatile void *at)
@@ -223,7 +222,7 @@ static void test_end_pairs(void)
 static void one_take(u64 *lost, u64 *read)
 {
 	struct mqbus_mark from = cursor.given, head = ring.head, tail = ring.tail;
-	u64 untold = cursor.untold;	/* what a step missed before */
+	u64 untold = cursor.untold;	/* records lost in the step before */
 	struct mqbus_range r;
 	bool got;
 
@@ -254,7 +253,7 @@ static void passed_loads(enum shim_op op, const volatile void *at)
 		CHECK(saw_rmb);
 }
 
-/* Copy a record out while it may be overwritten. Return: whether it is good. */
+/* Copy a record that may be overwritten. Return: whether the copy is good. */
 static bool copy_out(const struct mqbus_mark *at, u32 size)
 {
 	static struct {
@@ -293,7 +292,7 @@ static void one_step(u64 *lost, u64 *read)
 	now_lost = cursor.lost - *lost;
 	*lost += now_lost;
 	if (!got) {
-		/* Nothing there, or all of it expired */
+		/* No record, or all of them expired */
 		CHECK(tail.pos == from.pos || now_lost);
 		CHECK(cursor.given.offset == from.offset + now_lost);
 		return;
@@ -316,7 +315,7 @@ static void test_reader(const char *name, bool evict)
 	rng_init(&rng, 4 + evict);
 	setup(evict);
 	for (i = 0; i < 60000; i++) {
-		/* Sparse, so that each place meets quiet ones before and behind it */
+		/* Rarely, so that each place is met with quiet ones around it */
 		precede = rng_next(&rng) & rng_next(&rng);
 		if (rng_once(&rng, 2))
 			one_take(&lost, &read);
@@ -331,7 +330,7 @@ static void test_reader(const char *name, bool evict)
 	test_end();
 }
 
-/* ORD_FLOOR: what a reader is done with is settled before writers learn of it */
+/* ORD_FLOOR: a reader's commit is complete before writers see it */
 static enum shim_op floor_op;
 
 static void floor_touched(enum shim_op op, const volatile void *at)

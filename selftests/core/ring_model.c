@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random operations on a ring and its cursors, each compared with a model that
- * is nothing but a list of records. What a record contains follows from its
- * offset, so the list need not carry it.
+ * Random operations on a ring and its cursors, each compared with a model, which is a list of
+ * records. A record's content follows from its offset, so the list does not contain it.
  */
 #include "cursor.h"
 #include "record.h"
@@ -12,7 +11,7 @@
 #define RUN_RECORDS	(1 << 17)
 #define CURSORS		4
 
-/* A record that was, or still is; the one behind the last only has a position */
+/* A record, dropped or not; the one behind the last has a position only */
 struct listed {
 	u64 pos;
 	u64 time;
@@ -20,7 +19,7 @@ struct listed {
 	u32 owner;
 };
 
-/* A cursor and what it should be; places are offsets */
+/* A cursor and its expected state, in offsets */
 struct watched {
 	struct mqbus_cursor c;
 	bool begun;
@@ -28,27 +27,27 @@ struct watched {
 	u64 given;
 	u64 lost;
 	u64 untold;	/* skipped, and in no range yet */
-	bool *gone;	/* by offset: was counted as lost */
-	u64 *skipped;	/* by offset: the number of ranges, from 1, when it was; 0: it was not */
+	bool *gone;	/* by offset: counted as lost */
+	u64 *skipped;	/* by offset: number of ranges, from 1, when it was lost; 0: not lost */
 	u64 ranges;
-	u64 heard;	/* this number of them when the last commit was */
+	u64 heard;	/* this number at the last commit */
 };
 
 struct sim {
 	struct ring_mem mem;
 	struct mqbus_ring ring;
 	struct rng rng;
-	u32 most;	/* bytes of parts of the usual record */
+	u32 most;	/* bytes of parts of a usual record */
 	u64 clock;
 	u64 ops;
-	/* the model: offsets into the list, and the floor's position */
+	/* the model: offsets in the list, and the floor's position */
 	struct listed *list;
 	u64 head;
 	u64 published;
 	u64 tail;
 	u64 floor;
 	u32 drops;
-	/* what owners have, counted from some time on */
+	/* bytes of owners, counted from some time on */
 	u64 used[MQBUS_RING_OWNERS];
 	u64 real_used[MQBUS_RING_OWNERS];
 	struct watched cursors[CURSORS];
@@ -67,7 +66,7 @@ static u64 model_floor(struct sim *s)
 	return s->floor;
 }
 
-/* What the module does to find the floor: ask all cursors, remember the answer */
+/* Find the floor as the module does: ask all cursors, and remember the answer */
 static u64 real_floor(struct sim *s)
 {
 	u64 floor = MQBUS_CURSOR_NO_FLOOR;
@@ -93,7 +92,7 @@ static bool model_reserve(struct sim *s, u32 bytes, u64 floor)
 
 	if (!bytes || bytes > s->mem.size / 2)
 		return false;
-	/* If it is in vain, nothing goes */
+	/* If there can be no room, nothing is dropped */
 	for (; s->list[s->tail].pos + bytes - s->list[head].pos > s->mem.size; head++)
 		if (!s->ring.evict && s->list[head].pos >= floor)
 			return false;
@@ -107,7 +106,7 @@ static bool model_reserve(struct sim *s, u32 bytes, u64 floor)
 	return s->head == head;
 }
 
-/* To ask tells what would be, and nothing is another one afterwards */
+/* A query tells the result of a call, and changes nothing */
 static void check_ask(struct sim *s, u32 bytes, u64 floor)
 {
 	static char ring[sizeof(struct mqbus_ring)], page[4096];
@@ -137,7 +136,7 @@ static void check_marks(struct sim *s)
 	CHECK(page->tail == ring->published && page->head == ring->head.pos);
 	CHECK(page->next_offset == s->published && page->next_begun == s->published);
 	CHECK(page->head_offset == s->head && page->head_begun == s->head);
-	/* What nobody owns is not counted */
+	/* Records without an owner do not count */
 	CHECK(!s->real_used[0] && !memcmp(s->used + 1, s->real_used + 1,
 					  sizeof(s->used) - sizeof(*s->used)));
 	mqbus_ring_end(ring, &end);
@@ -163,7 +162,7 @@ static void check_record(struct sim *s, u64 offset)
 	CHECK(rec->__owner == s->list[offset].owner && rec_whole(rec, offset));
 }
 
-/* All of a small ring; of a large one that often, and its ends every time */
+/* All of a small ring; of a large one so often, and its ends each time */
 static void check_all(struct sim *s)
 {
 	u64 i;
@@ -179,7 +178,7 @@ static void check_all(struct sim *s)
 	}
 }
 
-/* Nobody may read what is not kept: make it poison for who does */
+/* Overwrite dropped records: a reader of them fails */
 static void scribble(struct sim *s)
 {
 	u64 tail = s->list[s->tail].pos, used = tail - s->list[s->head].pos;
@@ -188,7 +187,7 @@ static void scribble(struct sim *s)
 		memset(mqbus_ring_record(&s->ring, tail), 0xff, s->mem.size - used);
 }
 
-/* Few, the last one among them */
+/* Few, with the last one among them */
 static u32 op_owner(struct sim *s)
 {
 	u32 owner = 1 + rng_below(&s->rng, 5);
@@ -205,7 +204,7 @@ static int model_ask_share(struct sim *s, u32 owner, u32 before, u32 size, u64 m
 	return s->head < s->published && s->list[s->head].pos < floor ? -EAGAIN : -EXFULL;
 }
 
-/* Begin to count, or ask for a part of somebody's share */
+/* Begin to count, or ask for a part of an owner's share */
 static void op_share(struct sim *s)
 {
 	u64 most = rng_below(&s->rng, s->mem.size), floor = model_floor(s), head;
@@ -229,7 +228,7 @@ static void op_share(struct sim *s)
 	CHECK(err == model_ask_share(s, owner, before, size, most, floor));
 }
 
-/* At times what no ring takes, or one of this size does not */
+/* At times too large for any ring, or for this one */
 static u32 op_size(struct sim *s)
 {
 	u32 half = s->mem.size / 2;
@@ -292,7 +291,7 @@ static void op_append(struct sim *s)
 		s->list[s->tail].time = ring->last_time;
 		s->list[s->tail + 1].pos = s->list[s->tail].pos + size;
 		s->tail++;
-		/* What was staged is not to be seen before it is published */
+		/* Staged records are invisible until they are published */
 		CHECK(s->mem.page->tail == s->list[s->published].pos);
 		CHECK(s->mem.page->next_offset == s->published);
 	}
@@ -325,7 +324,7 @@ static void op_expire(struct sim *s)
 	CHECK(more == (n == max));
 }
 
-/* Go on at the head, and count what that skips. */
+/* Go on at the head, and count the skipped records. */
 static void model_catch_up(struct sim *s, struct watched *w)
 {
 	u64 skipped = 0;
@@ -376,11 +375,11 @@ static void op_commit(struct sim *s, struct watched *w)
 {
 	u64 least = max(w->done, s->head), to = w->given;
 
-	/* All of it, or up to a place that is still kept */
+	/* All of it, or up to a record that is still there */
 	if (least < w->given && rng_once(&s->rng, 2))
 		to = least + rng_below(&s->rng, w->given - least + 1);
 	mqbus_cursor_commit(&w->c, &(struct mqbus_mark){ s->list[to].pos, to });
-	/* Whoever commits has heard what ranges told */
+	/* A commit confirms the reports of earlier ranges */
 	if (to != w->done)
 		w->heard = w->ranges;
 	w->done = to;
@@ -395,14 +394,14 @@ static void op_rewind(struct watched *w)
 	for (i = 0; i < w->given; i++) {
 		if (!w->skipped[i] || (i < w->done && w->skipped[i] < w->heard))
 			continue;
-		/* The next one is told of it, or misses it himself */
+		/* The next range reports it, or misses it itself */
 		w->skipped[i] = i < w->done ? w->ranges : 0;
 		w->untold += i < w->done;
 	}
 	w->given = w->done;
 }
 
-/* Before it is put somewhere else */
+/* Before the cursor moves */
 static void watched_begin(struct watched *w)
 {
 	memset(w->skipped, 0, w->given * sizeof(*w->skipped));
@@ -411,7 +410,7 @@ static void watched_begin(struct watched *w)
 	w->untold = 0;
 }
 
-/* @end: what was published when the search began */
+/* @end: the end of the published records when the search began */
 static u64 model_seek(struct sim *s, enum mqbus_whence whence, u64 value, u64 end)
 {
 	u64 at = s->head;
@@ -426,7 +425,7 @@ static u64 model_seek(struct sim *s, enum mqbus_whence whence, u64 value, u64 en
 	return at;
 }
 
-/* A search, with appends and expiry between its steps; at its end place @w there */
+/* A search, with appends and expiry between its steps; the cursor @w is placed at the result */
 static void op_seek(struct sim *s, struct watched *w)
 {
 	struct mqbus_seek seek = { .whence = rng_below(&s->rng, 4) };
@@ -439,7 +438,7 @@ static void op_seek(struct sim *s, struct watched *w)
 	else if (seek.whence == MQBUS_WHENCE_TIME)
 		seek.value = s->list[near].time + rng_below(&s->rng, 3);
 	want = model_seek(s, seek.whence, seek.value, end);
-	/* Begin from a place that the caller knows, perhaps one long gone */
+	/* Begin from a place that the caller knows, perhaps one dropped long ago */
 	if (rng_once(&s->rng, 3)) {
 		preset = true;
 		seek.from = true;
@@ -459,7 +458,7 @@ static void op_seek(struct sim *s, struct watched *w)
 			op_expire(s);
 		}
 	}
-	/* The index brings a search to within a granule, or it is of no use */
+	/* The index brings a search to within a granule */
 	CHECK(preset || steps <= 1 + granule / sizeof(struct mqbus_record) / MQBUS_RING_STEP);
 	want = model_seek(s, seek.whence, seek.value, end);
 	CHECK(seek.at.offset == want && seek.at.pos == s->list[want].pos);
@@ -509,7 +508,7 @@ static void op_any(struct sim *s)
 		op_rewind(w);
 		break;
 	case 31:
-		/* The group is deleted, another one is made */
+		/* The group is deleted, another one is created */
 		if (!rng_once(&s->rng, 4))
 			break;
 		memset(w->gone, 0, RUN_RECORDS * sizeof(*w->gone));
@@ -523,7 +522,7 @@ static void op_any(struct sim *s)
 	}
 }
 
-/* One ring from its making to its end. Return: operations. */
+/* The life of a ring. Return: number of operations. */
 static u64 run(u64 number, u64 size, bool evict, u32 most)
 {
 	struct sim s = { .most = most };
@@ -567,8 +566,8 @@ static void test_model(const char *name, u64 size, bool evict, u64 runs)
 }
 
 /*
- * A ring of so many small records that a search takes several steps, and that
- * writers pass the place where it stands: records of 64 bytes, ten at a time.
+ * A ring of so many small records that a search takes several steps, while writers pass its
+ * place: records of 64 bytes, ten at a time.
  */
 #define BIG_RING	(8 << 20)
 #define BIG_RECORDS	(BIG_RING / sizeof(struct mqbus_record))
@@ -607,7 +606,7 @@ static void test_seek_far(void)
 
 		big_append(&ring, 1 + rng_below(&rng, 40));
 		seek.value = first + rng_below(&rng, ring.tail.offset - first + 1);
-		/* Now and then what is about to be passed */
+		/* Now and then a record that is about to be passed */
 		if (pass)
 			seek.value = first + rng_below(&rng, granule / 64);
 		want = seek.value;
@@ -621,7 +620,7 @@ static void test_seek_far(void)
 			spin_lock(&ring.lock);
 			found = mqbus_ring_seek_step(&ring, &seek);
 			spin_unlock(&ring.lock);
-			/* One step is short, so that writers need not wait long */
+			/* A step is short, so that writers do not wait long */
 			CHECK(!steps || before < first * 64 ||
 			      seek.at.pos - before <= MQBUS_RING_STEP * 64);
 			steps++;
@@ -642,10 +641,10 @@ static void test_seek_far(void)
 	test_end();
 }
 
-/* What is not there yet is behind the end, however fast writers are */
+/* A record to come is behind the end, however fast writers are */
 static void test_seek_behind(void)
 {
-	/* The last one leaves a little of what was there at the beginning */
+	/* The last one leaves a few of the first records */
 	static const u32 fast[] = { 1, MQBUS_RING_STEP, MQBUS_RING_STEP + 64, BIG_RECORDS / 2,
 				    2 * BIG_RECORDS, BIG_RECORDS - 64 };
 	struct mqbus_ring ring;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writers and lock-free readers at the same time, natively and under the thread
- * sanitizer. On a ring that keeps, readers look at records in place: if a writer
- * touches them too early, that is a data race. On a ring that evicts, readers
- * copy first and ask afterwards, and account for every record.
+ * Writers and lock-free readers at the same time, natively and under the thread sanitizer. On a
+ * ring that keeps, readers read records in place: a writer that reuses them too early is a data
+ * race. On a ring that evicts, readers copy first and ask afterwards, and account for each
+ * record.
  *
- * The sanitizer goes by addresses, so it does not relate the two mappings of a
- * ring; of records that cross the end it sees less, their content is checked.
+ * The sanitizer goes by addresses, so it does not relate the two mappings of a ring; of records
+ * across the end it sees less, but their content is checked.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -37,7 +37,7 @@ static unsigned int writing;
 
 #define RELAXED(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
 
-/* More switches at the places that matter than the scheduler would make */
+/* More switches at critical places than the scheduler makes */
 static void yield_here(enum shim_op op, const volatile void *at)
 {
 	static __thread unsigned int n;
@@ -117,7 +117,7 @@ static bool writers_are_done(void)
 	return !__atomic_load_n(&writing, __ATOMIC_ACQUIRE);
 }
 
-/* What was promised of a mark: that its position and its offset belong together */
+/* The promise of a mark: position and offset belong together */
 static void check_pair(u64 pos, u64 offset)
 {
 	CHECK(offset <= RECORDS && RELAXED(pos_of[offset]) == pos);
@@ -150,7 +150,7 @@ static void *pair_watcher(void *arg)
 	return NULL;
 }
 
-/* Verify records where they lie. Return: a place among them, for a commit. */
+/* Verify records in place. Return: a place among them, for a commit. */
 static struct mqbus_mark read_in_place(const struct mqbus_range *r, struct rng *rng)
 {
 	struct mqbus_mark at = { .pos = r->begin, .offset = r->begin_offset }, some = at;
@@ -170,7 +170,7 @@ static struct mqbus_mark read_in_place(const struct mqbus_range *r, struct rng *
 	return some;
 }
 
-/* The tail alone, with acquire, is enough to read on up to it */
+/* The tail alone, with acquire, is enough to read up to it */
 static void read_ahead(struct mqbus_mark at)
 {
 	/* ORD_TAIL: acquire; pairs with release in mqbus_ring_publish() */
@@ -182,7 +182,7 @@ static void read_ahead(struct mqbus_mark at)
 	}
 }
 
-/* A group of a ring that keeps: all, in order; what is taken back comes again */
+/* A group of a ring that keeps: all records, in order; a range taken back comes again */
 static void *reader_in_place(void *arg)
 {
 	struct group *g = arg;
@@ -197,7 +197,7 @@ static void *reader_in_place(void *arg)
 		done = writers_are_done();
 		spin_lock(&g->lock);
 		got = mqbus_cursor_take(&g->cursor, &ring, &r);
-		/* Writers may wait for what was neither settled nor taken back */
+		/* Writers may wait for records that are neither settled nor taken back */
 		if (!got)
 			mqbus_cursor_commit(&g->cursor, &g->cursor.given);
 		spin_unlock(&g->lock);
@@ -226,7 +226,7 @@ static void *reader_in_place(void *arg)
 	return NULL;
 }
 
-/* A group of a ring that keeps which is moved back and forth in what is kept */
+/* A group of a ring that keeps which seeks back and forth */
 static void *reader_that_seeks(void *arg)
 {
 	struct group *g = arg;
@@ -256,16 +256,16 @@ static void *reader_that_seeks(void *arg)
 		spin_unlock(&g->lock);
 		sched_yield();
 	}
-	/* Not to hold back anybody any more */
+	/* So that it holds back no writer any more */
 	__atomic_store_n(&g->cursor.floor, MQBUS_CURSOR_NO_FLOOR, __ATOMIC_RELEASE);
 	return NULL;
 }
 
 /*
- * The race by design: on a ring that evicts, bytes are copied while a writer may
- * overwrite them, and mqbus_ring_passed() tells afterwards whether the copy is
- * good. Fences order that, which the sanitizer does not know, and C calls it a
- * race all the same; so this function, and nothing else, goes without.
+ * The race by design: on a ring that evicts, bytes are copied while a writer may overwrite
+ * them, and mqbus_ring_passed() tells afterwards whether the copy is good. Fences order that,
+ * which the sanitizer does not know, and in C it is a race all the same; so this function alone
+ * is not instrumented.
  */
 __attribute__((no_sanitize("thread"), noinline))
 static void racy_copy(u64 *to, const volatile u64 *from, u32 bytes)
@@ -281,7 +281,7 @@ static u32 copy_out(const struct mqbus_mark *at)
 	struct mqbus_record *rec = (void *)copy;
 
 	racy_copy(copy, (void *)mqbus_ring_record(&ring, at->pos), sizeof(*rec));
-	/* Before its size is believed */
+	/* Before its size is used */
 	if (mqbus_ring_passed(&ring, at->pos))
 		return 0;
 	CHECK(rec->offset == at->offset && rec->size <= SIZE / 2);
@@ -292,7 +292,7 @@ static u32 copy_out(const struct mqbus_mark *at)
 	return rec->size;
 }
 
-/* Now and then be so slow that all is lost */
+/* Now and then so slow that all is lost */
 static void dawdle(struct rng *rng)
 {
 	u64 head = RELAXED(mem.page->head);
@@ -303,7 +303,7 @@ static void dawdle(struct rng *rng)
 		usleep(100);
 }
 
-/* Copy a range. Return: how many records of it were gone already. */
+/* Copy a range. Return: number of its records that were evicted already. */
 static u64 copy_range(const struct mqbus_range *r, u64 *read)
 {
 	struct mqbus_mark at = { .pos = r->begin, .offset = r->begin_offset };
@@ -320,7 +320,7 @@ static u64 copy_range(const struct mqbus_range *r, u64 *read)
 	return r->end_offset - at.offset;
 }
 
-/* A group of a ring that evicts: what was published was read or lost */
+/* A group of a ring that evicts: each published record was read or lost */
 static void *reader_by_copy(void *arg)
 {
 	struct group *g = arg;
@@ -353,7 +353,7 @@ static void *reader_by_copy(void *arg)
 		} else if (copy_out(&begin)) {
 			read++;
 		} else {
-			/* Take it back; the next step tells that it is lost */
+			/* Take it back; the next step reports it as lost */
 			spin_lock(&g->lock);
 			g->cursor.given = begin;
 			spin_unlock(&g->lock);
@@ -404,7 +404,7 @@ static void run(const char *name, bool evict)
 		pthread_join(threads[--n], NULL);
 	shim_hook = NULL;
 	test_note("%llu records", (unsigned long long)ring.tail.offset);
-	/* Many laps, or it was no test */
+	/* Without many laps nothing was tested */
 	CHECK(ring.tail.pos > 100 * SIZE);
 	free(pos_of);
 	ring_mem_free(&mem);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Room in a ring: who is refused, what a question costs, and how much one hold of the
- * lock drops.
+ * Room in a ring: refused records, queries, and how much one hold of the lock drops.
  */
 #include "record.h"
 #include "test.h"
@@ -39,7 +38,7 @@ static void fill(u64 n, u32 size)
 	mqbus_ring_publish(&ring);
 }
 
-/* Of a ring with nothing, something and everything in it */
+/* Of an empty ring, a partly filled and a full one */
 static void test_too_large(const char *name, bool evict, u64 floor)
 {
 	static const u32 sizes[] = { 0, 2049, 2056, 4096, 4104, 10240, 64 * 1088, 262144, -8U };
@@ -57,7 +56,7 @@ static void test_too_large(const char *name, bool evict, u64 floor)
 			CHECK(mem.page->head == 0 && mem.page->tail == n * 1024);
 			CHECK(!ring.evicted);
 		}
-		/* The largest there is */
+		/* The largest record */
 		CHECK(mqbus_ring_reserve(&ring, 2048, U64_MAX));
 		CHECK(ring.tail.pos + 2048 - ring.head.pos <= 4096);
 		unmake();
@@ -65,7 +64,7 @@ static void test_too_large(const char *name, bool evict, u64 floor)
 	test_end();
 }
 
-/* A ring that keeps drops nothing for a record for which all that may go is not enough */
+/* A ring that keeps drops nothing for a record if all that it may drop is not enough */
 static void test_vain(void)
 {
 	test_begin("room: nothing goes in vain");
@@ -81,7 +80,7 @@ static void test_vain(void)
 	test_end();
 }
 
-/* Of several records it is asked what they take together, and then they all fit */
+/* The bytes of several records together are asked for, and then all fit */
 static void test_together(void)
 {
 	u32 i;
@@ -101,7 +100,7 @@ static void test_together(void)
 	test_end();
 }
 
-/* One large record where many small ones have to go */
+/* A large record that needs many small ones dropped */
 static void test_hold(const char *name, bool evict)
 {
 	u64 floor = evict ? 0 : U64_MAX, head;
@@ -125,7 +124,7 @@ static void test_hold(const char *name, bool evict)
 	test_end();
 }
 
-/* Many records, each of which drops some: together no more than one record might */
+/* Many records, each of which drops some: together no more than one record may */
 static void test_batch(void)
 {
 	u32 n = 0;
@@ -176,7 +175,7 @@ static void test_share_hold(void)
 	CHECK(mqbus_ring_ask_share(&ring, 1, 0, SMALL, most, ring.tail.pos) == -EAGAIN);
 	CHECK(mqbus_ring_ask_share(&ring, 1, 0, SMALL, most, ring.head.pos) == -EXFULL);
 	CHECK(mqbus_ring_ask_share(&ring, 3, 0, SMALL, 0, 0) == 0);
-	/* Nobody has nothing behind a record that is stored with it */
+	/* Owner 0 has no bytes before a record that is stored together with it */
 	CHECK(mqbus_ring_ask_share(&ring, 3, SMALL, SMALL, 2 * SMALL, 0) == 0);
 	CHECK(mqbus_ring_ask_share(&ring, 3, SMALL, SMALL, 2 * SMALL - 1, 0) == -EMSGSIZE);
 	free(used);
@@ -184,7 +183,7 @@ static void test_share_hold(void)
 	test_end();
 }
 
-/* Who forgets to begin is refused now and then, but not for ever */
+/* A caller that does not begin is refused now and then, but not for ever */
 static void test_never_begun(void)
 {
 	u32 i, refused = 0;

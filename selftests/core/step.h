@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A group for the tests of the in-flight table that go step by step: who does what, and when the
- * lock is let go of, is written there; each of these is a hold of it.
+ * A group for step-by-step tests of the in-flight table. A test writes out each call, and each
+ * drop of the lock; each of these functions is a hold of it.
  */
 #ifndef SELFTESTS_CORE_STEP_H
 #define SELFTESTS_CORE_STEP_H
@@ -72,7 +72,7 @@ static inline u32 take(u32 holder, u32 max)
 	return n;
 }
 
-/* The offset of the only record that there is to be taken */
+/* The offset of the only record to be taken */
 static inline u64 take_one(u32 holder)
 {
 	CHECK(take(holder, 1) == 1);
@@ -118,7 +118,10 @@ static inline struct mqbus_entry *entry(u64 lease)
 	return mqbus_inflight_entry(&g.w, (u32)lease);
 }
 
-/* Of a partition; of the retry ring where its first record lies, or where the next goes */
+/*
+ * Bytes of a partition's floor; of the retry ring where its first record lies, or the next one
+ * will
+ */
 static inline u64 floor_of(u32 source)
 {
 	mqbus_inflight_flush(&g.w);
@@ -128,7 +131,7 @@ static inline u64 floor_of(u32 source)
 	       g.source[source].end : mqbus_inflight_entry(&g.w, g.source[source].order.first)->pos;
 }
 
-/* Whether one record more, of that size, goes to the retry ring when it fails */
+/* Whether another record of that size goes to the retry ring when it fails */
 static inline bool retry_one(u32 size, u64 wait)
 {
 	u32 before = g.w.retrying;

@@ -54,7 +54,7 @@ void test_fail(const char *file, int line, const char *what)
 {
 	static int failed;
 
-	/* Of several threads that fail at once, one tells */
+	/* Of several threads that fail at once, one prints */
 	if (__atomic_exchange_n(&failed, 1, __ATOMIC_RELAXED))
 		for (;;)
 			pause();
@@ -105,7 +105,7 @@ bool rng_dry(void)
 u64 rng_next(struct rng *rng)
 {
 #ifdef FUZZER
-	/* Two bytes choose among few, which is what most numbers are for */
+	/* Two bytes choose among few values, as most uses do */
 	if (!rng_dry()) {
 		u64 value = bytes[0] | bytes[1] << 8;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of core share: TAP, random numbers, a ring's memory, records
- * whose content follows from their offset.
+ * Shared by the tests of core: TAP, random numbers, a ring's memory, records whose content
+ * follows from their offset.
  */
 #ifndef SELFTESTS_CORE_TEST_H
 #define SELFTESTS_CORE_TEST_H
@@ -15,12 +15,12 @@
 
 /* Prints the version line and the seed; SEED= in the environment overrides it */
 void test_init(u64 seed);
-/* Everything from here to test_end() is one test */
+/* All checks from here to test_end() are one test */
 void test_begin(const char *name);
 void test_end(void);
 void test_skip(const char *name, const char *why);
 int test_done(void);
-/* A test that failed is the last one: what follows would start from rubble */
+/* A failed test is the last one: its state is of no use to others */
 _Noreturn void test_fail(const char *file, int line, const char *what);
 void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -45,8 +45,8 @@ bool rng_once(struct rng *rng, u64 n);
 
 #ifdef FUZZER
 /*
- * With libFuzzer random numbers are made from the bytes that it chose, so that it
- * steers a model, and each input is the same again. When they are used up the run ends.
+ * With libFuzzer random numbers are made from its bytes, so that it steers a model, and an
+ * input can be repeated. The run ends when they are used up.
  */
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 void rng_bytes(const u8 *data, size_t size);
@@ -60,7 +60,7 @@ static inline bool rng_dry(void)
 
 u64 now_ns(void);
 
-/* The page and the data of a ring, between pages that cannot be touched */
+/* The page and the data of a ring, between inaccessible pages */
 struct ring_mem {
 	struct mqbus_ring_page *page;
 	void *data;
@@ -76,9 +76,9 @@ void ring_make(struct ring_mem *mem, struct mqbus_ring *ring, u64 size, bool evi
 /* Write a record of @size bytes; rec_body() only the words [@from, @to) of its parts */
 void rec_fill(struct mqbus_record *rec, u32 size, u64 offset, u64 time);
 void rec_body(struct mqbus_record *rec, u32 size, u64 offset, u32 from, u32 to);
-/* Return: whether these are all the bytes of that record */
+/* Return: whether these are the bytes of that record */
 bool rec_whole(const struct mqbus_record *rec, u64 offset);
-/* A size for a record, mostly small, at times the largest that a ring takes */
+/* A size for a record, mostly small, at times the largest of a ring */
 u32 rec_size(struct rng *rng, u64 ring_size, u32 most);
 
 #endif

@@ -20,14 +20,14 @@ cost() {
 cost "1 to 1, batches of 64" 485 pair --msgs 100000 --batch 64
 alone=$figure
 cost "1 to 4, batches of 64" 980 fanout --consumers 4 --msgs 50000 --batch 64
-# What posix-mq takes when each message wakes its reader
+# posix-mq takes as much when each message wakes its reader
 cost "1 to 1, one at a time, blocking" 6500 pair --msgs 20000 --batch 1
 # From publish to settled ack
 cost "queue, 4 workers, batches of 64" 1175 queue --workers 4 --msgs 100000 --batch 64
 cost "queue, a settlement for each" 1310 queue --workers 4 --msgs 100000 --batch 64 --ack each
-# The same, and each published to another topic, which takes its oldest away
+# The same, and each is published to another topic, which evicts its oldest
 cost "queue, in transactions" 1925 queue --workers 4 --msgs 50000 --batch 64 --ack transact
-# For comparison, nothing is asked of them
+# For comparison, without a limit
 for peer in posix-mq pipe; do
 	run mqbus bench pair --size 64 --msgs 20000 --batch 1 --against $peer --json
 	note "$peer, 1 to 1: $(json "$tmp/out" 'round(j["ns_per_msg"])')"
@@ -47,7 +47,7 @@ note "settling at random: $few instructions a message with 10 in flight, $many w
 [ "$many" -le $((few * 3 / 2)) ]
 result "settling among 10000 in flight: not half as much again as among 10" $?
 
-# crowd COUNT: instructions of a call that publishes a record, while so many members sleep
+# crowd COUNT: instructions of a call that publishes a record, beside so many sleeping members
 crowd() {
 	MQ_CROWD=$1 "$(dirname "$0")/../../build/kselftest/publish_cost_test" 2>&1 |
 		sed -n 's/.*crowd of .*: \([0-9]*\) ns a publish.*/\1/p'
@@ -57,8 +57,8 @@ many=$(crowd 1000)
 note "a record that wakes its reader: $one instructions if that is alone, $many beside 999 others"
 [ "${one:-0}" -gt 0 ] && [ "${many:-0}" -gt 0 ] && [ "$many" -le $((one * 6 / 5)) ]
 result "publishing beside 1000 members that sleep: not a fifth more than beside one" $?
-# What a call costs is told here: how often a reader that is woken runs at once, above, is
-# the scheduler's, and differs by a fifth with no more reason than where its ticks fall
+# Limits are for the call alone: whether a woken reader runs at once, as above, depends on the
+# scheduler, and differs by a fifth with the place of its ticks
 [ "${one:-0}" -gt 0 ] && [ "${one:-0}" -le 3790 ]
 result "publishing a record that wakes its reader: 3790 instructions at most" $?
 
@@ -78,7 +78,7 @@ mqbus topic delete inflight
 
 free_kb() { awk '$1 == "MemFree:" { print $2 }' /proc/meminfo; }
 
-# Caches that fill up anyway should be full before it is measured
+# Caches that fill up anyway are filled before measuring
 topics() { for ((i = $1; i < $2; i++)); do mqbus topic create "t$i" --size 16K >/dev/null || return; done; }
 topics 0 100
 before=$(free_kb)

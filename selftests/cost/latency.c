@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long the module's spinlocks are held, in set-ups that are as bad as a user can make
- * them: each is gone through several times, while the function tracer notes who takes and
- * lets go of spinlocks. A section begins when one is taken in the module by who has none, and
- * ends when the last is let go of. Where nanoseconds count instructions (ICOUNT=1) the
- * figures are the same on every machine, and there are limits for them.
+ * The longest time that the module's spinlocks are held, in the worst set-ups that a user can
+ * create. Each is run several times while the function tracer records locking and unlocking. A
+ * section begins when a task without a spinlock takes one in the module, and ends when it
+ * releases the last. Where nanoseconds count instructions (ICOUNT=1) the figures are the same
+ * on each machine, and have limits.
  *
- * What the tracer takes itself is part of it, for each lock inside of a section. It tells whole
- * microseconds, that is 1000 instructions.
+ * A figure includes the tracer's own work for each lock inside a section. The tracer counts
+ * whole microseconds, which are 1000 instructions.
  */
 #include <sched.h>
 #include <sys/mount.h>
@@ -93,14 +93,14 @@ static void trace_open(void)
 /* The longest section since trace_begin() */
 struct section {
 	unsigned long us;
-	unsigned int locks;		/* taken inside of it, the first too */
+	unsigned int locks;		/* locks taken in it, with the first */
 	char begin[64];
 	char end[64];
 };
 
 static void trace_begin(void)
 {
-	/* Opening it to write is what empties it */
+	/* Opening the file for writing empties it */
 	tracing("trace", "\n");
 	tracing("tracing_on", "1");
 }
@@ -183,7 +183,7 @@ static void gone(void)
 	fd = -1;
 }
 
-/* A record of 256 KiB where 4096 of the smallest have to go */
+/* A record of 256 KiB that evicts 4096 of the smallest */
 static void large_begin(void)
 {
 	MUST(!mq_create(ctl, topic, .size = 1 << 20, .max_record = MQBUS_RECORD_MAX,
@@ -202,13 +202,13 @@ static void large(void)
 	MUST(mq_put(fd, block, MQBUS_RECORD_MAX, 0) == 1);
 }
 
-/* A batch of 64 KiB, of the smallest records, where as many have to go */
+/* A batch of 64 KiB of the smallest records that evicts as many */
 static void batch(void)
 {
 	MUST(number_put(0, 65536 / sizeof(struct mqbus_record), 0));
 }
 
-/* A transaction of 320 KiB over 64 partitions, from records as small as may be */
+/* A transaction of 320 KiB in 64 partitions, from the smallest records */
 static void transact_begin(void)
 {
 	__u32 i;
@@ -234,7 +234,7 @@ static void transact(void)
 	MUST(!mq_transact(ctl, &act, 1, 0, NULL));
 }
 
-/* Of as many records, the smallest there are, each of which one goes for that is needed */
+/* As many of the smallest records, each of which evicts an unsettled one */
 static void transact_late(void)
 {
 	struct mqbus_act act;
@@ -248,7 +248,7 @@ static void transact_late(void)
 	MUST(!mq_transact(ctl, &act, 1, 0, NULL));
 }
 
-/* A queue of 8192 small records with keys, leased in 4096s */
+/* A queue of 8192 small records with keys, leased 4096 at a time */
 static void queue_begin(void)
 {
 	MUST(!mq_create(ctl, topic, .size = 4 << 20, .max_record = 1024));
@@ -266,7 +266,7 @@ static void queue_fill(void)
 static void queue_close(void)
 {
 	if (fds[0] >= 0) {
-		/* What is left comes to whoever takes next */
+		/* The rest goes to the next member that takes */
 		struct mqbus_lease args = { .flags = MQBUS_LEASE_F_ACK };
 
 		mq_ioctl(fds[0], MQBUS_IOC_LEASE, &args);
@@ -319,7 +319,7 @@ static void death(void)
 	fds[0] = -1;
 }
 
-/* Leases that all run out at the same time; the work sees to them */
+/* Leases that all expire at the same time; the group's work handles them */
 static void expiry_fill(void)
 {
 	MUST(number_put(0, MQBUS_LEASE_MAX, 8));
@@ -332,7 +332,7 @@ static void expiry(void)
 	mq_sleep(400 * MQ_MS);
 }
 
-/* Dead letters for which there is no room */
+/* Dead letters without room */
 static void dead_begin(void)
 {
 	MUST(!mq_create(ctl, other, .size = 16384));
@@ -348,7 +348,7 @@ static void dead(void)
 	MUST(settle_many(fds[0], settles, MQBUS_LEASE_MAX) > 0);
 }
 
-/* Many members of a group of many partitions */
+/* Many members of a group with many partitions */
 static void members_begin(void)
 {
 	int i;
@@ -379,7 +379,10 @@ static void members_end(void)
 
 #define NAMED	1000
 
-/* Members with names that differ at the end, of whose end somebody hears; no grace at first */
+/*
+ * Members with names that differ at the end, whose departure a listener hears of; no grace time
+ * at first
+ */
 static void named_begin(void)
 {
 	struct family f;
@@ -435,7 +438,7 @@ static void away_begin(void)
 	MUST(!mq_ioctl(ctl, MQBUS_IOC_GROUP_SET, &args));
 }
 
-/* All of their time is over before the work gets to run */
+/* The grace time of all is over before the work runs */
 static void away(void)
 {
 	const struct sched_param first = { .sched_priority = 1 }, none = {};
@@ -446,7 +449,7 @@ static void away(void)
 	mq_sleep(100 * MQ_MS);
 }
 
-/* A share that many small records of somebody else have to go for, settled as they are */
+/* A share that drops many small settled records of another uid */
 static void share_begin(void)
 {
 	MUST(!mq_create(ctl, topic, .size = 1 << 20, .max_record = 65536, .share = 10));
@@ -471,7 +474,7 @@ static void share(void)
 	MUST(mq_put(fd, block, 60000, 0) == 1);
 }
 
-/* A queue of 1024 partitions with records that wait in the retry ring */
+/* A queue of 1024 partitions with records in the retry ring */
 static void seek_begin(void)
 {
 	MUST(!mq_create(ctl, topic, .size = 4096, .partitions = PARTS_MAX, .max_record = 64));
@@ -503,7 +506,7 @@ static void group_set(void)
 	MUST(!mq_set(ctl, topic, "g", MQBUS_GROUP_SET_CREDIT, NULL, .credit = 10000));
 }
 
-/* Somebody waits until 1024 partitions are settled, and is woken by each that is */
+/* A waiter for 1024 partitions, woken by each settlement */
 static void wait_begin(void)
 {
 	MUST(!mq_create(ctl, topic, .size = 4096, .partitions = PARTS_MAX));
@@ -520,7 +523,7 @@ static void wait_for(void)
 	mq_ioctl(ctl, MQBUS_IOC_WAIT, &args);
 }
 
-/* Gigabytes would take as long for each page */
+/* With gigabytes each page takes as long */
 static void delete_fill(void)
 {
 	MUST(!mq_create(ctl, other, .size = 16 << 20, .partitions = 4));
@@ -533,7 +536,7 @@ static void delete(void)
 
 #define LISTED	64
 
-/* A list of groups where there are 1024 partitions, taken as it comes */
+/* A listing of groups with 1024 partitions */
 static void list_begin(void)
 {
 	int i;
@@ -576,7 +579,7 @@ static void list_end(void)
 
 static const struct load {
 	const char *name;
-	unsigned long limit;		/* microseconds, that is 1000 instructions */
+	unsigned long limit;		/* microseconds, which are 1000 instructions */
 	void (*set_up)(void);
 	void (*fill)(void);		/* before each round */
 	void (*round)(void);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# How long the module's spinlocks are held, at the worst: builds the program that sets
-# that up, boots a kernel whose nanoseconds count instructions, and prints TAP.
+# The longest time that the module's spinlocks are held: builds the program with the set-ups,
+# boots a kernel whose nanoseconds count instructions, and prints TAP.
 #
 #   selftests/cost/latency.sh [WORD]     only the set-ups whose name contains WORD
 #

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The elements of calls that take many. What they contain follows from a seed, from what
- * earlier calls returned, and from little else.
+ * Elements of calls that take arrays. Their content follows from a seed, and from what earlier
+ * calls returned.
  */
 #include "fuzz.h"
 
@@ -21,7 +21,7 @@ static __u64 headers(struct worker *w, __u32 *len)
 
 	while (n--) {
 		memcpy(at + used, &h, sizeof(h));
-		/* one that dead letters replace */
+		/* mostly the one that dead letters use */
 		memcpy(at + used + sizeof(h), MQBUS_DLQ_PREFIX "topic", h.name_len);
 		used += sizeof(h) + h.name_len + h.value_len;
 	}
@@ -39,7 +39,7 @@ static void msg_fill(struct worker *w, struct mqbus_msg *m)
 	};
 	struct rng *rng = &w->rng;
 
-	/* mostly what fits into the smallest ring, with all else that it has */
+	/* mostly a value that fits into the smallest ring with its other parts */
 	m->value_len = sizes[rng_below(rng, rng_once(rng, 6) ? ARRAY_SIZE(sizes) : 9)];
 	if (w->tame && m->value_len > 600)
 		m->value_len = 600;
@@ -75,7 +75,7 @@ static void settle_fill(struct worker *w, struct mqbus_settle *s)
 
 	if (nr > ARRAY_SIZE(world.lease))
 		nr = ARRAY_SIZE(world.lease);
-	/* the latest are those that are still leased, mostly of the same member */
+	/* the latest leases are mostly held, and by one member */
 	for (i = 0; nr && i < (w->tame ? 16 : 1); i++) {
 		at = (atomic_load(&world.lease_nr) - 1 -
 		      rng_below(rng, rng_once(rng, 3) ? nr : 4)) % ARRAY_SIZE(world.lease);
@@ -107,7 +107,7 @@ static void entry_fill(struct worker *w, struct mqbus_commit_entry *e)
 		e->partition = r->partition;
 		e->offset = rng_once(rng, 3) ? r->begin_offset + 1 : r->end_offset;
 		e->generation = rng_once(rng, 3) ? r->generation : 0;
-		/* one that is to go to another member is told without records */
+		/* a partition to be released has no records */
 		if (r->flags & MQBUS_RANGE_F_REVOKED && rng_once(rng, 2))
 			e->offset--;
 	} else {
@@ -118,7 +118,7 @@ static void entry_fill(struct worker *w, struct mqbus_commit_entry *e)
 	}
 }
 
-/* What a transaction takes: it is over, or as if it had not been handed out */
+/* Leases that a transaction takes: settled afterwards, or as if they had not been handed out */
 static void settles_agree(struct worker *w, struct mqbus_settle *s)
 {
 	static const __u32 choices[] = { MQBUS_ACK, MQBUS_REJECT, MQBUS_RELEASE };
@@ -130,7 +130,7 @@ static void settles_agree(struct worker *w, struct mqbus_settle *s)
 	}
 }
 
-/* Whether an endpoint has something for an act */
+/* Whether an endpoint has an element for an act */
 static bool act_usable(unsigned int slot, int role)
 {
 	unsigned int i, n;
@@ -230,15 +230,12 @@ static __u64 array_build(struct worker *w, enum kind which)
 	case K_ACTS:
 		return array_acts(w, memory_elements(w, 8 * sizeof(struct mqbus_act)));
 	default:
-		/* to be filled by the call */
+		/* filled by the call */
 		return (uintptr_t)memory_elements(w, ELEMENTS * 64);
 	}
 }
 
-/*
- * The address of elements. Those built inside of others go on with the random numbers
- * of these.
- */
+/* The address of an array. Elements inside others go on with the others' random numbers. */
 __u64 array_of(struct worker *w, enum kind which, __u16 arg)
 {
 	static const __u64 nowhere[] = {

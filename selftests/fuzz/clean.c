@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The end of a program: all is closed and deleted, and nothing may be charged then. What
- * is, is shown with whoever is seen to hold it.
+ * The end of a program: all objects are closed and deleted, and nothing may stay charged. What
+ * stays is shown with its possible holders.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -18,7 +18,7 @@
 #include "fuzz.h"
 
 #define DEVICE		"/dev/mqbus"
-/* Files in messages, dumps in the middle and works are let go of a little later */
+/* Files in messages, unfinished dumps and works are released a little later */
 #define PATIENCE_NS	10000000000ULL
 
 static int ctl = -1;
@@ -79,15 +79,15 @@ static void topic_delete(const struct listed *l, void *data)
 }
 
 /*
- * All that there are, not those that a program names: where the name changes while the
- * kernel reads it, a topic may get any.
+ * All existing topics, not the program's own: a name that changes while the kernel reads it may
+ * give a topic any name.
  */
 static void topics_delete(void)
 {
 	unsigned int failed = 0, tries = 0;
 	int n;
 
-	/* A listing from which topics go may leave some out */
+	/* A listing may miss topics while others are deleted */
 	while ((n = netlink_list(MQBUS_CMD_TOPIC_GET, topic_delete, &failed)) > 0)
 		if (tries++ > 100)
 			break;
@@ -129,8 +129,8 @@ void clean_up(void)
 	close_of(&world.epoll);
 	close_of(&world.netlink);
 	/*
-	 * Before it is closed: a thread that closes what another one passes makes that pass
-	 * the socket itself, and who lies in his own queue stays there with all else in it.
+	 * Before the socket is closed: a thread that closes it may make another thread pass the
+	 * socket itself, which then lies in its own queue and is never released.
 	 */
 	pair_empty();
 	close_of(&world.pair[0]);
@@ -173,7 +173,7 @@ static void show_member(const struct listed *l, void *data)
 		l->number[MQBUS_A_MEMBER_PID]);
 }
 
-/* Endpoints that a process has open, or mapped */
+/* Endpoints that a process has open or mapped */
 static void show_process(const char *pid, FILE *to)
 {
 	char path[300], where[300], line[512];
@@ -202,7 +202,7 @@ static void show_process(const char *pid, FILE *to)
 		fclose(f);
 }
 
-/* What is left, and who is seen to hold it; of nobody, it is the module's own */
+/* Show what is left and its possible holders; without one, the module leaks */
 static char *show_left(void)
 {
 	struct dirent *e;

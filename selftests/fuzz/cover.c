@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which places of the module a program reached, where the kernel tells (KCOV).
+ * Places of the module that a program reached, if the kernel reports them (KCOV).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +12,10 @@
 
 #include "fuzz.h"
 
-/* Places of one thread in one program; what comes after is not seen */
+/* Limit of places of one thread in one program; later ones are not seen */
 #define WORDS	(64 * 1024)
 
-/* To be called by the thread itself */
+/* Called by the thread itself */
 bool cover_worker(struct worker *w)
 {
 	void *p;
@@ -62,7 +62,7 @@ static bool pc_add(__u64 pc)
 	return true;
 }
 
-/* From one place to the next counts too */
+/* A step from one place to the next counts, too */
 static bool edge_add(__u64 from, __u64 to)
 {
 	__u64 hash = (from >> 1 ^ to) * 0x9e3779b97f4a7c15ULL >> 40;
@@ -88,7 +88,7 @@ unsigned int cover_take(void)
 		if (n > WORDS - 1)
 			n = WORDS - 1;
 		for (last = 0, k = 1; k <= n; k++) {
-			/* The table of places is looked into only for steps that are new */
+			/* The table of places is searched for new steps only */
 			if (edge_add(last, w->cover[k])) {
 				more++;
 				pc_add(w->cover[k]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Run a program on its threads, and see that no call takes for ever.
+ * Run a program on its threads, and check that each call ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 #include "fuzz.h"
 
-/* A call that takes longer gets a signal; one that still takes so long is a fault */
+/* A slow call gets a signal; one that takes as long again is a fault */
 #define NUDGE_MS	10
 #define HANG_MS		60000
 
@@ -29,7 +29,7 @@ static __thread struct worker *self;
 static sem_t begin[THREADS];
 static sem_t ended;
 
-/* In this process the first that ran */
+/* The first program of this process */
 static __u64 trail_first;
 static bool trail_any;
 
@@ -40,7 +40,7 @@ void trail_add(const struct program *p)
 	struct trail *t = &shared->trail[number % TRAIL];
 	unsigned int i;
 
-	/* Written so that only what lies in such a page looks like it */
+	/* A string of the binary does not look like such a page: its magic is put together here */
 	for (i = 0; i < sizeof(t->magic); i++)
 		t->magic[i] = magic[i] - 1;
 	t->run = shared->run;
@@ -51,7 +51,7 @@ void trail_add(const struct program *p)
 	trail_any = true;
 }
 
-/* What ran in this process, the last at the end */
+/* Programs of this process, the last one at the end */
 static void trail_print(FILE *to)
 {
 	__u64 end = atomic_load(&shared->programs), n = trail_first;
@@ -83,9 +83,9 @@ static void on_signal(int sig)
 }
 
 /*
- * A copy that was to fail may be that of a signal's frame. Where it was to be written, the
- * signal is lost and the thread goes on. Where it was to be read back, the thread stands
- * behind its call of rt_sigreturn, and what follows there is another function: it calls again.
+ * A copy that fails on purpose may be that of a signal's frame. If the kernel cannot write it,
+ * the signal is lost and the thread goes on. If it cannot read it back, the thread returns from
+ * its call of rt_sigreturn into the next function, so it calls again there.
  */
 static void frame_again(ucontext_t *at)
 {
@@ -97,14 +97,14 @@ static void frame_again(ucontext_t *at)
 		*rip -= sizeof(restorer);
 }
 
-/* In a mapping that is not what it was: only where that is expected */
+/* In a mapping that a program has changed: such faults are expected */
 static void on_segv(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *at = context;
 	char text[128];
 	int n;
 
-	/* The kernel itself says so */
+	/* The kernel raised it itself */
 	if (info->si_code == SI_KERNEL && !info->si_addr && self && self->failing) {
 		frame_again(at);
 		return;
@@ -134,7 +134,7 @@ static void show_stack(pid_t tid, char *text, size_t size)
 	text[n > 0 ? n : 0] = 0;
 }
 
-/* Signals for calls that take long, as a user who has had enough */
+/* Signals for slow calls, like those of an impatient user */
 static void *watch_thread(void *arg)
 {
 	unsigned int seen[THREADS] = { 0 }, ticks[THREADS] = { 0 }, i;
@@ -216,7 +216,7 @@ void execute_op(struct worker *w, const struct op *op)
 	memory_done(w);
 }
 
-/* What the first thread does before any other has something to do is done by itself */
+/* The first thread alone runs what comes before the first operation of another one */
 static unsigned int program_prologue(const struct program *p)
 {
 	unsigned int i;
@@ -287,7 +287,7 @@ static void execute_namespace(bool user)
 	file_write("/proc/self/gid_map", "0 0 1");
 }
 
-/* Before there are epochs: a signal that comes early ends none of them */
+/* Before the first epoch: an early signal ends none of them */
 void execute_signals(void)
 {
 	struct sigaction nudge = { .sa_handler = on_signal };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is done with an endpoint as with any file, and what is done to its process.
+ * Operations on an endpoint as a file, and on its process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +45,7 @@ long do_open(struct worker *w, const struct op *op)
 	unsigned int user = value_of(K_SMALL, op->arg[2]);
 	int fd;
 
-	/* of the thread alone; the file keeps it */
+	/* of the thread alone; the file keeps its own */
 	if (user)
 		syscall(SYS_setfsuid, 1000 + user);
 	fail_arm(w, op->fail);
@@ -87,12 +87,12 @@ static int pieces(struct worker *w, struct iovec *v, size_t size, unsigned int n
 	return n;
 }
 
-/* In one piece or in many, with or without its own answer to whether it may wait */
+/* In one piece or in many, blocking by flag or by the file's setting */
 long do_read(struct worker *w, const struct op *op)
 {
 	size_t size = value_of(K_BYTES, op->arg[1]);
 	unsigned int how = value_of(K_SMALL, op->arg[2]);
-	/* where it may be written: what the payload of others is must stay */
+	/* writable memory only: the payload of others must stay as it is */
 	char *to = memory_elements(w, size < HEAP_SIZE / 2 ? size : HEAP_SIZE / 2);
 	struct iovec v[4];
 	long ret;
@@ -187,7 +187,7 @@ long do_fcntl(struct worker *w, const struct op *op)
 	return how == 6 ? lseek(fd, 1, SEEK_CUR) : fsync(fd);
 }
 
-/* Keep it where nothing is kept */
+/* Move a mapping to an address without one */
 static long map_put(unsigned int at, void *p, size_t len)
 {
 	uintptr_t none = 0;
@@ -223,7 +223,7 @@ long do_munmap(struct worker *w, const struct op *op)
 	unsigned int part = value_of(K_SMALL, op->arg[1]);
 	uintptr_t map;
 
-	/* A part of it: refused. All of it: gone. */
+	/* Part of a mapping: refused. All of it: unmapped. */
 	if (part) {
 		map = atomic_load(&world.map[at]);
 		return map ? munmap(map_at(map) + part % map_pages(map) * 4096, 4096) : -1;
@@ -236,7 +236,7 @@ long do_mremap(struct worker *w, const struct op *op)
 {
 	static const size_t lens[] = { 0, 4096, 8192, 12288, 65536 };
 	unsigned int at = value_of(K_MAP, op->arg[0]), how = value_of(K_SMALL, op->arg[1]);
-	/* nobody else has it meanwhile */
+	/* no other thread maps there meanwhile */
 	uintptr_t map = atomic_exchange(&world.map[at], 0);
 	size_t old = map_pages(map) * 4096, len = lens[how % ARRAY_SIZE(lens)] ?: old;
 	bool twice = how > 4;
@@ -273,7 +273,7 @@ long do_touch(struct worker *w, const struct op *op)
 
 	if (!map)
 		return -1;
-	/* it may be gone, or never have been readable */
+	/* it may be unmapped, or never have been readable */
 	if (sigsetjmp(jump, 1)) {
 		w->jump = NULL;
 		return -1;
@@ -286,8 +286,8 @@ long do_touch(struct worker *w, const struct op *op)
 }
 
 /*
- * A child goes on with the next few operations, and is killed in the middle of one, or
- * by its own hand. What it had open it shared.
+ * A child runs the next few operations and is killed in the middle of one, or kills itself. It
+ * shares its open files.
  */
 long do_fork(struct worker *w, const struct op *op)
 {
@@ -307,7 +307,7 @@ long do_fork(struct worker *w, const struct op *op)
 		world.child[i] = pid;
 		return pid < 0 ? -1 : 0;
 	}
-	/* The default action, which is to die */
+	/* The default action kills it */
 	signal(SIGALRM, SIG_DFL);
 	setitimer(ITIMER_REAL, &soon, NULL);
 	for (i = op - p->op + 1; i < p->nr && count--; i++)
@@ -333,7 +333,7 @@ static int pair_of_world(int end)
 	return atomic_load(&world.pair[end]);
 }
 
-/* Return: a file that came in a message, or -1 if there is none (any more) */
+/* Return: a file from a message, or -1 if there is none */
 static int receive_one(int sock)
 {
 	char room[CMSG_SPACE(sizeof(int))] = "", byte;
@@ -360,7 +360,7 @@ void pair_empty(void)
 		close(fd);
 }
 
-/* An endpoint travels in a message; closed meanwhile, it lives there */
+/* An endpoint in a message; the message alone holds it once it is closed */
 long do_pass(struct worker *w, const struct op *op)
 {
 	char room[CMSG_SPACE(sizeof(int))] = "", byte = 0;
@@ -415,7 +415,7 @@ long do_raw(struct worker *w, const struct op *op)
 
 		memcpy(p + i, &word, 8);
 	}
-	/* what an older program would send: the structure as it is, cut short */
+	/* as of an older program: the structure, but shorter */
 	if (size && rng_once(&w->rng, 2))
 		memset(p, 0, size);
 	return ioctl(fd_of(op->arg[0]), cmd, memory_struct(w, p, size));
@@ -442,7 +442,7 @@ long do_crowd(struct worker *w, const struct op *op)
 			return -1;
 		world.crowd[world.crowd_nr++] = fd;
 		if (ioctl(fd, MQBUS_IOC_JOIN, &j)) {
-			/* the one that could not is an endpoint as others */
+			/* an endpoint that failed to join can still be bound */
 			world.crowd_nr--;
 			slot_put(SLOTS - 1, fd, ROLE_NONE);
 			return -1;

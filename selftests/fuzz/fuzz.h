@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of the fuzzer share.
+ * Shared by the parts of the fuzzer.
  *
- * A program is a short list of operations. An operation names a call and has a number
- * for each of its arguments: not the value, but which of the values of that kind, so
- * that 0 everywhere is a call that may well succeed, and a program stays what it was
- * when it is cut or mixed with another.
+ * A program is a short list of operations. An operation names a call and has a number for each
+ * argument: not the value, but an index into the values of that kind. With 0 for each a call
+ * may well succeed, and a program keeps its meaning when it is cut or mixed with another one.
  */
 #ifndef SELFTESTS_FUZZ_H
 #define SELFTESTS_FUZZ_H
@@ -32,20 +31,20 @@
 #define THREADS		3
 #define TOPICS		4
 #define GROUPS		3
-/* An argument at or above it is one of the bad values of its kind */
+/* An argument from here on is a bad value of its kind */
 #define BAD		0x8000
-/* In the seed of elements: those that may well be taken; without, as they come */
+/* In the seed of elements: mostly valid ones; without it, any */
 #define TAME		0x200
 
 struct op {
 	__u8 call;
 	__u8 thread;
 	__u8 mem;	/* an enum memory: where the arguments lie */
-	__u8 fail;	/* the how manieth allocation or copy fails; 0: none */
+	__u8 fail;	/* which allocation or copy fails; 0: none */
 	__u16 arg[ARGS_MAX];
 };
 
-/* Without threads it is a flow (oracle.c), and its seed lies where the operations would */
+/* A program without threads is a flow (oracle.c), with its seed in place of the operations */
 struct program {
 	__u32 nr;
 	__u32 threads;
@@ -55,7 +54,7 @@ struct program {
 	};
 };
 
-/* Random numbers that are the same everywhere: xorshift64* */
+/* Random numbers, the same on each machine: xorshift64* */
 struct rng {
 	__u64 state;
 };
@@ -65,7 +64,7 @@ __u64 rng_next(struct rng *rng);
 __u32 rng_below(struct rng *rng, __u32 n);
 bool rng_once(struct rng *rng, __u32 n);
 
-/* What arguments are. The order is that of the table in values.c. */
+/* Kinds of arguments, in the order of the table in values.c */
 enum kind {
 	K_ZERO, K_SLOT, K_TOPIC, K_GROUP, K_DLQ, K_ID, K_INFO_FLAGS, K_TOPIC_FLAGS, K_TOPIC_FIELDS,
 	K_PARTITIONS, K_RING, K_RETENTION, K_MAX_RECORD, K_FULL, K_MODE, K_UID, K_RETENTION_SIZE,
@@ -75,9 +74,9 @@ enum kind {
 	K_LAG_THRESHOLD, K_DELETE_FLAGS, K_SEEK_FLAGS, K_PARTITION, K_TIMEOUT, K_COUNT, K_SEQ,
 	K_SIZE_MSG, K_SIZE_PLACE, K_SIZE_RANGE, K_SIZE_ENTRY, K_SIZE_SETTLE, K_SIZE_LEASED,
 	K_SIZE_ACT, K_SIZE_RESULT, K_FETCH_FLAGS, K_COMMIT_FLAGS, K_LEASE_FLAGS,
-	/* arrays: the number is the seed of what they contain */
+	/* arrays: the number is the seed of their content */
 	K_MSGS, K_PLACES, K_RANGES, K_ENTRIES, K_SETTLES, K_LEASED, K_ACTS, K_RESULTS,
-	/* of other calls */
+	/* results of other calls */
 	K_OPEN, K_BYTES, K_EVENTS, K_EPOLL, K_MAP, K_PROT, K_MAPFLAGS, K_SMALL, K_SYSCTL,
 	K_LIMITS, K_COMMAND, K_ANY,
 	KINDS
@@ -85,37 +84,37 @@ enum kind {
 
 __u64 value_of(enum kind of, __u16 arg);
 const char *name_of(__u64 index, size_t *len);
-/* A good value that is not the first, or a bad one */
+/* A good value other than the first, or a bad one */
 __u16 value_pick(enum kind of, struct rng *rng, bool bad);
 
-/* Where the arguments of a call lie */
+/* Memory that the arguments of a call lie in */
 enum memory {
 	MEM_PLAIN,
-	MEM_EDGE,	/* their end is the end of what is mapped */
-	MEM_TORN,	/* their end is behind it */
+	MEM_EDGE,	/* they end where the mapping ends */
+	MEM_TORN,	/* they end behind it */
 	MEM_READ_ONLY,
-	MEM_LATE,	/* in a page that is missing, and filled in when somebody waits */
-	MEM_RACE,	/* another thread writes there all the time */
+	MEM_LATE,	/* in a missing page that is filled in once a task waits for it */
+	MEM_RACE,	/* another thread writes to them all the time */
 	MEM_LATE_ELEMENTS,
 	MEM_RACE_ELEMENTS,
 	MEM_TORN_ELEMENTS,
 	MEM_LATE_PAYLOAD,
 	MEM_RACE_PAYLOAD,
 	MEM_TORN_PAYLOAD,
-	MEM_RING_PAYLOAD,	/* what is published comes from a mapped ring */
+	MEM_RING_PAYLOAD,	/* published parts come from a mapped ring */
 	MEM_KINDS
 };
 
 #define HEAP_SIZE	(128 * 1024)
 #define LATE_PAGES	4
 
-/* One thread that works */
+/* A thread that runs operations */
 struct worker {
 	int index;
 	pid_t tid;
-	char *heap;	/* of the elements of one call */
+	char *heap;	/* for the elements of one call */
 	size_t used;
-	char *edge;	/* a page, and behind it one that cannot be touched */
+	char *edge;	/* a page, and an inaccessible one behind it */
 	char *read_only;
 	char *read_only_alias;
 	char *late;
@@ -127,16 +126,16 @@ struct worker {
 	enum memory mem;
 	int fail_fd;
 	volatile bool failing;
-	/* odd while it is in a call, and another one with each step of a long one */
+	/* odd during a call; also changes with each step of a long one */
 	atomic_uint seq;
-	/* no signals: what it does is to end as it does alone */
+	/* no signals: the operation ends as if it ran alone */
 	volatile bool steady;
 	unsigned long long *cover;
 	int cover_fd;
 	const struct program *program;
-	struct rng rng;	/* of the elements, seeded by their argument */
+	struct rng rng;	/* for the elements, seeded by their argument */
 	bool tame;
-	unsigned int slot;	/* whose elements they are */
+	unsigned int slot;	/* endpoint that the elements are for */
 	__u64 calls;
 	__u64 refused;
 	sigjmp_buf *jump;
@@ -153,7 +152,7 @@ bool memory_is_plain(const struct worker *w, __u64 at);
 /* Producers and members, in the order of enum mqbus_act_kind */
 enum role { ROLE_NONE, ROLE_PRODUCER, ROLE_STREAM, ROLE_QUEUE };
 
-/* What all threads share. It may be out of date when it is used: that is welcome. */
+/* Shared by all threads without a lock: a stale value is as good as any */
 struct world {
 	atomic_int fd[SLOTS];
 	atomic_int role[SLOTS];
@@ -162,12 +161,12 @@ struct world {
 	atomic_int pair[2];
 	atomic_int netlink;
 	atomic_bool limits_changed;
-	bool user;	/* it has lowered limits for good there */
+	bool user;	/* the program has lowered limits for good there */
 	pid_t child[4];
 	int crowd[4200];
 	int crowd_nr;
 	__u64 lease[32];
-	unsigned int lease_slot[32];	/* of the member that has it */
+	unsigned int lease_slot[32];	/* of the member that holds it */
 	atomic_uint lease_nr;
 	struct mqbus_range range[16];
 	unsigned int range_slot[16];
@@ -189,7 +188,7 @@ static inline size_t map_pages(uintptr_t map)
 	return map & 4095;
 }
 
-/* A call: an ioctl, whose structure is filled field by field, or a function */
+/* A call: an ioctl with its structure's fields, or a function */
 struct field {
 	__u16 at;
 	__u8 size;
@@ -205,7 +204,7 @@ struct call {
 	unsigned int nr;	/* of fields; the first argument is the endpoint */
 	void (*seen)(struct worker *w, const void *args);
 	long (*run)(struct worker *w, const struct op *op);
-	__u8 kinds[8];	/* of the arguments of a function */
+	__u8 kinds[8];	/* of the function's arguments */
 };
 
 extern const struct call calls[];
@@ -220,7 +219,7 @@ void fail_disarm(struct worker *w);
 
 __u64 array_of(struct worker *w, enum kind of, __u16 arg);
 
-/* other calls than ioctls */
+/* calls other than ioctls */
 long do_open(struct worker *w, const struct op *op);
 long do_close(struct worker *w, const struct op *op);
 long do_dup(struct worker *w, const struct op *op);
@@ -247,19 +246,19 @@ long do_dump(struct worker *w, const struct op *op);
 long do_listen(struct worker *w, const struct op *op);
 long do_sysctl(struct worker *w, const struct op *op);
 
-/* One of a listing: its first two names, and what else is told of it in numbers */
+/* An object of a listing: its first two names, and its figures */
 struct listed {
 	char name[2][MQBUS_NAME_SIZE];
 	__u64 number[128];
 };
 
 void netlink_init(void);
-/* Each of a listing. Return: how many there were, or a negative errno */
+/* Call @each for each object of a listing. Return: their number, or a negative errno */
 int netlink_list(int cmd, void (*each)(const struct listed *l, void *data), void *data);
 bool sysctl_write(const char *name, __u64 value);
-/* Whether what a queue group tells adds up; false is a fault, and @text says which */
+/* Whether a queue group's figures are consistent; if not, @text says why */
 bool netlink_sums(const char *topic, const char *group, char *text, size_t size);
-/* Numbers by attribute of a topic, partition (in @group NULL) or group */
+/* Figures of a topic, partition (@group is NULL) or group, by attribute */
 int netlink_numbers(int cmd, const char *topic, const char *group, __u32 partition,
 		    __u64 *numbers, unsigned int max, __u64 *queue, unsigned int queue_max);
 
@@ -271,29 +270,29 @@ bool program_read(struct program *p, FILE *from);
 
 extern struct worker workers[THREADS];
 
-/* The threads and a namespace for them: once in a process */
+/* Threads and a namespace for them: once in a process */
 void execute_signals(void);
 void execute_init(bool user);
 void execute(const struct program *p);
 void execute_op(struct worker *w, const struct op *op);
-/* What takes long, and must not for ever: the first thread tells that it goes on */
+/* Long work: the first thread shows that it goes on */
 void steady_begin(void);
 void steady_go_on(void);
 void steady_end(void);
 
-/* Close what still travels */
+/* Close files in messages */
 void pair_empty(void);
 void clean_init(void);
-/* Close and delete all that a program left */
+/* Close and delete all objects of a program */
 void clean_up(void);
-/* All is closed and deleted; what is in use then is a fault */
+/* All is closed and deleted; memory still in use is a fault */
 void clean_check(void);
-/* Say what is wrong and what led there, and end the process */
+/* Report a fault and what led there, and end the process */
 _Noreturn void fault(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #define EXIT_FAULT	3
 
-/* The programs that ran last, each in a page that says what it is: see run */
+/* The last programs, each in a page with a mark: see run */
 struct trail {
 	char magic[16];
 	__u64 run;
@@ -307,15 +306,15 @@ struct trail {
 #define COVER_PCS	(1 << 15)
 #define COVER_EDGES	(1 << 18)
 
-/* What outlives an epoch, which is a process */
+/* State that outlives an epoch, which is a process */
 struct shared {
 	_Atomic __u64 programs;
 	_Atomic __u64 calls;
 	_Atomic __u64 succeeded;
 	_Atomic __u64 oracles;
-	/* topics under names that no program gives: memory that changed meanwhile did */
+	/* topics whose name no program uses: the name changed while the kernel read it */
 	_Atomic __u64 strangers;
-	/* of each call: how often, how often it succeeded, ns */
+	/* of each call: number, number of successes, ns */
 	__u64 count[64][3];
 	__u32 error[64][ERRNOS];
 	__u64 run;
@@ -331,14 +330,14 @@ extern struct shared *shared;
 
 void trail_add(const struct program *p);
 
-/* Return: whether this kernel tells what was reached */
+/* Return: whether this kernel reports reached places */
 bool cover_worker(struct worker *w);
 void cover_reset(void);
-/* Return: how much the last program reached that none before it had */
+/* Return: number of steps that the last program was the first to reach */
 unsigned int cover_take(void);
 bool cover_save(const char *path);
 
-/* One flow whose outcome is known, from a seed. Return: number of calls */
+/* Run a flow whose outcome is known, from a seed. Return: number of calls */
 unsigned int oracle(__u64 seed);
 
 #endif /* SELFTESTS_FUZZ_H */

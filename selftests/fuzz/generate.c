@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs made at random: mostly calls for which there is something to do, as far as is
- * known of what the calls before leave.
+ * Random programs: mostly calls that find something to do, as far as the outcome of the calls
+ * before is known.
  */
 #include "fuzz.h"
 
-/* What the generator believes there is */
+/* Objects that exist, as far as the generator knows */
 struct belief {
 	struct rng *rng;
 	struct program *p;
@@ -32,7 +32,7 @@ static struct op *op_add(struct belief *b, const char *name)
 	return op;
 }
 
-/* Options at random: mostly the first of their kind, so that calls succeed */
+/* Random options: mostly the first of their kind, so that calls succeed */
 static void op_vary(struct op *op, struct rng *rng, unsigned int from)
 {
 	const struct call *c = &calls[op->call];
@@ -55,7 +55,7 @@ static void op_vary(struct op *op, struct rng *rng, unsigned int from)
 		op->fail = 1 + rng_below(rng, 30);
 }
 
-/* Set one argument, which the generator knows by its place */
+/* Set one argument, whose place the generator knows */
 static void op_set(struct op *op, unsigned int arg, __u16 value)
 {
 	if (op)
@@ -74,10 +74,10 @@ enum {
 	WAIT_GROUP = 7, GEOMETRY_PARTITION = 2,
 };
 
-/* The bad number 0, of those kinds where that is the first of the bad */
+/* The bad number 0, for kinds in which it is the first bad one */
 #define NONE	(BAD | 0)
 
-/* Names of what there is, mostly */
+/* Mostly names of existing objects */
 static void op_names(struct belief *b, struct op *op)
 {
 	const struct call *c = &calls[op->call];
@@ -122,16 +122,16 @@ static void add_topic(struct belief *b, unsigned int topic)
 		op_set(op, 9, 0);	/* owners */
 	if (!rng_once(b->rng, 8))
 		op_set(op, 8, 0);
-	/* rings that are full after a few records, which fit as dead letters, too */
+	/* small rings, whose records fit as dead letters, too */
 	if (!rng_once(b->rng, 4)) {
 		op_set(op, TOPIC_SIZE, 0);
 		if (op->arg[TOPIC_MAX_RECORD] > 4)
 			op_set(op, TOPIC_MAX_RECORD, 0);
 	}
-	/* 900: with the headers of a dead letter that is just half of the smallest ring */
+	/* 900: with the headers of a dead letter just half of the smallest ring */
 	if (!rng_once(b->rng, 6))
 		op_set(op, TOPIC_MAX_RECORD, 7);
-	/* rates, of which many are used up at once, and shares */
+	/* rates, many of which are used up at once, and shares */
 	if (!rng_once(b->rng, 6))
 		for (i = TOPIC_RATE; i < TOPIC_END; i++)
 			op_set(op, i, 0);
@@ -146,7 +146,7 @@ static void add_group(struct belief *b, unsigned int topic, unsigned int group, 
 	struct op *op = op_add(b, "group_create");
 	unsigned int i;
 
-	/* what evicts has no queues */
+	/* topics that evict have no queues */
 	if (b->evicts[topic] && !rng_once(b->rng, 8))
 		type = MQBUS_GROUP_STREAM;
 
@@ -163,7 +163,7 @@ static void add_group(struct belief *b, unsigned int topic, unsigned int group, 
 	}
 	if (b->group[topic][group] < 0)
 		b->group[topic][group] = type;
-	/* the first two need no value */
+	/* the first two take no value */
 	if (op->arg[GROUP_WHENCE] < 2)
 		op_set(op, GROUP_VALUE, 0);
 	if (rng_once(b->rng, 20))
@@ -173,25 +173,25 @@ static void add_group(struct belief *b, unsigned int topic, unsigned int group, 
 		op_set(op, i, 0);
 	if (!type)
 		return;
-	/* retry rings into which the largest record fits */
+	/* retry rings that the largest record fits into */
 	if (op->arg[GROUP_RETRY] < 2 && !rng_once(b->rng, 8))
 		op_set(op, GROUP_RETRY, 0);
 	op_set(op, GROUP_RETRY + 1, 0);
-	/* to the next topic, mostly, and if there is one */
+	/* mostly the next topic, if it exists */
 	op_set(op, GROUP_DLQ, 0);
 	if (topic + 1 < TOPICS && b->topic[topic + 1] && rng_once(b->rng, 2))
 		op_set(op, GROUP_DLQ, topic + 1);
 	if (rng_once(b->rng, 16))
 		op_set(op, GROUP_DLQ, rng_below(b->rng, 5));
-	/* without dead letters there is no limit */
+	/* without a DLQ there is no limit */
 	if (!op->arg[GROUP_DLQ] && op->arg[GROUP_QUEUE + 3] != 3)
 		op_set(op, GROUP_QUEUE + 3, 0);
-	/* the longest wait is not less than the shortest */
+	/* the longest wait is not below the shortest */
 	if (op->arg[GROUP_QUEUE + 5] > op->arg[GROUP_QUEUE + 6])
 		op_set(op, GROUP_QUEUE + 6, op->arg[GROUP_QUEUE + 5]);
 }
 
-/* One of two roles, or any endpoint if there is none */
+/* An endpoint of one of two roles, or any if there is none */
 static unsigned int slot_pick(struct belief *b, int role, int other)
 {
 	unsigned int at = rng_below(b->rng, SLOTS), i;
@@ -217,7 +217,7 @@ static void add_open(struct belief *b, unsigned int slot)
 	b->role[slot] = UNBOUND;
 }
 
-/* There is something to bind to */
+/* There is a topic or group to bind to */
 static void add_missing(struct belief *b, bool member)
 {
 	unsigned int topic, group, last = TOPICS;
@@ -237,7 +237,7 @@ static void add_missing(struct belief *b, bool member)
 		add_group(b, last, rng_below(b->rng, GROUPS), rng_below(b->rng, 2));
 }
 
-/* Bind an endpoint, to @topic or, if that is none, to any */
+/* Bind an endpoint to @topic, or to any if that is negative */
 static void add_bind(struct belief *b, bool member, unsigned int topic)
 {
 	unsigned int slot = slot_pick(b, CLOSED, CLOSED);
@@ -257,7 +257,7 @@ static void add_bind(struct belief *b, bool member, unsigned int topic)
 		op_set(op, BIND_TOPIC, topic);
 	if (!member)
 		op_set(op, BIND_NAME, rng_once(b->rng, 3) ? 1 + rng_below(b->rng, 2) : 0);
-	/* An id is for streams */
+	/* Ids are for streams */
 	if (member && !rng_once(b->rng, 3))
 		op_set(op, BIND_NAME + 1, 0);
 	b->role[slot] = PRODUCER;
@@ -269,7 +269,7 @@ static void add_bind(struct belief *b, bool member, unsigned int topic)
 				QUEUE_MEMBER : STREAM_MEMBER;
 }
 
-/* Something to start with: topics, mostly with dead letters from one to the next */
+/* Objects to begin with: topics, mostly with a DLQ each */
 static void add_prologue(struct belief *b)
 {
 	unsigned int topics = 1 + rng_below(b->rng, 3), i;
@@ -293,7 +293,7 @@ static bool slot_has(const struct belief *b, unsigned int slot, int role)
 	return b->role[slot] == role;
 }
 
-/* An endpoint that a call is for; if there is none, one is made. Return: whether there is. */
+/* An endpoint for a call; if there is none, one is bound. Return: whether there is one. */
 static bool slot_for(struct belief *b, const struct call *c, unsigned int *slot)
 {
 	static const struct {
@@ -336,7 +336,7 @@ static struct op *add_call(struct belief *b, const char *name, unsigned int slot
 	return op;
 }
 
-/* Records, for who reads what a slot reads */
+/* Publish records for the reader of a slot */
 static void add_records(struct belief *b, unsigned int slot)
 {
 	unsigned int at = rng_below(b->rng, SLOTS), i, from;
@@ -351,7 +351,7 @@ static void add_records(struct belief *b, unsigned int slot)
 	add_bind(b, false, b->topic_of[slot]);
 }
 
-/* What a member got is done */
+/* Settle a member's records */
 static void add_done(struct belief *b, unsigned int slot)
 {
 	struct op *op;
@@ -368,7 +368,7 @@ static void add_done(struct belief *b, unsigned int slot)
 	}
 }
 
-/* What has to come before a call, mostly, so that there is something for it to do */
+/* Operations that mostly come before a call, so that it finds something to do */
 static void add_before(struct belief *b, const struct call *c, unsigned int slot)
 {
 	static const char readers[] = " fetch read lease commit transact ";
@@ -384,7 +384,7 @@ static void add_before(struct belief *b, const struct call *c, unsigned int slot
 		add_call(b, slot_has(b, slot, QUEUE_MEMBER) ? "lease" : "fetch", slot);
 }
 
-/* Arguments that go together */
+/* Arguments that depend on each other */
 static void op_agree(struct belief *b, struct op *op, const struct call *c)
 {
 	unsigned int slot = op->arg[0] % SLOTS;
@@ -408,7 +408,7 @@ static void op_agree(struct belief *b, struct op *op, const struct call *c)
 	}
 }
 
-/* Who uses what goes is as if it were closed */
+/* Endpoints of a deleted object count as closed */
 static void forget(struct belief *b, unsigned int topic, unsigned int group)
 {
 	unsigned int i;
@@ -424,7 +424,7 @@ static void forget(struct belief *b, unsigned int topic, unsigned int group)
 		b->topic[topic] = false;
 }
 
-/* After a wait for what somebody has to settle first */
+/* After a wait: a settlement that may end it */
 static void add_wait(struct belief *b)
 {
 	unsigned int slot = slot_pick(b, STREAM_MEMBER, QUEUE_MEMBER);
@@ -439,7 +439,7 @@ static void add_wait(struct belief *b)
 	op_agree(b, op, &calls[op->call]);
 }
 
-/* Making and deleting, of which is known what there is then. Return: whether it was that. */
+/* Creation and deletion, whose outcome is known. Return: whether the call is one of these. */
 static bool add_made(struct belief *b, const char *name)
 {
 	unsigned int topic = rng_below(b->rng, TOPICS), group = rng_below(b->rng, GROUPS), i;
@@ -511,14 +511,14 @@ void program_random(struct program *p, struct rng *rng)
 	if (!rng_once(rng, 10))
 		add_prologue(&b);
 	n = p->nr;
-	/* These take long */
+	/* Long calls */
 	if (rng_once(rng, 20))
 		op_vary(op_add(&b, "fork"), rng, 0);
 	if (rng_once(rng, 50))
 		op_vary(op_add(&b, "crowd"), rng, 0);
 	for (i = 10 + rng_below(rng, OPS_MAX - 10); i && p->nr < OPS_MAX; i--)
 		add_step(&b);
-	/* what is set up is there for all; then one thread uses an endpoint, mostly */
+	/* The first objects are for all threads; after that mostly one thread uses an endpoint */
 	for (i = n; i < p->nr; i++)
 		p->op[i].thread = rng_once(rng, 4) ? rng_below(rng, p->threads) :
 						     p->op[i].arg[0] % p->threads;

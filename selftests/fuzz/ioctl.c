@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls, field by field, and how often each is made.
+ * The calls with their fields, and how often each is made.
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -122,7 +122,7 @@ static const struct field geometry[] = {
 	F(geometry, __reserved, K_ZERO),
 };
 
-/* Keep what later calls can use. Elements that a call filled lie where they were built. */
+/* Keep results that later calls can use. The call filled elements in place. */
 static void seen_publish(struct worker *w, const void *args)
 {
 	const struct mqbus_publish *p = args;

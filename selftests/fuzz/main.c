@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The fuzzer: programs at random for as long as is asked. An epoch of some seconds is a
- * process with a namespace of its own; what is learned stays for the next.
+ * The fuzzer: random programs for a given time. An epoch of some seconds is a process with a
+ * namespace of its own; the next epoch keeps what was learned.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +51,7 @@ static void corpus_add(const struct program *p)
 		shared->corpus[shared->corpus_nr++] = *p;
 }
 
-/* Flows are run again, and not mixed with programs */
+/* Flows are repeated, and not mixed with programs */
 static void corpus_load(const char *path, bool flows)
 {
 	FILE *f = fopen(path, "r");
@@ -83,7 +83,7 @@ static void corpus_save(void)
 	cover_save(path);
 }
 
-/* One process of it. What was there before is tried first. */
+/* An epoch. It tries kept programs first. */
 static void epoch(__u64 seed, unsigned int *tried)
 {
 	double end = seconds() + opt.epoch;
@@ -103,7 +103,7 @@ static void epoch(__u64 seed, unsigned int *tried)
 		if (*tried < shared->corpus_nr && workers[0].cover) {
 			p = shared->corpus[(*tried)++];
 		} else if (shared->corpus_nr && !rng_once(&rng, 3)) {
-			/* the latest are those that led somewhere */
+			/* the latest programs are those that reached new places */
 			p = shared->corpus[rng_below(&rng, shared->corpus_nr)];
 			program_mutate(&p, &shared->corpus[rng_below(&rng, shared->corpus_nr)],
 				       &rng);
@@ -117,7 +117,7 @@ static void epoch(__u64 seed, unsigned int *tried)
 			*tried = shared->corpus_nr;
 		}
 	}
-	/* In the middle of it, as a user who kills it */
+	/* As if a user kills it in the middle */
 	_exit(0);
 }
 
@@ -131,7 +131,7 @@ static void progress(double begin)
 	fflush(stdout);
 }
 
-/* The errors that a call met most often */
+/* The most frequent errors of a call */
 static void summary_errors(const __u32 *error, char *text, size_t size)
 {
 	unsigned int most = ~0U, n = 0, i, shown;
@@ -168,7 +168,7 @@ static void summary(void)
 	}
 }
 
-/* Return: the status of an epoch, as an exit status */
+/* Return: an epoch's result as an exit status */
 static int wait_for(pid_t pid)
 {
 	int status;
@@ -209,7 +209,7 @@ static int run(void)
 	return status;
 }
 
-/* Each program of the file, again and again */
+/* Run each program of the file again and again */
 static int replay(const char *path, bool user)
 {
 	double end = seconds() + opt.seconds;

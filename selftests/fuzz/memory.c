@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory for arguments that is not as it should be: that ends too early, that comes late,
- * that changes while the kernel reads it.
+ * Bad memory for arguments: it ends too early, comes late, or changes while the kernel reads
+ * it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 static sem_t race_begun;
 static atomic_uint race_rounds;
 
-/* Behind it nothing can be touched: a call that fills too much meets the end */
+/* An inaccessible page follows: a call that fills too much hits it */
 static void *map(size_t size)
 {
 	char *p = mmap(NULL, size + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -36,7 +36,7 @@ static void *map(size_t size)
 	return p;
 }
 
-/* Fills pages in for whoever waits for them, after a while */
+/* Fill in pages that a task waits for, after a while */
 static void *late_thread(void *arg)
 {
 	struct worker *w = arg;
@@ -60,7 +60,7 @@ static void *late_thread(void *arg)
 	return NULL;
 }
 
-/* Changes words of the arguments of a call that is running, and changes them back */
+/* Change words of a running call's arguments, and change them back */
 static void *race_thread(void *arg)
 {
 	static const __u32 words[] = { 0, 1, 7, 4096, 0x7fffffff, 0xffffffff, 0xffff8880 };
@@ -117,7 +117,7 @@ void memory_init(void)
 	pthread_create(&thread, NULL, race_thread, NULL);
 }
 
-/* Return: whether there is all of it; without userfaultfd nothing is late */
+/* Return: whether all kinds are available; without userfaultfd no page is late */
 bool memory_worker(struct worker *w)
 {
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
@@ -140,7 +140,7 @@ bool memory_is_plain(const struct worker *w, __u64 at)
 	return w->mem == MEM_PLAIN && at - (uintptr_t)w->heap < HEAP_SIZE - 4096;
 }
 
-/* On with it once the other thread is awake: a call is over sooner */
+/* Start the other thread and wait until it is awake: else the call ends first */
 static void race_go(struct worker *w, void *at)
 {
 	unsigned int rounds = atomic_load(&race_rounds), tries = 200;
@@ -168,7 +168,7 @@ static void *late_begin(struct worker *w, const void *data, size_t size)
 	return w->late;
 }
 
-/* Room for elements, zeroed; the first that is asked for may be of a bad kind */
+/* Room for elements, zeroed; the first room of a call may be of a bad kind */
 void *memory_elements(struct worker *w, size_t size)
 {
 	void *p;
@@ -182,7 +182,7 @@ void *memory_elements(struct worker *w, size_t size)
 	return p;
 }
 
-/* Where a structure lies, of which this is to be the content */
+/* The address of a structure with this content */
 void *memory_struct(struct worker *w, const void *data, size_t size)
 {
 	void *p = NULL;
@@ -209,7 +209,7 @@ void *memory_struct(struct worker *w, const void *data, size_t size)
 		memcpy(w->race, data, size);
 		return race_begin(w, size);
 	case MEM_RACE_ELEMENTS:
-		/* the elements of the call are built: they change where they are */
+		/* the call's elements are built in place, so they change there */
 		w->race_len = w->used;
 		race_go(w, w->heap);
 		break;
@@ -249,7 +249,7 @@ void *memory_payload(struct worker *w, size_t size)
 	return p ?: bytes + (size < 8 ? size * 8 : 0);
 }
 
-/* The call is over */
+/* End of the call */
 void memory_done(struct worker *w)
 {
 	atomic_store(&w->race_at, 0);

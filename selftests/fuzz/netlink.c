@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Listings, figures and events, by plain sockets, and the limits of a namespace.
+ * Listings, figures and events over plain sockets, and a namespace's limits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -110,7 +110,7 @@ void netlink_init(void)
 	}
 }
 
-/* First attribute the topic's name in all, second the partition's number or the group */
+/* The first attribute is always the topic's name, the second the partition's number or the group */
 static void request_names(struct request *r, const char *topic, size_t topic_len,
 			  const char *group, size_t group_len, __u32 partition)
 {
@@ -197,7 +197,7 @@ done:
 	return count;
 }
 
-/* Each lease is over in exactly one way, or it is not */
+/* Each lease has ended in exactly one way, or not yet */
 bool netlink_sums(const char *topic, const char *group, char *text, size_t size)
 {
 	__u64 g[MQBUS_A_GROUP_MAX + 1], q[MQBUS_A_QUEUE_MAX + 1] = { 0 }, over;
@@ -248,7 +248,7 @@ long do_get(struct worker *w, const struct op *op)
 	return ret;
 }
 
-/* All of them, or the first piece, which leaves the rest to the close */
+/* All of it, or the first piece: then close() ends the dump */
 long do_dump(struct worker *w, const struct op *op)
 {
 	unsigned int pieces = 1 + value_of(K_SMALL, op->arg[1]);
@@ -268,7 +268,7 @@ long do_dump(struct worker *w, const struct op *op)
 	return ret;
 }
 
-/* Hear of events; or hear what has come */
+/* Join the group of events, or read what has come */
 long do_listen(struct worker *w, const struct op *op)
 {
 	int sock = atomic_load(&world.netlink), none = -1, room = 2048;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Flows whose outcome is known: one topic that a stream group and a queue group read, with
- * dead letters. Whatever was reported stored comes to each group, in order and once, until
- * it is settled; a call that fails changes nothing; at the end the figures are ours.
+ * Flows whose outcome is known: a topic with a stream group, a queue group and a DLQ. Each
+ * group gets each record that was reported as stored, in order and once, until it is settled; a
+ * call that fails changes nothing; the figures at the end are the flow's own.
  */
 #include <poll.h>
 
@@ -21,7 +21,7 @@ static void figures_get(struct flow *f, struct figures *g)
 				MQBUS_A_PARTITION_MAX, NULL, 0);
 }
 
-/* What failed, or only asked, has changed nothing */
+/* Calls that failed, and queries, have changed nothing */
 static void figures_check(struct flow *f, const struct figures *before)
 {
 	struct figures after;
@@ -101,7 +101,7 @@ static void op_publish(struct flow *f)
 
 	batch_fill(f, &b);
 	p.count = b.n;
-	/* the last one is too large: those before it are stored */
+	/* the last record is too large: those before it are stored */
 	if (rng_once(&f->rng, 10))
 		b.msg[b.n - 1].value_len = 513;
 	err = call(f, f->producer, MQBUS_IOC_PUBLISH, &p);
@@ -152,7 +152,7 @@ static void settled(struct flow *f, const struct mqbus_leased *l, __u32 what)
 	}
 }
 
-/* What a transaction publishes is there exactly if what it settles is settled */
+/* Records of a transaction are published exactly if its settlements are done */
 static void op_transact(struct flow *f)
 {
 	struct figures before;
@@ -176,12 +176,12 @@ static void op_transact(struct flow *f)
 	act[0].count = b.n;
 	t.count = 1 + !!f->nr_held;
 	s.lease = f->held[which].lease;
-	/* one that cannot be settled */
+	/* a lease that cannot be settled */
 	if (f->nr_held && rng_once(&f->rng, 3))
 		s.lease += 1ULL << 40;
 	else if (rng_once(&f->rng, 6))
 		b.msg[b.n - 1].value_len = 513;
-	/* one for which there is no room, whatever there is for the others */
+	/* a record without room, while others have room */
 	if (stopped) {
 		act[t.count++] = act[2];
 		b.msg[0].partition = 0;
@@ -246,7 +246,7 @@ static void op_commit(struct flow *f)
 	memcpy(f->committed, f->fetched, sizeof(f->fetched));
 }
 
-/* Another member goes on behind what was committed */
+/* Another member goes on behind the last commit */
 static void op_rejoin(struct flow *f)
 {
 	flow_unmap(f);
@@ -273,7 +273,7 @@ static void leased(struct flow *f, const struct mqbus_leased *l)
 
 	CHECK(r->state == READY);
 	CHECK(l->attempt == r->failures + 1);
-	/* Of one key each comes when those before it are over */
+	/* A record comes once all earlier ones of its key have ended */
 	CHECK(!f->in_turn || f->once || in_turn(f, l));
 	r->state = LEASED;
 	f->delivered++;
@@ -310,7 +310,7 @@ static __u64 expired(void)
 	return q[MQBUS_A_QUEUE_EXPIRED];
 }
 
-/* Leases that run out: each record has failed once more, and cannot be settled */
+/* Leases expire: each record has failed once more, and cannot be settled */
 static void op_expire(struct flow *f)
 {
 	struct mqbus_leased got[2];
@@ -361,7 +361,7 @@ static void op_settle(struct flow *f, bool ack)
 	f->held[which] = f->held[--f->nr_held];
 }
 
-/* A member goes, and with it what it held has failed once more */
+/* A member leaves: the records that it held have failed once more */
 static void op_die(struct flow *f)
 {
 	if (!f->has_queue)
@@ -429,7 +429,7 @@ static void op_any(struct flow *f)
 	}
 }
 
-/* Nothing is left anywhere, and what became of each record is counted as we did */
+/* Nothing is left, and the counters match the flow's */
 static void check_end(struct flow *f)
 {
 	__u64 g[MQBUS_A_GROUP_MAX + 1], q[MQBUS_A_QUEUE_MAX + 1] = { 0 };
@@ -459,7 +459,7 @@ static void drain(struct flow *f)
 {
 	unsigned int idle = 0;
 
-	/* What comes late, as dead letters that had no room, comes within these turns */
+	/* Late records, such as dead letters without room, come within these turns */
 	while (idle < 60) {
 		bool got = op_fetch(f);
 

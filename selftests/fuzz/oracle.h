@@ -27,7 +27,7 @@ enum state { READY, LEASED, OVER, LETTER };
 struct rec {
 	__u64 id;
 	__u8 state;
-	__u8 key_len;	/* keys of one length are the same */
+	__u8 key_len;	/* equal lengths are equal keys */
 	__u32 failures;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a flow is made of, and the end of it. What must be refused on the way is tried.
+ * The objects of a flow, and its end. Calls that must be refused are tried on the way.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -50,7 +50,7 @@ void flow_unmap(struct flow *f)
 		munmap(f->map[i], f->map_len);
 }
 
-/* A topic that is full for ever: nobody reads it */
+/* A topic that stays full: it has no reader */
 static void make_stopped(struct flow *f)
 {
 	struct mqbus_topic_create t = {
@@ -91,8 +91,8 @@ static int chain_link(struct flow *f, unsigned int from)
 }
 
 /*
- * Dead letters from t0 to t1 to t2, linked in either order: what one takes has to fit into
- * the next.
+ * Dead letters go from t0 to t1 to t2, linked in either order: the record of one topic has to
+ * fit into the next.
  */
 static void try_chain(struct flow *f)
 {
@@ -111,7 +111,7 @@ static void try_chain(struct flow *f)
 	for (i = 0; i < 3; i++) {
 		t.size = rings[rng_below(&f->rng, 2)];
 		t.max_record = records[rng_below(&f->rng, 3)];
-		/* with its headers 1,900 bytes are more than half of 4 KiB */
+		/* 1,900 bytes and their headers are more than half of 4 KiB */
 		if (i && (most > t.max_record || (most == 1900 && t.size == 4096)))
 			fits[i - 1] = -EMSGSIZE;
 		most = t.max_record;

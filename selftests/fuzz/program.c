@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs: changed, written as text and read.
+ * Programs: mutated, written as text, and read.
  */
 #include "fuzz.h"
 
@@ -76,19 +76,19 @@ void program_mutate(struct program *p, const struct program *other, struct rng *
 	while (times--) {
 		at = p->nr ? rng_below(rng, p->nr) : 0;
 		switch (rng_below(rng, 10)) {
-		case 0:		/* one less */
+		case 0:		/* remove one */
 			if (p->nr < 2)
 				break;
 			memmove(&p->op[at], &p->op[at + 1], (p->nr - at - 1) * sizeof(op));
 			p->nr--;
 			break;
-		case 1:		/* the same again */
+		case 1:		/* repeat one */
 			if (!p->nr)
 				break;
 			op = p->op[at];
 			op_insert(p, at + rng_below(rng, 4), &op);
 			break;
-		case 2:		/* the end of another one */
+		case 2:		/* append the end of another program */
 			if (!other->nr)
 				break;
 			n = rng_below(rng, other->nr);
@@ -96,11 +96,11 @@ void program_mutate(struct program *p, const struct program *other, struct rng *
 				p->op[at] = other->op[n];
 			p->nr = at;
 			break;
-		case 3:		/* one of another one */
+		case 3:		/* insert one of another program */
 			if (other->nr)
 				op_insert(p, at, &other->op[rng_below(rng, other->nr)]);
 			break;
-		case 4:		/* one that nobody had */
+		case 4:		/* insert a new one */
 			program_random(&more, rng);
 			if (more.nr)
 				op_insert(p, at, &more.op[rng_below(rng, more.nr)]);
@@ -180,7 +180,7 @@ bool program_read(struct program *p, FILE *from)
 			return true;
 		} else if (inside && sscanf(line, "%u %31s%n", &thread, name, &at) == 2) {
 			call = call_find(name);
-			/* a call that is no more leaves the rest as it was */
+			/* a call that no longer exists is left out */
 			if (call < 0 || p->nr == OPS_MAX)
 				continue;
 			memset(&p->op[p->nr], 0, sizeof(p->op[0]));

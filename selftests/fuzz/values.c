@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The values that arguments take, by kind: small ones that make small objects, then bad
- * ones. The first is what makes a call that may well succeed.
+ * Values of arguments by kind: small ones that make small objects, then bad ones. With the
+ * first one a call may well succeed.
  */
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -35,7 +35,7 @@ struct values {
 
 #define NEAR(size)	0, 1, (size) - 1, (size) + 8, (size) + 4096
 
-/* Bad for nearly everything */
+/* Bad for nearly all calls */
 static const __u64 boundary[] = {
 	0, 1, 2, 255, 4095, 4096, 4097, 65535, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
 	0x100000000, 0x100000001, 0x7fffffffffffffff, 0x8000000000000000, 0xfffffffffffffff8,
@@ -172,7 +172,7 @@ __u64 value_of(enum kind of, __u16 arg)
 
 	if (is_array(of) || of == K_ANY)
 		return arg;
-	/* Some have no bad ones: they name something of ours */
+	/* Some kinds have no bad value: they name an object of the program */
 	if (!(arg & BAD) || of == K_SLOT || of == K_MAP || of == K_SMALL || of == K_SYSCTL)
 		return v->good[n % v->nr_good];
 	n %= v->nr_bad + ARRAY_SIZE(boundary);
@@ -204,7 +204,7 @@ const char *name_of(__u64 index, size_t *len)
 		*len = strlen(names[index]);
 		return names[index];
 	}
-	/* as long as may be, and one that does not end */
+	/* the longest name, and an unterminated one */
 	*len = MQBUS_NAME_SIZE - (index & 1);
 	return longest;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A table of all calls, and arguments for each that must be taken.
+ * All calls in a table, with arguments for each that the kernel must accept.
  */
 #ifndef _MQBUS_TEST_ABI_H
 #define _MQBUS_TEST_ABI_H
@@ -9,7 +9,7 @@
 
 enum { UNBOUND, PRODUCER, MEMBER, WORKER, STATES };
 
-/* A memory for the largest structure with room behind it */
+/* The largest structure, with room behind it */
 union args {
 	struct mqbus_info info;
 	struct mqbus_topic_create topic_create;
@@ -102,7 +102,7 @@ FIXTURE_SETUP(abi)
 	self->ep[UNBOUND] = mq_open(0);
 	ASSERT_EQ(0, mq_create(self->ep[UNBOUND], self->topic, .size = 1 << 20));
 	ASSERT_EQ(0, mq_group(self->ep[UNBOUND], self->topic, "g"));
-	/* Nobody joins this one, so that it may be sought and deleted */
+	/* No test joins this group, so it can be sought and deleted */
 	ASSERT_EQ(0, mq_group(self->ep[UNBOUND], self->topic, "idle"));
 	self->ep[PRODUCER] = mq_producer(self->topic, 0);
 	self->ep[MEMBER] = mq_member(self->topic, "g", 0);
@@ -128,8 +128,8 @@ FIXTURE_TEARDOWN(abi)
 }
 
 /*
- * Fill the arguments of a call that must succeed in the state that it needs,
- * whatever has been called before.
+ * Fill arguments with which a call must succeed in the state that it needs, whatever was called
+ * before.
  */
 static void valid(FIXTURE_DATA(abi) *self, unsigned int nr)
 {
@@ -154,7 +154,7 @@ static void valid(FIXTURE_DATA(abi) *self, unsigned int nr)
 	case _IOC_NR(MQBUS_IOC_GROUP_CREATE):
 		mq_set_name(a->group_create.topic, self->topic);
 		mq_set_name(a->group_create.group, other);
-		/* Of those that are made here, only one stays */
+		/* One of several: all others made here go with the test */
 		mq_group_delete(fd, self->topic, "made", 0);
 		mq_set_name(a->group_create.group, "made");
 		break;
@@ -207,7 +207,7 @@ static void valid(FIXTURE_DATA(abi) *self, unsigned int nr)
 		a->transact.act_size = sizeof(self->act);
 		break;
 	case _IOC_NR(MQBUS_IOC_WAIT):
-		/* That of a duplicate */
+		/* Offset of a duplicate */
 		self->place = (struct mqbus_place) { .partition = MQBUS_ANY };
 		mq_set_name(a->wait.topic, self->topic);
 		mq_set_name(a->wait.group, "idle");
@@ -218,7 +218,7 @@ static void valid(FIXTURE_DATA(abi) *self, unsigned int nr)
 	}
 }
 
-/* The state in which a call is allowed; a fresh endpoint for those that bind */
+/* The state that a call needs: a call that binds gets a fresh endpoint */
 static int right_endpoint(FIXTURE_DATA(abi) *self, unsigned int nr)
 {
 	int state;
@@ -230,7 +230,7 @@ static int right_endpoint(FIXTURE_DATA(abi) *self, unsigned int nr)
 	return dup(self->ep[state]);
 }
 
-/* Call with valid arguments but for what the caller changed in them. */
+/* Make a call with valid arguments, except those that the caller has changed. */
 static int call(FIXTURE_DATA(abi) *self, unsigned int nr, unsigned long cmd, void *arg)
 {
 	int fd = right_endpoint(self, nr);

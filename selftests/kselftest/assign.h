@@ -28,7 +28,7 @@ FIXTURE_TEARDOWN(assign)
 {
 	mq_delete(self->ctl, self->topic);
 	close(self->fd);
-	/* Whatever a test did, all that was charged is given back */
+	/* A test gives back all memory charged to it */
 	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
@@ -48,8 +48,8 @@ static void put_all(int fd)
 }
 
 /*
- * Bits of the partitions that a fetch gives something of, from bit 8 on of those that are
- * wanted back. @ranges: filled by partition
+ * Partitions of which a fetch returns records, as bits; from bit 8 on partitions to be
+ * released. @ranges: filled by partition
  */
 static int fetch_bits(int fd, __u32 flags, struct mqbus_range *ranges)
 {

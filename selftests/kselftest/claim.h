@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Transactions that take room in topics: one with a group that reads it, and another.
+ * Transactions that claim room in two topics, one of them with a group.
  */
 #ifndef _MQBUS_TEST_CLAIM_H
 #define _MQBUS_TEST_CLAIM_H
@@ -9,17 +9,17 @@
 #include "transact.h"
 
 #define RINGS	8
-#define BLOCK	900		/* four such records fill a ring of 4 KiB */
+#define BLOCK	900		/* Four such records fill a ring of 4 KiB */
 
 static char block[BLOCK];
 
 FIXTURE(claim) {
 	int ctl;
 	char topic[MQBUS_NAME_SIZE];
-	int fd;				/* produces to it */
+	int fd;				/* a producer of it */
 	char other[MQBUS_NAME_SIZE];
 	int out;
-	struct mq_reader reader;	/* of the group "s" of @topic; takes nothing by itself */
+	struct mq_reader reader;	/* a member of group "s" of @topic that takes nothing */
 };
 
 FIXTURE_SETUP(claim)
@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(claim)
 	close(self->ctl);
 }
 
-/* The topic with a group that reads it */
+/* The topic with a group */
 #define open_topic(self, ...) do {							\
 	ASSERT_EQ(0, mq_create((self)->ctl, (self)->topic, .size = 4096, ##__VA_ARGS__)); \
 	ASSERT_EQ(0, mq_group((self)->ctl, (self)->topic, "s"));		\
@@ -57,7 +57,7 @@ FIXTURE_TEARDOWN(claim)
 #define set(self, name, _fields, ...)						\
 	mq_topic_set((self)->ctl, name, _fields, ##__VA_ARGS__)
 
-/* Records of BLOCK for the partitions from @first on */
+/* Records of BLOCK bytes, one for each partition from @first on */
 static const struct mqbus_msg *blocks(__u32 first)
 {
 	static struct mqbus_msg msgs[RINGS];
@@ -78,7 +78,7 @@ static int publish(FIXTURE_DATA(claim) *self, const struct mqbus_msg *msgs, __u3
 	return mq_transact(self->ctl, &act, 1, timeout, NULL);
 }
 
-/* Offset of the oldest record of each partition, added up */
+/* Sum of the oldest offsets of all partitions */
 static __u64 heads(FIXTURE_DATA(claim) *self)
 {
 	__u64 sum = 0;
@@ -96,7 +96,7 @@ static bool writable(int fd, __u64 timeout)
 	return poll(&p, 1, timeout / MQ_MS) == 1 && p.revents == POLLOUT;
 }
 
-/* Fill all that there is room for, and a little less than a block remains. */
+/* Fill the topic until less than a block of room is left. */
 static int fill(FIXTURE_DATA(claim) *self, __u32 part)
 {
 	int i, ret = 1;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The wall clock set while the bus is in use: record times do not go back, and
- * retention is neither hasty nor stuck. The clock is wrong for the machine
- * meanwhile, for less than a second each time.
+ * The wall clock is set while the bus is in use: record times do not go back, and retention
+ * neither drops records early nor stops. The machine's clock is wrong meanwhile, for less than
+ * a second each time.
  */
 #include <sys/timex.h>
 
@@ -35,7 +35,7 @@ FIXTURE_SETUP(clock)
 	self->real_minus_mono = mq_clock(CLOCK_REALTIME) - mq_clock(CLOCK_MONOTONIC);
 }
 
-/* Set the clock to so many ns from the right time. */
+/* Set the clock to an offset in ns from the right time. */
 static int set_clock(FIXTURE_DATA(clock) *self, __s64 wrong)
 {
 	__u64 now = mq_clock(CLOCK_MONOTONIC) + self->real_minus_mono + wrong;
@@ -60,7 +60,7 @@ FIXTURE_TEARDOWN(clock)
 	ASSERT_EQ(0, mq_map((self)->member, 0, &(self)->map));			\
 } while (0)
 
-/* Fetch all there is and settle it. */
+/* Fetch all records and commit them. */
 static bool settle(FIXTURE_DATA(clock) *self)
 {
 	struct mqbus_range range;
@@ -92,7 +92,7 @@ TEST_F(clock, times_do_not_go_back)
 	EXPECT_EQ(time_of(self, 4), time_of(self, 9));
 	EXPECT_LE(before, time_of(self, 10));
 
-	/* So times can be sought, and of equal ones the first is found */
+	/* So a seek by time works, and finds the first of equal times */
 	EXPECT_EQ(1, mq_seek(self->bus.ctl, self->bus.topic, "g", MQBUS_GROUP_SEEK_F_DRY_RUN, 0,
 			     MQBUS_WHENCE_TIME, time_of(self, 9), &r, 1));
 	EXPECT_EQ(4, r.new_offset);
@@ -108,7 +108,7 @@ TEST_F(clock, retention_and_a_clock_set_back)
 	ASSERT_TRUE(settle(self));
 	ASSERT_EQ(0, set_clock(self, -MQ_HOUR));
 	mq_sleep(40 * MQ_MS);
-	/* By this clock they are of the future, so not too old */
+	/* By this clock the records are of the future, so not too old */
 	put_numbers(self->bus.fd, 5, 6);
 	EXPECT_EQ(0, self->map.page->head_offset);
 	ASSERT_EQ(0, mq_group_create(self->bus.ctl, self->bus.topic, "late",
@@ -118,7 +118,7 @@ TEST_F(clock, retention_and_a_clock_set_back)
 	ASSERT_EQ(0, set_clock(self, 0));
 	put_numbers(self->bus.fd, 6, 7);
 	EXPECT_EQ(5, self->map.page->head_offset);
-	/* The one that was stored meanwhile has the time of those before */
+	/* A record stored meanwhile has the time of the ones before */
 	ASSERT_TRUE(settle(self));
 	EXPECT_EQ(0, mq_group_delete(self->bus.ctl, self->bus.topic, "late", 0));
 	put_numbers(self->bus.fd, 7, 8);
@@ -135,12 +135,12 @@ TEST_F(clock, retention_and_a_clock_set_ahead)
 	put_numbers(self->bus.fd, 5, 8);
 	EXPECT_EQ(0, self->map.page->head_offset);
 	ASSERT_EQ(0, set_clock(self, MQ_HOUR));
-	/* An hour has passed; what is not settled stays all the same */
+	/* An hour has passed; unsettled records stay all the same */
 	put_numbers(self->bus.fd, 8, 9);
 	EXPECT_EQ(5, self->map.page->head_offset);
 	last = time_of(self, 8);
 	ASSERT_EQ(0, set_clock(self, 0));
-	/* New records are of that hour, and need not wait for it to go */
+	/* New records are of that hour, and do not wait for it to pass */
 	for (i = 9; i < 500; i++) {
 		put_numbers(self->bus.fd, i, i + 1);
 		ASSERT_TRUE(settle(self));
@@ -161,7 +161,7 @@ TEST_F(clock, clock_that_was_never_set)
 	ASSERT_EQ(0, mq_group(self->bus.ctl, self->bus.topic, "late"));
 	EXPECT_EQ(0, self->map.page->head_offset);
 	EXPECT_GT(MQ_HOUR, time_of(self, 5));
-	/* Set at last: all of it is old at once */
+	/* The clock is set at last: all records are old at once */
 	ASSERT_EQ(0, mq_group_delete(self->bus.ctl, self->bus.topic, "late", 0));
 	ASSERT_EQ(0, set_clock(self, 0));
 	put_numbers(self->bus.fd, 6, 7);
@@ -169,7 +169,7 @@ TEST_F(clock, clock_that_was_never_set)
 	EXPECT_LT(24 * MQ_HOUR, time_of(self, 6));
 }
 
-/* Timeouts are of another clock */
+/* Timeouts use another clock */
 TEST_F(clock, timeouts)
 {
 	static const __s64 wrong[] = { -(__s64)MQ_HOUR, MQ_HOUR };

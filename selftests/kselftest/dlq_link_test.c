@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The topic that a group's dead letters go to: deleted, made again, by somebody else, in a
- * circle.
+ * The DLQ of a group: deleted, created again, owned by others, in a circle.
  */
 #include <sys/mount.h>
 
 #include "queue.h"
 
-/* The topic of dead letters is deleted: they wait for another one */
+/* The DLQ is deleted: dead letters wait for another one */
 TEST_F(queue, deleted_and_replaced)
 {
 	struct worker *w = self->worker;
@@ -30,7 +29,7 @@ TEST_F(queue, deleted_and_replaced)
 	ASSERT_EQ(2, take_one(w, &l, 0));
 	EXPECT_EQ(0, ack(w, &l));
 
-	/* They have to go somewhere */
+	/* Dead letters need a DLQ */
 	EXPECT_EQ(-EBUSY, mq_set(self->ctl, self->topic, "g",
 				 MQBUS_GROUP_SET_DLQ | MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL));
 	ASSERT_EQ(0, mq_create(self->ctl, other, .size = 1 << 20));
@@ -52,7 +51,7 @@ TEST_F(queue, deleted_and_replaced)
 	EXPECT_EQ(0, mq_delete(self->ctl, other));
 }
 
-/* It is the name that counts: letters go to whatever topic has it, when there is one */
+/* The name counts: letters go to any topic that has it, once there is one */
 TEST_F(queue, deleted_and_made_again)
 {
 	struct worker *w = self->worker;
@@ -66,7 +65,7 @@ TEST_F(queue, deleted_and_made_again)
 	begin_dlq(self, .max_attempts = 1);
 	put_numbers(self->fd, 0, 4);
 	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
-	/* Nobody holds what was deleted: a MiB is gone */
+	/* A deleted topic is not held: a MiB is released */
 	i = mq_patience();
 	while (mq_used(self->ctl) > used + (1 << 20) && mq_clock(CLOCK_MONOTONIC) < i)
 		mq_sleep(MQ_MS);
@@ -127,7 +126,7 @@ static unsigned int traced(const char *function)
 
 #define ORPHANS	60
 
-/* A topic that is made concerns those who wait for one of its name, and no others */
+/* A new topic concerns only groups whose DLQ has its name */
 TEST_F(queue, made_and_not_meant)
 {
 	char group[MQBUS_NAME_SIZE], other[MQBUS_NAME_SIZE];
@@ -167,7 +166,7 @@ static int set_mode(int ctl, const char *topic, __u16 mode)
 	return mq_topic_set(ctl, topic, MQBUS_TOPIC_SET_MODE, .mode = mode);
 }
 
-/* A queue with @n records, whose group somebody without rights made, by the topics' modes */
+/* A queue with @n records and a group made by a user without rights, by the topics' modes */
 static void queue_of_a_stranger(struct __test_metadata *_metadata, FIXTURE_DATA(queue) *self,
 				int n)
 {
@@ -186,7 +185,7 @@ static void queue_of_a_stranger(struct __test_metadata *_metadata, FIXTURE_DATA(
 	ASSERT_EQ(0, mq_wait(pid));
 }
 
-/* Whoever named it must be allowed to write there, also when it is another one */
+/* The group's creator must be allowed to write there, even to a new topic of that name */
 TEST_F(queue, made_again_by_a_stranger)
 {
 	struct worker w;
@@ -207,7 +206,7 @@ TEST_F(queue, made_again_by_a_stranger)
 	worker_close(&w);
 }
 
-/* Whoever may not write any more does not do so through a group that he made before */
+/* A user who may not write any more does not do so through an older group */
 TEST_F(queue, right_taken_away)
 {
 	struct mqbus_leased l;
@@ -216,7 +215,7 @@ TEST_F(queue, right_taken_away)
 
 	queue_of_a_stranger(_metadata, self, 4);
 	ASSERT_EQ(0, worker_open(&w, self->topic, "g", 0));
-	/* Not if it is only another one */
+	/* Not if it is only another topic */
 	EXPECT_EQ(0, set_mode(root, self->dlq, 0622));
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(i, take_one(&w, &l, 0));
@@ -233,7 +232,7 @@ TEST_F(queue, right_taken_away)
 	EXPECT_EQ(2, FIGURE(self, DEAD_LETTERED));
 	EXPECT_EQ(0, set_mode(root, self->dlq, 0666));
 	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 3));
-	/* Through all of that the topic knew who is to let go of it */
+	/* The link has lasted: the deletion of the topic ends it */
 	EXPECT_EQ(0, mq_delete(root, self->dlq));
 	ASSERT_EQ(3, take_one(&w, &l, 0));
 	EXPECT_EQ(0, nack(&w, &l));
@@ -242,7 +241,7 @@ TEST_F(queue, right_taken_away)
 	worker_close(&w);
 }
 
-/* A circle is one also where a topic is not there at the moment */
+/* A circle is a circle even while one of its topics is missing */
 TEST_F(queue, circle_by_name)
 {
 	struct worker *w = self->worker;
@@ -259,7 +258,7 @@ TEST_F(queue, circle_by_name)
 	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, self->dlq, "back", self->topic));
 }
 
-/* No record comes as a dead letter that is larger than others may be there */
+/* A dead letter is not larger than other records may be there */
 TEST_F(queue, largest_record_of_a_chain)
 {
 	char last[MQBUS_NAME_SIZE];
@@ -278,7 +277,7 @@ TEST_F(queue, largest_record_of_a_chain)
 	EXPECT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
 	EXPECT_EQ(-EMSGSIZE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, last));
 
-	/* A small one in its place gets none, until it is large enough */
+	/* A small topic in its place gets no letters, until it is large enough */
 	ASSERT_EQ(0, worker_open(w, self->topic, "g", 0));
 	self->fd = mq_producer(self->topic, 0);
 	ASSERT_EQ(1, mq_put(self->fd, value, sizeof(value), 0));
@@ -294,7 +293,7 @@ TEST_F(queue, largest_record_of_a_chain)
 	EXPECT_EQ(0, mq_delete(self->ctl, last));
 }
 
-/* What a topic had sent to another one, and does no more, is nothing that others have to bear */
+/* A topic that no longer sends to another one takes no place there */
 TEST_F(queue, large_records_came_once)
 {
 	char large[MQBUS_NAME_SIZE], last[MQBUS_NAME_SIZE];
@@ -327,11 +326,11 @@ TEST_F(queue, topic_of_dead_letters)
 	EXPECT_EQ(-EILSEQ, mq_queue(self->ctl, self->topic, "g", "a/b"));
 	memset(q.dlq, 'x', sizeof(q.dlq));
 	EXPECT_EQ(-ENAMETOOLONG, mq_queue_args(self->ctl, self->topic, "g", NULL, &q));
-	/* Something behind no name */
+	/* Bytes behind the name */
 	memset(q.dlq, 0, sizeof(q.dlq));
 	q.dlq[1] = 'x';
 	EXPECT_EQ(-EINVAL, mq_queue_args(self->ctl, self->topic, "g", NULL, &q));
-	/* The largest record would not fit */
+	/* The largest record does not fit */
 	EXPECT_EQ(-EMSGSIZE, mq_queue(self->ctl, self->topic, "g", small));
 	EXPECT_EQ(used, mq_used(self->ctl));
 	EXPECT_FALSE(group_exists(self->topic, "g"));
@@ -360,7 +359,7 @@ TEST_F(queue, many_feeders)
 	}
 	EXPECT_EQ(-EMFILE, err);
 	EXPECT_EQ(FEEDERS + 1, i);
-	/* One that goes leaves its place */
+	/* A group that leaves makes a place free */
 	EXPECT_EQ(0, mq_group_delete(self->ctl, source[0], "g0", 0));
 	EXPECT_EQ(0, mq_queue(self->ctl, source[0], "g0", self->dlq, .max_inflight = 1,
 			      .retry_size = 4096));
@@ -392,9 +391,9 @@ TEST_F(queue, circles)
 	ASSERT_EQ(0, mq_queue(self->ctl, name[2], "h", name[3]));
 	EXPECT_EQ(-ELOOP, mq_set(self->ctl, name[2], "h", MQBUS_GROUP_SET_DLQ, name[0]));
 	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[3], "g", name[0]));
-	/* Two groups may give up to one place */
+	/* Two groups may share a DLQ */
 	EXPECT_EQ(0, mq_queue(self->ctl, name[0], "h", name[3]));
-	/* Once it is open somewhere it is no circle */
+	/* Once it is broken in one place it is no circle */
 	EXPECT_EQ(0, mq_group_delete(self->ctl, name[1], "g", 0));
 	EXPECT_EQ(0, mq_queue(self->ctl, name[2], "g", name[0]));
 	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[1], "g", name[2]));
@@ -402,7 +401,7 @@ TEST_F(queue, circles)
 		EXPECT_EQ(0, mq_delete(self->ctl, name[i]));
 }
 
-/* A group whose dead letters' topic goes, and comes again, so that it is about to be linked */
+/* A group whose DLQ is deleted and created again, so that it is about to be linked */
 static int link_again(int ctl, const char *topic, const char *dlq)
 {
 	return mq_create(ctl, topic, .size = 4096, .max_record = 8) ?:
@@ -411,7 +410,7 @@ static int link_again(int ctl, const char *topic, const char *dlq)
 	       mq_create(ctl, dlq, .size = 4096);
 }
 
-/* The topic of the group goes while the namespace's work links it */
+/* The group's topic is deleted while the namespace's work links it */
 TEST_F(queue, deleted_while_linked)
 {
 	int i;
@@ -423,7 +422,7 @@ TEST_F(queue, deleted_while_linked)
 	}
 }
 
-/* So does the namespace: nobody uses it any more */
+/* So is the namespace: it is not in use any more */
 TEST_F(queue, namespace_goes_while_linked)
 {
 	pid_t pid;
@@ -435,13 +434,13 @@ TEST_F(queue, namespace_goes_while_linked)
 			      link_again(mq_open(0), self->topic, self->dlq));
 		EXPECT_EQ(0, mq_wait(pid));
 	}
-	/* Namespaces are given back later */
+	/* Namespaces are released later */
 	mq_sleep(MQ_SEC);
 }
 
 #define FEEDERS	1024
 
-/* A change to a topic that cannot take them changes nothing */
+/* A change to a topic that cannot take the letters changes nothing */
 TEST_F(queue, set_where_they_cannot_go)
 {
 	char group[MQBUS_NAME_SIZE], other[MQBUS_NAME_SIZE];
@@ -463,7 +462,7 @@ TEST_F(queue, set_where_they_cannot_go)
 	used = mq_used(self->ctl);
 	EXPECT_EQ(-EMFILE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, self->dlq));
 	EXPECT_EQ(used, mq_used(self->ctl));
-	/* One goes, and there is room for another */
+	/* One group leaves, and there is room for another */
 	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, group, 0));
 	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, self->dlq));
 	ASSERT_EQ(0, mq_delete(self->ctl, other));

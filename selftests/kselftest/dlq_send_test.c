@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dead letters: when a record becomes one, what is written on it, and what happens when
- * there is no room for it.
+ * Dead letters: when a record becomes one, its headers, and a DLQ without room.
  */
 #include "queue.h"
 
@@ -10,7 +9,7 @@ static const char * const names[] = {
 	"mqbus.reason", "mqbus.first", "mqbus.last", "mqbus.pid", "mqbus.uid",
 };
 
-/* A poison record is tried exactly so often; the others do not notice */
+/* A poison record is tried exactly so often, and does not hold up others */
 TEST_F(queue, tried_exactly_limit_times)
 {
 	static const __u32 limits[] = { 1, 2, 3, 7 };
@@ -97,7 +96,7 @@ TEST_F(queue, headers)
 	EXPECT_EQ(0, ack(w, &l));
 	ASSERT_EQ(1, mq_publish(self->fd, &msg, 1, NULL, 0, NULL));
 
-	/* Once for each reason but death: where it lay is another ring then */
+	/* Once for each reason except death: its record lies in another ring then */
 	for (round = 0; round < 3; round++) {
 		static const char * const reason[] = { "rejected", "nack", "expired" };
 		static const __u32 what[] = { MQBUS_REJECT, MQBUS_NACK, MQBUS_EXTEND };
@@ -114,7 +113,7 @@ TEST_F(queue, headers)
 		rec = mq_next(&dead, MQ_LONG);
 		ended = mq_clock(CLOCK_REALTIME);
 		ASSERT_NE(NULL, rec) TH_LOG("round %d", round);
-		/* Anybody may write such headers, but not as this producer */
+		/* Any producer may write such headers, but not as this one */
 		EXPECT_EQ(FIGURE(self, DLQ_PRODUCER), rec->producer);
 		EXPECT_EQ(9, rec->value_len);
 		EXPECT_EQ(0, memcmp(mq_value(rec), "the value", 9));
@@ -142,7 +141,7 @@ TEST_F(queue, headers)
 		EXPECT_LE(last, ended);
 		EXPECT_EQ(getpid(), header_number(rec, "mqbus.pid"));
 		EXPECT_STREQ("0", header(rec, "mqbus.uid"));
-		/* Two failures are the limit from now on */
+		/* From now on two failures are the limit */
 		ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_ATTEMPTS, NULL,
 				    .max_attempts = 2));
 		ASSERT_EQ(1, mq_publish(self->fd, &msg, 1, NULL, 0, NULL));
@@ -152,7 +151,7 @@ TEST_F(queue, headers)
 	mq_reader_close(&dead);
 }
 
-/* A dead letter that dies again tells of the last time, and of it once */
+/* A dead letter that dies again carries the last origin, once */
 TEST_F(queue, dead_twice)
 {
 	char last[MQBUS_NAME_SIZE];
@@ -187,7 +186,7 @@ TEST_F(queue, dead_twice)
 	EXPECT_EQ(0, mq_delete(self->ctl, last));
 }
 
-/* With all the headers that a record may have there is room for these still */
+/* A record with the largest number of headers has room for these, too */
 TEST_F(queue, headers_over_the_maximum)
 {
 	static char headers[MQBUS_HEADERS_MAX], text[MQBUS_HEADERS_MAX];
@@ -219,7 +218,7 @@ TEST_F(queue, headers_over_the_maximum)
 	mq_reader_close(&dead);
 }
 
-/* No room: it waits, counted, and goes when there is some. Nothing is lost. */
+/* Without room a letter waits, is counted, and goes once there is room. None is lost. */
 TEST_F(queue, no_room_for_dead_letters)
 {
 	struct worker *w = self->worker;
@@ -244,13 +243,13 @@ TEST_F(queue, no_room_for_dead_letters)
 	EXPECT_EQ(0, FIGURE(self, LEASED));
 	used = FIGURE(self, RETRY_USED);
 	EXPECT_LE(blocked * 72, used);
-	/* The flow goes on with the rest */
+	/* The flow goes on with the others */
 	ASSERT_EQ(8, take(w->fd, l, 32, 0));
 	for (i = 0; i < 8; i++)
 		EXPECT_EQ(0, ack(w, &l[i]));
 	EXPECT_EQ(blocked, FIGURE(self, DLQ_BLOCKED));
 
-	/* Whoever reads the dead letters makes room for the others */
+	/* The reader of dead letters makes room for the others */
 	ASSERT_EQ(0, mq_reader_open(&dead, self->dlq, "dead"));
 	end = mq_patience();
 	while (n < 32 && mq_clock(CLOCK_MONOTONIC) < end) {
@@ -275,7 +274,7 @@ TEST_F(queue, no_room_for_dead_letters)
 	close(fd);
 }
 
-/* A partition that is full holds up its own letters, and neither others' nor the flow */
+/* A full partition holds up its own letters, and neither others' nor the flow */
 TEST_F(queue, one_full_partition)
 {
 	struct worker *w = self->worker;
@@ -315,7 +314,7 @@ TEST_F(queue, one_full_partition)
 	mq_reader_close(&dead);
 }
 
-/* Whoever waits for dead letters is told of each */
+/* A reader that waits for dead letters is told of each */
 TEST_F(queue, wakes_its_reader)
 {
 	struct worker *w = self->worker;
@@ -336,7 +335,7 @@ TEST_F(queue, wakes_its_reader)
 	EXPECT_EQ(0, mq_wait(pid));
 }
 
-/* Another process' number is as that process sees itself */
+/* Another process' pid is shown as that process sees itself */
 TEST_F(queue, who_had_it_last)
 {
 	struct worker *w = self->worker;
@@ -383,7 +382,7 @@ TEST_F(queue, who_had_it_last)
 
 #define LARGE	(200 * 1024)
 
-/* Much goes for one letter, and others want the room as well: it arrives, and at once */
+/* A letter evicts many records while others want the room, too: it is stored, and at once */
 TEST_F(queue, room_that_others_want)
 {
 	static struct mqbus_msg msgs[MQBUS_BATCH_MAX];

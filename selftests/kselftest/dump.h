@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Dumps over generic netlink that are taken piece by piece.
+ * Dumps over generic netlink that are read piece by piece.
  */
 #ifndef _MQBUS_TEST_DUMP_H
 #define _MQBUS_TEST_DUMP_H
@@ -11,17 +11,17 @@
 
 #include "mqbus_test.h"
 
-/* A dump taken piece by piece, as it comes to a reader with little room */
+/* A dump read piece by piece, as a reader with a small buffer gets it */
 struct slow_dump {
 	int fd;
 	unsigned int messages;
-	unsigned int interrupted;	/* of them, those that say so */
+	unsigned int interrupted;	/* messages that report an interrupted dump */
 	bool done;
-	const char *stay;		/* prefix of names that are counted, or NULL */
-	unsigned char times[512];	/* how often, by the number after it */
+	const char *stay;		/* count names with this prefix, or NULL */
+	unsigned char times[512];	/* how often each came, by its number */
 };
 
-/* Strings are only the names: of a topic, and of a group of it */
+/* The only strings are names: of a topic, and of a group */
 static void slow_dump_count(struct slow_dump *d, const struct nlmsghdr *h)
 {
 	int left = h->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN;
@@ -62,7 +62,7 @@ static int slow_dump_begin(struct slow_dump *d, int family, int cmd)
 	return 0;
 }
 
-/* The next piece: its messages, 0 at the end, or a negative errno */
+/* Read the next piece. Return: its number of messages, 0 at the end, or a negative errno */
 static int slow_dump_next(struct slow_dump *d)
 {
 	char piece[4096] __attribute__((aligned(8)));

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An endpoint that could not become something: it is what it was, and may become
- * something else.
+ * A failed bind leaves an endpoint unbound, and it can be bound to something else.
  */
 #include <sys/resource.h>
 
 #include "producer.h"
 #include "publish.h"
 
-/* Members of a stream group, as many as there can be; the last one's join failed */
+/* As many members of a stream group as there can be; the last join failed */
 static int join_until_full(const char *topic, int *fds)
 {
 	int i, fd, err;
@@ -35,7 +34,7 @@ static bool unbound(int fd)
 	       p.revents == POLLERR;
 }
 
-/* Published without a name: no number is taken, and records are */
+/* Published without a name: records, but no sequence numbers */
 static int is_unnamed(int fd)
 {
 	struct mqbus_publish args;
@@ -69,7 +68,7 @@ TEST_F(publish, full_group_and_failed_name)
 	EXPECT_EQ(-EMFILE, mq_bind_member(fd, self->topic, "g"));
 	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_bytes"), info.max_bytes));
 
-	/* What is left of members or names would be its epoch */
+	/* A leftover member or name shows as its epoch */
 	args = (struct mqbus_produce) {};
 	mq_set_name(args.topic, self->topic);
 	EXPECT_EQ(0, mq_ioctl(fd, MQBUS_IOC_PRODUCE, &args));
@@ -79,13 +78,13 @@ TEST_F(publish, full_group_and_failed_name)
 	close(fd);
 	for (i = 0; i < MQBUS_MEMBERS_MAX; i++)
 		close(fds[i]);
-	/* The group is whole: its members go, and others come */
+	/* The group is complete: its members leave, and others join */
 	fd = mq_member(self->topic, "g", 0);
 	EXPECT_LE(0, fd);
 	close(fd);
 }
 
-/* Each way to fail, one after the other on one endpoint; then it becomes what it may */
+/* Each way to fail, one after the other on one endpoint, which is bound at the end */
 TEST_F(publish, after_all_that_fails)
 {
 	struct mqbus_produce args;

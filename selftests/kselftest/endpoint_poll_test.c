@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Readiness: what poll and epoll tell, and that nobody sleeps through it.
+ * Readiness: results of poll and epoll, and no sleeper that misses it.
  */
 #include "mqbus_test.h"
 
@@ -75,7 +75,7 @@ TEST_F(poll, member)
 	EXPECT_EQ(0, ready(self->member));
 }
 
-/* Writable, but for the record that last found no room */
+/* Writable, except for the record that last found no room */
 TEST_F(poll, producer)
 {
 	struct mqbus_range range;
@@ -84,11 +84,11 @@ TEST_F(poll, producer)
 	EXPECT_EQ(POLLOUT, ready(self->producer));
 	fill(self->producer, 0);
 	EXPECT_EQ(0, ready(self->producer));
-	/* The other partition has room: a call that succeeds says nothing of this one */
+	/* The other partition has room: its success does not count for this one */
 	fetch_all(self->member);
 	EXPECT_EQ(POLLOUT, ready(self->producer));
 
-	/* What is missing is room for a large one */
+	/* A large record has no room */
 	fill(self->producer, 0);
 	EXPECT_EQ(-EAGAIN, mq_put_in(self->producer, 0, big, sizeof(big)));
 	EXPECT_EQ(1, mq_fetch(self->member, &range, 1, 0, 0));
@@ -162,7 +162,7 @@ TEST_F(poll, epoll_edge)
 		EXPECT_EQ(0, wait_event(r, 0));
 		fill(self->producer, i % 2);
 		EXPECT_EQ(EPOLLIN, wait_event(r, 0));
-		/* Told once */
+		/* Reported once */
 		EXPECT_EQ(0, wait_event(r, 0));
 		EXPECT_EQ(0, wait_event(w, 0));
 		fetch_all(self->member);
@@ -182,9 +182,9 @@ TEST_F(poll, epoll_edge)
 }
 
 /*
- * What wakes an endpoint is known when it is bound. Added to epoll before that,
- * it is looked at as long as it is in error, and then not woken again: bind
- * first, or take it out and add it anew.
+ * The causes that wake an endpoint are known once it is bound. An endpoint added to epoll
+ * before that is polled as long as it is in error, and then not woken again: bind first, or
+ * remove it and add it anew.
  */
 TEST_F(poll, epoll_before_binding)
 {
@@ -226,7 +226,7 @@ TEST_F(poll, epoll_before_binding)
 	close(w);
 }
 
-/* A sleeper in poll, for each thing that may wake one */
+/* A sleeper in poll, for each cause that may wake it */
 TEST_F(poll, wakes_sleepers)
 {
 	int what;
@@ -265,15 +265,15 @@ static void hold_on_cpu(int cpu)
 }
 
 /*
- * One wakeup that is lost is the end of this: both wait without limit. The way
- * back is another topic. An emulated processor that sleeps takes a millisecond to
- * wake, so most rounds are on one, which never does.
+ * A lost wakeup hangs this test: both wait without a limit. The way back is another topic. An
+ * emulated processor takes a millisecond to wake, so most rounds are on one processor, which
+ * never sleeps.
  */
 TEST_F_TIMEOUT(poll, ping_pong, 120)
 {
 	char back[MQBUS_NAME_SIZE];
 	struct mqbus_range range;
-	/* In some the two are not held on one processor */
+	/* In some rounds both are not kept on one processor */
 	const int rounds = 20000 / mq_slow(), free_rounds = rounds / 10;
 	int ping, pong, i;
 	__u64 begun = mq_clock(CLOCK_MONOTONIC);
@@ -313,8 +313,8 @@ TEST_F_TIMEOUT(poll, ping_pong, 120)
 }
 
 /*
- * Writers that all wait for room and readers that all wait for records, half of
- * each through poll: nothing is lost, nothing comes twice, everybody ends.
+ * Writers that all wait for room, and readers that all wait for records, half of each through
+ * poll: no record is lost or comes twice, and all end.
  */
 #define WRITERS	3
 #define EACH	(2000 / mq_slow())
@@ -393,7 +393,7 @@ TEST_F_TIMEOUT(poll, many_to_many, 120)
 	for (i = 0; i < WRITERS; i++)
 		mq_fork(writers[i])
 			_exit(write_many(self->topic, i));
-	/* mq_wait() is for what ends at once; this is work, and the harness limits it */
+	/* mq_wait() is for children that end at once; these work, and the harness limits them */
 	for (i = 0; i < 3; i++)
 		waitid(P_PID, readers[i], &(siginfo_t){}, WEXITED | WNOWAIT);
 	for (i = 0; i < WRITERS; i++)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Events: each thing that happens is told once, to those who may know of it.
+ * Events: each is sent once, to listeners that may know of it.
  */
 #include "queue.h"
 #include "stream.h"
 
-/* Bytes of events that are told and not read yet */
+/* Bytes of events that were sent and not read yet */
 #define ROOM	(4 << 20)
 
 #define KIND(name)	MQBUS_EVENT_KIND_##name
@@ -16,7 +16,7 @@ struct event {
 	char text[MQBUS_A_EVENT_MAX + 1][MQBUS_NAME_SIZE];
 };
 
-/* Returns a socket that hears events, or a negative errno. */
+/* Return: a socket that gets events, or a negative errno. */
 static int listen_events(int room)
 {
 	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
@@ -26,7 +26,7 @@ static int listen_events(int room)
 
 	if (err < 0)
 		return err;
-	/* Somebody without rights has what there is */
+	/* A user without rights creates and deletes */
 	setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (setsockopt(sock, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &f.events, sizeof(f.events))) {
@@ -81,7 +81,7 @@ static int next_event(int sock, struct event *e, int flags)
 
 static const int who_fields[] = { MQBUS_A_EVENT_PID, MQBUS_A_EVENT_COMM, MQBUS_A_EVENT_UID };
 
-/* The next event is of that kind, of this topic, and of the group "g" if it has one. */
+/* The next event has that kind, is of this topic and, if it has a group, of "g". */
 #define expect(sock, e, kind) do {						\
 	EXPECT_EQ(KIND(kind), next_event(sock, e, 0));				\
 	EXPECT_STREQ(self->topic, (e)->text[MQBUS_A_EVENT_TOPIC]);		\
@@ -101,7 +101,7 @@ static const int who_fields[] = { MQBUS_A_EVENT_PID, MQBUS_A_EVENT_COMM, MQBUS_A
 
 #define NUMBER(name)	(e.number[MQBUS_A_EVENT_##name])
 
-/* What is queued is sent by a work, so silence is only sure behind something else. */
+/* A work sends queued events, so silence is only certain behind another event. */
 #define expect_silence(sock) do {						\
 	char _name[MQBUS_NAME_SIZE];						\
 	struct event _e;							\
@@ -146,7 +146,7 @@ TEST_F(event, topics_and_groups)
 	expect(self->sock, &e, TOPIC_MADE);
 	EXPECT_LE(before, NUMBER(TIME));
 	EXPECT_GE(mq_clock(CLOCK_REALTIME), NUMBER(TIME));
-	/* Nothing is told of what did not happen */
+	/* A failed call sends no event */
 	ASSERT_EQ(-EEXIST, mq_create(self->ctl, self->topic));
 	ASSERT_EQ(-ENOENT, mq_delete(self->ctl, "nosuch"));
 	for (i = 0; i < 2; i++) {
@@ -196,14 +196,14 @@ TEST_F(event, members)
 	expect(self->sock, &e, REBALANCED);
 	EXPECT_EQ(2, NUMBER(COUNT));
 
-	/* Somebody else joins with the same id */
+	/* Another member joins with the same id */
 	b = mq_member_as(self->topic, "g", "ann", 0);
 	expect(self->sock, &e, MEMBER_FENCED);
 	EXPECT_STREQ("ann", e.text[MQBUS_A_EVENT_MEMBER]);
 	expect(self->sock, &e, MEMBER_JOINED);
 	expect(self->sock, &e, REBALANCED);
 	EXPECT_EQ(4, NUMBER(COUNT));
-	close(a);	/* was told of */
+	close(a);	/* the member was told */
 
 	fd = mq_producer(self->topic, 0);
 	for (i = 0; i < 7; i++)
@@ -271,7 +271,7 @@ TEST_F(event, workers)
 	expect(self->sock, &e, MEMBER_LEFT);
 	expect_silence(self->sock);
 
-	/* Many at once, each in its order */
+	/* Many at once, each kind in its order */
 	put_numbers(fd, 5, 500);
 	worker = mq_member(self->topic, "g", 0);
 	for (i = 4; i < 500; i++) {
@@ -351,11 +351,11 @@ TEST_F(event, lag)
 		expect(self->sock, &e, LAG_ABOVE);
 		EXPECT_EQ(11, NUMBER(LAG));
 		EXPECT_EQ(10, NUMBER(LIMIT));
-		/* A limit that is set again begins anew, so the next look tells */
+		/* A limit that is set again starts over, so the next query sends an event */
 		if (!i)
 			ASSERT_EQ(0, set_lag_threshold(self->ctl, self->topic, 10));
 	}
-	/* 8 is not below 80 percent of 10; 7 is, and only that is told */
+	/* 8 is not below 80 percent of 10, and sends no event; 7 is, and sends one */
 	ASSERT_EQ(0, mq_commit(member, 0, 3));
 	mq_sleep(1500 * MQ_MS);
 	ASSERT_EQ(0, mq_commit(member, 0, 4));
@@ -423,19 +423,19 @@ TEST_F(event, too_slow)
 		EXPECT_EQ(KIND(TOPIC_MADE), next_event(self->sock, &e, 0));
 		EXPECT_EQ(KIND(TOPIC_DELETED), next_event(self->sock, &e, 0));
 	}
-	/* The loss comes first, then what there was room for */
+	/* The loss comes first, then the events that had room */
 	EXPECT_EQ(-ENOBUFS, next_event(slow, &e, MSG_DONTWAIT));
 	for (i = 0; (kind = next_event(slow, &e, MSG_DONTWAIT)) >= 0; i++)
 		EXPECT_EQ(i % 2 ? KIND(TOPIC_DELETED) : KIND(TOPIC_MADE), kind);
 	EXPECT_EQ(-EAGAIN, kind);
 	EXPECT_GT(200, i);
-	/* And it goes on */
+	/* Later events come again */
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
 	expect(slow, &e, TOPIC_MADE);
 	close(slow);
 }
 
-/* What somebody without rights hears: the names of topics, up to one called "end" */
+/* Events that a user without rights gets: the names of topics, up to one called "end" */
 static int hear(const char * const name[], int max)
 {
 	int sock = listen_events(ROOM), n, kind;
@@ -485,7 +485,10 @@ TEST_F(event, only_who_may_know)
 	ASSERT_EQ(0, mq_group_create(self->ctl, "his", "secret", 0, 0, 0600));
 	ASSERT_EQ(0, mq_create(self->ctl, "end", .mode = 0604));
 	kill(pid, SIGCONT);
-	/* public: made, a group made, two groups deleted of which he may know one, deleted */
+	/*
+	 * public: created, a group created, two groups deleted, one of which the user may know
+	 * of, deleted
+	 */
 	EXPECT_EQ(0, mq_wait(pid));
 	for (i = 0; i < 4; i++)
 		mq_delete(self->ctl, names[i]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory that never arrives.
+ * User memory that never arrives.
  */
 #ifndef _MQBUS_TEST_FAULT_H
 #define _MQBUS_TEST_FAULT_H
@@ -10,8 +10,8 @@
 #include "mqbus_test.h"
 
 /*
- * Pages that are never filled in: whoever touches one waits for a handler that
- * does not read. In the kernel too, for which it takes a privileged one.
+ * Pages that are never filled: an access waits for a handler that does not read. An access by
+ * the kernel too, for which the handler must be privileged.
  */
 static char *missing_pages(size_t pages, int *uffd)
 {
@@ -20,7 +20,7 @@ static char *missing_pages(size_t pages, int *uffd)
 	char *p = mmap(NULL, pages * MQ_PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	/* One that may block is never ready: its poll() is an error at once */
+	/* poll() of a userfaultfd that may block reports an error at once */
 	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	reg.range.start = (uintptr_t)p;
 	reg.range.len = pages * MQ_PAGE;
@@ -30,7 +30,7 @@ static char *missing_pages(size_t pages, int *uffd)
 	return p;
 }
 
-/* Wait until somebody is stuck in such a page. */
+/* Wait until a task is stuck in such a page. */
 static bool is_stuck(int uffd)
 {
 	struct pollfd p = { .fd = uffd, .events = POLLIN };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of consuming share: a topic that holds numbers.
+ * Shared by the tests of consuming: a topic of numbers.
  */
 #ifndef _MQBUS_TEST_FETCH_H
 #define _MQBUS_TEST_FETCH_H
@@ -35,7 +35,7 @@ FIXTURE_TEARDOWN(fetch)
 	ASSERT_LE(0, (self)->fd);						\
 } while (0)
 
-/* Store the numbers from..to-1 as 8 byte values: records of 72 bytes. */
+/* Store the numbers from..to-1 as values of 8 bytes: records of 72 bytes. */
 static void put_numbers(int fd, __u64 from, __u64 to)
 {
 	for (; from < to; from++)

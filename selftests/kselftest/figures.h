@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The figures of a queue group, as netlink tells them. By plain sockets, so that
- * this needs no library, not even for 32-bit programs.
+ * The figures of a queue group, read over netlink with plain sockets: no library is needed,
+ * which 32-bit programs may lack.
  */
 #ifndef _MQBUS_TEST_FIGURES_H
 #define _MQBUS_TEST_FIGURES_H
@@ -91,7 +91,7 @@ static __u64 attr_number(const struct nlattr *a)
 
 struct family {
 	int id;
-	__u32 events;	/* its multicast group of events */
+	__u32 events;	/* The multicast group of its events */
 };
 
 static __u32 family_group(const struct nlattr *groups, const char *name)
@@ -144,12 +144,12 @@ static int family_id(int sock)
 	return family_find(sock, &f);
 }
 
-/* A number that no figure has */
+/* No figure has this value */
 #define NO_FIGURE	0xdeadbeefdeadbeefULL
 
 /*
- * The numbers by which a topic, one of its partitions or a group in one is told, by
- * attribute. @second: a group's name, or NULL; @part: after that, or MQBUS_ANY.
+ * The figures of a topic, a partition or a group, by attribute. @second: a group's name, or
+ * NULL; @part: sent behind it, or MQBUS_ANY.
  */
 static int stats_get(int cmd, const char *topic, const char *second, __u32 part, __u64 *numbers,
 		     int max)
@@ -205,7 +205,7 @@ static void figures_of_queue(struct figures *f, const struct nlattr *queue)
 	}
 }
 
-/* Returns 0, -ENODATA for a stream group, or a negative errno. */
+/* Return: 0, -ENODATA for a stream group, or a negative errno. */
 static int figures_get(const char *topic, const char *group, struct figures *f)
 {
 	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
@@ -244,7 +244,7 @@ out:
 	return err;
 }
 
-/* One figure of a queue group; a number that none has if it cannot be had */
+/* A figure of a queue group, or a value that no figure has */
 static __u64 figure(const char *topic, const char *group, int which)
 {
 	struct figures f;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Groups that are deleted by force while their members are at it, and publishers wait for
- * their space. As soon as a group is gone its records are written over, so nobody may look
- * at them any more: a kernel that checks memory sees it, and a read() that succeeds all the
- * same returns no record.
+ * Groups deleted by force while their members are busy and publishers wait for their space. The
+ * records of a deleted group are overwritten at once, so no member may read them any more: a
+ * kernel that checks memory notices, and a read() that still succeeds returns no record.
  */
 #include "queue.h"
 
-/* The longest value, so that a ring has room for a few */
+/* The longest value, so that a ring has room for a few records */
 #define LONGEST	300
 
 static __u64 doomed_time(void)
@@ -15,7 +14,7 @@ static __u64 doomed_time(void)
 	return mq_clock(CLOCK_MONOTONIC) + 4 * MQ_SEC;
 }
 
-/* Values of all lengths, whose bytes are their length; keys that meet often */
+/* Values of all lengths, with the length in each byte; keys that often collide */
 static void publish_forever(const char *topic)
 {
 	int fd = mq_producer(topic, 0);
@@ -44,7 +43,7 @@ static void read_fast(const char *topic)
 		mq_fetch(fd, &range, 1, MQBUS_FETCH_F_COMMIT, MQ_SEC);
 }
 
-/* Returns whether it was a record, or an error. */
+/* Return: whether it was a record, or an error. */
 static bool read_whole(int fd, int *err)
 {
 	unsigned char value[2 * LONGEST];
@@ -57,7 +56,7 @@ static bool read_whole(int fd, int *err)
 	return n <= LONGEST && n;
 }
 
-/* Lease some, and settle them in one way or the other; or fetch, of a stream group. */
+/* Lease some and settle them in different ways; or fetch, in a stream group. */
 static int work(int fd, unsigned int *seed)
 {
 	struct mqbus_settle settles[8];
@@ -71,11 +70,11 @@ static int work(int fd, unsigned int *seed)
 		settles[i] = (struct mqbus_settle) {
 			.lease = leased[i].lease, .what = rand_r(seed) % (MQBUS_REJECT + 1),
 		};
-	/* The rest is left, for when the member goes */
+	/* The rest is left until the member leaves */
 	return n > 1 ? settle_many(fd, settles, n - 1) : n;
 }
 
-/* A member of whatever group there is: 1 if it was given what is no record */
+/* A member of any existing group. Return: 1 if it got something that is no record */
 static int work_forever(const char *topic, const __u32 *over)
 {
 	unsigned int seed = getpid();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Queue groups that are deleted, or left by all, while leases are held.
+ * Queue groups that are deleted, or left by all members, while leases are held.
  */
 #include "fault.h"
 #include "queue.h"
@@ -33,22 +33,22 @@ TEST_F(queue, group_is_deleted)
 	EXPECT_EQ(-EIDRM, mq_ioctl(w->fd, MQBUS_IOC_LEASE, &args));
 	EXPECT_EQ(-EIDRM, read_number(w->fd));
 	EXPECT_EQ(-ENOENT, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL));
-	/* What was mapped can be read as long as it is mapped */
+	/* A mapping stays readable */
 	EXPECT_EQ(3, leased_number(w, &l[3]));
 	EXPECT_EQ(65536, w->map[0].page->size);
-	/* The timers of the dead group have nothing to do any more */
+	/* The dead group's timers find nothing to do */
 	mq_sleep(5 * MQ_MS);
-	/* A new one of the name begins anew */
+	/* A new group of the same name starts over */
 	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", NULL));
 	join(self, 2);
 	EXPECT_EQ(0, take_one(&w[2], &m, 0));
 	EXPECT_EQ(1, m.attempt);
 	EXPECT_EQ(1, FIGURE(self, DELIVERED));
-	/* To its members the old one stays dead */
+	/* For its members the old one stays dead */
 	EXPECT_EQ(-EIDRM, take(w->fd, l, 1, 0));
 }
 
-/* A group that holds back what a producer waits for */
+/* A group that holds space which a producer waits for */
 TEST_F(queue, deleted_group_frees_space)
 {
 	struct mqbus_leased l[56];
@@ -67,7 +67,7 @@ TEST_F(queue, deleted_group_frees_space)
 	EXPECT_EQ(0, mq_wait(pid));
 }
 
-/* Without members the group stays as they left it, with all that it keeps */
+/* A group without members keeps all its state */
 TEST_F(queue, without_members)
 {
 	struct worker *w = self->worker;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Groups of both types that are paused hand out nothing.
+ * Paused groups of both types hand out no records.
  */
 #include "assign.h"
 #include "queue.h"
@@ -20,7 +20,7 @@ TEST_F(queue, paused)
 	EXPECT_FALSE(readable(w[0].fd));
 	EXPECT_EQ(-EAGAIN, take(w[0].fd, &l[3], 1, 0));
 	EXPECT_EQ(-ETIMEDOUT, take(w[1].fd, &l[3], 1, 2 * MQ_MS));
-	/* Settling, retries and dead letters go on */
+	/* Settlements, retries and dead letters go on */
 	EXPECT_EQ(0, ack(&w[0], &l[0]));
 	EXPECT_EQ(0, nack(&w[0], &l[1]));
 	EXPECT_EQ(0, reject(&w[0], &l[2]));
@@ -36,11 +36,11 @@ TEST_F(queue, paused)
 	put_numbers(self->fd, 6, 7);
 	ASSERT_TRUE(mq_wait_asleep(pid[0], SYS_ioctl));
 	ASSERT_TRUE(mq_wait_asleep(pid[1], SYS_read));
-	/* Whoever can go on does, not only the first */
+	/* All that can go on do, not only the first */
 	ASSERT_EQ(0, mq_pause(self->ctl, self->topic, "g", 0));
 	EXPECT_EQ(0, mq_wait(pid[0]));
 	EXPECT_EQ(0, mq_wait(pid[1]));
-	/* A change of other options does not let it go on */
+	/* A change of other options does not resume it */
 	ASSERT_EQ(0, mq_pause(self->ctl, self->topic, "g", 1));
 	ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL,
 			    .credit = 50));
@@ -65,7 +65,7 @@ TEST_F(assign, paused)
 	EXPECT_EQ(0, mq_revents(a, POLLIN));
 	EXPECT_EQ(-EAGAIN, fetch_bits(a, 0, NULL));
 	EXPECT_EQ(0, mq_commit(a, 0, 1));
-	/* Partitions move, and are asked for */
+	/* Partitions are still assigned and revoked */
 	b = member(self);
 	EXPECT_EQ(POLLIN | POLLPRI, mq_revents(a, POLLIN | POLLPRI));
 	EXPECT_EQ(0x800, fetch_bits(a, 0, NULL) & 0x800);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where a group begins and seeks to.
+ * Where a group begins, and seeks.
  */
 #include "assign.h"
 #include "fetch.h"
 
-/* Where a seek with these arguments leads; -errno */
+/* Result of a seek with these arguments, or -errno */
 static __s64 seek_to(FIXTURE_DATA(fetch) *self, __u32 flags, __u32 whence, __u64 value)
 {
 	struct mqbus_seek_result r = {};
@@ -45,7 +45,7 @@ TEST_F(fetch, seek)
 		EXPECT_EQ(i, seek_to(self, 0, MQBUS_WHENCE_TIME, times[i]));
 		EXPECT_EQ(i, seek_to(self, 0, MQBUS_WHENCE_TIME, times[i] - 1));
 	}
-	/* A dry run tells and does not move */
+	/* A dry run reports and does not move */
 	EXPECT_EQ(20, seek_to(self, 0, MQBUS_WHENCE_OFFSET, 20));
 	EXPECT_EQ(7, seek_to(self, MQBUS_GROUP_SEEK_F_DRY_RUN, MQBUS_WHENCE_OFFSET, 7));
 	EXPECT_EQ(1, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_DRY_RUN, 0,
@@ -79,7 +79,7 @@ static void flood(const char *topic)
 		;
 }
 
-/* What is behind the end is found at once, though the end runs away */
+/* A target behind the end is found at once, though the end moves on */
 TEST_F(fetch, behind_an_end_that_moves)
 {
 	pid_t writers[2], pid;
@@ -122,7 +122,7 @@ TEST_F(fetch, seek_of_all_partitions)
 	EXPECT_EQ(1, r[1].partition);
 	EXPECT_EQ(7, r[1].new_offset);
 	EXPECT_EQ(10, r[1].end_offset);
-	/* No room was told of for this one */
+	/* No room was given for this one */
 	EXPECT_EQ(0xcccccccc, r[2].partition);
 
 	/* A bad address is found before anything moves */
@@ -169,7 +169,7 @@ TEST_F(fetch, group_begins_where_it_is_told)
 		fd = mq_member(self->topic, name, 0);
 		put_numbers(self->fd, 0, 1);
 		ASSERT_EQ(1, mq_fetch(fd, &range, 1, 0, 0));
-		/* One was put for each group before */
+		/* One record was published for each group before */
 		EXPECT_EQ(where[i].begin == 10 ? 10 + i : where[i].begin, range.begin_offset)
 			TH_LOG("group %s", name);
 		close(fd);
@@ -195,7 +195,7 @@ TEST_F(assign, forced_seek)
 			     MQBUS_WHENCE_LATEST, 0, NULL, 0));
 	EXPECT_EQ(0, mq_commit(a, 1, 4));
 	mq_fork(pid)
-		/* Woken, let in again, and given what is there now */
+		/* The member is woken, joins again, and gets the records at the new place */
 		_exit(mq_fetch(a, q, 1, 0, MQBUS_WAIT_FOREVER) != 1 || q->begin_offset != 2);
 	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
 	ASSERT_EQ(4, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
@@ -203,7 +203,7 @@ TEST_F(assign, forced_seek)
 	EXPECT_EQ(4, res[1].old_offset);
 	EXPECT_EQ(2, res[1].new_offset);
 	EXPECT_EQ(0, mq_wait(pid));
-	/* What was fetched before cannot be committed after */
+	/* Records fetched before cannot be committed afterwards */
 	for (i = 0; i < PARTS; i++)
 		EXPECT_EQ(-ENOLINK, mq_commit_of(a, i, 5, r[i].generation));
 	ASSERT_EQ(0xe, fetch_bits(a, 0, q));
@@ -211,7 +211,10 @@ TEST_F(assign, forced_seek)
 	EXPECT_EQ(-ENOLINK, mq_commit_of(a, 1, 5, r[1].generation));
 	EXPECT_EQ(0, mq_commit_of(a, 1, 5, q[1].generation));
 
-	/* Nobody sleeps in it: the next fetch lets it in, and tells if it was to commit */
+	/*
+	 * The member does not sleep in it: the next fetch lets it in, and reports a commit that
+	 * it asked for
+	 */
 	ASSERT_EQ(4, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
 			     MQBUS_WHENCE_EARLIEST, 0, NULL, 0));
 	EXPECT_EQ(-ENOLINK, mq_commit(a, 1, 5));
@@ -219,7 +222,7 @@ TEST_F(assign, forced_seek)
 	EXPECT_EQ(-ENOLINK, fetch_bits(a, MQBUS_FETCH_F_COMMIT, NULL));
 	EXPECT_EQ(0xf, fetch_bits(a, MQBUS_FETCH_F_COMMIT, q));
 	EXPECT_EQ(0, q[0].begin_offset);
-	/* Of one partition: all are fenced, but the others stay where they are */
+	/* Of one partition: all members are fenced, but the other partitions do not move */
 	ASSERT_EQ(0, mq_commit(a, 0, 3));
 	ASSERT_EQ(1, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, 2,
 			     MQBUS_WHENCE_LATEST, 0, NULL, 0));
@@ -257,7 +260,7 @@ TEST_F(assign, shifted_seek)
 
 #define OPENED	2000
 
-/* How often somebody can ask where a seek would lead while others come and go */
+/* How many dry runs are done while others join and leave */
 static unsigned int runs_meanwhile(const char *topic, unsigned int *runs)
 {
 	unsigned int i;
@@ -268,7 +271,7 @@ static unsigned int runs_meanwhile(const char *topic, unsigned int *runs)
 	return __atomic_load_n(runs, __ATOMIC_RELAXED);
 }
 
-/* Who asks keeps nobody from that, as he would if each waited for him to be done */
+/* A dry run does not hold up others, as it would if each waited for it */
 TEST_F(fetch, dry_run_and_those_who_come)
 {
 	unsigned int *runs = mq_shared(sizeof(*runs)), least = ~0U, i, n;

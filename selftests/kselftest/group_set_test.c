@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changing the options of a queue group: each by itself, and from when on they hold.
+ * Options of a queue group that change: each by itself, and when they take effect.
  */
 #include "queue.h"
 
-/* Each field by itself, and what is not named is ignored and stays */
+/* Each field by itself; fields that are not named are ignored and stay */
 TEST_F(queue, set_each)
 {
 	static const struct {
@@ -55,7 +55,7 @@ TEST_F(queue, set_each)
 	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, other));
 	ASSERT_EQ(0, figures_get(self->topic, "g", &after));
 	EXPECT_STREQ(other, after.dlq);
-	/* None at all: then there can be no limit */
+	/* Without any there can be no limit */
 	EXPECT_EQ(-EINVAL, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, NULL));
 	ASSERT_EQ(0, figures_get(self->topic, "g", &after));
 	EXPECT_STREQ(other, after.dlq);
@@ -114,7 +114,7 @@ TEST_F(queue, set_refused)
 	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
 }
 
-/* Set while records are in flight, it holds from then on */
+/* Set while records are in flight, it takes effect from then on */
 TEST_F(queue, set_works_at_once)
 {
 	struct worker *w = self->worker;
@@ -131,7 +131,7 @@ TEST_F(queue, set_works_at_once)
 	EXPECT_EQ(-EAGAIN, take(w[1].fd, l + 4, 6, 0));
 	EXPECT_EQ(0, ack(&w[0], &l[1]));
 	EXPECT_EQ(1, take(w[1].fd, l + 4, 6, 0));
-	/* Up to what it was made with */
+	/* Up to the value of its creation */
 	EXPECT_EQ(-ERANGE, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_INFLIGHT, NULL,
 				  .max_inflight = 7));
 	ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_MAX_INFLIGHT, NULL,
@@ -141,7 +141,7 @@ TEST_F(queue, set_works_at_once)
 	EXPECT_EQ(-EAGAIN, take(w[0].fd, l + 5, 5, 0));
 	EXPECT_EQ(1, take(w[1].fd, l + 5, 5, 0));
 	EXPECT_EQ(4, FIGURE(self, LEASED));
-	/* Who waits for room is told that there is more */
+	/* A member that waits for room is woken */
 	EXPECT_FALSE(readable(w[1].fd));
 	ASSERT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL,
 			    .credit = 0));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Waiting until a group has settled records: what counts as settled, what ends the
- * wait, and what is refused.
+ * Waiting until a group has settled records: which records count as settled, causes that end
+ * the wait, and refused calls.
  */
 #include <sys/resource.h>
 
@@ -9,7 +9,7 @@
 #include "queue.h"
 #include "topic.h"
 
-/* Wait for places of the group @group of the topic @topic. */
+/* Wait for places of group @group of topic @topic. */
 static int await(int fd, const char *topic, const char *group, const struct mqbus_place *places,
 		 __u32 count, __u64 timeout)
 {
@@ -30,11 +30,11 @@ static int await_one(int fd, const char *topic, const char *group, __u32 partiti
 	return await(fd, topic, group, &place, 1, 0);
 }
 
-/* Whether the group "g" has settled a record of partition 0 */
+/* Whether group "g" has settled a record of partition 0 */
 #define SETTLED(self, offset)	(await_one((self)->ctl, (self)->topic, "g", 0, offset) == 0)
 #define PENDING(self, offset)	(await_one((self)->ctl, (self)->topic, "g", 0, offset) == -EAGAIN)
 
-/* One that waits, for places or for all; exits with the errno */
+/* A child that waits for places or for all; it exits with the errno */
 static pid_t waiter(int flags, const char *topic, const char *group,
 		    const struct mqbus_place *places, __u32 count, __u64 timeout)
 {
@@ -79,7 +79,7 @@ FIXTURE_TEARDOWN(settled)
 	close(self->ctl);
 }
 
-/* A stream group has settled what is below what it committed, however that came */
+/* A stream group has settled all records below its commit, however that came */
 TEST_F(settled, stream)
 {
 	struct mqbus_range ranges[2];
@@ -110,7 +110,7 @@ TEST_F(settled, stream)
 	EXPECT_TRUE(PENDING(self, 0));
 }
 
-/* All of several, in any order; what a duplicate's place says is done */
+/* All of several, in any order; the place of a duplicate counts as settled */
 TEST_F(settled, places)
 {
 	struct mqbus_place places[] = {
@@ -131,7 +131,7 @@ TEST_F(settled, places)
 	EXPECT_EQ(0, await(self->ctl, self->topic, "g", places, 5, 0));
 }
 
-/* Woken by the last of what it waits for; by nothing else */
+/* Woken by the last record that it waits for, and by no other */
 TEST_F(settled, woken)
 {
 	struct mqbus_place places[] = {
@@ -152,7 +152,7 @@ TEST_F(settled, woken)
 	ASSERT_EQ(0, mq_commit(self->member, 0, 3));
 	EXPECT_EQ(0, mq_wait(two));
 	EXPECT_EQ(0, waitpid(all, NULL, WNOHANG));
-	/* What is published after it began is not waited for */
+	/* Records published after it began are not waited for */
 	ASSERT_EQ(1, mq_put_in(self->fd, 0, "x", 1));
 	ASSERT_EQ(0, mq_commit(self->member, 0, 4));
 	EXPECT_EQ(0, mq_wait(all));
@@ -163,7 +163,7 @@ static void on_signal(int sig)
 {
 }
 
-/* Returns how often it slept while it waited for an offset, up to 99, or 100. */
+/* Return: how often it slept while it waited for an offset, up to 99, or 100. */
 static int sleeps(const char *topic, __u64 offset)
 {
 	struct mqbus_place place = { .offset = offset };
@@ -182,7 +182,7 @@ static int sleeps(const char *topic, __u64 offset)
 #define SLEEPERS	4
 #define EARLIER		200
 
-/* Who waits for the last record is not woken for each of those before */
+/* A waiter for the last record is not woken for each one before */
 TEST_F(settled, not_woken_for_others)
 {
 	struct mqbus_range ranges[2];
@@ -201,7 +201,7 @@ TEST_F(settled, not_woken_for_others)
 		ASSERT_TRUE(mq_wait_asleep(pid[i], SYS_ioctl));
 	for (i = 1; i <= EARLIER; i++) {
 		ASSERT_EQ(0, mq_commit(self->member, 0, i));
-		/* Whoever is woken has the time to go to sleep again */
+		/* A woken waiter has time to go to sleep again */
 		mq_sleep(MQ_MS / 4);
 	}
 	ASSERT_EQ(0, mq_commit(self->member, 0, EARLIER + 1));
@@ -212,7 +212,7 @@ TEST_F(settled, not_woken_for_others)
 	}
 }
 
-/* What else ends a wait */
+/* Other causes that end a wait */
 TEST_F(settled, ends)
 {
 	struct mqbus_place place = {};
@@ -233,7 +233,7 @@ TEST_F(settled, ends)
 	kill(pid[0], SIGUSR1);
 	EXPECT_EQ(EINTR, mq_wait(pid[0]));
 	EXPECT_EQ(128 + SIGKILL, mq_kill(pid[1]));
-	/* The group is deleted; then another's topic */
+	/* The group is deleted; then another one's topic */
 	pid[0] = waiter(0, self->topic, "g", &place, 1, MQBUS_WAIT_FOREVER);
 	ASSERT_TRUE(mq_wait_asleep(pid[0], SYS_ioctl));
 	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", MQBUS_GROUP_DELETE_F_FORCE));
@@ -247,7 +247,7 @@ TEST_F(settled, ends)
 	EXPECT_EQ(-ENOENT, await(self->ctl, self->topic, "h", &place, 1, 0));
 }
 
-/* After a signal "all" would be more than when the wait began: it is not begun again */
+/* After a signal "all" would be more than at its beginning: it is not restarted */
 TEST_F(settled, all_with_a_signal)
 {
 	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
@@ -291,7 +291,7 @@ TEST_F(settled, bad_arguments)
 	EXPECT_EQ(-ERANGE, await(fd, self->topic, "g", many, MQBUS_BATCH_MAX + 1, 0));
 	EXPECT_EQ(-ERANGE, await(fd, self->topic, "g", many, ~0U, 0));
 	EXPECT_EQ(-EAGAIN, await(fd, self->topic, "g", many, MQBUS_BATCH_MAX, 0));
-	/* The last of the next lot is not there: not published, or no partition */
+	/* The last one of the next lot does not exist: not published, or no partition */
 	many[MQBUS_BATCH_MAX - 1].offset = 4;
 	EXPECT_EQ(-ERANGE, await(fd, self->topic, "g", many, MQBUS_BATCH_MAX,
 				 MQBUS_WAIT_FOREVER));
@@ -368,7 +368,7 @@ TEST_F(settled, permissions)
 	close(alice);
 }
 
-/* An empty topic has nothing to wait for; nor a group that began behind the records */
+/* An empty topic has nothing to wait for; nor has a group that began behind the records */
 TEST_F(settled, nothing_to_wait_for)
 {
 	char topic[MQBUS_NAME_SIZE];
@@ -385,7 +385,7 @@ TEST_F(settled, nothing_to_wait_for)
 	EXPECT_EQ(0, await_one(self->ctl, self->topic, "late", 1, 3));
 }
 
-/* Memory that never arrives holds up only the one that waits for it */
+/* Memory that never arrives holds up only its own waiter */
 TEST_F(settled, stuck)
 {
 	struct mqbus_range ranges[2];
@@ -410,8 +410,8 @@ TEST_F(settled, stuck)
 }
 
 /*
- * A queue group settles one by one. What is not settled is waited for; what is, at the
- * latest when all before it is.
+ * A queue group settles records one by one. An unsettled record is waited for; a settled one
+ * may be waited for until all before it are settled.
  */
 TEST_F(queue, out_of_order)
 {
@@ -432,7 +432,7 @@ TEST_F(queue, out_of_order)
 	EXPECT_EQ(0, ack(w, &l[0]));
 	EXPECT_TRUE(SETTLED(self, 0));
 	EXPECT_TRUE(SETTLED(self, 1));
-	EXPECT_EQ(0, reject(w, &l[2]));	/* without dead letters it is dropped */
+	EXPECT_EQ(0, reject(w, &l[2]));	/* without a DLQ it is dropped */
 	EXPECT_TRUE(SETTLED(self, 2));
 	EXPECT_TRUE(PENDING(self, 3));
 	EXPECT_EQ(0, release(w, &l[3]));
@@ -446,7 +446,7 @@ TEST_F(queue, out_of_order)
 	EXPECT_TRUE(PENDING(self, 5));
 }
 
-/* What waits for its next attempt is not settled, wherever it waits */
+/* A record that waits for its next attempt is not settled, wherever it lies */
 TEST_F(queue, retry)
 {
 	struct worker *w = &self->worker[0];
@@ -462,7 +462,7 @@ TEST_F(queue, retry)
 	EXPECT_TRUE(SETTLED(self, 0));
 	EXPECT_TRUE(PENDING(self, 1));
 	EXPECT_EQ(-EAGAIN, await(self->ctl, self->topic, "g", NULL, 0, 0));
-	/* Taken from the retry ring, and settled there */
+	/* Handed out from the retry ring, and settled there */
 	pid = waiter(0, self->topic, "g", (struct mqbus_place[]) { { .offset = 1 } }, 1,
 		     MQBUS_WAIT_FOREVER);
 	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
@@ -477,7 +477,7 @@ TEST_F(queue, retry)
 	EXPECT_EQ(0, ack(w, &again));
 	EXPECT_EQ(0, mq_wait(pid));
 	EXPECT_TRUE(SETTLED(self, 1));
-	/* All wait for one in the retry ring whose time does not come */
+	/* All wait for a record in the retry ring that never becomes due */
 	ASSERT_EQ(1, take(w->fd, l, 1, 0));
 	EXPECT_EQ(0, nack(w, &l[0]));
 	EXPECT_EQ(1, FIGURE(self, RETRYING));
@@ -486,7 +486,7 @@ TEST_F(queue, retry)
 	EXPECT_TRUE(SETTLED(self, 1));
 }
 
-/* Nor is who waits for one that is tried again woken for each of the others */
+/* A waiter for a record that is retried is not woken for each of the others */
 TEST_F(queue, not_woken_for_others)
 {
 	struct worker *w = &self->worker[0];
@@ -526,7 +526,7 @@ TEST_F(queue, not_woken_for_others)
 	}
 }
 
-/* A dead letter is settled when it has arrived; not while it waits for room there */
+/* A dead letter is settled once it is stored in the DLQ, not while it waits for room there */
 TEST_F(queue, dead_letters)
 {
 	struct worker *w = &self->worker[0];
@@ -559,7 +559,7 @@ TEST_F(queue, dead_letters)
 	close(member);
 }
 
-/* At most once: it will not be handed out again, but its space is held until it is done */
+/* At most once: it will not come again, but holds its space until it is settled */
 TEST_F(queue, at_most_once)
 {
 	struct mqbus_leased l;
@@ -574,7 +574,7 @@ TEST_F(queue, at_most_once)
 	EXPECT_TRUE(PENDING(self, 1));
 }
 
-/* Held back for its key, a record is not settled */
+/* A record held back for its key is not settled */
 TEST_F(queue, key_exclusive)
 {
 	struct worker *w = &self->worker[0];
@@ -603,7 +603,7 @@ TEST_F(queue, key_exclusive)
 	EXPECT_EQ(0, await(self->ctl, self->topic, "g", NULL, 0, 0));
 }
 
-/* As many that wait as there are records, and as many wakeups */
+/* As many waiters as records, and as many wakeups */
 TEST_F(queue, many_waiters)
 {
 	struct worker *w = &self->worker[0];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Many members of a group "g" that sleep, each in a thread of its own.
+ * Many sleeping members of a group "g", each in a thread of its own.
  */
 #ifndef _MQBUS_TEST_HERD_H
 #define _MQBUS_TEST_HERD_H
@@ -21,7 +21,7 @@ struct sleeper {
 	pthread_t thread;
 	pid_t tid;
 	unsigned long long switches;
-	int partition;		/* that it owns */
+	int partition;		/* number of partitions that it owns */
 	int woken;
 };
 
@@ -94,7 +94,7 @@ FIXTURE_TEARDOWN(crowd)
 {
 	int i;
 
-	/* Which ends the sleepers */
+	/* Deleting the topic ends the sleepers */
 	mq_delete(self->ctl, self->topic);
 	for (i = 0; i < self->n; i++) {
 		pthread_join(crowd[i].thread, NULL);
@@ -105,7 +105,7 @@ FIXTURE_TEARDOWN(crowd)
 	close(self->ctl);
 }
 
-/* @n members of the group "g" that sleep, on their own */
+/* @n sleeping members of group "g", each with its thread */
 static int gather(FIXTURE_DATA(crowd) *self, int n, enum how how)
 {
 	static pthread_attr_t attr;
@@ -135,7 +135,7 @@ static int gather(FIXTURE_DATA(crowd) *self, int n, enum how how)
 	return 0;
 }
 
-/* How many have run since */
+/* Number of sleepers that have run since */
 static int disturbed(int n)
 {
 	int i, ran = 0;

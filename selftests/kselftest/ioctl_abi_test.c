@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The form of the ioctls: numbers, sizes, flags, reserved bytes, addresses,
- * states, output. What they do is the matter of the other programs.
+ * The form of the ioctls: numbers, sizes, flags, reserved bytes, addresses, states, output. The
+ * other programs test their effects.
  */
 #include "abi.h"
 
@@ -33,7 +33,7 @@ TEST_F(abi, unknown_flags)
 	}
 	self->msg.flags = 1;
 	EXPECT_EQ(-EOPNOTSUPP, mq_publish(self->ep[PRODUCER], &self->msg, 1, NULL, 0, NULL));
-	/* A kind that it does not know is no different from a flag */
+	/* An unknown kind is like an unknown flag */
 	valid(self, _IOC_NR(MQBUS_IOC_GROUP_CREATE));
 	self->args->group_create.type = MQBUS_GROUP_STREAM + 99;
 	EXPECT_EQ(-EOPNOTSUPP, mq_ioctl(self->ep[UNBOUND], MQBUS_IOC_GROUP_CREATE, self->args));
@@ -67,7 +67,7 @@ TEST_F(abi, unknown_enums)
 	EXPECT_EQ(-EINVAL, mq_group_create(fd, self->topic, "x", MQBUS_WHENCE_SHIFT, 0, 0));
 	EXPECT_EQ(-EINVAL, mq_group_create(fd, self->topic, "x", MQBUS_WHENCE_SHIFT + 1, 0, 0));
 	EXPECT_EQ(-EINVAL, mq_group_create(fd, self->topic, "x", 0, 0, 0610));
-	/* A number that this whence has no use for */
+	/* A value that this whence does not use */
 	EXPECT_EQ(-EINVAL, mq_group_create(fd, self->topic, "x", MQBUS_WHENCE_LATEST, 1, 0));
 	EXPECT_EQ(-EINVAL, mq_seek(fd, self->topic, "idle", 0, MQBUS_ANY,
 				   MQBUS_WHENCE_SHIFT + 1, 0, NULL, 0));
@@ -102,7 +102,7 @@ TEST_F(abi, structure_sizes)
 			self->args->bytes[_IOC_SIZE(cmd)] = 0;
 			EXPECT_EQ(0, call(self, nr, sized(cmd, size), self->args))
 				TH_LOG("%s of %u bytes", ops[nr].name, size);
-			/* What it does not know stays as it was: zero */
+			/* Fields unknown to the program stay zero */
 			EXPECT_EQ(0, self->args->bytes[_IOC_SIZE(cmd)]);
 		}
 	}
@@ -144,7 +144,7 @@ TEST_F(abi, wild_pointers)
 			EXPECT_EQ(-EFAULT, call(self, nr, ops[nr].cmd, wild[i]))
 				TH_LOG("%s at %p", ops[nr].name, wild[i]);
 		}
-		/* Only the last byte is not there */
+		/* Only the last byte is missing */
 		valid(self, nr);
 		memcpy(hole - size + 1, self->args, size - 1);
 		EXPECT_EQ(-EFAULT, call(self, nr, ops[nr].cmd, hole - size + 1));
@@ -210,7 +210,7 @@ TEST_F(abi, wrong_state)
 
 	for (nr = 0; nr < NR_OPS; nr++) {
 		for (state = 0; state < STATES; state++) {
-			/* Those that bind would change the fixture's endpoint */
+			/* Calls that bind would change the fixture's endpoint */
 			bool binds = state == UNBOUND && ops[nr].state[PRODUCER];
 			int fd = binds ? mq_open(0) : dup(self->ep[state]);
 
@@ -232,7 +232,7 @@ TEST_F(abi, wrong_state)
 			EXPECT_EQ(-1, write(self->ep[state], &byte, 1));
 			EXPECT_EQ(EBADFD, errno);
 		}
-		/* A bus is not a file with a place in it */
+		/* The bus is no file with a position */
 		EXPECT_EQ(-1, lseek(self->ep[state], 0, SEEK_SET));
 		EXPECT_EQ(ESPIPE, errno);
 		EXPECT_EQ(-1, pwrite(self->ep[state], &byte, 1, 0));
@@ -303,7 +303,7 @@ TEST_F(abi, output_of_arrays)
 	struct mqbus_msg msgs[3] = { self->msg, self->msg, self->msg };
 	int error;
 
-	/* Places of what was not stored stay untouched */
+	/* Places of records that were not stored stay untouched */
 	memset(places, 0xcc, sizeof(places));
 	msgs[2].partition = 7;
 	EXPECT_EQ(2, mq_publish(self->ep[PRODUCER], msgs, 3, places, 0, &error));
@@ -340,7 +340,7 @@ TEST_F(abi, failure_leaves_the_structure)
 {
 	unsigned int nr;
 
-	/* Not even the fields that success would fill */
+	/* Not even fields that success would fill */
 	for (nr = 0; nr < NR_OPS; nr++) {
 		union args before;
 

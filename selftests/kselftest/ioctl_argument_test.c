@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What stands in the structures of the ioctls: counts, timeouts, elements of
- * arrays, names.
+ * Content of the ioctls' structures: counts, timeouts, elements of arrays, names.
  */
 #include "abi.h"
 
@@ -33,7 +32,7 @@ TEST_F(abi, nonblocking)
 	static char block[64 << 10];
 	char byte;
 
-	/* Whatever the timeout says */
+	/* With any timeout */
 	EXPECT_EQ(-EAGAIN, mq_fetch(member, &range, 1, 0, MQBUS_WAIT_FOREVER));
 	EXPECT_EQ(-1, read(member, &byte, 1));
 	EXPECT_EQ(EAGAIN, errno);
@@ -67,7 +66,7 @@ TEST_F(abi, shortest_timeout)
 		EXPECT_EQ(-ETIMEDOUT, mq_put(self->ep[PRODUCER], block, sizeof(block), ns));
 }
 
-/* Elements of arrays grow as structures do, with the size beside the address */
+/* Elements of arrays grow as structures do, with their size beside the address */
 TEST_F(abi, element_sizes)
 {
 	struct { struct mqbus_msg m; __u64 tail; } msgs[2] = { { self->msg, 0 }, { self->msg, 0 } };
@@ -152,7 +151,7 @@ TEST_F(abi, names)
 		{ "a\\", 2, -EILSEQ },
 		{ "a%", 2, -EILSEQ },
 	};
-	/* Every name of every call: its place in the structure */
+	/* Each name of each call, by its offset in the structure */
 	static const struct {
 		unsigned long cmd;
 		size_t at;
@@ -190,7 +189,7 @@ TEST_F(abi, names)
 		}
 		memset(name, 'a', MQBUS_NAME_SIZE);
 		EXPECT_EQ(-ENAMETOOLONG, call(self, nr, fields[f].cmd, self->args));
-		/* The longest there is: good, so only its absence can be at fault */
+		/* The longest name is valid, so it can only be missing */
 		name[MQBUS_NAME_SIZE - 1] = 0;
 		if (fields[f].optional) {
 			EXPECT_EQ(0, call(self, nr, fields[f].cmd, self->args));

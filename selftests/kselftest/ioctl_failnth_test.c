@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each place where a call could fail for want of memory, or because the user's
- * memory cannot be reached, fails once: the first, the second, ... until none is
- * left. A call either succeeds or leaves no trace. Needs fault injection, which
- * the kernels of distributions do not have.
+ * Each place where a call can fail for lack of memory, or because user memory cannot be
+ * accessed, fails once: the first, the second, ... until there are no more. A call either
+ * succeeds or leaves no trace. It needs fault injection, which the kernels of distributions
+ * lack.
  */
 #include "queue.h"
 #include "producer.h"
@@ -19,7 +19,7 @@ struct point {
 	char dlq[MQBUS_NAME_SIZE];
 };
 
-/* A call; undone by the next */
+/* A call; the next one undoes it */
 struct step {
 	const char *name;
 	int (*call)(struct point *p);
@@ -40,7 +40,7 @@ static int knob(const char *capability, const char *name, const char *value)
 	return ret;
 }
 
-/* Faults where memory may be waited for, at once, and without a word in the log */
+/* Faults in sleeping allocations too, at once, and without a message in the log */
 static int inject_init(void)
 {
 	return knob("failslab", "verbose", "0") ?:
@@ -60,7 +60,7 @@ static void arm(unsigned int nth)
 
 	if (nth_fd < 0)
 		nth_fd = open("/proc/thread-self/fail-nth", O_RDWR);
-	/* The fault that is still to come may strike here */
+	/* A pending fault may strike here */
 	while (pwrite(nth_fd, text, n, 0) < 0 && errno == EFAULT)
 		;
 }
@@ -110,7 +110,7 @@ static int queue_create(struct point *p)
 			.flags = MQBUS_QUEUE_F_KEY_EXCLUSIVE);
 }
 
-/* Limits for each uid take memory; without them that is given back */
+/* A uid's limit takes memory; without limits that is released */
 static int topic_set(struct point *p, __u32 share, __u64 rate)
 {
 	return mq_create(p->ctl, p->topic, .flags = MQBUS_TOPIC_F_SET,
@@ -176,7 +176,7 @@ static int open_name(struct point *p)
 	return p->fd < 0 ? p->fd : 0;
 }
 
-/* A topic remembers names for as long as it lives, also if the answer got lost. */
+/* A topic remembers names while it lives, even if the answer was lost. */
 static int open_new_name(struct point *p)
 {
 	int ret = open_name(p);
@@ -189,7 +189,7 @@ static int forget_named(struct point *p)
 	return close(p->fd) ?: topic_delete(p) ?: topic_create(p);
 }
 
-/* Beside another member, so that partitions change hands */
+/* Beside another member, so that partitions move */
 static int join_with_id(struct point *p)
 {
 	p->fd = mq_member_as(p->topic, "shared", "static", 0);
@@ -230,7 +230,7 @@ static int seek_forced(struct point *p)
 	return n < 0 ? n : 0;
 }
 
-/* Nothing is published, so there is nothing to settle */
+/* No record is published, so there is nothing to settle */
 static int await_group(struct point *p)
 {
 	struct mqbus_place places[3] = { { MQBUS_ANY }, { MQBUS_ANY }, { MQBUS_ANY } };
@@ -247,7 +247,7 @@ static int nothing(struct point *p)
 	return 0;
 }
 
-/* What is charged, how many groups there are, who has the module open */
+/* Charged bytes, number of groups, and the module's references */
 struct trace {
 	__u64 used;
 	long long refs;
@@ -283,7 +283,7 @@ static void sweep(struct __test_metadata *_metadata, struct point *p, const stru
 			EXPECT_TRUE(injected && (ret == -ENOMEM || ret == -EFAULT))
 				TH_LOG("%s, fault %u: %s", step->name, nth, strerror(-ret));
 			same(_metadata, step, nth, before, trace(p));
-			/* What failed can be done now */
+			/* The failed call can be done now */
 			ret = step->call(p);
 		}
 		ASSERT_EQ(0, ret)
@@ -326,7 +326,7 @@ TEST_F(failnth, topic)
 	static const struct step create = { "topic create", topic_create, topic_delete };
 	static const struct step limited = { "topic create with limits", topic_create_limited,
 					     topic_delete };
-	/* Rings that begin to count do so until the topic goes: all of them, or none */
+	/* Rings begin to count until the topic is deleted: all of them, or none */
 	static const struct step first = { "topic set for the first time", topic_limit,
 					   topic_anew };
 	static const struct step set = { "topic set", topic_limit, topic_unlimit };
@@ -400,7 +400,7 @@ TEST_F(failnth, endpoints)
 	close(member);
 }
 
-/* Records are never cut, doubled or lost: a batch stands up to where it failed. */
+/* Records are never cut, doubled or lost: a batch is stored up to the failure. */
 TEST_F(failnth, publish)
 {
 	struct point *p = &self->p;
@@ -436,7 +436,7 @@ TEST_F(failnth, publish)
 			EXPECT_EQ(next, rec->seq);
 			EXPECT_EQ(0, memcmp(mq_value(rec), value, sizeof(value)));
 		}
-		/* The answer itself may have met the fault: then it is not known */
+		/* The answer itself may have met the fault: then the result is unknown */
 		if (ret >= 0)
 			EXPECT_EQ(ret, i);
 		EXPECT_GE(3, i);
@@ -447,7 +447,7 @@ TEST_F(failnth, publish)
 	close(fd);
 }
 
-/* Leases that were not told of are free again, at no charge; what was settled is. */
+/* Unreported leases are free again, and do not count as failures; settled records stay settled. */
 TEST_F(failnth, lease)
 {
 	struct mqbus_lease all = { .flags = MQBUS_LEASE_F_RELEASE };
@@ -485,7 +485,7 @@ TEST_F(failnth, lease)
 		ret = settle(w, leased[0].lease, MQBUS_ACK, 0);
 		injected = disarm();
 		EXPECT_TRUE(!ret || injected);
-		/* Whatever was said, it is either still held or settled */
+		/* With any result, the record is either still leased or settled */
 		ret = settle(w, leased[0].lease, MQBUS_ACK, 0);
 		EXPECT_TRUE(!ret || ret == -EALREADY);
 	}
@@ -493,7 +493,7 @@ TEST_F(failnth, lease)
 	close(fd);
 }
 
-/* All of a transaction or nothing, and what failed can be done again */
+/* All of a transaction or nothing, and a failed one can be done again */
 TEST_F(failnth, transact)
 {
 	struct point *p = &self->p;
@@ -537,7 +537,7 @@ TEST_F(failnth, transact)
 	acts[3] = act_settle(w, &done, 1);
 	for (nth = 1; injected && nth < MOST; nth++) {
 		put_numbers(fd[2], 0, 1);
-		/* Whatever this gives, the commit is of one more than before */
+		/* Whatever the result, the commit is of one more record than before */
 		while (mq_fetch(member, &range, 1, 0, 0) == 1)
 			entry.offset = range.end_offset;
 		ASSERT_EQ(1, take(w, &leased, 1, 0));
@@ -564,7 +564,7 @@ TEST_F(failnth, transact)
 		failed += again;
 		if (again)
 			ASSERT_EQ(0, mq_transact(p->ctl, acts, 4, 0, NULL));
-		/* Those that it published are in the way of the next */
+		/* Its published records are in the way of the next one */
 		for (i = 0; i < 2; i++) {
 			ASSERT_EQ(1, take(w, &leased, 1, 0));
 			ASSERT_EQ(0, settle(w, leased.lease, MQBUS_ACK, 0));

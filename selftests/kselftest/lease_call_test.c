@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The call that settles and leases: what it does in which order, its sizes and states.
+ * The call that settles and leases: its order, sizes and states.
  */
 #include "queue.h"
 
@@ -11,7 +11,7 @@ TEST_F(queue, settle_and_lease)
 	struct mqbus_settle s[2] = {};
 	struct mqbus_lease args = {};
 
-	/* There is room for the next one only after this one is settled */
+	/* The next record has room only once this one is settled */
 	begin(self, .max_inflight = 2);
 	put_numbers(self->fd, 0, 5);
 	ASSERT_EQ(2, take(w->fd, l, 4, 0));
@@ -24,7 +24,7 @@ TEST_F(queue, settle_and_lease)
 	EXPECT_EQ(2, leased_number(w, &l[0]));
 	EXPECT_EQ(3, leased_number(w, &l[1]));
 
-	/* One that fails does not keep the rest from happening */
+	/* A settlement that fails does not keep the others from being done */
 	s[0].lease = l[0].lease;
 	s[1].lease = ~0ULL;
 	EXPECT_EQ(0, both(w->fd, &args, s, 2, &l[2], 1));
@@ -33,7 +33,7 @@ TEST_F(queue, settle_and_lease)
 	EXPECT_EQ(1, args.nr_leases);
 	EXPECT_EQ(4, leased_number(w, &l[2]));
 
-	/* After settling there is nothing: the call succeeds and says why */
+	/* After its settlements the call finds no record: it succeeds and says why */
 	s[0] = (struct mqbus_settle){ .lease = l[1].lease };
 	EXPECT_EQ(0, both(w->fd, &args, s, 1, l, 4));
 	EXPECT_EQ(1, args.settled);
@@ -48,7 +48,7 @@ TEST_F(queue, settle_and_lease)
 	EXPECT_EQ(5, FIGURE(self, ACKED));
 	EXPECT_EQ(0, FIGURE(self, INFLIGHT));
 
-	/* Nothing was to be settled: then it fails */
+	/* Without settlements it fails */
 	EXPECT_EQ(-ETIMEDOUT, take(w->fd, l, 4, MQ_MS));
 	EXPECT_EQ(-EAGAIN, take(w->fd, l, 4, 0));
 }
@@ -65,7 +65,7 @@ TEST_F(queue, ack_or_release_all)
 	put_numbers(self->fd, 0, 8);
 	ASSERT_EQ(3, take(w->fd, l, 3, 0));
 	ASSERT_EQ(1, take(w[1].fd, &l[3], 1, 0));
-	/* What the settlements say comes first */
+	/* Errors of settlements come first */
 	s = (struct mqbus_settle){ .lease = l[1].lease, .what = MQBUS_RELEASE };
 	EXPECT_EQ(0, both(w->fd, &args, &s, 1, l, 2));
 	EXPECT_EQ(2, FIGURE(self, ACKED));
@@ -73,7 +73,7 @@ TEST_F(queue, ack_or_release_all)
 	EXPECT_EQ(2, args.nr_leases);
 	EXPECT_EQ(1, leased_number(w, &l[0]));
 	EXPECT_EQ(4, leased_number(w, &l[1]));
-	/* The other member's is not touched */
+	/* The other member's lease is not touched */
 	EXPECT_EQ(3, FIGURE(self, LEASED));
 
 	args = (struct mqbus_lease){ .flags = MQBUS_LEASE_F_RELEASE };
@@ -134,7 +134,7 @@ TEST_F(queue, arguments)
 	EXPECT_EQ(4, args.nr_leases);
 }
 
-/* Elements of a later version: what this kernel does not know is zero */
+/* Elements of a later version: the part unknown to this kernel must be zero */
 TEST_F(queue, longer_elements)
 {
 	struct { struct mqbus_leased l; __u64 tail[2]; } l[3];
@@ -159,7 +159,7 @@ TEST_F(queue, longer_elements)
 	args = (struct mqbus_lease){
 		.settles = (uintptr_t)s, .settle_size = sizeof(*s), .nr_settles = 3,
 	};
-	/* One that says more than it knows: up to there, as when publishing */
+	/* An element with more than that: the ones before it are done, as when publishing */
 	EXPECT_EQ(0, mq_ioctl(w->fd, MQBUS_IOC_LEASE, &args));
 	EXPECT_EQ(1, args.settled);
 	EXPECT_EQ(E2BIG, args.error);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Leases that end: by time, by a later end, by their settlement; and numbers of those long
- * gone.
+ * Ends of leases: by time, by a new end, by settlement; and numbers of old leases.
  */
 #include "queue.h"
 
-/* A lease that a test waits for to run out */
+/* A lease that expires during the test */
 #define BRIEF	(20 * MQ_MS)
 
 TEST_F(queue, extend)
@@ -16,13 +15,13 @@ TEST_F(queue, extend)
 
 	begin(self, .lease = BRIEF);
 	put_numbers(self->fd, 0, 2);
-	/* Extended for long it does not run out */
+	/* Extended for long, it does not expire */
 	ASSERT_EQ(1, take_timed(w->fd, &l, 1, MQ_SEC, 0));
 	EXPECT_EQ(0, extend(w, &l, MQ_HOUR));
 	mq_sleep(MQ_SEC + BRIEF);
 	EXPECT_EQ(0, FIGURE(self, EXPIRED));
 	EXPECT_EQ(0, ack(w, &l));
-	/* As the group says: then it does, but not before */
+	/* By the group's option it expires, but not before */
 	ASSERT_EQ(1, take_timed(w->fd, &l, 1, MQ_HOUR, 0));
 	for (i = 0; i < 3; i++) {
 		__u64 begun = mq_clock(CLOCK_MONOTONIC);
@@ -40,7 +39,7 @@ TEST_F(queue, extend)
 	EXPECT_EQ(4, FIGURE(self, EXTENDED));
 }
 
-/* A lease for as long as the process lives may be given an end, and back */
+/* A lease that lasts as long as its process can be given an end, and back */
 TEST_F(queue, extend_without_a_lease_time)
 {
 	struct worker *w = self->worker;
@@ -58,7 +57,7 @@ TEST_F(queue, extend_without_a_lease_time)
 	EXPECT_EQ(-EAGAIN, take_one(w, &l, 0));
 }
 
-/* A lease that is over, in each way and at each time */
+/* An ended lease, by each way and at each time */
 TEST_F(queue, leases_that_ended)
 {
 	struct worker *w = self->worker;
@@ -68,14 +67,14 @@ TEST_F(queue, leases_that_ended)
 	begin(self, .backoff_min = 3600 * MQ_SEC, .backoff_max = 3600 * MQ_SEC);
 	join(self, 1);
 	put_numbers(self->fd, 0, 4);
-	/* Settled: each kind but extend ends it */
+	/* Settled: each kind except extend ends it */
 	for (what = MQBUS_ACK; what < MQBUS_EXTEND; what++) {
 		ASSERT_EQ(what == MQBUS_REJECT ? 2 : what, take_one(w, &l, 0));
 		EXPECT_EQ(0, settle(w->fd, l.lease, what, 0));
 		EXPECT_EQ(-EALREADY, ack(w, &l)) TH_LOG("after %u", what);
 		EXPECT_EQ(-EALREADY, extend(w, &l, 0)) TH_LOG("after %u", what);
 	}
-	/* Released and taken by another */
+	/* Released and taken by another member */
 	ASSERT_EQ(3, take_one(w, &l, 0));
 	EXPECT_EQ(0, release(w, &l));
 	ASSERT_EQ(3, take_one(&w[1], &m, 0));
@@ -91,7 +90,7 @@ TEST_F(queue, leases_that_ran_out)
 	struct mqbus_leased l, m;
 	__u64 begun;
 
-	/* Long enough for it to be seen waiting */
+	/* Long enough to be seen waiting */
 	begin(self, .lease = BRIEF, .backoff_min = 200 * MQ_MS, .backoff_max = 200 * MQ_MS);
 	join(self, 1);
 	put_numbers(self->fd, 0, 1);
@@ -116,7 +115,7 @@ TEST_F(queue, leases_that_ran_out)
 	EXPECT_EQ(1, FIGURE(self, ACKED));
 }
 
-/* It ran out for the last time; nobody was given the record since */
+/* It expired for the last time; no member was given the record since */
 TEST_F(queue, lease_that_ran_out_for_good)
 {
 	struct worker *w = self->worker;
@@ -133,7 +132,7 @@ TEST_F(queue, lease_that_ran_out_for_good)
 	EXPECT_EQ(-ETIMEDOUT, extend(w, &l, 0));
 }
 
-/* Numbers of long ago are never taken for leases of today */
+/* Numbers of old leases are never taken for current ones */
 TEST_F(queue, old_numbers)
 {
 	static struct mqbus_leased l[500];

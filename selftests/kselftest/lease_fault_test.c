@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The call that settles and leases, with memory that ends, cannot be written, or never
- * arrives.
+ * The call that settles and leases, with memory that ends, is read-only, or never arrives.
  */
 #include "fault.h"
 #include "queue.h"
 
-/* Memory that ends in the middle of the leases: what cannot be told was not tried */
+/* Memory that ends in the middle of the leases: a lease that cannot be reported was not tried */
 TEST_F(queue, leases_cannot_be_told)
 {
 	struct worker *w = self->worker;
@@ -17,14 +16,14 @@ TEST_F(queue, leases_cannot_be_told)
 
 	begin(self, .backoff_min = 3600 * MQ_SEC, .backoff_max = 3600 * MQ_SEC);
 	put_numbers(self->fd, 0, 100);
-	/* None at all */
+	/* No memory at all */
 	EXPECT_EQ(-EFAULT, take(w->fd, l, 6, 0));
 	EXPECT_EQ(-EFAULT, take(w->fd, (void *)(hole - 8), 6, 0));
 	EXPECT_EQ(-EFAULT, take(w->fd, NULL, 6, 0));
 	EXPECT_EQ(-EFAULT, take(w->fd, MQ_KERNEL_PTR, 6, 0));
 	EXPECT_EQ(0, FIGURE(self, LEASED));
 	EXPECT_EQ(0, FIGURE(self, DELIVERED));
-	/* Some of a hundred; at most as many as there is memory for */
+	/* Some of a hundred; at most as many as the memory takes */
 	l -= 70;
 	EXPECT_EQ(0, both(w->fd, &args, NULL, 0, l, 100));
 	told = args.nr_leases;
@@ -45,7 +44,7 @@ TEST_F(queue, leases_cannot_be_told)
 	EXPECT_EQ(-EAGAIN, take(w->fd, m, 8, 0));
 }
 
-/* The structure itself cannot be written: then nothing is handed out */
+/* The structure itself is read-only: then nothing is handed out */
 TEST_F(queue, call_cannot_be_answered)
 {
 	char *page = mmap(NULL, MQ_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -92,7 +91,7 @@ TEST_F(queue, settlements_cannot_be_read)
 	EXPECT_EQ(-EALREADY, ack(w, &l[3]));
 	EXPECT_EQ(-EALREADY, ack(w, &l[5]));
 	EXPECT_EQ(4, FIGURE(self, LEASED));
-	/* And nothing is taken after that */
+	/* And no record is taken after that */
 	put_numbers(self->fd, 6, 7);
 	s[0] = (struct mqbus_settle){ .lease = l[0].lease };
 	s[1] = (struct mqbus_settle){ .lease = l[1].lease };
@@ -103,7 +102,7 @@ TEST_F(queue, settlements_cannot_be_read)
 	EXPECT_EQ(2, FIGURE(self, LEASED));
 }
 
-/* Settlements in memory that cannot be written: fine unless there is an error to tell */
+/* Settlements in read-only memory: no error, unless one has to be reported */
 TEST_F(queue, settlements_read_only)
 {
 	struct mqbus_settle *s = mmap(NULL, MQ_PAGE, PROT_READ | PROT_WRITE,
@@ -127,7 +126,7 @@ enum place { SETTLES, LEASES, STRUCTURE, READ, ALL_PLACES };
 
 static const char * const place_names[] = { "settlements", "leases", "structure", "read" };
 
-/* Somebody waits for memory that never comes, in any part of the call: only he waits */
+/* A call that waits for memory that never comes, in any part: no other call waits */
 TEST_F(queue, nobody_waits_for_the_stuck)
 {
 	struct worker *w = self->worker;
@@ -152,7 +151,7 @@ TEST_F(queue, nobody_waits_for_the_stuck)
 				_exit(77);
 			if (fork() == 0) {
 				prctl(PR_SET_PDEATHSIG, SIGKILL);
-				/* Keeps the handler, and none of the endpoints, mapped or not */
+				/* It keeps the handler, and none of the endpoints, mapped or not */
 				mq_unmap(&w->map[0]);
 				mq_unmap(&w->retry);
 				uffd = dup2(uffd, 1000);
@@ -177,7 +176,7 @@ TEST_F(queue, nobody_waits_for_the_stuck)
 		}
 		ASSERT_EQ(1, read(ready[0], &answer, 1));
 		ASSERT_EQ('y', answer) TH_LOG("%s", place_names[where]);
-		/* Everybody else goes on: with this record, or, if he has it, the next */
+		/* All others go on: with this record or, if it is taken, the next */
 		put_numbers(self->fd, n + 1, n + 2);
 		EXPECT_LE(n, take_one(w, &l, MQ_LONG)) TH_LOG("%s", place_names[where]);
 		EXPECT_EQ(0, ack(w, &l));
@@ -186,7 +185,7 @@ TEST_F(queue, nobody_waits_for_the_stuck)
 		EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL,
 				    .credit = 5));
 		EXPECT_EQ(128 + SIGKILL, mq_kill(pid)) TH_LOG("%s", place_names[where]);
-		/* And what he could not take is the next one's */
+		/* A record that it could not take is the next member's */
 		EXPECT_LE(n, take_one(w, &l, MQ_LONG)) TH_LOG("%s", place_names[where]);
 		EXPECT_EQ(0, ack(w, &l));
 		EXPECT_EQ(-EAGAIN, take_one(w, &l, 0));

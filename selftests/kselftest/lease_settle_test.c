@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Settling leases: what each settlement does, and what is said of those that
- * cannot be.
+ * Settlements of leases: the effect of each, and the errors of bad ones.
  */
 #include "queue.h"
 
@@ -31,7 +30,7 @@ TEST_F(queue, ack_is_done)
 	EXPECT_EQ(3, FIGURE(self, ACKED));
 	EXPECT_EQ(0, FIGURE(self, LEASED));
 	EXPECT_EQ(0, FIGURE(self, INFLIGHT));
-	/* The worker that goes has nothing that could be lost */
+	/* The worker that leaves holds nothing */
 	worker_close(w);
 	join(self, 1);
 	EXPECT_EQ(-EAGAIN, take_one(&self->worker[1], &l, 0));
@@ -46,7 +45,7 @@ TEST_F(queue, nack_is_a_failure)
 
 	begin(self);
 	put_numbers(self->fd, 7, 8);
-	/* Without a topic of dead letters for ever, and more than the default limit */
+	/* Without a DLQ a record is tried for ever, beyond the default limit */
 	for (i = 1; i <= 12; i++) {
 		ASSERT_EQ(7, take_one(w, &l, MQ_LONG));
 		EXPECT_EQ(i, l.attempt);
@@ -84,7 +83,7 @@ TEST_F(queue, release_is_none)
 	EXPECT_EQ(5, FIGURE(self, RELEASED));
 	EXPECT_EQ(4, FIGURE(self, REDELIVERED));
 	EXPECT_EQ(0, FIGURE(self, NACKED));
-	/* With a delay others pass it */
+	/* With a delay others overtake it */
 	ASSERT_EQ(0, take_one(w, &l, 0));
 	begun = mq_clock(CLOCK_MONOTONIC);
 	EXPECT_EQ(0, settle(w->fd, l.lease, MQBUS_RELEASE, 30 * MQ_MS));
@@ -118,7 +117,7 @@ TEST_F(queue, reject_is_final)
 	mq_reader_close(&dead);
 }
 
-/* Without a topic of dead letters it is dropped, and counted */
+/* Without a DLQ it is dropped, and counted */
 TEST_F(queue, reject_to_nowhere)
 {
 	struct worker *w = self->worker;
@@ -135,7 +134,7 @@ TEST_F(queue, reject_to_nowhere)
 	EXPECT_EQ(0, FIGURE(self, INFLIGHT));
 }
 
-/* What is wrong with a settlement, entry by entry; the good ones are done */
+/* Bad settlements are reported entry by entry; the good ones are done */
 TEST_F(queue, errors_by_entry)
 {
 	struct worker *w = self->worker;
@@ -183,9 +182,9 @@ TEST_F(queue, errors_by_entry)
 	}
 	EXPECT_EQ(3, FIGURE(self, ACKED));
 	EXPECT_EQ(7, FIGURE(self, LEASED));
-	/* The other's is the other's still */
+	/* The other member still has its lease */
 	EXPECT_EQ(0, ack(&w[1], &other[0]));
-	/* None that succeeds: the errno of the first */
+	/* If none succeeds: the errno of the first */
 	memset(s, 0, sizeof(s));
 	s[0] = (struct mqbus_settle){ .lease = other[1].lease, .what = MQBUS_REJECT };
 	s[1] = (struct mqbus_settle){ .lease = ~0ULL, .what = MQBUS_ACK };
@@ -230,7 +229,7 @@ TEST_F(queue, delays)
 
 #define MANY	MQBUS_LEASE_MAX
 
-/* As many as a call may settle, in any order, each in its own way */
+/* As many as a call may settle, in any order, of all kinds */
 TEST_F(queue, batches)
 {
 	static struct mqbus_leased l[MANY + 1];
@@ -260,13 +259,13 @@ TEST_F(queue, batches)
 	EXPECT_EQ(MANY * 3 / 4, FIGURE(self, ACKED));
 	EXPECT_EQ(MANY / 4, FIGURE(self, RELEASED));
 	EXPECT_EQ(0, FIGURE(self, LEASED));
-	/* The released ones come again, and the ten that had no room */
+	/* The released ones come again, and the ten without room */
 	ASSERT_EQ(MANY / 4 + 10, take(w->fd, l, MANY, 0));
 	EXPECT_EQ(-EAGAIN, take(w->fd, l, 1, 0));
 	EXPECT_EQ(MANY / 4, FIGURE(self, REDELIVERED));
 }
 
-/* Settling out of order frees the space up to the oldest that is not settled */
+/* Settled records free space up to the oldest unsettled one */
 TEST_F(queue, space)
 {
 	struct worker *w = self->worker;

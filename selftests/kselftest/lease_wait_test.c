@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members of queue groups: whose turn it is, who waits, and what wakes them.
+ * Members of queue groups: turns, waiting, and what wakes.
  */
 #include "queue.h"
 
@@ -22,7 +22,7 @@ TEST_F(queue, waits)
 	EXPECT_EQ(-EAGAIN, take(fd, &l, 1, MQBUS_WAIT_FOREVER));
 	EXPECT_EQ(-EAGAIN, read_number(fd));
 	close(fd);
-	/* Asleep until there is something, or somebody wants it to end */
+	/* Asleep until there is a record, or the end is signalled */
 	mq_fork(pid)
 		_exit(take(mq_member(self->topic, "g", 0), &l, 1, MQBUS_WAIT_FOREVER) != 1);
 	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
@@ -50,7 +50,7 @@ TEST_F(queue, readiness)
 	put_numbers(self->fd, 0, 5);
 	EXPECT_TRUE(readable(w->fd));
 	EXPECT_TRUE(readable(w[1].fd));
-	/* The window is full, for everybody */
+	/* The window is full, for all members */
 	ASSERT_EQ(2, take(w->fd, l, 2, 0));
 	pid = hold(self->topic, "g", 1);
 	EXPECT_FALSE(readable(w->fd));
@@ -61,7 +61,7 @@ TEST_F(queue, readiness)
 	EXPECT_TRUE(readable(w[1].fd));
 	EXPECT_EQ(3, take_one(&w[1], &l[2], 0));
 	EXPECT_FALSE(readable(w[1].fd));
-	/* Death of another makes room, and gives back */
+	/* Another member's death makes room, and gives back */
 	EXPECT_EQ(128 + SIGKILL, mq_kill(pid));
 	EXPECT_TRUE(readable(w[1].fd));
 	EXPECT_EQ(2, take_one(&w[1], &l[3], 0));
@@ -71,7 +71,7 @@ TEST_F(queue, readiness)
 	EXPECT_EQ(1, poll(&(struct pollfd){ .fd = w->fd, .events = POLLIN }, 1, 0));
 }
 
-/* Of many partitions, and of those of the CPUs, each has its turn */
+/* Each of many partitions has its turn, also those of CPUs */
 TEST_F(queue, partitions)
 {
 	struct worker *w = self->worker;
@@ -117,7 +117,7 @@ TEST_F(queue, partitions)
 	}
 }
 
-/* A member's own share of the window */
+/* A member's own limit within the window */
 TEST_F(queue, credit)
 {
 	struct worker *w = self->worker;
@@ -141,13 +141,13 @@ TEST_F(queue, credit)
 	EXPECT_TRUE(readable(w[0].fd));
 }
 
-/* Two threads on an endpoint: while the one waits the other takes all it may have */
+/* Two threads on an endpoint: while one waits the other takes the whole credit */
 static void *wait_for_more(void *arg)
 {
 	const struct sched_param param = {};
 	struct mqbus_leased l;
 
-	/* So that it is not the first to come when it is woken */
+	/* So that it is not the first to run when woken */
 	sched_setscheduler(0, SCHED_IDLE, &param);
 	take(*(int *)arg, &l, 1, MQBUS_WAIT_FOREVER);
 	return NULL;
@@ -170,7 +170,7 @@ TEST_F(queue, full_member_passes_the_wake_on)
 	for (i = 0; i < 3; i++) {
 		mq_sleep(20 * MQ_MS);
 		ASSERT_EQ(1, mq_put(self->fd, "12345678", 8, 0));
-		/* Should the thread be the first after all, then it is not there to do harm */
+		/* If the thread is first all the same, it must not disturb */
 		if (take(w->fd, &l, 1, 0) != 1)
 			break;
 		mq_fork(pid) {

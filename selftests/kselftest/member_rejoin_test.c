@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members with an id that come back within their grace, or are taken over.
+ * Members with an id that rejoin within their grace time, or are taken over.
  */
 #include "assign.h"
 
@@ -18,7 +18,7 @@ TEST_F(assign, id_comes_back)
 	ASSERT_EQ(0xc, fetch_bits(b, 0, q));
 	ASSERT_EQ(0, mq_commit(a, 0, 1));
 	close(a);
-	/* Nobody has it, and it does not keep the group from being moved */
+	/* It is not open, and does not keep the group from a seek */
 	EXPECT_EQ(-EAGAIN, fetch_bits(b, 0, NULL));
 	EXPECT_EQ(0, mq_revents(b, POLLPRI));
 	EXPECT_EQ(-EBUSY, mq_seek(self->ctl, self->topic, "g", 0, 0, 0, 0, NULL, 0));
@@ -27,7 +27,7 @@ TEST_F(assign, id_comes_back)
 	EXPECT_EQ(0, r[1].begin_offset);
 	EXPECT_EQ(0, mq_commit_of(b, 2, 1, q[2].generation));
 	EXPECT_EQ(0, mq_commit_of(b, 3, 1, q[3].generation));
-	/* It is in the way of nothing */
+	/* It holds up nothing */
 	close(b);
 	EXPECT_EQ(-EAGAIN, fetch_bits(a, 0, NULL));
 	close(a);
@@ -38,7 +38,7 @@ TEST_F(assign, id_comes_back)
 	close(a);
 	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", 0));
 
-	/* Too late: the others have it, who need not do anything for that */
+	/* Too late: the others have its partitions without a call of theirs */
 	begin_stream(self, .grace = 50 * MQ_MS);
 	b = member(self);
 	a = mq_member_as(self->topic, "g", "a", 0);
@@ -86,7 +86,7 @@ TEST_F(assign, id_is_taken_over)
 	EXPECT_EQ(-1, read(old, v, 8));
 	EXPECT_EQ(ENOLINK, errno);
 	EXPECT_EQ(POLLHUP | POLLIN | POLLPRI, mq_revents(old, POLLIN | POLLPRI));
-	/* It is no member: its end is not the new one's */
+	/* It is no member any more: its end is not that of the new one */
 	close(old);
 	EXPECT_EQ(0, mq_commit_of(new, 0, 1, q[0].generation));
 	close(new);

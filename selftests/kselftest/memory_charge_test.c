@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How much there may be, and who pays for it.
+ * Limits of memory, and who is charged.
  */
 #include "topic.h"
 
@@ -15,19 +15,19 @@ TEST_F(topic, limit_of_a_uid)
 	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
 	EXPECT_EQ(0, mq_info(alice, &info));
 	EXPECT_EQ(1 << 20, info.max_user_bytes);
-	/* The ring page is paid for as well */
+	/* The ring page is charged, too */
 	EXPECT_EQ(-EDQUOT, mq_create(alice, self->name, .size = 1 << 20));
 	EXPECT_EQ(-EDQUOT, mq_create(alice, self->name, .partitions = 4, .size = 1 << 18));
 	EXPECT_EQ(0, mq_used(self->ctl));
 	EXPECT_EQ(0, mq_create(alice, self->name, .partitions = 3, .size = 1 << 18,
 			       .mode = 0666));
 	EXPECT_EQ(-EDQUOT, mq_create(alice, other, .size = 1 << 18));
-	/* Each has a limit of its own, and root is above it */
+	/* Each uid has its own limit, and root is above it */
 	EXPECT_EQ(0, mq_create(bob, other, .size = 1 << 19));
 	EXPECT_EQ(0, mq_delete(bob, other));
 	EXPECT_EQ(0, mq_create(self->ctl, other, .size = 4 << 20));
 	EXPECT_EQ(0, mq_delete(self->ctl, other));
-	/* What was given back can be had again */
+	/* Released memory can be used again */
 	EXPECT_EQ(0, mq_delete(alice, self->name));
 	EXPECT_EQ(0, mq_create(alice, self->name, .size = 1 << 19));
 	EXPECT_EQ(0, mq_delete(alice, self->name));
@@ -45,7 +45,7 @@ static int producer_by(uid_t uid, const char *topic)
 	return err ?: fd;
 }
 
-/* Producers, and what they keep for the next record, by whoever opens them */
+/* Producers, and what they keep for the next record, are charged to their opener */
 TEST_F(topic, producers_are_charged)
 {
 	enum { MANY = 200, BYTES = 16000 };
@@ -74,7 +74,7 @@ TEST_F(topic, producers_are_charged)
 	EXPECT_EQ(used, mq_used(self->ctl));
 }
 
-/* Groups are paid for by whoever makes them */
+/* Groups are charged to their creator */
 TEST_F(topic, groups_are_charged)
 {
 	__u64 used;
@@ -90,7 +90,7 @@ TEST_F(topic, groups_are_charged)
 	ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
 }
 
-/* Also where that is a limit of his, and not of the topic's owner */
+/* Also where the limit is the creator's and not the topic owner's */
 TEST_F(topic, group_over_the_limit_of_a_uid)
 {
 	struct mqbus_group_create args = {
@@ -125,7 +125,7 @@ TEST_F(topic, limits_of_the_namespace)
 	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_bytes"), 1 << 20));
 	ASSERT_EQ(0, mq_info(self->ctl, &info));
 	EXPECT_EQ(1 << 20, info.max_bytes);
-	/* It is the machine's administrator's, so that even he is bound */
+	/* The machine's limit binds root, who sets it, too */
 	EXPECT_EQ(-ENOSPC, create(self, .size = 1 << 20));
 	EXPECT_EQ(0, create(self, .size = 1 << 19));
 	EXPECT_EQ(-ENOSPC, mq_create(self->ctl, names[0], .size = 1 << 19));
@@ -179,10 +179,10 @@ TEST_F(topic, limits_are_not_for_all_to_raise)
 		    mq_write_number(MQ_SYSCTL("max_groups"), 65) != -EPERM ||
 		    mq_write_number(MQ_SYSCTL("max_bytes"), ~0ULL >> 1) != -EPERM)
 			_exit(2);
-		/* Less is always allowed */
+		/* A lower limit is always allowed */
 		if (mq_write_number(MQ_SYSCTL("max_groups"), 63))
 			_exit(3);
-		/* And it cannot take it back */
+		/* And it cannot be raised again */
 		if (mq_write_number(MQ_SYSCTL("max_groups"), 64) != -EPERM)
 			_exit(4);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that never arrives, and processes that die anywhere: whoever is stuck
- * can be killed, and nobody else waits for it.
+ * Memory that never arrives, and processes that die anywhere: a stuck process can be killed,
+ * and no other waits for it.
  */
 #include "fault.h"
 
@@ -45,7 +45,7 @@ static const char * const place_names[ALL_PLACES] = {
 	"commit", "results",
 };
 
-/* Make a call that touches @hole and does not come back. */
+/* Make a call that accesses @hole and does not return. */
 static void get_stuck(const char *topic, enum place where, char *hole)
 {
 	struct mqbus_msg msgs[2] = { mq_msg("before", 6), mq_msg("stuck", 5) };
@@ -130,7 +130,7 @@ TEST_F(fault, nobody_waits_for_the_stuck)
 		bool batch = where <= HASHED_KEY || where == LATER_VALUE || where == PLACES;
 
 		ASSERT_EQ(0, pipe(ready));
-		/* Readers sleep already when the batch begins: they must be woken too */
+		/* Readers sleep when the batch begins: they must be woken, too */
 		ASSERT_EQ(1, mq_put(self->fd, "first", 5, 0));
 		EXPECT_TRUE(text_is(mq_next(&self->reader, 0), "first"));
 		mq_fork(pid) {
@@ -149,7 +149,10 @@ TEST_F(fault, nobody_waits_for_the_stuck)
 			}
 			if (fork() == 0) {
 				prctl(PR_SET_PDEATHSIG, SIGKILL);
-				/* Tells when the other one is stuck, and keeps the handler */
+				/*
+				 * The child reports when the other one is stuck, and keeps the
+				 * handler
+				 */
 				write(ready[1], is_stuck(uffd) ? "y" : "n", 1);
 				pause();
 			}
@@ -157,7 +160,7 @@ TEST_F(fault, nobody_waits_for_the_stuck)
 			get_stuck(self->topic, where, hole);
 			_exit(0);
 		}
-		/* What stands before it in the batch is there, and the reader is told */
+		/* Records before it in the batch are stored, and the reader is told */
 		if (batch)
 			EXPECT_TRUE(text_is(mq_next(&self->reader, MQ_LONG), "before"))
 				TH_LOG("%s", place_names[where]);
@@ -169,7 +172,7 @@ TEST_F(fault, nobody_waits_for_the_stuck)
 		}
 		EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG)) TH_LOG("%s", place_names[where]);
 
-		/* Everything else goes on: this producer, another, the reader, the lists */
+		/* All others go on: this producer, another, the reader, the lists */
 		EXPECT_EQ(1, mq_put(self->fd, "one", 3, MQ_LONG));
 		other = mq_producer(self->topic, 0);
 		EXPECT_EQ(1, mq_put(other, "two", 3, MQ_LONG));
@@ -188,12 +191,12 @@ TEST_F(fault, nobody_waits_for_the_stuck)
 		EXPECT_EQ(128 + SIGKILL, mq_kill(pid)) TH_LOG("%s", place_names[where]);
 		close(ready[0]);
 		close(ready[1]);
-		/* Nothing of what was under way */
+		/* No record of the unfinished call */
 		EXPECT_EQ(NULL, mq_next(&self->reader, 0));
 		EXPECT_EQ(1, mq_put(self->fd, "after", 5, 0));
 		EXPECT_TRUE(text_is(mq_next(&self->reader, 0), "after"));
 
-		/* What the dead member was given and could not take is the next one's */
+		/* Records that the dead member was given and could not take are the next one's */
 		other = mq_member(self->topic, "stuck", 0);
 		EXPECT_EQ(1, mq_fetch(other, &range, 1, 0, MQ_LONG)) TH_LOG("%s",
 									    place_names[where]);
@@ -202,7 +205,7 @@ TEST_F(fault, nobody_waits_for_the_stuck)
 	}
 }
 
-/* One partition or another: the place in which somebody is stuck is no lock */
+/* In one partition or another: a stuck call holds no lock */
 TEST_F(fault, stuck_while_hashing)
 {
 	char topic[MQBUS_NAME_SIZE];
@@ -214,7 +217,7 @@ TEST_F(fault, stuck_while_hashing)
 	ASSERT_EQ(0, mq_create(self->ctl, topic, .partitions = 4, .size = 4096));
 	fd = mq_producer(topic, 0);
 	mq_fork(pid) {
-		/* A handler is of one address space, so the child has its own */
+		/* A handler is for one address space, so the child has its own */
 		hole = missing_pages(1, &uffd);
 		if (!hole)
 			_exit(77);
@@ -229,7 +232,7 @@ TEST_F(fault, stuck_while_hashing)
 	close(fd);
 }
 
-/* The kernel's own faults are not what such a handler may hold up */
+/* Such a handler must not hold up the kernel's own faults */
 TEST_F(fault, handler_of_user_faults_only)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -248,7 +251,7 @@ TEST_F(fault, handler_of_user_faults_only)
 	close(uffd);
 }
 
-/* Producers that die anywhere leave whole records, in their order, or none */
+/* Producers that die anywhere leave whole records in order, or none */
 TEST_F(fault, producers_are_killed)
 {
 	const unsigned int rounds = 40 / mq_slow();
@@ -285,7 +288,7 @@ TEST_F(fault, producers_are_killed)
 			ASSERT_EQ(1 + 70 * (v[0] - 1), rec->value_len);
 			for (i = 1; i < rec->value_len; i++)
 				ASSERT_EQ(v[0], v[i]);
-			/* Within a batch every record is the successor of the one before */
+			/* In a batch each record is the successor of the one before */
 			ASSERT_EQ((rec->seq - 1) % 8 + 1, v[0]);
 			if (rec->producer == last_producer)
 				ASSERT_EQ(last_seq + 1, rec->seq);
@@ -294,7 +297,7 @@ TEST_F(fault, producers_are_killed)
 			records++;
 		}
 		mq_drain(&self->reader);
-		/* The group that never reads must not stop this */
+		/* A group that never reads must not stop this */
 		mq_seek(self->ctl, self->topic, "stuck", 0, 0, MQBUS_WHENCE_LATEST, 0, NULL, 0);
 	}
 	EXPECT_LT(0, records);
@@ -315,7 +318,7 @@ TEST_F(fault, members_are_killed)
 	for (round = 0; round < rounds; round++) {
 		pid_t pid;
 
-		/* If many die before they settle anything there is no more room */
+		/* If many die before they settle a record there is no more room */
 		for (i = 0; i < 100 && mq_put(self->fd, &stored, sizeof(stored), 0) == 1; i++)
 			stored++;
 		mq_fork(pid) {
@@ -324,7 +327,7 @@ TEST_F(fault, members_are_killed)
 			fd = mq_member(self->topic, "g", 0);
 			if (mq_fetch(fd, &range, 1, 0, MQBUS_WAIT_FOREVER) != 1)
 				_exit(1);
-			/* What the dead one settled is not given again; the rest is */
+			/* Records settled by the dead one do not come again; the others do */
 			from = range.begin_offset;
 			if (from != settled[0] && from != settled[0] + 1)
 				_exit(2);
@@ -389,7 +392,7 @@ TEST_F(fault, two_threads_on_an_endpoint)
 	}
 }
 
-/* A call of another thread that waits for memory which is then taken away */
+/* A call of another thread waits for memory that is then unmapped */
 struct unlucky {
 	int fd;
 	char *page;
@@ -408,7 +411,10 @@ static void *fetch_in_vain(void *arg)
 	return NULL;
 }
 
-/* What a thread could not be told is not lost because another one fetched behind it */
+/*
+ * Records that a thread could not be told of are not lost because another one fetched behind
+ * them
+ */
 TEST_F(fault, fetched_behind_what_did_not_arrive)
 {
 	struct mqbus_range range;
@@ -431,7 +437,7 @@ TEST_F(fault, fetched_behind_what_did_not_arrive)
 		close(uffd);
 		ASSERT_EQ(0, pthread_join(thread, NULL));
 		EXPECT_EQ(-EFAULT, u.ret);
-		/* Both come, in order; what was to be settled behind them cannot be yet */
+		/* Both come, in order; records behind them cannot be committed yet */
 		EXPECT_EQ(-ERANGE, mq_commit(u.fd, 0, next + 2));
 		ASSERT_EQ(1, mq_fetch(u.fd, &range, 1, 0, 0));
 		EXPECT_EQ(next, range.begin_offset);
@@ -441,7 +447,7 @@ TEST_F(fault, fetched_behind_what_did_not_arrive)
 	}
 }
 
-/* What is settled is told, also if what comes behind it is in memory of no use */
+/* Settled leases are reported, also if the memory behind is bad */
 TEST_F(fault, committed_is_told)
 {
 	struct mqbus_commit args = {
@@ -459,7 +465,7 @@ TEST_F(fault, committed_is_told)
 	entries[1].offset = 2;
 	args.entries = (uintptr_t)entries;
 	ASSERT_EQ(0, mprotect(entries, MQ_PAGE, PROT_READ));
-	/* It cannot be told what became of the first one, but that it was done */
+	/* The outcome of the first one cannot be reported, except that it was done */
 	EXPECT_EQ(0, mq_ioctl(self->reader.fd, MQBUS_IOC_COMMIT, &args));
 	EXPECT_EQ(1, args.committed);
 	args.nr_entries = 1;
@@ -478,7 +484,7 @@ static void *publish_many(void *arg)
 	return NULL;
 }
 
-/* Threads of one producer: its numbers are in the order of the log all the same */
+/* Threads of one producer: sequence numbers are in log order all the same */
 TEST_F(fault, threads_of_a_producer)
 {
 	struct shared_endpoint s[3];
@@ -503,7 +509,7 @@ TEST_F(fault, threads_of_a_producer)
 	}
 }
 
-/* An endpoint lives as long as anybody has it, in whatever process */
+/* An endpoint lives as long as any process has it open */
 TEST_F(fault, endpoint_changes_hands)
 {
 	struct mqbus_range range;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module stays while anybody uses it. Nothing here takes it away: with the
- * program's own endpoint open that would be the failure.
+ * The module stays while it is in use. The program's own endpoint is open, so an unload would
+ * be the failure.
  */
 #include "mqbus_test.h"
 
@@ -34,7 +34,7 @@ TEST(topic_holds_the_module)
 
 	mq_name(name, "load");
 	ASSERT_EQ(0, mq_create(fd, name));
-	/* None that failed does */
+	/* Failed calls do not */
 	for (i = 0; i < 5; i++) {
 		EXPECT_EQ(-EEXIST, mq_create(fd, name));
 		EXPECT_EQ(-ERANGE, mq_create(fd, "x", .size = 1));
@@ -71,7 +71,7 @@ TEST(mapping_holds_the_module)
 	EXPECT_EQ(refs, mq_read_number(MQ_REFCNT));
 }
 
-/* Deleting while others make and use: what is counted adds up in the end */
+/* Topics are deleted while others create and use them: the references add up in the end */
 TEST(references_add_up)
 {
 	long long refs = mq_read_number(MQ_REFCNT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests share: thin wrappers of the raw ioctls. They return what the
- * call gives, or a negative errno, so that a failed EXPECT_EQ shows the number.
+ * Shared by all tests: thin wrappers of the raw ioctls. A wrapper returns the call's result or
+ * a negative errno, so that a failed EXPECT_EQ prints the number.
  */
 #ifndef _MQBUS_TEST_H
 #define _MQBUS_TEST_H
@@ -35,7 +35,7 @@
 #include <kselftest_harness.h>
 #include <linux/mqbus.h>
 
-/* A kernel that checks a lot may be emulated on a busy machine; what hangs is found as well */
+/* A debug kernel may be emulated on a busy machine; the limit still finds tests that hang */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 120
 
@@ -44,22 +44,21 @@
 #define MQ_MS		1000000ULL
 #define MQ_SEC		(1000 * MQ_MS)
 #define MQ_HOUR		(3600 * MQ_SEC)
-/* Longer than anything takes that works; so reaching it is a failure */
+/* No working call takes that long: reaching it is a failure */
 #define MQ_LONG		(20 * MQ_SEC)
-/* Uids and a gid that nobody else on the machine has */
+/* Uids and a gid that the machine does not use */
 #define ALICE		61001
 #define BOB		61002
 #define STAFF		61100
-/* Addresses that no user memory has */
+/* Addresses that user memory never has */
 #define MQ_KERNEL_ADDR	0xffff888000000000ULL
 #define MQ_ODD_ADDR	0x8000000000000000ULL
-/* The same where the size of a pointer counts: not 0 for 32-bit programs */
+/* Likewise as a pointer: not 0 in 32-bit programs */
 #define MQ_KERNEL_PTR	((void *)(sizeof(void *) == 8 ? (uintptr_t)MQ_KERNEL_ADDR : -4096UL))
 
 /*
- * Every program has a network namespace, and so a bus, of its own: no test can
- * meet names or limits of others, and whatever a failed test leaves behind goes
- * with the program.
+ * Each program has its own network namespace, and so its own bus: no test meets names or limits
+ * of another one, and leftovers of a failed test go with the program.
  */
 __attribute__((constructor)) static void mq_own_bus(void)
 {
@@ -84,7 +83,7 @@ static inline int mq_ioctl(int fd, unsigned long cmd, void *arg)
 	return ret < 0 ? -errno : ret;
 }
 
-/* A name that no other test of this program uses */
+/* A name that is new in this program */
 static inline void mq_name(char name[MQBUS_NAME_SIZE], const char *stem)
 {
 	static unsigned int count;
@@ -105,7 +104,7 @@ static inline int mq_create_args(int fd, const char *name, struct mqbus_topic_cr
 	return mq_ioctl(fd, MQBUS_IOC_TOPIC_CREATE, args);
 }
 
-/* mq_create(fd, name, .partitions = 4, ...): one partition of 64 KiB unless told */
+/* mq_create(fd, name, .partitions = 4, ...): one partition of 64 KiB by default */
 #define mq_create(fd, name, ...)						\
 	mq_create_args(fd, name, &(struct mqbus_topic_create){			\
 		.partitions = 1, .size = 65536, .mode = 0600,			\
@@ -147,7 +146,7 @@ static inline int mq_group_delete(int fd, const char *topic, const char *group, 
 	return mq_ioctl(fd, MQBUS_IOC_GROUP_DELETE, &args);
 }
 
-/* Returns the number of partitions concerned. */
+/* Return: number of affected partitions. */
 static inline int mq_seek(int fd, const char *topic, const char *group, __u32 flags,
 			  __u32 partition, __u32 whence, __u64 value,
 			  struct mqbus_seek_result *results, __u32 room)
@@ -210,7 +209,7 @@ static inline int mq_member(const char *topic, const char *group, int flags)
 	return fd < 0 ? fd : mq_bound(fd, mq_bind_member(fd, topic, group));
 }
 
-/* Returns how many were stored; *@error is then why no more were. */
+/* Return: number of stored records; *@error: why no more were stored. */
 static inline int mq_publish(int fd, const struct mqbus_msg *msgs, __u32 count,
 			     struct mqbus_place *places, __u64 timeout, int *error)
 {
@@ -238,7 +237,7 @@ static inline struct mqbus_msg mq_msg(const void *value, __u32 len)
 	};
 }
 
-/* Store one record without a key: 1, or a negative errno */
+/* Store a record without a key. Return: 1 or a negative errno */
 static inline int mq_put(int fd, const void *value, __u32 len, __u64 timeout)
 {
 	struct mqbus_msg msg = mq_msg(value, len);
@@ -246,7 +245,7 @@ static inline int mq_put(int fd, const void *value, __u32 len, __u64 timeout)
 	return mq_publish(fd, &msg, 1, NULL, timeout, NULL);
 }
 
-/* Store one record in a partition. */
+/* Store a record in a partition. */
 static inline int mq_put_in(int fd, __u32 partition, const void *value, __u32 len)
 {
 	struct mqbus_msg msg = mq_msg(value, len);
@@ -255,7 +254,7 @@ static inline int mq_put_in(int fd, __u32 partition, const void *value, __u32 le
 	return mq_publish(fd, &msg, 1, NULL, 0, NULL);
 }
 
-/* Returns the number of ranges. */
+/* Return: number of ranges. */
 static inline int mq_fetch(int fd, struct mqbus_range *ranges, __u32 room, __u32 flags,
 			   __u64 timeout)
 {
@@ -346,7 +345,7 @@ static inline const unsigned char *mq_value(const struct mqbus_record *rec)
 	return (const unsigned char *)(rec + 1);
 }
 
-/* A member with everything mapped that goes from record to record */
+/* A member with all partitions mapped, which walks through its records */
 struct mq_reader {
 	int fd;
 	__u32 parts;
@@ -354,8 +353,8 @@ struct mq_reader {
 	struct mqbus_range ranges[MQBUS_FETCH_MAX];
 	int nr, at;
 	__u64 pos;
-	__u32 partition;	/* of the record that mq_next() gave last */
-	__u64 lost;		/* all in all */
+	__u32 partition;	/* of the last record of mq_next() */
+	__u64 lost;		/* in total */
 };
 
 static inline int mq_reader_open(struct mq_reader *r, const char *topic, const char *group)
@@ -385,8 +384,8 @@ static inline void mq_reader_close(struct mq_reader *r)
 }
 
 /*
- * The next record, or NULL when there is none in time. What came before is
- * committed when that needs another fetch.
+ * The next record, or NULL if there is none in time. Earlier records are committed if that
+ * needs another fetch.
  */
 static inline const struct mqbus_record *mq_next(struct mq_reader *r, __u64 timeout)
 {
@@ -411,7 +410,7 @@ static inline const struct mqbus_record *mq_next(struct mq_reader *r, __u64 time
 	return rec;
 }
 
-/* Settle all that is there, and forget what mq_next() has not given yet. */
+/* Commit all available records, and forget those that mq_next() has not returned yet. */
 static inline void mq_drain(struct mq_reader *r)
 {
 	while (mq_fetch(r->fd, r->ranges, MQBUS_FETCH_MAX, MQBUS_FETCH_F_COMMIT, 0) > 0)
@@ -435,7 +434,7 @@ static inline __u64 mq_clock(clockid_t clock)
 	return ts.tv_sec * MQ_SEC + ts.tv_nsec;
 }
 
-/* Memory that children share */
+/* Memory shared with children */
 static inline void *mq_shared(size_t len)
 {
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -443,7 +442,7 @@ static inline void *mq_shared(size_t len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Pages followed by one that cannot be touched; returns where that begins */
+/* Pages in front of an inaccessible one. Return: its address */
 static inline char *mq_before_hole(size_t pages)
 {
 	char *p = mmap(NULL, (pages + 1) * MQ_PAGE, PROT_READ | PROT_WRITE,
@@ -454,7 +453,7 @@ static inline char *mq_before_hole(size_t pages)
 	return p + pages * MQ_PAGE;
 }
 
-/* MQ_SLOW=N, on kernels that check a lot: there is N times less to do, in N times the time */
+/* MQ_SLOW=N, for debug kernels: an Nth of the work, N times the time */
 static inline unsigned int mq_slow(void)
 {
 	const char *slow = getenv("MQ_SLOW");
@@ -462,13 +461,13 @@ static inline unsigned int mq_slow(void)
 	return slow ? strtoul(slow, NULL, 10) : 1;
 }
 
-/* When a wait counts as failed */
+/* A wait that takes longer has failed */
 static inline __u64 mq_patience(void)
 {
 	return mq_clock(CLOCK_MONOTONIC) + 10 * MQ_SEC * mq_slow();
 }
 
-/* As mq_used(), when all is given back: a topic of dead letters goes a little later */
+/* As mq_used(), once all is given back: a DLQ is released a little later */
 static inline __u64 mq_left(int fd)
 {
 	__u64 end = mq_patience(), left;
@@ -479,9 +478,9 @@ static inline __u64 mq_left(int fd)
 }
 
 /*
- * Exit status of a child, or 128 plus the signal that ended it. A child that
- * does not end within time is the failure of whatever should have woken it:
- * -ETIMEDOUT. So children may wait for ever, and no timeout hides a lost wakeup.
+ * Exit status of a child, or 128 plus the signal that ended it. A child that does not end in
+ * time, -ETIMEDOUT, was not woken: children may wait without a limit, and no timeout hides a
+ * lost wakeup.
  */
 static inline int mq_wait(pid_t pid)
 {
@@ -507,12 +506,12 @@ static inline int mq_kill(pid_t pid)
 	return mq_wait(pid);
 }
 
-/* Run statements in a child that exits with the value of the last one */
+/* Run statements in a child, which exits with the value of the last one */
 #define mq_fork(pid)	for ((pid) = fork(); !(pid); _exit(0))
 
 /*
- * Wait until a task sleeps in a system call; false if it never does. Asleep in
- * it is the state that the waking tests are about; a fixed nap would miss it.
+ * Wait until a task sleeps in a system call; false if it never does. The tests of waking are
+ * about a sleeping task, which a fixed nap may miss.
  */
 static inline bool mq_wait_asleep(pid_t tid, long nr)
 {
@@ -530,7 +529,7 @@ static inline bool mq_wait_asleep(pid_t tid, long nr)
 			close(fd);
 		}
 		text[n > 0 ? n : 0] = 0;
-		/* "running" is not a number */
+		/* The file says "running", which is no number */
 		if (*text >= '0' && *text <= '9' && strtol(text, NULL, 10) == nr)
 			return true;
 		mq_sleep(MQ_MS / 2);
@@ -538,7 +537,7 @@ static inline bool mq_wait_asleep(pid_t tid, long nr)
 	return false;
 }
 
-/* Write a number to a file of /proc or /sys: 0 or a negative errno */
+/* Write a number to a file of /proc or /sys. Return: 0 or a negative errno */
 static inline int mq_write_number(const char *path, unsigned long long value)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
@@ -564,7 +563,7 @@ static inline long long mq_read_number(const char *path)
 	return value;
 }
 
-/* What the kernel calls this program */
+/* This program's name in the kernel */
 static inline const char *mq_comm(void)
 {
 	static char comm[16];
@@ -578,8 +577,8 @@ static inline const char *mq_comm(void)
 #define MQ_SYSCTL(name)	"/proc/sys/net/mqbus/" name
 
 /*
- * Become somebody without rights. Supplementary groups go, and with the uid all
- * capabilities. What was opened before keeps its opener's rights.
+ * Give up all rights: supplementary groups, and all capabilities with the uid. An endpoint
+ * opened before keeps its opener's rights.
  */
 static inline int mq_become(uid_t uid, gid_t gid)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Network namespaces: what a container gets, and what stays of one that was left.
+ * Network namespaces: the bus of a container, and the remains of a namespace that was left.
  */
 #include "topic.h"
 
@@ -25,7 +25,7 @@ static int map_root(uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* A container's root: all capabilities in there, none on the machine */
+/* A container's root: all capabilities inside, none on the machine */
 TEST_F(topic, container)
 {
 	long long refs = mq_read_number(MQ_REFCNT);
@@ -47,18 +47,18 @@ TEST_F(topic, container)
 		/* Names are its own */
 		if (mq_used(fd) || mq_bind_producer(fd, self->name) != -ENOENT)
 			_exit(2);
-		/* What was opened outside stays outside */
+		/* An endpoint opened outside stays outside */
 		if (mq_create(self->ctl, self->name) != -EEXIST)
 			_exit(3);
 		if (create_sized(fd, self->name, 4096) || create_sized(fd, other, 4096))
 			_exit(4);
-		/* Limits are the machine's: lower yes, higher no */
+		/* The machine's limits hold: lower yes, higher no */
 		if (mq_write_number(MQ_SYSCTL("max_groups"), 65) != -EPERM ||
 		    mq_write_number(MQ_SYSCTL("max_bytes"), ~0ULL >> 1) != -EPERM)
 			_exit(5);
 		if (mq_write_number(MQ_SYSCTL("max_groups"), 1))
 			_exit(6);
-		/* CAP_SYS_RESOURCE in here is worth nothing */
+		/* CAP_SYS_RESOURCE inside does not help */
 		if (create_sized(fd, "large", 1 << 20) != -EDQUOT)
 			_exit(7);
 		/* And new namespaces do not give more */
@@ -71,7 +71,7 @@ TEST_F(topic, container)
 		fd = mq_open(0);
 		if (create_sized(fd, "more", 1 << 18) != -EDQUOT)
 			_exit(10);
-		/* Only ids that exist in here can own */
+		/* Only ids that exist inside can own */
 		if (create_owned(fd, "x", 5, MQBUS_ANY) != -EINVAL)
 			_exit(11);
 		if (create_owned(fd, "x", 0, 0))
@@ -82,7 +82,10 @@ TEST_F(topic, container)
 	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, user));
 	EXPECT_EQ(64, mq_read_number(MQ_SYSCTL("max_groups")));
 
-	/* It ended with topics: they go, and with them what Alice paid and the module's pins */
+	/*
+	 * It ended with topics: they are deleted, and with them Alice's charge and the module's
+	 * references
+	 */
 	for (i = 0; i < 500 && mq_read_number(MQ_REFCNT) != refs + 1; i++)
 		mq_sleep(10 * MQ_MS);
 	EXPECT_EQ(refs + 1, mq_read_number(MQ_REFCNT));
@@ -94,7 +97,7 @@ TEST_F(topic, container)
 	close(fd);
 }
 
-/* An endpoint keeps its namespace, also when all its tasks have gone elsewhere */
+/* An endpoint keeps its namespace, also when all its tasks have left it */
 TEST_F(topic, endpoint_keeps_its_namespace)
 {
 	char other[MQBUS_NAME_SIZE];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lists that change while they are read: a dump over generic netlink ends, and
- * says that it was interrupted; and has what stays, once.
+ * Lists that change while they are read: a dump over generic netlink ends, reports that it was
+ * interrupted, and lists each lasting object once.
  */
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
@@ -35,7 +35,7 @@ FIXTURE_TEARDOWN(dump)
 	close(self->ctl);
 }
 
-/* Whoever lists while topics come or go learns that the list is of no one moment */
+/* A reader learns that topics came or went during the dump */
 TEST_F(dump, topics_change)
 {
 	enum { NOTHING, CREATE, DELETE, CHANGES };
@@ -52,7 +52,7 @@ TEST_F(dump, topics_change)
 		ASSERT_EQ(0, slow_dump_begin(&d, self->family, MQBUS_CMD_TOPIC_GET));
 		ASSERT_LT(0, slow_dump_next(&d));
 		EXPECT_EQ(0, d.interrupted);
-		/* The next piece is there already, before this */
+		/* The next piece was filled before this */
 		if (change == CREATE)
 			ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
 		if (change == DELETE)
@@ -63,7 +63,7 @@ TEST_F(dump, topics_change)
 		for (pieces = 2; !d.done && pieces < 200; pieces++) {
 			n = slow_dump_next(&d);
 			ASSERT_LE(0, n);
-			/* Once is enough: the first message of what is different */
+			/* Once is enough: in the first message after the change */
 			if (pieces == 2)
 				EXPECT_EQ(change != NOTHING, d.interrupted);
 		}
@@ -74,7 +74,7 @@ TEST_F(dump, topics_change)
 		EXPECT_GE(change == NOTHING ? 200 : 201, d.messages);
 		close(d.fd);
 	}
-	/* With one change after each piece it ends all the same */
+	/* With a change after each piece the dump still ends */
 	ASSERT_EQ(0, slow_dump_begin(&d, self->family, MQBUS_CMD_PARTITION_GET));
 	for (pieces = 0; !d.done && pieces < 200; pieces++) {
 		ASSERT_LE(0, slow_dump_next(&d));
@@ -84,7 +84,7 @@ TEST_F(dump, topics_change)
 	EXPECT_TRUE(d.done);
 	EXPECT_LT(1, d.interrupted);
 	close(d.fd);
-	/* And nobody has to take all of it */
+	/* A reader may stop before its end */
 	ASSERT_EQ(0, slow_dump_begin(&d, self->family, MQBUS_CMD_GROUP_GET));
 	close(d.fd);
 	for (i = 0; i < 200; i++) {
@@ -93,7 +93,7 @@ TEST_F(dump, topics_change)
 	}
 }
 
-/* Groups that stay are listed, or the list says that it may lack some */
+/* Lasting groups are listed, or the list says that some may be missing */
 TEST_F(dump, groups_change)
 {
 	char name[MQBUS_NAME_SIZE];
@@ -107,7 +107,7 @@ TEST_F(dump, groups_change)
 	}
 	ASSERT_EQ(0, slow_dump_begin(&d, self->family, MQBUS_CMD_GROUP_GET));
 	ASSERT_LT(0, slow_dump_next(&d));
-	/* Both were listed; the next piece may be there already */
+	/* Both were listed; the next piece may be filled already */
 	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "g-0", 0));
 	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "g-1", 0));
 	while (!d.done)
@@ -120,7 +120,7 @@ TEST_F(dump, groups_change)
 #define STAY	200
 #define GO	200
 
-/* Topics that stay are there once, however many come or go beside them */
+/* Lasting topics are listed once, however many come or go beside them */
 TEST_F(dump, topics_stay)
 {
 	char name[MQBUS_NAME_SIZE];
@@ -157,7 +157,7 @@ TEST_F(dump, topics_stay)
 	}
 }
 
-/* So are groups, with all of their partitions, and not those that came since it began */
+/* So are groups, with all their partitions, and none that came since the dump began */
 TEST_F(dump, groups_stay)
 {
 	unsigned int i, run, pieces;
@@ -174,7 +174,7 @@ TEST_F(dump, groups_stay)
 		d.stay = "stay-";
 		for (pieces = 0; pieces < run; pieces++)
 			ASSERT_LT(0, slow_dump_next(&d));
-		/* Those that were listed go, and one of which some was, and others come behind */
+		/* Listed topics go, with one that was listed in part, and others come behind */
 		for (i = 0; i < 64; i++) {
 			snprintf(name, sizeof(name), "go-%u", i);
 			if (i % 4 == 3)
@@ -188,7 +188,7 @@ TEST_F(dump, groups_stay)
 		for (i = 3; i < 64; i += 4)
 			EXPECT_EQ(5, d.times[i])
 				TH_LOG("stay-%u, deleted after %u pieces", i, run);
-		/* 16 that stay, and of the others those that were told of before they went */
+		/* 16 that stay, and those of the others that were listed before they went */
 		EXPECT_GE(5 * 48, d.messages);
 		close(d.fd);
 		for (i = 0; i < 64; i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Listing over generic netlink: the numbers of what was done before, and only
- * what the asker may see.
+ * Listings over generic netlink: figures of earlier calls, and only objects that the caller may
+ * see.
  */
 #include <netlink/attr.h>
 #include <netlink/errno.h>
@@ -107,8 +107,8 @@ static int on_end(struct nl_msg *msg, void *arg)
 }
 
 /*
- * Ask, with up to two strings as attributes 1 and 2 (or raw bytes as attribute
- * @raw_type). Returns the number of replies or a negative errno.
+ * Send a request with up to two strings as attributes 1 and 2 (or raw bytes as attribute
+ * @raw_type). Return: the number of replies or a negative errno.
  */
 static int ask_raw(struct asker *a, int cmd, int flags, const char *first, const char *second,
 		   int raw_type, const void *raw, int raw_len)
@@ -255,7 +255,7 @@ TEST_F(netlink, groups)
 		EXPECT_STREQ(self->topic, r[i].text[MQBUS_A_GROUP_TOPIC]);
 		EXPECT_STREQ("a", r[i].text[MQBUS_A_GROUP_NAME]);
 	}
-	/* First the group, then what is different in each partition */
+	/* First the group, then the figures of each partition */
 	EXPECT_EQ(0, r->number[MQBUS_A_GROUP_UID]);
 	EXPECT_EQ(0640, r->number[MQBUS_A_GROUP_MODE]);
 	EXPECT_EQ(MQBUS_GROUP_STREAM, r->number[MQBUS_A_GROUP_TYPE]);
@@ -274,13 +274,13 @@ TEST_F(netlink, groups)
 		EXPECT_EQ(getpid(), r[i].number[MQBUS_A_GROUP_OWNER_PID]);
 		EXPECT_STREQ(mq_comm(), r[i].text[MQBUS_A_GROUP_OWNER_COMM]);
 	}
-	/* A group without members has no owner */
+	/* Without members a partition has no owner */
 	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "b"));
 	EXPECT_EQ(0, r[-1].number[MQBUS_A_GROUP_MEMBERS]);
 	EXPECT_FALSE(r->has[MQBUS_A_GROUP_OWNER_PID]);
 	EXPECT_EQ(12, r->number[MQBUS_A_GROUP_LAG]);
 
-	/* 56 fit: offsets 56 to 111 are kept, what is lost is no lag */
+	/* 56 fit: offsets 56 to 111 are kept, lost records are no lag */
 	for (i = 0; i < 100; i++)
 		ASSERT_EQ(1, mq_put_in(fd, 0, "12345678", 8));
 	ASSERT_EQ(1, mq_fetch(member, &range, 1, 0, 0));
@@ -327,7 +327,7 @@ TEST_F(netlink, hidden_from_others)
 			_exit(5);
 		if (dump(a, MQBUS_CMD_GROUP_GET, open, "secret") != 0)
 			_exit(6);
-		/* As with a file: the opener's rights go with a socket that is passed on */
+		/* As with a file: a socket that is passed on keeps its opener's rights */
 		if (dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL) != 2)
 			_exit(7);
 	}
@@ -335,7 +335,7 @@ TEST_F(netlink, hidden_from_others)
 	EXPECT_EQ(0, mq_delete(self->ctl, open));
 }
 
-/* A program with more rights that is made to write to a stranger's socket shows nothing more */
+/* A program with more rights that is made to write to a foreign socket reveals no more */
 TEST_F(netlink, opened_by_a_stranger)
 {
 	struct asker *a = calloc(1, sizeof(*a));
@@ -458,7 +458,7 @@ TEST_F(netlink, one_topic_with_many_parts)
 	}
 	ASSERT_EQ(1025, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, queue.group));
 	EXPECT_FALSE(r->has[MQBUS_A_GROUP_PARTITION]);
-	/* What is found by a look at all of them is told once */
+	/* A figure found by a walk of all is reported once */
 	EXPECT_TRUE(r->has[MQBUS_A_GROUP_QUEUE]);
 	for (r++, i = 0; i < 1024; i++) {
 		ASSERT_TRUE(r[i].has[MQBUS_A_GROUP_PARTITION]);
@@ -467,7 +467,7 @@ TEST_F(netlink, one_topic_with_many_parts)
 	}
 }
 
-/* A member is told of with all that it has, also where others would fit behind it. */
+/* A member is reported with all its partitions, even where others would fit behind it. */
 TEST_F(netlink, member_with_many_parts)
 {
 	struct reply *r = self->asker->replies;
@@ -506,7 +506,7 @@ TEST_F(netlink, bad_requests)
 	/* Not terminated */
 	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, NULL, NULL,
 				   MQBUS_A_TOPIC_NAME, self->topic, 3));
-	/* Attributes that are answers, or unknown */
+	/* Attributes of answers, or unknown ones */
 	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, self->topic, NULL,
 				   MQBUS_A_TOPIC_UID, &number, 4));
 	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, self->topic, NULL, 99,
@@ -515,7 +515,7 @@ TEST_F(netlink, bad_requests)
 				   MQBUS_A_PARTITION_HEAD_OFFSET, &number, 4));
 	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_DUMP, NULL, NULL,
 				   MQBUS_A_PARTITION_INDEX, "", 1));
-	/* Commands that are not there, or not in this way */
+	/* Unknown commands, or known ones in the wrong form */
 	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_GROUP_GET, NLM_F_ACK, NULL, NULL, 0, NULL, 0));
 	EXPECT_EQ(-EINVAL, ask_raw(a, MQBUS_CMD_PARTITION_GET, NLM_F_ACK, self->topic, NULL, 0,
 				   NULL, 0));
@@ -524,7 +524,7 @@ TEST_F(netlink, bad_requests)
 	EXPECT_EQ(1, get(a, self->topic));
 }
 
-/* What a topic allows, as it was made and as it was changed */
+/* A topic's mode, as created and as changed */
 TEST_F(netlink, topic_limits)
 {
 	struct reply *r = self->asker->replies;
@@ -561,7 +561,7 @@ static const struct reply *member_get(FIXTURE_DATA(netlink) *self, const char *g
 	return NULL;
 }
 
-/* Members of a stream group, in each state, and what they are to let go of */
+/* Members of a stream group in each state, with partitions to be released */
 TEST_F(netlink, stream_members)
 {
 	struct mqbus_range range[2];
@@ -610,7 +610,7 @@ TEST_F(netlink, stream_members)
 	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "g"));
 	EXPECT_FALSE(r->has[MQBUS_A_GROUP_PAUSED]);
 
-	/* One that goes is away, and nobody has it open */
+	/* A member that leaves is away, and its file closed */
 	close(member[0]);
 	r = member_get(self, "g", "first");
 	ASSERT_NE(NULL, r);
@@ -619,7 +619,7 @@ TEST_F(netlink, stream_members)
 	close(member[1]);
 	close(member[2]);
 
-	/* One that does not let go in time */
+	/* A member that does not release in time */
 	member[0] = mq_member_as(self->topic, "f", "slow", 0);
 	ASSERT_EQ(2, mq_fetch(member[0], range, 2, 0, 0));
 	member[1] = mq_member_as(self->topic, "f", "other", 0);

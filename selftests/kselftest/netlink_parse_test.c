@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests over netlink that are cut off, or of any bytes: refused, or answered.
+ * Truncated and random netlink requests: refused, or answered.
  */
 #include "queue.h"
 
-/* Attributes that do not end where they say are refused, wherever they are cut. */
+/* Attributes with a wrong length are refused, wherever they are cut. */
 TEST_F(queue, cut_off)
 {
 	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
@@ -26,7 +26,7 @@ TEST_F(queue, cut_off)
 	close(sock);
 }
 
-/* Read what answers one request. Returns its error; @said: it tells more than that. */
+/* Read the answer to one request. Return: its error; @said: it contains more. */
 static int answer(int sock, bool *said)
 {
 	char piece[32768] __attribute__((aligned(8)));
@@ -47,7 +47,7 @@ static int answer(int sock, bool *said)
 	}
 }
 
-/* Whatever is asked for, the answer is what there is, or an error that says what is wrong. */
+/* The answer to any request is an object, or an error that names the fault. */
 TEST_F_TIMEOUT(queue, fuzzed, 600)
 {
 	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC), on = 1, err;
@@ -67,7 +67,7 @@ TEST_F_TIMEOUT(queue, fuzzed, 600)
 		for (j = rand_r(&seed) % 4; j; j--) {
 			for (n = 0; n < sizeof(bytes); n++)
 				bytes[n] = rand_r(&seed);
-			/* Sometimes what is right, so that it gets further */
+			/* Sometimes a valid part, so that it gets further */
 			if (rand_r(&seed) % 2)
 				request_add(&r, 1 + rand_r(&seed) % 3, self->topic,
 					    strlen(self->topic) + 1);
@@ -75,7 +75,7 @@ TEST_F_TIMEOUT(queue, fuzzed, 600)
 				request_add(&r, rand_r(&seed) % 48, bytes,
 					    rand_r(&seed) % sizeof(bytes));
 		}
-		/* And sometimes cut, or longer than it is */
+		/* And sometimes cut, or too long */
 		if (rand_r(&seed) % 8 == 0)
 			r.head.nlmsg_len -= rand_r(&seed) % 8;
 		else if (rand_r(&seed) % 8 == 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mappings of partitions: what may be mapped, and what is seen there.
+ * Mappings of partitions: valid ones, and their content.
  */
 #include "fetch.h"
 
@@ -44,7 +44,7 @@ TEST_F(fetch, mmap_rules)
 	close(fd);
 }
 
-/* Who only reads may open the device for reading only */
+/* A reader may open the device for reading only */
 TEST_F(fetch, mapping_of_a_read_only_file)
 {
 	struct mqbus_geometry geo;
@@ -121,7 +121,7 @@ TEST_F(fetch, mapping_is_whole)
 				     MREMAP_MAYMOVE | MREMAP_FIXED, q));
 	EXPECT_EQ(MAP_FAILED, mremap(p, 0, len + MQ_PAGE, MREMAP_MAYMOVE));
 	EXPECT_EQ(4, number(mq_record(&map, 4 * 72)));
-	/* As a whole it may go elsewhere */
+	/* As a whole it may move */
 	q = mremap(p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, q);
 	ASSERT_NE(MAP_FAILED, q);
 	map.page = (void *)q;
@@ -131,7 +131,7 @@ TEST_F(fetch, mapping_is_whole)
 	close(fd);
 }
 
-/* A mapping is a use of the endpoint: closing the descriptor does not end it */
+/* A mapping uses the endpoint: closing the descriptor does not end it */
 TEST_F(fetch, mapping_keeps_the_member)
 {
 	struct mq_map map;
@@ -181,7 +181,7 @@ TEST_F(fetch, ring_page)
 	close(fd);
 }
 
-/* Many laps of records of every size: none is torn where the ring ends */
+/* Many laps of records of all sizes: none is torn where the ring ends */
 TEST_F(fetch, contiguous_across_the_end)
 {
 	static unsigned char block[2048];

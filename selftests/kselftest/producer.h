@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Producers with a name.
+ * Named producers.
  */
 #ifndef _MQBUS_TEST_PRODUCER_H
 #define _MQBUS_TEST_PRODUCER_H
@@ -23,7 +23,7 @@ static int open_named(const char *topic, const char *name, struct mqbus_produce 
 	return fd < 0 ? fd : mq_bound(fd, bind_named(fd, topic, name, args));
 }
 
-/* Publish from a sequence number on; @args tells. Returns what the call does. */
+/* Publish from a sequence number on; @args is filled. Return: the call's result. */
 static int publish_from(int fd, const struct mqbus_msg *msgs, __u32 count, __u64 seq,
 			struct mqbus_place *places, __u64 timeout,
 			struct mqbus_publish *args)
@@ -36,18 +36,18 @@ static int publish_from(int fd, const struct mqbus_msg *msgs, __u32 count, __u64
 		.place_size = sizeof(*places),
 		.timeout = timeout,
 		.seq = seq,
-		/* Only told, so whatever it was */
+		/* An output, so any value may be passed */
 		.duplicates = 77,
 	};
 	return mq_ioctl(fd, MQBUS_IOC_PUBLISH, args);
 }
 
-/* An endpoint opened by a uid that may do nothing else, or a negative errno */
+/* An endpoint opened by a uid without other rights, or a negative errno */
 static int open_by(uid_t uid)
 {
 	int fd;
 
-	/* Of this thread alone, and with it go the capabilities that count for files */
+	/* For this thread alone; capabilities that override file permissions go with the uid */
 	syscall(SYS_setfsuid, uid);
 	fd = mq_open(0);
 	syscall(SYS_setfsuid, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Names that are taken over: whoever held one stores nothing any more, whatever it was doing.
+ * Names that are taken over: the old holder stores no more records, whatever it was doing.
  */
 #include "fault.h"
 #include "producer.h"
@@ -43,14 +43,14 @@ TEST_F(publish, fences_who_waits_for_room)
 	EXPECT_EQ(-1, write(old, "x", 1));
 	EXPECT_EQ(ENOLINK, errno);
 	EXPECT_EQ(NULL, next(self));
-	/* Nor does its end concern the one that has the name */
+	/* Nor does its close concern the new holder */
 	close(old);
 	EXPECT_EQ(1, mq_put(fd, "y", 1, 0));
 	EXPECT_EQ(n + 1, next(self)->seq);
 	close(fd);
 }
 
-/* Who only waits for an error is told too */
+/* A poller that waits for an error only is woken, too */
 TEST_F(publish, fencing_wakes_epoll)
 {
 	struct epoll_event event = { .events = 0 };

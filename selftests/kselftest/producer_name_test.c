@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Producers with a name: what a restarted one learns, who may have it, and who pays.
+ * Named producers: what a restarted one learns, who may open a name, and who is charged.
  */
 #include <sys/resource.h>
 
@@ -69,7 +69,7 @@ TEST_F(publish, arguments_of_names)
 	EXPECT_EQ(-EILSEQ, bind_named(fd, self->topic, "p/q", &args));
 	memset(args.name, 'x', sizeof(args.name));
 	EXPECT_EQ(-ENAMETOOLONG, mq_ioctl(fd, MQBUS_IOC_PRODUCE, &args));
-	/* No name is one spelling of it only */
+	/* The absence of a name has one spelling only */
 	mq_set_name(args.name, "");
 	args.name[5] = 'x';
 	EXPECT_EQ(-EINVAL, mq_ioctl(fd, MQBUS_IOC_PRODUCE, &args));
@@ -82,7 +82,7 @@ TEST_F(publish, arguments_of_names)
 	args.__reserved = 0;
 	args.flags = 1;
 	EXPECT_EQ(-EOPNOTSUPP, mq_ioctl(fd, MQBUS_IOC_PRODUCE, &args));
-	/* None of that was an opening */
+	/* None of these calls opened it */
 	ASSERT_EQ(0, bind_named(fd, self->topic, "p", &args));
 	EXPECT_EQ(1, args.epoch);
 	EXPECT_EQ(-EBADFD, bind_named(fd, self->topic, "p", &args));
@@ -120,7 +120,7 @@ TEST_F(publish, duplicates_and_gaps)
 	EXPECT_EQ(150, pub.published);
 	EXPECT_EQ(0, pub.duplicates);
 
-	/* The first 50 of the batch were stored before, of many pages and partitions */
+	/* The first 50 of the batch were stored before, in many pages and partitions */
 	ASSERT_EQ(0, publish_from(fd, msgs, 300, 101, places, 0, &pub));
 	EXPECT_EQ(300, pub.published);
 	EXPECT_EQ(50, pub.duplicates);
@@ -149,7 +149,7 @@ TEST_F(publish, duplicates_and_gaps)
 	close(fd);
 }
 
-/* A full topic holds up what is new, but not what is a duplicate */
+/* A full topic holds up new records, but not duplicates */
 TEST_F(publish, duplicates_need_no_room)
 {
 	struct mqbus_msg msgs[110];
@@ -185,11 +185,11 @@ TEST_F(publish, a_name_has_an_owner)
 	begin(self, .mode = 0622);
 	ASSERT_EQ(0, bind_named(alice, self->topic, "p", &args));
 	EXPECT_EQ(-EPERM, bind_named(bob, self->topic, "p", &args));
-	/* And is not fenced by the attempt; also not while nobody has it open */
+	/* And the attempt does not fence it; also not while the name is closed */
 	EXPECT_EQ(1, mq_put(alice, "x", 1, 0));
 	close(alice);
 	EXPECT_EQ(-EPERM, bind_named(bob, self->topic, "p", &args));
-	/* That attempt left bob free to be something else */
+	/* That attempt left bob's endpoint unbound */
 	EXPECT_EQ(0, bind_named(bob, self->topic, "q", &args));
 	EXPECT_EQ(1, args.epoch);
 	/* A capability helps; the owner stays */
@@ -225,12 +225,12 @@ TEST_F(publish, names_are_charged)
 	EXPECT_EQ(used, mq_used(self->ctl));
 	close(open_named(self->topic, "q", &args));
 	EXPECT_EQ(used + one, mq_used(self->ctl));
-	/* Over the limit nothing changes hands */
+	/* Over the limit no name changes its holder */
 	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_bytes"), mq_used(self->ctl)));
 	EXPECT_EQ(-ENOSPC, open_named(self->topic, "r", &args));
 	EXPECT_EQ(used + one, mq_used(self->ctl));
 	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_bytes"), 64 << 20));
-	/* Deleted with the topic: what is open is paid for until it is closed */
+	/* Deleted with the topic: an open name is charged until it is closed */
 	ASSERT_EQ(0, mq_delete(self->ctl, self->topic));
 	EXPECT_EQ(-EIDRM, mq_put(fd, "x", 1, 0));
 	mq_reader_close(&self->reader);
@@ -250,7 +250,7 @@ static void number_name(char name[MQBUS_NAME_SIZE], unsigned int i)
 	snprintf(name, MQBUS_NAME_SIZE, "n%u", i);
 }
 
-/* Returns the epoch, or a negative errno. */
+/* Return: the epoch, or a negative errno. */
 static int touch_name(const char *topic, unsigned int i, int *fd)
 {
 	char name[MQBUS_NAME_SIZE];
@@ -328,7 +328,7 @@ static int open_plain(uid_t uid)
 	return seteuid(0) ? -errno : fd;
 }
 
-/* As touch_name(), on behalf of a uid */
+/* As touch_name(), for a uid */
 static int touch_name_by(uid_t uid, const char *topic, unsigned int i, int *fd)
 {
 	struct mqbus_produce args = {};
@@ -344,7 +344,7 @@ static int touch_name_by(uid_t uid, const char *topic, unsigned int i, int *fd)
 	return err ?: args.epoch;
 }
 
-/* However many names somebody has, others keep theirs, and get new ones */
+/* However many names a uid has, others keep theirs, and get new ones */
 TEST_F(publish, names_of_others_stay)
 {
 	struct rlimit files = { 4096, 4096 };
@@ -370,7 +370,10 @@ TEST_F(publish, names_of_others_stay)
 	EXPECT_EQ(1, touch_name_by(BOB, self->topic, 0, NULL));
 	for (i = 0; i < n; i++)
 		close(fds[i]);
-	/* With a capability as many as can be: who has most gives up one for one who has few */
+	/*
+	 * With a capability as many as there can be: the uid with the most gives one to a uid
+	 * with few
+	 */
 	for (i = 0; i < 2 * MQBUS_PRODUCERS_MAX; i++)
 		ASSERT_EQ(1, touch_name(self->topic, 10000 + i, NULL));
 	EXPECT_EQ(1, touch_name_by(BOB, self->topic, 1, NULL));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything that makes a producer writable, or ends it, and everybody who may wait for
- * that: each is woken by each.
+ * Each cause that makes a producer writable, or ends it, and each way to wait for that: each
+ * cause wakes each waiter.
  */
 #include <sys/select.h>
 
@@ -10,7 +10,7 @@
 FIXTURE(writable) {
 	int ctl;
 	int fd;				/* a producer that is not writable */
-	int member;			/* of "g" */
+	int member;			/* a member of "g" */
 	char topic[MQBUS_NAME_SIZE];
 };
 
@@ -32,7 +32,7 @@ static int put(int fd, __u32 len)
 	return mq_put_in(fd, 0, block, len);
 }
 
-/* Store in partition 0 until that is refused. */
+/* Publish to partition 0 until a record is refused. */
 static int fill(FIXTURE_DATA(writable) *self, __u32 len)
 {
 	int ret;
@@ -140,7 +140,7 @@ static int delete_group(FIXTURE_DATA(writable) *self)
 	       mq_group_create(self->ctl, self->topic, "h", MQBUS_WHENCE_LATEST, 0, 0600);
 }
 
-/* Another one holds nothing any more; then the one that does goes */
+/* Group "h" holds no records; "g", which does, is deleted */
 static int delete_slow_group(FIXTURE_DATA(writable) *self)
 {
 	return mq_group_create(self->ctl, self->topic, "h", MQBUS_WHENCE_LATEST, 0, 0600) ?:
@@ -183,7 +183,7 @@ static int nothing(FIXTURE_DATA(writable) *self)
 	return 0;
 }
 
-/* Another task stores something else by the same endpoint */
+/* Another task publishes something else by the same endpoint */
 static int store(FIXTURE_DATA(writable) *self)
 {
 	return mq_put_in(self->fd, 1, "x", 1) != 1;
@@ -203,13 +203,13 @@ static int delete_topic(FIXTURE_DATA(writable) *self)
 	return mq_delete(self->ctl, self->topic);
 }
 
-/* What happens: what there was before, what poll() tells then, and what a call does */
+/* Causes: state before, result of poll() after it, and of a call */
 static const struct change {
 	const char *name;
 	int (*before)(FIXTURE_DATA(writable) *self);
 	int (*happen)(FIXTURE_DATA(writable) *self);
 	int events;
-	int ret;			/* 1: it stays where it is */
+	int ret;			/* 1: goes on waiting */
 } changes[] = {
 	{ "a commit", full, commit, POLLOUT },
 	{ "an ack", full_queue, ack, POLLOUT },
@@ -271,7 +271,7 @@ static int by_exclusive(int fd, int events)
 	return by_epoll(fd, events | EPOLLEXCLUSIVE);
 }
 
-/* Refused once more after it was added: poll() is not called again before it is woken */
+/* Refused once more after it was added: poll() is not called again before the wakeup */
 static int by_edge(int fd, int events)
 {
 	struct epoll_event ev = { .events = events | EPOLLET };
@@ -307,7 +307,7 @@ static int by_publish_timed(int fd, int events)
 	return ret == 1 ? 0 : -ret;
 }
 
-/* Who waits, for what, and in which call */
+/* The waiter, its events, and its call */
 static const struct waiter {
 	const char *name;
 	int (*wait)(int fd, int events);
@@ -329,7 +329,7 @@ static const struct waiter {
 	{ "a call with a limit", by_publish_timed, -1, SYS_ioctl },
 };
 
-/* What the child that waits is to exit with; -1: it is not woken */
+/* Exit status of the child that waits; -1: it is not woken */
 static int expected(const struct change *c, const struct waiter *w)
 {
 	if (w->events == -1)
@@ -354,7 +354,7 @@ static void one(struct __test_metadata *_metadata, FIXTURE_DATA(writable) *self,
 	self->member = -1;
 	ASSERT_EQ(0, c->before(self)) TH_LOG("%s", c->name);
 	mq_fork(pid) {
-		/* The parent's calls must not be the last to let go of something */
+		/* The parent's calls must not release the last reference */
 		close(self->member);
 		_exit(w->wait(self->fd, w->events));
 	}
@@ -377,7 +377,7 @@ TEST_F_TIMEOUT(writable, each_is_woken_by_each, 600)
 			one(_metadata, self, &changes[i], &waiters[k]);
 }
 
-/* Written to until it was refused, and then only woken: nobody calls poll() in between */
+/* Written to until a record was refused, and then only woken: poll() is not called in between */
 TEST_F(writable, edges_of_a_rate)
 {
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
@@ -399,7 +399,7 @@ TEST_F(writable, edges_of_a_rate)
 	mq_delete(self->ctl, self->topic);
 }
 
-/* A call that succeeds says that it is writable, whatever was refused before */
+/* A call that succeeds makes it writable, whatever was refused before */
 TEST_F(writable, a_success_counts)
 {
 	struct pollfd p = { .events = POLLOUT };
@@ -417,7 +417,7 @@ TEST_F(writable, a_success_counts)
 	mq_delete(self->ctl, self->topic);
 }
 
-/* Many that a rate holds back, and one timer: each is woken when it may go */
+/* Many that a rate holds back, and one timer: each is woken when it is admitted */
 TEST_F(writable, many_poll_for_a_rate)
 {
 	enum { MANY = 20 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of publishing share: a topic and one who reads it.
+ * Shared by the tests of publishing: a topic and its reader.
  */
 #ifndef _MQBUS_TEST_PUBLISH_H
 #define _MQBUS_TEST_PUBLISH_H

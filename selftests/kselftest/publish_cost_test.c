@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a record costs its publisher beside many members that sleep. MQ_CROWD=N: so many.
+ * Cost of a record for its publisher beside many sleeping members. MQ_CROWD=N: their number.
  */
 #include "herd.h"
 
 /*
- * What a publish costs beside those who sleep: the time of the call alone, since the one that
- * it wakes cannot run meanwhile. Told, and compared where time counts instructions.
+ * Cost of a publish beside sleeping members: the time of the call alone, since the woken member
+ * cannot run meanwhile. It is printed, and compared where time counts instructions.
  */
 static long long publish_cost(FIXTURE_DATA(crowd) *self, int n)
 {
@@ -40,7 +40,7 @@ TEST_F(crowd, cost)
 	CPU_ZERO(&set);
 	CPU_SET(0, &set);
 	sched_setaffinity(0, sizeof(set), &set);
-	/* All but four have none, so that it is the same number of wake-ups */
+	/* All but four members have no partition, so that there are as many wakeups */
 	ASSERT_EQ(0, gather(self, n, BY_FETCH));
 	cost = publish_cost(self, n);
 	ASSERT_LT(0, cost);

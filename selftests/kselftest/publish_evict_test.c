@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Records on a topic that evicts: none goes for one that is not stored then, nor because
- * somebody asked whether there is room.
+ * Records on a topic that evicts: none is evicted for a record that is not stored then, nor for
+ * a query whether there is room.
  */
 #include "fault.h"
 #include "publish.h"
@@ -15,7 +15,7 @@ static const struct mqbus_ring_page *page(FIXTURE_DATA(publish) *self)
 	return self->reader.map[0].page;
 }
 
-/* A ring of which every byte is an unread record's, but for 96 */
+/* A ring full of unread records, except for 96 bytes */
 static void fill(struct __test_metadata *_metadata, FIXTURE_DATA(publish) *self)
 {
 	int i;
@@ -45,7 +45,10 @@ TEST_F(publish, a_rate_refuses)
 	ASSERT_EQ(0, mq_topic_set(self->ctl, self->topic,
 				  MQBUS_TOPIC_SET_RATE_BYTES | MQBUS_TOPIC_SET_BURST,
 				  .rate_bytes = 1, .burst = 1));
-	/* More than the bucket goes when it is full; that is a debt for a quarter of an hour */
+	/*
+	 * A record larger than the bucket is admitted when that is full, and leaves a debt for
+	 * a quarter of an hour
+	 */
 	ASSERT_EQ(1, mq_put(self->fd, value, VALUE, 0));
 	ASSERT_EQ(1000, page(self)->head);
 
@@ -79,13 +82,13 @@ TEST_F(publish, a_copy_fails)
 	EXPECT_EQ(-1, writev(self->fd, vec, 2));
 	EXPECT_EQ(EFAULT, errno);
 	nothing_went(_metadata, self);
-	/* Headers that do not add up */
+	/* Headers with bad lengths */
 	msgs[0] = mq_msg(value, 500);
 	msgs[0].headers = (uintptr_t)"\1";
 	msgs[0].headers_len = 1;
 	EXPECT_EQ(-EINVAL, mq_publish(self->fd, msgs, 1, NULL, 0, NULL));
 	nothing_went(_metadata, self);
-	/* Of a batch the first goes, and makes room for itself alone */
+	/* The first record of the batch is stored, and evicts for itself alone */
 	msgs[0] = mq_msg(value, 100);
 	msgs[1] = mq_msg(bad + MQ_PAGE - 100, 200);
 	EXPECT_EQ(1, mq_publish(self->fd, msgs, 2, NULL, 0, &error));
@@ -94,7 +97,7 @@ TEST_F(publish, a_copy_fails)
 	EXPECT_EQ(5, page(self)->next_offset);
 }
 
-/* Memory that is there, but not mapped yet: it is waited for, and all is as usual */
+/* Memory that is there, but not mapped yet: the call faults it in, and succeeds */
 TEST_F(publish, pages_that_come)
 {
 	size_t len = 3 * MQ_PAGE;
@@ -110,7 +113,7 @@ TEST_F(publish, pages_that_come)
 			fresh = mmap(NULL, 4 * MQ_PAGE, PROT_READ | PROT_WRITE,
 				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 			fresh[MQ_PAGE] = i + 1;
-			/* The first page is touched by the call alone */
+			/* The call itself touches the first page */
 			if (i % 3)
 				ret = mq_put(self->fd, fresh + MQ_PAGE - 50, n, 0);
 			else
@@ -133,7 +136,7 @@ TEST_F(publish, pages_that_come)
 	self->reader.parts = 0;
 }
 
-/* A large record whose end never comes: others publish, and it can be killed */
+/* A large record whose end never comes: others publish, and its process can be killed */
 TEST_F(publish, an_end_that_never_comes)
 {
 	int uffd, i;
@@ -147,7 +150,7 @@ TEST_F(publish, an_end_that_never_comes)
 	mq_fork(pid) {
 		int fd = mq_producer(self->topic, 0);
 
-		/* A handler is of one address space, so the child has its own */
+		/* A handler is for one address space, so the child has its own */
 		mq_put(fd, missing_pages(3, &uffd), 3 * MQ_PAGE, MQBUS_WAIT_FOREVER);
 	}
 	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
@@ -162,7 +165,7 @@ TEST_F(publish, an_end_that_never_comes)
 
 #define LARGE	(200 * 1024)
 
-/* Much goes for a large record, and others want the room as well: it is stored in the end */
+/* A large record evicts many while others want the room, too: it is stored in the end */
 TEST_F(publish, room_that_others_want)
 {
 	static struct mqbus_msg msgs[MQBUS_BATCH_MAX];

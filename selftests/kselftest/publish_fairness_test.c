@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writers go in turn: who is overtaken how often, and who is not in the way of others.
+ * Turns of writers: how often one is overtaken, and writers that do not hold up others.
  */
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -14,11 +14,11 @@
 #define SMALL_BYTES	72
 #define LARGE	1000
 /*
- * Records that may overtake one: none where a task runs when it is woken. A machine that
- * has other things to do sleeps through a turn now and then, which costs some.
+ * Records that may overtake one: none where a woken task runs at once. A busy machine sleeps
+ * through a turn now and then, which costs some.
  */
 #define OVERTAKEN	64
-/* Where one that is overtaken without end counts as lost */
+/* Overtaken so often, a writer counts as starved */
 #define LOST	400
 #define FLOOD	4
 
@@ -40,7 +40,7 @@ static int put_in(int fd, __u32 partition, const void *value, __u32 len)
 	return mq_publish(fd, &msg, 1, NULL, MQBUS_WAIT_FOREVER, NULL);
 }
 
-/* One that waits with a record; he exits with 0 when it is stored. */
+/* A child that waits with a record and exits with 0 once it is stored */
 static pid_t start_put(const char *topic, __u32 partition, __u32 len)
 {
 	pid_t pid;
@@ -53,7 +53,7 @@ static pid_t start_put(const char *topic, __u32 partition, __u32 len)
 	return mq_wait_asleep(pid, SYS_ioctl) ? pid : -1;
 }
 
-/* One that stores small records for as long as the topic is there */
+/* A child that stores small records until the topic is deleted */
 static pid_t start_flood(const char *topic)
 {
 	pid_t pid;
@@ -74,7 +74,7 @@ static bool asleep(pid_t pid)
 	return mq_wait_asleep(pid, SYS_ioctl) && waitpid(pid, NULL, WNOHANG) == 0;
 }
 
-/* Settle the next record. Returns the length of its value. */
+/* Settle the next record. Return: the length of its value. */
 static int settle_one(struct mq_reader *r)
 {
 	const struct mqbus_record *rec = mq_next(r, MQ_LONG);
@@ -86,7 +86,10 @@ static int settle_one(struct mq_reader *r)
 	return mq_commit(r->fd, r->partition, rec->offset + 1) ?: (int)len;
 }
 
-/* Whoever writes small ones waits for room, so that what is settled next is all there is. */
+/*
+ * Writers of small records wait for room, so the next settled record frees all the room there
+ * is.
+ */
 static bool all_asleep(const pid_t *flood, int nr)
 {
 	int i;
@@ -97,7 +100,7 @@ static bool all_asleep(const pid_t *flood, int nr)
 	return true;
 }
 
-/* Settle records up to a large one. Returns how many small ones came between. */
+/* Settle records up to a large one. Return: number of small ones between. */
 static int settle_to_large(struct mq_reader *r, const pid_t *flood)
 {
 	int n, len;
@@ -114,7 +117,7 @@ static int settle_to_large(struct mq_reader *r, const pid_t *flood)
 	return LOST;
 }
 
-/* Small records come, and a process with a large one, which waits already, has its turn */
+/* A process with a large record, which waits already, has its turn among small records */
 static void pass_the_flood(struct __test_metadata *_metadata, FIXTURE_DATA(publish) *self,
 			   pid_t pid)
 {
@@ -146,7 +149,7 @@ TEST_F(publish, a_large_record_among_small_ones)
 	pass_the_flood(_metadata, self, pid);
 }
 
-/* Also one that does not wait but polls */
+/* Also one that polls instead of waiting */
 TEST_F(publish, a_large_record_that_polls)
 {
 	pid_t pid;
@@ -227,7 +230,7 @@ static void on_signal(int sig)
 {
 }
 
-/* Who waits first goes, in one way or another, and is not in the way of others any more */
+/* The first waiter goes first, in each way to wait, and holds up no other afterwards */
 TEST_F(publish, the_first_in_the_line_goes)
 {
 	static const int signals[] = { SIGKILL, SIGUSR1, SIGSTOP };
@@ -244,7 +247,7 @@ TEST_F(publish, the_first_in_the_line_goes)
 		second = start_put(self->topic, 0, 8);
 		ASSERT_LT(0, first);
 		ASSERT_LT(0, second);
-		/* Room for the second, but it is not his turn; nor is it others' */
+		/* Room for the second, but it is not its turn; nor is it others' */
 		ASSERT_EQ(8, settle_one(&self->reader));
 		EXPECT_TRUE(asleep(second));
 		late = mq_producer(self->topic, 0);
@@ -265,7 +268,7 @@ TEST_F(publish, the_first_in_the_line_goes)
 	}
 }
 
-/* Who was refused and went away has not waited: who polls is before him */
+/* A producer that was refused and went away has not waited: one that polls is before it */
 TEST_F(publish, who_goes_away_does_not_wait)
 {
 	struct pollfd p = { .events = POLLOUT };
@@ -304,7 +307,7 @@ static void *put_stuck(void *arg)
 	return NULL;
 }
 
-/* Whose turn it is cannot go on: another call on his endpoint waits for a page */
+/* The producer whose turn it is cannot go on: another call on its endpoint waits for a page */
 TEST_F(publish, the_first_in_the_line_never_runs)
 {
 	struct mqbus_range range;
@@ -325,13 +328,13 @@ TEST_F(publish, the_first_in_the_line_never_runs)
 	ASSERT_TRUE(is_stuck(uffd));
 	second = start_put(self->topic, 0, 8);
 	ASSERT_LT(0, second);
-	/* Just enough for him, so that there is nothing left for others */
+	/* Just enough for it, so that no room is left for others */
 	ASSERT_EQ(1, mq_fetch(self->reader.fd, &range, 1, 0, 0));
 	for (i = 1; i <= (LARGE + (int)sizeof(struct mqbus_record)) / SMALL_BYTES + 1; i++)
 		ASSERT_EQ(0, mq_commit(self->reader.fd, range.partition, i));
 	EXPECT_EQ(0, mq_wait(second));
 	EXPECT_EQ(0, waitpid(first, NULL, WNOHANG));
-	/* The page does not arrive at all; what it was for fails */
+	/* The page never arrives; its call fails */
 	close(uffd);
 	munmap((void *)stuck.value, MQ_PAGE);
 	pthread_join(thread, NULL);
@@ -341,7 +344,7 @@ TEST_F(publish, the_first_in_the_line_never_runs)
 	close(stuck.fd);
 }
 
-/* With room for all of them nobody waits for anybody */
+/* With room for all, no producer waits for another */
 TEST_F_TIMEOUT(publish, many_writers_all_go, 120)
 {
 	enum { MANY = 40 };
@@ -360,7 +363,7 @@ TEST_F_TIMEOUT(publish, many_writers_all_go, 120)
 	EXPECT_EQ(SMALL + MANY, mq_end(self->ctl, self->topic, "g", 0));
 }
 
-/* One that is refused and polls. Returns 0, or a negative errno. */
+/* A child that is refused and polls. Return: 0, or a negative errno. */
 static int watch(int ep, int fd, __u32 len)
 {
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET, .data.fd = fd };
@@ -373,7 +376,7 @@ static int watch(int ep, int fd, __u32 len)
 	return -errno;
 }
 
-/* Those that never come are in nobody's way where there is room for all */
+/* Producers that never come hold up no other where there is room for all */
 TEST_F(publish, who_polls_and_does_not_come)
 {
 	enum { MANY = 40 };
@@ -394,7 +397,7 @@ TEST_F(publish, who_polls_and_does_not_come)
 	close(ep);
 }
 
-/* Nor those that have room kept for much, and come late for little */
+/* Nor do those that have much room reserved, and come late for little */
 TEST_F(publish, who_polls_for_much_and_takes_little)
 {
 	enum { MANY = 40, FEW = 10 };
@@ -442,7 +445,7 @@ static long long commit_cost(int fd, __u32 partition, __u64 *at)
 	return best;
 }
 
-/* Those that wait in other partitions cost who settles nothing */
+/* Waiters in other partitions cost a commit nothing */
 TEST_F(publish, who_waits_elsewhere)
 {
 	enum { PARTS = 512 };

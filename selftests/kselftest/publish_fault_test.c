@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Publishing from memory that is not there, or not yet.
+ * Publishing from missing memory, or from memory that is not mapped yet.
  */
 #include "publish.h"
 
@@ -44,7 +44,7 @@ TEST_F(publish, bad_address_in_a_batch)
 	EXPECT_EQ(-EFAULT, mq_publish(self->fd, (void *)(hole - 8), 1, NULL, 0, NULL));
 	EXPECT_EQ(NULL, next(self));
 
-	/* The places: what is stored stays, and the batch ends there */
+	/* The places: stored records stay, and the batch ends there */
 	msgs[1] = msgs[0];
 	memcpy(hole - sizeof(*places), &places[0], sizeof(*places));
 	EXPECT_LE(1, mq_publish(self->fd, msgs, 3, (void *)(hole - sizeof(*places)), 0, &error));
@@ -82,7 +82,7 @@ TEST_F(publish, value_runs_into_a_forbidden_page)
 	munmap(pages, 3 * MQ_PAGE);
 }
 
-/* Pages that are not there yet are brought in, however many a record crosses */
+/* Pages that are not mapped yet are faulted in, however many a record crosses */
 TEST_F(publish, pages_not_present)
 {
 	size_t len = 200000, i;
@@ -102,7 +102,7 @@ TEST_F(publish, pages_not_present)
 	ASSERT_NE(NULL, rec);
 	EXPECT_EQ(len, rec->value_len);
 	EXPECT_EQ(0, memcmp(mq_value(rec), p + 100, len));
-	/* By write() too, which has its own way to the bytes */
+	/* By write() too, which copies in another way */
 	ASSERT_EQ(0, madvise(p, len + MQ_PAGE, MADV_DONTNEED));
 	EXPECT_EQ(len, write(self->fd, p + 200, len));
 	rec = next(self);
@@ -111,7 +111,7 @@ TEST_F(publish, pages_not_present)
 	munmap(p, len + MQ_PAGE);
 	close(file);
 
-	/* Behind the end of the file there is nothing, and nothing is stored */
+	/* Behind the end of the file is no memory, and nothing is stored */
 	file = memfd_create("short", MFD_CLOEXEC);
 	ASSERT_EQ(0, ftruncate(file, 2 * MQ_PAGE));
 	p = mmap(NULL, 4 * MQ_PAGE, PROT_READ, MAP_SHARED, file, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which partition a record goes to: by number, by key, by turns, by processor.
+ * A record's partition: by number, by key, by turns, by CPU.
  */
 #include "../core/murmur_known.h"
 #include "publish.h"
@@ -100,7 +100,7 @@ TEST_F(publish, per_cpu_topic)
 		CPU_ZERO(&set);
 		CPU_SET(cpu, &set);
 		ASSERT_EQ(0, sched_setaffinity(0, sizeof(set), &set));
-		/* Not even a key goes elsewhere */
+		/* Not even with a key it goes elsewhere */
 		msg.key = (uintptr_t)"foobar";
 		msg.key_len = cpu % 2 ? 6 : 0;
 		EXPECT_EQ(1, mq_publish(self->fd, &msg, 1, &place, 0, NULL));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Publishing: what is stored, and how much of a batch.
+ * Publishing: stored records, and how much of a batch.
  */
 #include "publish.h"
 
@@ -99,7 +99,7 @@ TEST_F(publish, producers_count_for_themselves)
 	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(1, mq_put(self->fd, "a", 1, 0));
 		EXPECT_EQ(1, mq_put(other, "b", 1, 0));
-		/* What was not stored has no number */
+		/* A record that was not stored has no number */
 		EXPECT_EQ(-EMSGSIZE, mq_put(other, "b", MQBUS_RECORD_MAX + 1, 0));
 		EXPECT_EQ(-EFAULT, mq_put(other, NULL, 1, 0));
 	}
@@ -136,7 +136,7 @@ TEST_F(publish, sizes)
 	EXPECT_EQ(-EMSGSIZE, mq_put(self->fd, block, 1001, 0));
 	EXPECT_EQ(-EMSGSIZE, mq_put(self->fd, block, ~0U, 0));
 
-	/* All parts together, and the one before it is stored */
+	/* All parts together; the record before it is stored */
 	m->key = (uintptr_t)block;
 	m->routing_key = (uintptr_t)block;
 	m->key_len = 600;
@@ -147,7 +147,7 @@ TEST_F(publish, sizes)
 	m->value_len = 201;
 	EXPECT_EQ(1, mq_publish(self->fd, msgs, 3, NULL, 0, &error));
 	EXPECT_EQ(EMSGSIZE, error);
-	/* A sum that would wrap around */
+	/* A sum that would wrap */
 	m->value_len = ~0U - 799;
 	EXPECT_EQ(1, mq_publish(self->fd, msgs, 3, NULL, 0, &error));
 	EXPECT_EQ(EMSGSIZE, error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of queue groups share: a topic of numbers, a group "g" that
- * leases them, workers who take and settle, and dead letters.
+ * Shared by the tests of queue groups: a topic of numbers, a group "g" that leases them,
+ * workers that take and settle, and dead letters.
  */
 #ifndef _MQBUS_TEST_QUEUE_H
 #define _MQBUS_TEST_QUEUE_H
@@ -11,7 +11,7 @@
 
 #define WORKERS	4
 
-/* A member of a queue group with everything mapped */
+/* A member of a queue group with all partitions mapped */
 struct worker {
 	int fd;
 	__u32 parts;
@@ -36,7 +36,7 @@ static int worker_open(struct worker *w, const char *topic, const char *group, i
 	return err ?: mq_map(w->fd, MQBUS_RETRY, &w->retry);
 }
 
-/* A worker that goes as one dies: whatever it holds is a failure. */
+/* The worker leaves as a killed one does: each lease that it holds counts as a failure. */
 static void worker_close(struct worker *w)
 {
 	__u32 i;
@@ -54,7 +54,7 @@ static void worker_close(struct worker *w)
 
 FIXTURE(queue) {
 	int ctl;
-	int fd;				/* a producer */
+	int fd;				/* of a producer */
 	char topic[MQBUS_NAME_SIZE];
 	char dlq[MQBUS_NAME_SIZE];
 	struct worker worker[WORKERS];
@@ -84,7 +84,7 @@ FIXTURE_TEARDOWN(queue)
 		worker_close(&self->worker[i]);
 	if (self->fd >= 0)
 		close(self->fd);
-	/* Whatever a test did, all that was charged is given back */
+	/* A test gives back all memory charged to it */
 	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
@@ -125,8 +125,8 @@ static int mq_set_args(int fd, const char *topic, const char *group, __u32 field
 
 /*
  * begin(self, .max_attempts = 3, ...): a topic, its group "g", a producer and a worker.
- * begin_dlq(): with a topic for dead letters, of which a group "dead" reads.
- * A test that needs another topic makes it before.
+ * begin_dlq(): also a DLQ, with a group "dead". A test that needs another topic creates it
+ * first.
  */
 #define begin_with(self, dlq_name, ...) do {					\
 	int _err = mq_create((self)->ctl, (self)->topic);			\
@@ -151,10 +151,10 @@ static int mq_set_args(int fd, const char *topic, const char *group, __u32 field
 #define join(self, n)								\
 	ASSERT_EQ(0, worker_open(&(self)->worker[n], (self)->topic, "g", 0))
 
-/* A figure of the group "g": FIGURE(self, ACKED) */
+/* A figure of group "g": FIGURE(self, ACKED) */
 #define FIGURE(self, name)	figure((self)->topic, "g", MQBUS_A_QUEUE_##name)
 
-/* Store the numbers from..to-1 as 8 byte values: records of 72 bytes. */
+/* Store the numbers from..to-1 as values of 8 bytes: records of 72 bytes. */
 static void put_numbers(int fd, __u64 from, __u64 to)
 {
 	for (; from < to; from++)
@@ -162,7 +162,7 @@ static void put_numbers(int fd, __u64 from, __u64 to)
 			abort();
 }
 
-/* With a key, as which a number's decimal text serves */
+/* The key is the number as decimal text */
 static int put_keyed(int fd, unsigned int key, __u64 number)
 {
 	struct mqbus_msg msg = mq_msg(&number, sizeof(number));
@@ -173,7 +173,7 @@ static int put_keyed(int fd, unsigned int key, __u64 number)
 	return mq_publish(fd, &msg, 1, NULL, 0, NULL);
 }
 
-/* The call itself, with room for @room leases. Returns how many, or a negative errno. */
+/* The plain call, with room for @room leases. Return: their number, or a negative errno. */
 static int take(int fd, struct mqbus_leased *leased, __u32 room, __u64 timeout)
 {
 	struct mqbus_lease args = {
@@ -189,7 +189,7 @@ static int take(int fd, struct mqbus_leased *leased, __u32 room, __u64 timeout)
 	return err ?: (int)args.nr_leases;
 }
 
-/* With a lease time other than the group's */
+/* A lease time other than the group's */
 static int take_timed(int fd, struct mqbus_leased *leased, __u32 room, __u64 time, __u64 timeout)
 {
 	struct mqbus_lease args = {
@@ -203,7 +203,7 @@ static int take_timed(int fd, struct mqbus_leased *leased, __u32 room, __u64 tim
 	return mq_ioctl(fd, MQBUS_IOC_LEASE, &args) ?: (int)args.nr_leases;
 }
 
-/* Returns how many were settled, or the errno of the first if none was. */
+/* Return: number of settled leases, or the errno of the first if there are none. */
 static int settle_many(int fd, struct mqbus_settle *settles, __u32 count)
 {
 	struct mqbus_lease args = {
@@ -220,7 +220,7 @@ static int settle(int fd, __u64 lease, __u32 what, __u64 delay)
 	struct mqbus_settle s = { .lease = lease, .what = what, .delay = delay };
 	int ret = settle_many(fd, &s, 1);
 
-	/* The entry and the call tell the same */
+	/* The entry and the call report the same */
 	if (ret < 0 ? -ret != s.error : ret != 1 || s.error)
 		return -1000;
 	return ret < 0 ? ret : 0;
@@ -252,7 +252,7 @@ static __s64 leased_number(const struct worker *w, const struct mqbus_leased *l)
 	return record_number(leased_record(w, l));
 }
 
-/* Lease one record: its number, or a negative errno */
+/* Lease a record. Return: its number, or a negative errno */
 static __s64 take_one(const struct worker *w, struct mqbus_leased *l, __u64 timeout)
 {
 	int ret = take(w->fd, l, 1, timeout);
@@ -276,7 +276,7 @@ static bool readable(int fd)
 	return poll(&p, 1, 0) == 1 && p.revents == POLLIN;
 }
 
-/* A process that holds @n leases, or as many of one as there are, until it is killed */
+/* A process that holds @n leases, or all available ones, until it is killed */
 static pid_t hold(const char *topic, const char *group, int n)
 {
 	int ready[2];
@@ -304,7 +304,7 @@ static pid_t hold(const char *topic, const char *group, int n)
 	return pid;
 }
 
-/* Append a header; returns where the next one begins. */
+/* Append a header. Return: end of the headers. */
 static size_t add_header(char *buf, size_t at, const char *name, const char *value)
 {
 	struct mqbus_header h = { .name_len = strlen(name), .value_len = strlen(value) };
@@ -320,7 +320,7 @@ static const unsigned char *record_key(const struct mqbus_record *rec)
 	return mq_value(rec) + rec->value_len;
 }
 
-/* The value of the only header of that name, in memory that the next call reuses */
+/* The value of the only header of that name, valid until the next call */
 static const char *header(const struct mqbus_record *rec, const char *name)
 {
 	const unsigned char *p = record_key(rec) + rec->key_len + rec->routing_key_len;
@@ -361,7 +361,7 @@ static unsigned int header_count(const struct mqbus_record *rec)
 	return p == end ? n : ~0U;
 }
 
-/* A header that is a decimal number and nothing else */
+/* A header that is a decimal number */
 static unsigned long long header_number(const struct mqbus_record *rec, const char *name)
 {
 	const char *text = header(rec, name);
@@ -379,7 +379,7 @@ static bool group_exists(const char *topic, const char *group)
 	return figures_get(topic, group, &f) != -ENOENT;
 }
 
-/* Settle @n leases and ask for @room more. Returns the errno or 0; see @args. */
+/* Settle @n leases and ask for @room new ones. Return: 0 or the errno; see @args. */
 static int both(int fd, struct mqbus_lease *args, struct mqbus_settle *s, __u32 n,
 		struct mqbus_leased *l, __u32 room)
 {
@@ -392,7 +392,7 @@ static int both(int fd, struct mqbus_lease *args, struct mqbus_settle *s, __u32 
 	return mq_ioctl(fd, MQBUS_IOC_LEASE, args);
 }
 
-/* Everything that a group may be busy with: leases, timers, retries, dead letters */
+/* All that a group may do at a time: leases, timers, retries, dead letters */
 static void make_busy(struct __test_metadata *_metadata, FIXTURE_DATA(queue) *self,
 		      struct mqbus_leased *l)
 {
@@ -408,7 +408,7 @@ static void make_busy(struct __test_metadata *_metadata, FIXTURE_DATA(queue) *se
 	EXPECT_EQ(0, settle(self->worker[0].fd, l[2].lease, MQBUS_RELEASE, MQ_HOUR));
 }
 
-/* Whether a figure of the group "g" comes to be a number by itself */
+/* Whether a figure of group "g" reaches a value in time */
 #define COMES(self, name, number) ({						\
 	__u64 _end = mq_patience();						\
 										\

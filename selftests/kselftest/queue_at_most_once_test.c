@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Groups that hand out a record at most once: what ends without an ack is over.
+ * Groups that hand out a record at most once: a lease that ends without an ack ends the record,
+ * too.
  */
 #include "queue.h"
 
@@ -54,7 +55,7 @@ TEST_F(queue, never_twice)
 	EXPECT_EQ(0, FIGURE(self, DEAD_LETTERED));
 }
 
-/* Also what was given back, since it was handed out */
+/* A released record, too: it had been handed out */
 TEST_F(queue, release_is_an_end_too)
 {
 	struct mqbus_lease args = { .flags = MQBUS_LEASE_F_RELEASE };
@@ -94,7 +95,7 @@ TEST_F(queue, reject_is_a_dead_letter_still)
 	mq_reader_close(&dead);
 }
 
-/* Its space is held until the member is done, and the record can be read */
+/* The record keeps its space until the member settles it, so that it can be read */
 TEST_F(queue, space_is_held)
 {
 	struct worker *w = self->worker;
@@ -119,7 +120,7 @@ TEST_F(queue, space_is_held)
 		EXPECT_EQ(1, mq_put(self->fd, &v, sizeof(v), 0));
 }
 
-/* What could not be told was not handed out, so it may be */
+/* A record that was not reported was not handed out, so it may come later */
 TEST_F(queue, untold_is_not_handed_out)
 {
 	struct worker *w = self->worker;
@@ -135,7 +136,7 @@ TEST_F(queue, untold_is_not_handed_out)
 	EXPECT_EQ(1, read_number(w->fd));
 }
 
-/* Workers who die at random: no number is worked on twice, and all are accounted for */
+/* Workers that are killed at random: no number is worked on twice, and all are accounted for */
 TEST_F_TIMEOUT(queue, killed_at_random, 120)
 {
 	unsigned char *seen = mq_shared(2 * MQ_PAGE);

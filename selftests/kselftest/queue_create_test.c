@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Making queue groups and changing them: what is taken, what is refused and
- * why, and what they cost.
+ * Creating and changing queue groups: valid and refused options, the errno of each, and the
+ * charge.
  */
 #include "queue.h"
 #include "topic.h"
@@ -32,7 +32,10 @@ TEST_F(queue, all_options)
 	EXPECT_EQ(100, f.number[MQBUS_A_QUEUE_BACKOFF_JITTER]);
 	EXPECT_EQ(1 << 20, f.number[MQBUS_A_QUEUE_RETRY_SIZE]);
 	EXPECT_STREQ(self->dlq, f.dlq);
-	/* 76 for each in flight, again as many held back, 64 for each 256 of retries */
+	/*
+	 * 76 bytes for each record in flight, the same for each held back, 64 for each 256
+	 * bytes of retry ring
+	 */
 	EXPECT_LE((1 << 20) + 2 * 100 * 76 + (1 << 20) / 256 * 64,
 		  f.number[MQBUS_A_QUEUE_CHARGED]);
 	EXPECT_GT(mq_used(self->ctl), f.number[MQBUS_A_QUEUE_CHARGED]);
@@ -63,18 +66,18 @@ TEST_F(queue, defaults)
 		EXPECT_EQ(0, f.number[i]) TH_LOG("attribute %d", i);
 	}
 
-	/* Without a topic of dead letters there is no limit */
+	/* Without a DLQ there is no limit */
 	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "h", NULL));
 	ASSERT_EQ(0, figures_get(self->topic, "h", &f));
 	EXPECT_EQ(MQBUS_ANY, f.number[MQBUS_A_QUEUE_MAX_ATTEMPTS]);
 	EXPECT_FALSE(f.has[MQBUS_A_QUEUE_DLQ]);
-	/* And a stream group has nothing of all this */
+	/* A stream group has none of these options */
 	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "s"));
 	EXPECT_EQ(-ENODATA, figures_get(self->topic, "s", &f));
 	EXPECT_EQ(MQBUS_GROUP_STREAM, f.group[MQBUS_A_GROUP_TYPE]);
 }
 
-/* Options that are refused, and their neighbours that are not */
+/* Refused options, and their valid neighbours */
 TEST_F(queue, limits_of_options)
 {
 	static const struct {
@@ -139,8 +142,8 @@ TEST_F(queue, limits_of_options)
 	}
 }
 
-/* A stream group has none of them, in no byte */
-/* What came as a dead letter has more headers, and may fail again */
+/* A stream group has none of them, in any byte */
+/* A dead letter has more headers, and may fail again */
 TEST_F(queue, retry_ring_for_a_dead_letter)
 {
 	static char value[3900];
@@ -190,7 +193,7 @@ TEST_F(queue, no_options_for_streams)
 	EXPECT_EQ(-EOPNOTSUPP, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &args));
 }
 
-/* A program that was built before there were queues */
+/* A program that was built before queue groups existed */
 TEST_F(queue, short_structure)
 {
 	struct mqbus_group_create args = { .mode = 0600 };
@@ -202,7 +205,7 @@ TEST_F(queue, short_structure)
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
 	mq_set_name(args.topic, self->topic);
 	mq_set_name(args.group, "s");
-	/* What lies behind is not looked at */
+	/* Bytes behind the structure are not read */
 	memset(&args.queue, 0xcc, sizeof(args.queue));
 	EXPECT_EQ(0, mq_ioctl(self->ctl, cmd, &args));
 	EXPECT_EQ(-ENODATA, figures_get(self->topic, "s", &f));
@@ -237,7 +240,7 @@ TEST_F(queue, topics_without_queues)
 	EXPECT_EQ(-EOPNOTSUPP, mq_queue(self->ctl, self->topic, "g", NULL));
 	EXPECT_EQ(0, mq_group(self->ctl, self->topic, "g"));
 	EXPECT_EQ(-ENOENT, mq_queue(self->ctl, "nosuch", "g", NULL));
-	/* Any other may have one */
+	/* Any other group may have a DLQ */
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .full = MQBUS_FULL_REJECT, .partitions = 0));
 	EXPECT_EQ(0, mq_queue(self->ctl, self->dlq, "g", NULL));
 }
@@ -251,7 +254,7 @@ TEST_F(queue, rights)
 	EXPECT_EQ(-EACCES, mq_queue(alice, self->topic, "g", self->dlq));
 	ASSERT_EQ(0, mq_queue(alice, self->topic, "g", NULL));
 	EXPECT_EQ(-EACCES, mq_set(alice, self->topic, "g", MQBUS_GROUP_SET_DLQ, self->dlq));
-	/* Whoever owns the group, or the topic, or is root */
+	/* The owner of the group, the owner of the topic, or root */
 	EXPECT_EQ(-EPERM, mq_set(bob, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL,
 				 .credit = 1));
 	EXPECT_EQ(0, mq_set(alice, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL, .credit = 2));
@@ -280,11 +283,11 @@ TEST_F(queue, charged_and_given_back)
 
 	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", NULL, .max_inflight = 10010));
 	large = mq_used(self->ctl) - before;
-	/* At most 64 bytes for each, and not less than the entry that is kept */
+	/* At most 64 bytes for each, and at least the size of an entry */
 	EXPECT_LE(10000 * 32, large - small);
 	EXPECT_GE(10000 * 64 + 2 * MQ_PAGE, large - small);
 	join(self, 0);
-	/* It is the members' until the last is gone */
+	/* The members hold it until the last one leaves */
 	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", MQBUS_GROUP_DELETE_F_FORCE));
 	EXPECT_LT(before, mq_used(self->ctl));
 	worker_close(&self->worker[0]);

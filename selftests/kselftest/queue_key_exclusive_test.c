@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Groups that hand out the records of a key one at a time: in order whatever
- * happens to them, and without any key waiting for another.
+ * Groups that hand out the records of a key one at a time: in order, however records end, and
+ * no key waits for another.
  */
 #include "queue.h"
 
-/* Numbers carry their key: key * 1000 + how many of that key came before */
+/* A number contains its key: key * 1000 + number of earlier records of that key */
 static int put_key(int fd, unsigned int key, unsigned int nth)
 {
 	return put_keyed(fd, key, key * 1000 + nth);
@@ -26,7 +26,7 @@ TEST_F(queue, one_of_a_key_at_a_time)
 		ASSERT_EQ(1, put_key(self->fd, 2, i));
 	}
 	ASSERT_EQ(1, put_key(self->fd, 3, 0));
-	/* Of each key the first, in one call as in many, for whoever asks */
+	/* The first record of each key, in one call or in many, for any member */
 	ASSERT_EQ(3, take(w->fd, l, 8, 0));
 	EXPECT_EQ(1000, leased_number(w, &l[0]));
 	EXPECT_EQ(2000, leased_number(w, &l[1]));
@@ -36,7 +36,7 @@ TEST_F(queue, one_of_a_key_at_a_time)
 	EXPECT_FALSE(readable(w[1].fd));
 	EXPECT_EQ(4, FIGURE(self, HELD));
 	EXPECT_EQ(3, FIGURE(self, LEASED));
-	/* The next one is anybody's */
+	/* Any member may have the next one */
 	EXPECT_EQ(0, ack(w, &l[1]));
 	EXPECT_TRUE(readable(w[1].fd));
 	ASSERT_EQ(2001, take_one(&w[1], &m, 0));
@@ -56,7 +56,7 @@ TEST_F(queue, one_of_a_key_at_a_time)
 	EXPECT_EQ(7, FIGURE(self, ACKED));
 }
 
-/* Whoever waits is woken by the settlement that lets its key go */
+/* A waiting member is woken by the settlement that frees the key */
 TEST_F(queue, settlement_wakes)
 {
 	struct worker *w = self->worker;
@@ -81,7 +81,7 @@ TEST_F(queue, settlement_wakes)
 	EXPECT_EQ(0, mq_wait(pid));
 }
 
-/* A record that comes again comes before those behind it, however it came back */
+/* A record that comes again comes before the ones behind it, however it came back */
 TEST_F(queue, order_survives)
 {
 	struct worker *w = self->worker;
@@ -93,7 +93,7 @@ TEST_F(queue, order_survives)
 	begin_dlq(self, keyed_queue(.backoff_min = 5 * MQ_MS, .backoff_max = 5 * MQ_MS));
 	ASSERT_EQ(0, mq_reader_open(&dead, self->dlq, "dead"));
 	for (way = 0; way < 5; way++) {
-		/* A death comes back as it was, a dead letter not at all */
+		/* After a death a record comes back unchanged, a dead letter does not */
 		__s64 want = 1000 + 2 * way + (way == 4), v;
 		unsigned int n, others = 0;
 
@@ -144,7 +144,7 @@ TEST_F(queue, order_survives)
 	mq_reader_close(&dead);
 }
 
-/* While one waits for its next attempt its key waits with it, and no other key */
+/* While a record waits for its next attempt its key waits, and no other key */
 TEST_F(queue, failure_holds_its_key)
 {
 	static const __u32 how[] = { MQBUS_NACK, MQBUS_RELEASE };
@@ -167,7 +167,7 @@ TEST_F(queue, failure_holds_its_key)
 	}
 }
 
-/* A key that fails for long holds back its own, and what it holds back is bounded */
+/* A key that fails for long holds back its own records only, up to a limit */
 TEST_F(queue, bound_of_what_is_held)
 {
 	struct worker *w = self->worker;
@@ -180,11 +180,11 @@ TEST_F(queue, bound_of_what_is_held)
 	for (i = 1; i <= 5; i++)
 		ASSERT_EQ(1, put_key(self->fd, 1, i));
 	ASSERT_EQ(1, put_key(self->fd, 2, 0));
-	/* As many as may be in flight are put aside, and what is behind them comes */
+	/* As many as may be in flight are held back, and the records behind them come */
 	ASSERT_EQ(2000, take_one(w, &m, 0));
 	EXPECT_EQ(0, ack(w, &m));
 	EXPECT_EQ(5, FIGURE(self, HELD));
-	/* One more, and the partition waits */
+	/* At one more the partition waits */
 	ASSERT_EQ(1, put_key(self->fd, 1, 6));
 	ASSERT_EQ(1, put_key(self->fd, 2, 1));
 	EXPECT_EQ(-EAGAIN, take_one(w, &m, 0));
@@ -192,7 +192,7 @@ TEST_F(queue, bound_of_what_is_held)
 	EXPECT_EQ(5, FIGURE(self, HELD));
 	EXPECT_EQ(0, ack(w, &l));
 	ASSERT_EQ(1001, take_one(w, &l, 0));
-	/* Now there is room for that one among them */
+	/* Now one more can be held back */
 	ASSERT_EQ(2001, take_one(w, &m, 0));
 	EXPECT_EQ(0, ack(w, &m));
 	EXPECT_EQ(5, FIGURE(self, HELD));
@@ -203,7 +203,7 @@ TEST_F(queue, bound_of_what_is_held)
 	EXPECT_EQ(0, FIGURE(self, HELD));
 }
 
-/* Other partitions do not wait with one that is at the bound */
+/* Other partitions do not wait for one at the limit */
 TEST_F(queue, other_partitions_go_on)
 {
 	struct worker *w = self->worker;
@@ -252,7 +252,7 @@ TEST_F(queue, without_a_key)
 	EXPECT_EQ(1001, take_one(w, &l[3], 0));
 }
 
-/* Keys that only begin alike, or are of the greatest length, are different ones */
+/* Keys with a common beginning, or of the greatest length, are different */
 TEST_F(queue, similar_keys)
 {
 	static char longest[2][MQBUS_KEY_MAX];
@@ -269,7 +269,7 @@ TEST_F(queue, similar_keys)
 		msg.key_len = i < 4 ? MQBUS_KEY_MAX : MQBUS_KEY_MAX - 1;
 		ASSERT_EQ(1, mq_publish(self->fd, &msg, 1, NULL, 0, NULL));
 	}
-	/* Two of the greatest length, one that is a byte shorter */
+	/* Two keys of the greatest length, and one a byte shorter */
 	ASSERT_EQ(3, take(w->fd, l, 8, 0));
 	EXPECT_EQ(0, l[0].offset);
 	EXPECT_EQ(1, l[1].offset);
@@ -280,11 +280,11 @@ TEST_F(queue, similar_keys)
 #define OF_EACH	8
 
 struct fire {
-	unsigned int done[KEYS];	/* how many of the key are settled */
+	unsigned int done[KEYS];	/* number of settled records of each key */
 	unsigned int wrong;
 };
 
-/* Fail at times, and go on until killed. */
+/* Work and sometimes fail, until killed. */
 static int work_under_fire(struct fire *s, const char *topic, unsigned int seed)
 {
 	struct mqbus_leased l;
@@ -299,9 +299,9 @@ static int work_under_fire(struct fire *s, const char *topic, unsigned int seed)
 
 		if (v < 0 || key >= KEYS)
 			return 2;
-		/* Time for it to be killed with this in its hands */
+		/* Time to be killed while holding this record */
 		mq_sleep(MQ_MS / 10);
-		/* Killed between the mark and the ack it comes again and is marked already */
+		/* A worker killed between mark and ack: the record comes again, with its mark */
 		n = __atomic_load_n(&s->done[key], __ATOMIC_SEQ_CST);
 		if (n != nth && n != nth + 1)
 			__atomic_add_fetch(&s->wrong, 1, __ATOMIC_SEQ_CST);
@@ -316,7 +316,7 @@ static int work_under_fire(struct fire *s, const char *topic, unsigned int seed)
 	}
 }
 
-/* Workers who fail and die at random: each key's records are settled in order */
+/* Workers fail and are killed at random: each key's records are settled in order */
 TEST_F_TIMEOUT(queue, order_under_fire, 120)
 {
 	struct fire *s = mq_shared(sizeof(*s));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A queue group whose workers are killed at random, and who nack and release at
- * random. Every record has a word in shared memory that says who has it and what he
- * is about to do, written before he does it. So whoever gets a record knows whether
- * he may: whoever had it before gave it back, or was killed.
+ * A queue group whose workers are killed at random, and nack and release at random. Each record
+ * has a word in shared memory with its holder and the holder's next step, written before the
+ * step. So a worker that gets a record knows whether that is correct: the holder before gave
+ * the record back, or was killed.
  *
- * LINES_COUNT=N records and KILL_COUNT=N kills, for kernels on which all is slow;
- * KILL_SEED=N for the same random choices again.
+ * LINES_COUNT=N records and KILL_COUNT=N kills, for slow kernels; KILL_SEED=N repeats the
+ * random choices.
  */
 #include "queue.h"
 #include "stress.h"
@@ -18,14 +18,14 @@
 #define SAMPLES_MAX	65536
 #define TICK		(50 * MQ_MS)
 
-/* What the word of a record says, next to the number of a worker's life */
+/* State of a record, beside the number of a worker's life */
 enum {
-	NOBODY,		/* was not handed out yet */
+	NOBODY,		/* not handed out yet */
 	HELD,
 	NACKING,
 	RELEASING,
 	ACKING,
-	RETURNED,	/* the nack or release was done */
+	RETURNED,	/* nacked or released */
 	ACKED,
 };
 
@@ -33,7 +33,7 @@ enum {
 #define WORD_STATE(w)		((w) & 7)
 #define WORD_LIFE(w)		((w) >> 3)
 
-/* What has gone wrong; the test fails with the first of each */
+/* Kinds of failures; the test fails with the first of each */
 enum { TWO_AT_A_TIME, AFTER_ACK, OUT_OF_ORDER, KEY_TWICE, SETTLE_FAILED, LEASE_FAILED, KINDS };
 
 static const char * const kinds[KINDS] = {
@@ -49,22 +49,22 @@ struct stress {
 	bool keyed;
 	bool done;
 	__u32 count;			/* records */
-	__u32 allowed;			/* that the producer may have published by now */
+	__u32 allowed;			/* the producer may have published up to here */
 	__u64 bad[KINDS];
-	__u64 detail[KINDS][3];		/* of the first: number, word, other */
+	__u64 detail[KINDS][3];		/* of the first failure: number, word, other */
 	__u64 received;
-	__u64 first;			/* of these, by nobody before */
-	__u64 meant[ACKED + 1];		/* settlements that were begun */
-	__u64 noted[ACKED + 1];		/* and seen to be done */
-	__u64 killed_at[LIVES_MAX];	/* ns; 0: lives */
-	__u64 samples[SAMPLES_MAX];	/* ns from a kill to who gets the record then */
+	__u64 first;			/* of these, the first time */
+	__u64 meant[ACKED + 1];		/* settlements begun */
+	__u64 noted[ACKED + 1];		/* settlements seen to be done */
+	__u64 killed_at[LIVES_MAX];	/* ns; 0: the worker lives */
+	__u64 samples[SAMPLES_MAX];	/* ns from a kill to the next delivery of its record */
 	__u32 nr_samples;
 	__u32 last[KEYS];		/* sequence number settled last, from 1 */
 	__u32 key_word[KEYS];
 	__u32 word[];
 };
 
-/* One worker's life */
+/* A worker's life */
 struct life {
 	struct stress *s;
 	struct worker worker;
@@ -84,7 +84,7 @@ static void complain(struct stress *s, int kind, __u64 number, __u64 word, __u64
 	s->detail[kind][2] = other;
 }
 
-/* Whoever is about to be killed is marked before, so this may be early, never late */
+/* A worker is marked before it is killed, so the mark may be early, never late */
 static bool dead(const struct stress *s, __u32 word)
 {
 	return get(&s->killed_at[WORD_LIFE(word)]);
@@ -99,7 +99,7 @@ static void sample(struct stress *s, __u32 word)
 		s->samples[i] = ns;
 }
 
-/* Each key's records come one at a time and in order: number / KEYS counts them. */
+/* A key's records come one at a time and in order: number / KEYS counts them. */
 static void receive_key(struct life *l, __u32 number, bool again)
 {
 	struct stress *s = l->s;
@@ -108,7 +108,7 @@ static void receive_key(struct life *l, __u32 number, bool again)
 
 	if (WORD_STATE(old) == HELD && !dead(s, old))
 		complain(s, KEY_TWICE, number, old, l->id);
-	/* Whoever was killed may have noted an ack that he did not come to */
+	/* A killed worker may have noted an ack that it did not do */
 	if (seq == last && again)
 		put(&s->last[key], --last);
 	if (seq != last + 1)
@@ -145,7 +145,7 @@ static void receive(struct life *l, __u32 number)
 		receive_key(l, number, WORD_STATE(old) != NOBODY);
 }
 
-/* Say what is to become of a record, before it is done. */
+/* Note the settlement of a record before it is done. */
 static void intend(struct life *l, int i, struct mqbus_settle *settle)
 {
 	struct stress *s = l->s;
@@ -166,7 +166,7 @@ static void intend(struct life *l, int i, struct mqbus_settle *settle)
 	put(&s->word[number], WORD(l->id, state));
 }
 
-/* It was done; by now somebody else may have the record, and its word. */
+/* The settlement was done; another worker may have the record, and its word, by now. */
 static void note(struct life *l, int i, const struct mqbus_settle *settle)
 {
 	__u32 state = settle->what == MQBUS_ACK ? ACKING :
@@ -198,7 +198,7 @@ static void shuffle(struct life *l)
 	}
 }
 
-/* Settle what is held, in random order, and lease more, in one call. */
+/* Settle all leases in random order and lease more, in one call. */
 static void turn(struct life *l)
 {
 	struct mqbus_leased leased[BATCH];
@@ -246,7 +246,7 @@ static void live(struct stress *s, const char *topic, __u32 id, __u64 seed)
 		complain(s, LEASE_FAILED, id, -err, 1);
 	while (!err && !(get(&s->done) && !l.n)) {
 		turn(&l);
-		/* Who works on something is killed with it */
+		/* A worker that holds records sleeps here, to be killed with them */
 		if (l.n)
 			mq_sleep(draw(&l.random, 4000) * 1000ULL);
 	}
@@ -331,7 +331,7 @@ static void kill_one(FIXTURE_DATA(stress) *self)
 	spawn(self, i);
 }
 
-/* Somewhere in the middle of the next records, however fast they are; else after a tick */
+/* Kill in the middle of the next records, however fast they are; else after a tick */
 static void wait_for_middle(FIXTURE_DATA(stress) *self, __u32 share)
 {
 	__u64 tick = TICK * setting("MQ_SLOW", 1), begin = mq_clock(CLOCK_MONOTONIC);
@@ -343,8 +343,8 @@ static void wait_for_middle(FIXTURE_DATA(stress) *self, __u32 share)
 }
 
 /*
- * Kill, while the producer publishes a share of its records between any two kills,
- * and on until all is acked. Returns how many kills that were, or -ETIMEDOUT.
+ * Kill workers, with a share of the records published between two kills, until all is acked.
+ * Return: number of kills, or -ETIMEDOUT.
  */
 static int stress_run(FIXTURE_DATA(stress) *self)
 {
@@ -359,7 +359,7 @@ static int stress_run(FIXTURE_DATA(stress) *self)
 		next = (__u64)share * (kills + 1);
 		put(&s->allowed, next < s->count ? next : s->count);
 		wait_for_middle(self, share);
-		/* Nobody is killed for ever, so that an end is possible in any case */
+		/* Some time without a kill, so that the end can be reached */
 		if (kills < 5 * self->kills && self->lives < LIVES_MAX - PROCS) {
 			kill_one(self);
 			kills++;
@@ -392,7 +392,7 @@ static void tell_samples(struct __test_metadata *_metadata, struct stress *s)
 	       s->samples[n / 2] / 1000, s->samples[n - 1 - n / 100] / 1000, n);
 }
 
-/* What the workers saw, and what the group counted, agree. */
+/* The workers' counters and the group's agree. */
 static void compare(struct __test_metadata *_metadata, FIXTURE_DATA(stress) *self, int kills)
 {
 	struct stress *s = self->s;
@@ -422,7 +422,10 @@ static void compare(struct __test_metadata *_metadata, FIXTURE_DATA(stress) *sel
 		  f[MQBUS_A_QUEUE_DISCARDED] + f[MQBUS_A_QUEUE_DEAD_LETTERED]);
 	EXPECT_EQ(0, f[MQBUS_A_QUEUE_LEASED] + f[MQBUS_A_QUEUE_INFLIGHT] +
 		  f[MQBUS_A_QUEUE_HELD] + f[MQBUS_A_QUEUE_RETRYING]);
-	/* Who was killed in the call has settled, or was handed, what he did not note */
+	/*
+	 * A worker killed in the call may have settled, or been handed, records that it did not
+	 * note
+	 */
 	EXPECT_LE(s->noted[ACKING], f[MQBUS_A_QUEUE_ACKED]);
 	EXPECT_LE(s->noted[NACKING], f[MQBUS_A_QUEUE_NACKED]);
 	EXPECT_GE(s->meant[NACKING], f[MQBUS_A_QUEUE_NACKED]);
@@ -480,7 +483,7 @@ TEST_F_TIMEOUT(stress, key_exclusive, 1200)
 	stress(_metadata, self, setting("LINES_COUNT", 200000) / 4, MQBUS_QUEUE_F_KEY_EXCLUSIVE);
 }
 
-/* One that waits, and one that is killed: nothing else is between them. */
+/* One member waits and one is killed, with nothing between them. */
 TEST_F_TIMEOUT(stress, from_kill_to_redelivery, 300)
 {
 	struct stress *s = mq_shared(sizeof(*s));

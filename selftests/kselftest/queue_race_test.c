@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many at once on a queue group: each settlement counts once, and what the group
- * counts is what they did.
+ * Many threads on a queue group: each settlement counts once, and the group's counters match
+ * what the threads did.
  */
 #include "queue.h"
 
@@ -16,7 +16,7 @@ struct settler {
 	unsigned int wrong;
 };
 
-/* Settle all of them, in an order and in batches of one's own */
+/* Settle all leases, in an order and in batches of the thread's own */
 static void *settle_all(void *arg)
 {
 	struct settler *t = arg;
@@ -81,7 +81,7 @@ TEST_F(queue, settled_once)
 
 struct crowd {
 	const char *topic;
-	int fd;				/* shared by all threads, or -1: each its own */
+	int fd;				/* shared by all threads; -1: each has its own */
 	__u64 lease;
 	unsigned int seed;
 	unsigned int nacks;		/* percent */
@@ -100,7 +100,7 @@ static bool crowd_done(const struct crowd *c)
 	       f.number[MQBUS_A_QUEUE_ACKED] + f.number[MQBUS_A_QUEUE_DEAD_LETTERED] == NUMBERS;
 }
 
-/* Work until all is done */
+/* Work until all records are settled */
 static void *work(void *arg)
 {
 	struct crowd *c = arg;
@@ -167,7 +167,7 @@ static void *produce(void *arg)
 	return NULL;
 }
 
-/* Run a producer and a crowd like @like, and add up what they did. */
+/* Run a producer and a crowd like @like, and sum up their counters. */
 static struct crowd run_crowd(const char *topic, struct crowd like)
 {
 	struct crowd c[THREADS], maker = { .topic = topic };
@@ -193,7 +193,7 @@ static struct crowd run_crowd(const char *topic, struct crowd like)
 	return like;
 }
 
-/* What the crowd counted and what the group did agree, and each number was done once */
+/* The counters of the crowd and of the group agree, and each number was settled once */
 static bool crowd_agrees(FIXTURE_DATA(queue) *self, const struct crowd *c)
 {
 	struct figures f;
@@ -235,7 +235,7 @@ TEST_F_TIMEOUT(queue, crowd_on_one_endpoint, 120)
 	EXPECT_TRUE(crowd_agrees(self, &c));
 }
 
-/* Leases that run out just when they are settled: the one or the other happens */
+/* Leases that expire just when they are settled: one or the other happens */
 TEST_F_TIMEOUT(queue, crowd_against_the_clock, 120)
 {
 	struct crowd c = { .fd = -1, .releases = 5, .lease = MQ_MS, .nap = 50 };
@@ -275,7 +275,7 @@ struct changer {
 	int error;
 };
 
-/* Change everything that may be changed, while others work */
+/* Change all options that may change, while others work */
 static void *keep_changing(void *arg)
 {
 	struct changer *c = arg;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members of queue groups that use read(): it settles the record before, or says that it
+ * Members of queue groups that use read(): it settles the record before, or reports that it
  * could not.
  */
 #include "queue.h"
 
-/* read() acks what the read() before it took */
+/* read() acks the record of the read() before */
 TEST_F(queue, reading)
 {
 	struct worker *w = self->worker;
@@ -21,7 +21,7 @@ TEST_F(queue, reading)
 	EXPECT_EQ(0, FIGURE(self, ACKED));
 	EXPECT_EQ(1, read_number(fd));
 	EXPECT_EQ(1, FIGURE(self, ACKED));
-	/* Too small: it stays, and was not tried */
+	/* Too small a buffer: the record stays, and was not tried */
 	EXPECT_EQ(-1, read(fd, &byte, 1));
 	EXPECT_EQ(EMSGSIZE, errno);
 	EXPECT_EQ(-1, read(fd, MQ_KERNEL_PTR, 8));
@@ -34,7 +34,7 @@ TEST_F(queue, reading)
 	EXPECT_EQ(0, ack(w, &l));
 	close(fd);
 	EXPECT_EQ(0, FIGURE(self, DIED));
-	/* Whoever dies after a read() had not settled it */
+	/* A member that dies after a read() has not settled its record */
 	put_numbers(self->fd, 4, 5);
 	fd = mq_member(self->topic, "g", 0);
 	EXPECT_EQ(4, read_number(fd));
@@ -44,7 +44,7 @@ TEST_F(queue, reading)
 	EXPECT_EQ(2, l.attempt);
 }
 
-/* Whoever took too long for a record hears that it was not settled, once */
+/* A member whose lease expired learns once that the record was not settled */
 TEST_F(queue, read_too_late)
 {
 	__u64 lease = 50 * MQ_MS * mq_slow();
@@ -61,7 +61,7 @@ TEST_F(queue, read_too_late)
 	EXPECT_EQ(0, FIGURE(self, ACKED));
 	EXPECT_EQ(0, read_number(fd));
 	mq_sleep(2 * lease);
-	/* Somebody else has it meanwhile */
+	/* Another member has it meanwhile */
 	ASSERT_EQ(0, take_one(w, &l, 0));
 	EXPECT_EQ(0, extend(w, &l, MQ_LONG));
 	EXPECT_EQ(-ESTALE, read_number(fd));
@@ -69,7 +69,7 @@ TEST_F(queue, read_too_late)
 	EXPECT_EQ(-EAGAIN, read_number(fd));
 	EXPECT_EQ(1, FIGURE(self, ACKED));
 	EXPECT_EQ(0, ack(w, &l));
-	/* It was settled by another call: that is no loss */
+	/* A record settled by another call is not reported */
 	put_numbers(self->fd, 2, 3);
 	EXPECT_EQ(2, read_number(fd));
 	{
@@ -82,7 +82,7 @@ TEST_F(queue, read_too_late)
 	close(fd);
 }
 
-/* Settled as it was handed out: nothing comes again, so there is nothing to tell */
+/* Settled when handed out: no record comes again, so there is nothing to report */
 TEST_F(queue, read_too_late_at_most_once)
 {
 	__u64 lease = 50 * MQ_MS * mq_slow();

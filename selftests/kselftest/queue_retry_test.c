@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Trying again: when, how often, and what becomes of the others meanwhile, also
- * where the retry ring is full.
+ * Retries: when, how often, and their effect on other records, also with a full retry ring.
  */
 #include "queue.h"
 
@@ -10,7 +9,7 @@ static __u64 now(void)
 	return mq_clock(CLOCK_MONOTONIC);
 }
 
-/* Each wait is at least what the backoff says; nothing is said of how much longer */
+/* Each wait is at least the backoff; there is no upper limit */
 TEST_F(queue, backoff_grows)
 {
 	static const __u64 wait[] = { 5 * MQ_MS, 15 * MQ_MS, 40 * MQ_MS, 40 * MQ_MS };
@@ -36,13 +35,13 @@ TEST_F(queue, backoff_grows)
 	}
 }
 
-/* The one that is due first comes first, whatever the order of the failures */
+/* The record due first comes first, in any order of failures */
 TEST_F(queue, due_order)
 {
 	static const __u64 delay[] = { 90, 30, 120, 60, 10 };
 	struct worker *w = self->worker;
 	struct mqbus_leased l[5], m;
-	__u64 earliest[5], latest[5];	/* when it may be due */
+	__u64 earliest[5], latest[5];	/* earliest due time */
 	bool seen[5] = {};
 	__s64 last = -1, k;
 	int i;
@@ -52,7 +51,7 @@ TEST_F(queue, due_order)
 	ASSERT_EQ(5, take(w->fd, l, 5, 0));
 	for (i = 0; i < 5; i++) {
 		earliest[i] = now() + delay[i] * MQ_MS;
-		/* What the settlement says, not the backoff */
+		/* The settlement's delay, not the backoff */
 		EXPECT_EQ(0, settle(w->fd, l[i].lease, MQBUS_NACK, delay[i] * MQ_MS));
 		latest[i] = now() + delay[i] * MQ_MS;
 	}
@@ -90,11 +89,11 @@ TEST_F(queue, waits_for_what_is_due)
 	ready = poll(&p, 1, 0);
 	if (now() - begun < 30 * MQ_MS)
 		EXPECT_EQ(0, ready);
-	/* Nobody does anything, and yet it wakes */
+	/* The due time wakes it, without any other call */
 	EXPECT_EQ(1, poll(&p, 1, 20000));
 	EXPECT_LE(30 * MQ_MS, now() - begun);
 	EXPECT_EQ(0, take_one(w, &l, 0));
-	/* A lease that runs out wakes the same */
+	/* So does a lease that expires */
 	EXPECT_EQ(0, settle(w->fd, l.lease, MQBUS_EXTEND, 20 * MQ_MS));
 	EXPECT_EQ(1, poll(&p, 1, 20000));
 	EXPECT_LE(50 * MQ_MS, now() - begun);
@@ -104,7 +103,7 @@ TEST_F(queue, waits_for_what_is_due)
 	EXPECT_EQ(0, read_number(w->fd));
 }
 
-/* Jitter makes a wait shorter, and never to less than it may */
+/* Jitter shortens a wait, down to its lower limit at most */
 TEST_F(queue, jitter)
 {
 	struct worker *w = self->worker;
@@ -123,14 +122,14 @@ TEST_F(queue, jitter)
 		ASSERT_LE(0, take_one(w, &l[i], MQ_LONG));
 		EXPECT_LE(50 * MQ_MS, now() - begun);
 	}
-	/* Made shorter by different amounts: they do not come in the order of the nacks */
+	/* Shortened by different amounts: they do not come in the order of the nacks */
 	for (i = 1; i < 40; i++)
 		if (leased_number(w, &l[i]) < leased_number(w, &l[i - 1]))
 			break;
 	EXPECT_GT(40, i);
 }
 
-/* The record in the retry ring is the record; and who may see it there */
+/* The retry ring contains the record itself; and who may map it */
 TEST_F(queue, retry_ring_mapping)
 {
 	struct worker *w = self->worker;
@@ -176,7 +175,7 @@ TEST_F(queue, retry_ring_mapping)
 	EXPECT_STREQ("zwei", header(rec, "two"));
 	EXPECT_LE(rec->size, FIGURE(self, RETRY_USED));
 
-	/* Geometry and rules as of a partition */
+	/* Geometry and rules are those of a partition */
 	ASSERT_EQ(0, mq_geometry(w->fd, 0, &first));
 	ASSERT_EQ(0, mq_geometry(w->fd, MQBUS_RETRY, &geo));
 	EXPECT_EQ(1 << 17, geo.size);
@@ -197,7 +196,7 @@ TEST_F(queue, retry_ring_mapping)
 	EXPECT_EQ(MAP_FAILED, p);
 	EXPECT_EQ(-1, mprotect((void *)w->retry.page, geo.map_len, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(EACCES, errno);
-	/* Nobody else's: a stream has none */
+	/* A stream group has none */
 	ret = mq_geometry(stream, MQBUS_RETRY, &first);
 	EXPECT_EQ(-ECHRNG, ret);
 	EXPECT_EQ(-ECHRNG, mq_geometry(self->fd, MQBUS_RETRY, &first));
@@ -208,7 +207,7 @@ TEST_F(queue, retry_ring_mapping)
 	EXPECT_EQ(ECHRNG, errno);
 	p = mmap(NULL, geo.map_len, PROT_READ, MAP_SHARED, self->fd, geo.map_offset);
 	EXPECT_EQ(MAP_FAILED, p);
-	/* Nor anywhere else, not even where numbers of 32 bits would begin anew */
+	/* Nor at another offset, not even behind 32 bits */
 	for (beyond = 2; sizeof(off_t) == 8 && beyond < 1ULL << 33; beyond *= 2) {
 		EXPECT_EQ(MAP_FAILED, mmap(NULL, first_len, PROT_READ, MAP_SHARED, w->fd,
 					   beyond * first_len)) TH_LOG("%llu", beyond);
@@ -220,7 +219,7 @@ TEST_F(queue, retry_ring_mapping)
 	close(stream);
 }
 
-/* What waits in the retry ring holds no space of the topic, nor of the window */
+/* Records in the retry ring hold no space of the topic, nor of the window */
 TEST_F(queue, others_flow_meanwhile)
 {
 	struct worker *w = self->worker;
@@ -246,7 +245,10 @@ TEST_F(queue, others_flow_meanwhile)
 	EXPECT_EQ(20, FIGURE(self, NACKED));
 }
 
-/* The retry ring is full: records stay where they are, count, and come all the same */
+/*
+ * Full retry ring: records stay in their partition, count as in flight, and come again all the
+ * same
+ */
 TEST_F(queue, retry_ring_full)
 {
 	static struct mqbus_leased l[400];
@@ -256,7 +258,7 @@ TEST_F(queue, retry_ring_full)
 	unsigned int moved, i;
 	struct figures f;
 
-	/* Room for seven of 8 KB; as much as the largest record is kept free */
+	/* Room for seven of 8 KB, as the size of the largest record is kept free */
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 1 << 18, .max_record = 8192));
 	begin(self, .retry_size = 65536, .max_inflight = 30, .backoff_min = 100 * MQ_MS,
 	      .backoff_max = 100 * MQ_MS);
@@ -270,7 +272,7 @@ TEST_F(queue, retry_ring_full)
 	ASSERT_EQ(30, i);
 	ASSERT_EQ(30, take(w->fd, l, 30, 0));
 	put_numbers(self->fd, 30, 60);
-	/* By and by all are failures; those of 8 KiB do not all fit */
+	/* In the end all are failures; the ones of 8 KiB do not all fit */
 	for (i = 0; i < 30; i++)
 		EXPECT_EQ(0, settle(w->fd, l[i].lease, MQBUS_NACK, 200 * MQ_MS));
 	ASSERT_EQ(0, figures_get(self->topic, "g", &f));
@@ -279,7 +281,7 @@ TEST_F(queue, retry_ring_full)
 	EXPECT_GT(30, moved);
 	EXPECT_EQ(30, moved + f.number[MQBUS_A_QUEUE_INFLIGHT]);
 	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_LEASED]);
-	/* Each comes, the failed a second time, and all is as before */
+	/* Each comes, the failed ones a second time, and all is as before */
 	for (i = 0; i < 60; i++) {
 		__s64 v = take_one(w, &m, MQ_LONG);
 
@@ -298,7 +300,7 @@ TEST_F(queue, retry_ring_full)
 	EXPECT_EQ(60, f.number[MQBUS_A_QUEUE_ACKED]);
 }
 
-/* Everything fails for ever: the flow stops, the producer waits, and it resumes */
+/* All records fail: the flow stops and the producer waits, until they are settled */
 TEST_F(queue, window_full_of_failures)
 {
 	static struct mqbus_leased l[64];
@@ -348,7 +350,7 @@ TEST_F(queue, window_full_of_failures)
 	EXPECT_EQ(0, take_one(w, &m, 0));
 }
 
-/* Many laps of the retry ring with records of every size: none is torn or lost */
+/* Many laps of the retry ring with records of all sizes: none is torn or lost */
 TEST_F(queue, laps_of_the_retry_ring)
 {
 	static unsigned char block[4000];

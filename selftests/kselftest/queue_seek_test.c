@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Seeking of queue groups: only by force while they have members or records that failed.
+ * Seeks of queue groups: with members or failed records by force only.
  */
 #include "queue.h"
 
@@ -22,7 +22,7 @@ TEST_F(queue, seek)
 	EXPECT_EQ(1, r.old_offset);
 	EXPECT_EQ(0, r.new_offset);
 	worker_close(w);
-	/* Back to the beginning: all of them, and what was settled too */
+	/* Back to the beginning: all records come again, settled ones, too */
 	EXPECT_EQ(1, mq_seek(self->ctl, self->topic, "g", 0, 0, MQBUS_WHENCE_EARLIEST, 0, &r, 1));
 	join(self, 0);
 	ASSERT_EQ(6, take(w->fd, l, 8, 0));
@@ -35,7 +35,7 @@ TEST_F(queue, seek)
 	}
 	EXPECT_EQ(-EAGAIN, take(w->fd, l, 8, 0));
 	worker_close(w);
-	/* On: what lies between is nobody's */
+	/* Forward: the records between are skipped */
 	put_numbers(self->fd, 6, 9);
 	EXPECT_EQ(1, mq_seek(self->ctl, self->topic, "g", 0, 0, MQBUS_WHENCE_OFFSET, 8, NULL, 0));
 	join(self, 0);
@@ -47,7 +47,7 @@ TEST_F(queue, seek)
 
 #define HELD	2048
 
-/* Moves one of two partitions as soon as that is possible without force. */
+/* Seek one of two partitions as soon as that needs no force. */
 static int seek_soon(FIXTURE_DATA(queue) *self, __u32 *ready)
 {
 	__u32 partition = 0;
@@ -62,7 +62,7 @@ static int seek_soon(FIXTURE_DATA(queue) *self, __u32 *ready)
 	return ret;
 }
 
-/* Who dies has what he held until each record of it is dealt with, of whatever partition */
+/* A leaving member holds its leases until each record is dealt with, in any partition */
 TEST_F(queue, seek_while_one_dies)
 {
 	__u32 *ready = mq_shared(sizeof(*ready)), partition, i, round;
@@ -83,7 +83,7 @@ TEST_F(queue, seek_while_one_dies)
 		}
 		__atomic_store_n(ready, 0, __ATOMIC_RELAXED);
 		mq_fork(pid) {
-			/* The last close is the other one's */
+			/* The last close is that of the other one */
 			worker_close(w);
 			_exit(seek_soon(self, ready) != 1);
 		}
@@ -96,7 +96,7 @@ TEST_F(queue, seek_while_one_dies)
 	}
 }
 
-/* What failed and is not settled is lost by a seek: only by force, and it is counted */
+/* A seek loses failed and unsettled records: by force only, and they are counted */
 TEST_F(queue, seek_of_what_failed)
 {
 	struct worker *w = self->worker;
@@ -115,7 +115,7 @@ TEST_F(queue, seek_of_what_failed)
 				  MQBUS_WHENCE_LATEST, 0, NULL, 0));
 	EXPECT_EQ(-EBUSY, mq_seek(self->ctl, self->topic, "g", 0, l[0].partition,
 				  MQBUS_WHENCE_LATEST, 0, NULL, 0));
-	/* The other partition can be moved: what came back to it is nobody's any more */
+	/* The other partition can be moved: nobody holds its records any more */
 	EXPECT_EQ(1, mq_seek(self->ctl, self->topic, "g", 0, !l[0].partition,
 			     MQBUS_WHENCE_EARLIEST, 0, NULL, 0));
 	EXPECT_EQ(2, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_DRY_RUN, MQBUS_ANY,
@@ -155,11 +155,11 @@ TEST_F(queue, moved_by_force)
 	EXPECT_EQ(0, FIGURE(self, INFLIGHT));
 	EXPECT_EQ(0, FIGURE(self, LEASED));
 	EXPECT_EQ(0, FIGURE(self, RETRYING));
-	/* Those leases are over, those that were over before are what they were */
+	/* Those leases end; leases that had ended before stay as they were */
 	EXPECT_EQ(-ESTALE, ack(w, &l[2]));
 	EXPECT_EQ(-ESTALE, extend(w, &l[3], MQ_SEC));
 	EXPECT_EQ(-EALREADY, ack(w, &l[0]));
-	/* The member may have as many as before */
+	/* The member has its whole credit again */
 	ASSERT_EQ(4, take(w->fd, again, 6, 0));
 	for (i = 0; i < 4; i++) {
 		EXPECT_EQ(2 + i, leased_number(w, &again[i]));
@@ -175,7 +175,7 @@ TEST_F(queue, moved_by_force)
 		_exit(take(fd, l, 1, MQBUS_WAIT_FOREVER) != 1 || l->offset != 9);
 	}
 	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
-	/* Who sleeps is woken when there is something again */
+	/* A sleeping member is woken when there are records again */
 	ASSERT_EQ(1, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, 0,
 			     MQBUS_WHENCE_OFFSET, 9, NULL, 0));
 	EXPECT_EQ(0, mq_wait(pid));
@@ -183,7 +183,7 @@ TEST_F(queue, moved_by_force)
 	EXPECT_EQ(0, FIGURE(self, LEASED));
 }
 
-/* Records that wait for their key, in a partition of two */
+/* Records that wait for their key, in one of two partitions */
 TEST_F(queue, moved_by_force_with_keys)
 {
 	struct worker *w = self->worker;
@@ -207,7 +207,7 @@ TEST_F(queue, moved_by_force_with_keys)
 	EXPECT_EQ(-EAGAIN, take(w->fd, l, 4, 0));
 }
 
-/* Seeks by force while others take, settle, fail, come and go */
+/* Seeks by force while members take, settle, fail, join and leave */
 TEST_F(queue, moved_while_it_works)
 {
 	unsigned int i, k, total = 400 / mq_slow();
@@ -251,7 +251,7 @@ TEST_F(queue, moved_while_it_works)
 
 #define MANY	256
 
-/* Fail once with a record of each partition: it waits in the retry ring for another attempt. */
+/* Fail once with a record of each partition: it waits in the retry ring. */
 static int fail_in_each(struct worker *w)
 {
 	static struct mqbus_leased l[MANY];
@@ -265,7 +265,10 @@ static int fail_in_each(struct worker *w)
 	return n < 0 ? n : settle_many(w->fd, s, n);
 }
 
-/* Killed on its way, it has forgotten what failed in the partitions that it moved, and no more */
+/*
+ * A seek killed on its way has forgotten the failed records of the partitions that it moved,
+ * and no others
+ */
 TEST_F_TIMEOUT(queue, killed_on_the_way, 240)
 {
 	static struct mqbus_seek_result r[MANY];
@@ -297,7 +300,7 @@ TEST_F_TIMEOUT(queue, killed_on_the_way, 240)
 			moved += r[i].old_offset != r[i].end_offset;
 		halfway += moved && moved < MANY;
 		ASSERT_EQ(MANY - moved, FIGURE(self, RETRYING)) TH_LOG("%u moved", moved);
-		/* What is left goes, for the next try */
+		/* Empty the group for the next round */
 		ASSERT_EQ(MANY, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE,
 					MQBUS_ANY, MQBUS_WHENCE_LATEST, 0, NULL, 0));
 		ASSERT_EQ(0, FIGURE(self, RETRYING));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What wakes members of queue groups: module/doc/wakeups.rst, line by line.
+ * Causes that wake members of queue groups: module/doc/wakeups.rst, line by line.
  */
 #include "wake.h"
 
@@ -45,7 +45,7 @@ static int act_transact_publish(struct scene *s)
 	return 0;
 }
 
-/* The other one has the only record */
+/* The other member has the only record */
 static int set_taken(struct scene *s)
 {
 	return make(s, &(struct mqbus_queue_options){}, 1, 1);
@@ -115,7 +115,7 @@ static int act_nothing(struct scene *s)
 	return 0;
 }
 
-/* We have all that we may have, and there is more */
+/* The member has its whole credit leased, and there are more records */
 static int set_no_credit(struct scene *s)
 {
 	int line = make(s, &(struct mqbus_queue_options){ .credit = 1 }, 2, 0);
@@ -138,7 +138,7 @@ static int act_credit(struct scene *s)
 	return 0;
 }
 
-/* The group has all that it may have in flight, and there is more */
+/* The group has as many in flight as it may, and there are more */
 static int set_inflight(struct scene *s)
 {
 	int line = make(s, &(struct mqbus_queue_options){ .max_inflight = 4 }, 2, 1);
@@ -178,7 +178,7 @@ static int act_inflight(struct scene *s)
 	return 0;
 }
 
-/* The other one has a record of the key that all the others have too */
+/* The other member has a record of the key that all others have, too */
 static int set_key(struct scene *s)
 {
 	int line = make(s, &(struct mqbus_queue_options){ .flags = MQBUS_QUEUE_F_KEY_EXCLUSIVE,
@@ -193,7 +193,7 @@ static int set_key(struct scene *s)
 	return 0;
 }
 
-/* One more than can be held back: the partition is stuck, and behind it is another key */
+/* One more than can be held back: the partition is stuck, with another key behind */
 static int set_stuck(struct scene *s)
 {
 	int line = set_key(s);

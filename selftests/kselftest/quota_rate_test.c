@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rates: so many tokens, and no more; who waits for them, and who does not.
+ * Rates: how many tokens are admitted, who waits for them and who does not.
  *
- * Rates are so low, and bursts so long, that what comes in while a test runs is told
+ * Rates are so low, and bursts so long, that the tokens that arrive during a test are computed
  * from its clock.
  */
 #include "producer.h"
@@ -21,7 +21,7 @@ static void fill_msgs(void)
 		msgs[i] = mq_msg("0123456789", 10);
 }
 
-/* Publish what goes at once. Returns how many; *@error is why no more did. */
+/* Publish as many as are admitted at once. Return: their number; *@error: why no more. */
 static int put_many(int fd, int *error)
 {
 	int n = mq_publish(fd, msgs, 2000, NULL, 0, error);
@@ -29,7 +29,7 @@ static int put_many(int fd, int *error)
 	return n < 0 ? 0 : n;
 }
 
-/* Whether it is as many as were saved up, or came in since @begun, of one a second */
+/* Whether it is the number saved up, plus one for each second since @begun */
 static bool tokens(int saved, int n, __u64 begun)
 {
 	int came = 1 + (mq_clock(CLOCK_MONOTONIC) - begun) / MQ_SEC;
@@ -62,7 +62,7 @@ TEST_F(publish, a_rate_is_a_bucket)
 	n = put_many(self->fd, &error);
 	EXPECT_EQ(EAGAIN, error);
 	EXPECT_TRUE(tokens(500, n, begun));
-	/* It is all producers' and all partitions' */
+	/* The rate is for all producers and all partitions */
 	n += put_many(other, &error);
 	n += put_many(self->fd, &error);
 	EXPECT_EQ(EAGAIN, error);
@@ -86,7 +86,7 @@ TEST_F(publish, rates_reject)
 	n = mq_publish(self->fd, msgs, 2000, NULL, MQBUS_WAIT_FOREVER, &error);
 	EXPECT_EQ(EXFULL, error);
 	EXPECT_TRUE(tokens(100, n, begun));
-	/* A full topic is another matter */
+	/* A full topic has nothing to do with rates */
 	mq_delete(self->ctl, self->topic);
 	close(self->fd);
 	mq_reader_close(&self->reader);
@@ -102,7 +102,7 @@ TEST_F(publish, a_rate_of_bytes)
 	int error, n;
 
 	fill_msgs();
-	/* Of a record what it takes in the ring counts */
+	/* A record counts with its bytes in the ring */
 	begin(self, .size = 1 << 20, .rate_bytes = 1, .burst = 100 * RECORD * MQ_SEC);
 	n = put_many(self->fd, &error);
 	passed = (mq_clock(CLOCK_MONOTONIC) - begun) / MQ_SEC;
@@ -111,7 +111,7 @@ TEST_F(publish, a_rate_of_bytes)
 	EXPECT_EQ(EAGAIN, error);
 }
 
-/* Something larger than the bucket goes when that is full, and then it is in debt */
+/* A record larger than the bucket is admitted when that is full, and leaves a debt */
 TEST_F(publish, larger_than_the_bucket)
 {
 	static char block[16000];
@@ -154,7 +154,7 @@ TEST_F(publish, a_rate_of_each_uid)
 	EXPECT_EQ(EAGAIN, error);
 	n += put_many(again, &error);
 	EXPECT_TRUE(tokens(100, n, begun));
-	/* Nor does it help to close and to open again */
+	/* Nor does a new endpoint help */
 	close(alice);
 	close(again);
 	alice = bound_by(ALICE, self->topic);
@@ -162,7 +162,7 @@ TEST_F(publish, a_rate_of_each_uid)
 	EXPECT_TRUE(tokens(100, n, begun));
 	n = put_many(bob, &error);
 	EXPECT_TRUE(tokens(100, n, begun));
-	/* A rate of all on top of it: what one takes the other has not */
+	/* A rate for all together on top: a token taken by one uid is missing for the others */
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_USER_RATE | MQBUS_TOPIC_SET_RATE,
 			 .user_rate = 1, .rate = 1));
 	begun = mq_clock(CLOCK_MONOTONIC);
@@ -187,7 +187,7 @@ TEST_F(publish, bytes_of_each_uid)
 	close(bob);
 }
 
-/* Start one who waits for a thousand years; he exits with the errno. */
+/* Start a child that waits for a thousand years; it exits with the errno. */
 static pid_t start_waiting(FIXTURE_DATA(publish) *self)
 {
 	static char block[16000];
@@ -210,19 +210,19 @@ TEST_F(publish, waiting_for_a_rate_ends)
 	int fd;
 
 	begin(self, .size = 1 << 20, .rate_bytes = 1);
-	/* What it waits for is changed */
+	/* The rate that it waits for is changed */
 	pid = start_waiting(self);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RATE_BYTES));
 	EXPECT_EQ(201, mq_wait(pid));
 
-	/* Not changed at all: it goes on waiting */
+	/* Set to the same value: it waits on */
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RATE_BYTES, .rate_bytes = 1));
 	pid = start_waiting(self);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_MODE, .mode = 0666));
 	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
-	/* Nobody is to wait any more */
+	/* Without a rate nobody waits */
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_OVER, .over = MQBUS_OVER_REJECT));
 	EXPECT_EQ(EXFULL, mq_wait(pid));
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_OVER));
@@ -254,14 +254,14 @@ TEST_F(publish, poll_waits_for_a_rate)
 	EXPECT_EQ(1, poll(&p, 1, 0));
 	EXPECT_EQ(1, mq_put(self->fd, "x", 1, 0));
 	EXPECT_EQ(1, poll(&p, 1, 0));
-	/* Nobody but the clock says when it goes on */
+	/* Only the clock ends this wait */
 	while (mq_put(self->fd, "x", 1, 0) == 1)
 		;
 	EXPECT_EQ(1, poll(&p, 1, 20000));
 	EXPECT_EQ(POLLOUT, p.revents);
 	EXPECT_EQ(1, mq_put(self->fd, "x", 1, 0));
 
-	/* For a time that does not come, and with a timer when the endpoint goes */
+	/* A wait without end, and a timer that runs when the endpoint is closed */
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RATE, .rate = 1));
 	EXPECT_EQ(1, mq_put(self->fd, "x", 1, 0));
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RATE | MQBUS_TOPIC_SET_RATE_BYTES,
@@ -273,7 +273,7 @@ TEST_F(publish, poll_waits_for_a_rate)
 	self->fd = -1;
 }
 
-/* A batch that had to wait goes on where it was, with all its numbers */
+/* A batch that waited goes on where it was, with all its sequence numbers */
 TEST_F(publish, names_and_rates)
 {
 	struct mqbus_place places[30];

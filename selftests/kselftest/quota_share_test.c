@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Shares: one uid leaves room for the others.
+ * Shares: a uid leaves room for others.
  */
 #include <sys/epoll.h>
 
@@ -8,7 +8,7 @@
 #include "publish.h"
 #include "transact.h"
 
-/* Nobody else on the machine has these, nor the next few hundred */
+/* The machine does not use these uids, nor the next few hundred */
 #define MANY	62000
 
 /* With its header a record of 1 KiB */
@@ -21,7 +21,7 @@ static int bound_by(uid_t uid, const char *topic)
 	return fd < 0 ? fd : mq_bound(fd, mq_bind_producer(fd, topic));
 }
 
-/* Put records of 1 KiB into a partition until one is not stored. Returns how many. */
+/* Put records of 1 KiB into a partition until one is refused. Return: their number. */
 static int fill_in(int fd, __u32 partition, int *why)
 {
 	int n = 0, ret;
@@ -44,7 +44,7 @@ TEST_F(publish, one_leaves_room_for_others)
 	again = bound_by(ALICE, self->topic);
 	bob = bound_by(BOB, self->topic);
 	ASSERT_LE(0, bob);
-	/* A quarter of 64, of each partition; also with two endpoints */
+	/* A quarter of 64, in each partition, also with two endpoints */
 	EXPECT_EQ(16, fill_in(alice, 0, &why));
 	EXPECT_EQ(-EAGAIN, why);
 	EXPECT_EQ(0, fill_in(again, 0, &why));
@@ -62,7 +62,7 @@ TEST_F(publish, one_leaves_room_for_others)
 	close(bob);
 }
 
-/* What one uid stored and nobody settled does not go for it, nor for others */
+/* Unsettled records of a uid are not dropped, for itself or for others */
 TEST_F(publish, a_share_drops_nothing_unsettled)
 {
 	const struct mqbus_record *rec;
@@ -89,7 +89,7 @@ TEST_F(publish, a_share_rejects)
 	EXPECT_EQ(-EXFULL, why);
 	EXPECT_EQ(-1, write(self->fd, block, sizeof(block)));
 	EXPECT_EQ(EXFULL, errno);
-	/* 100 is the whole ring; then full is full */
+	/* A share of 100 percent is the whole ring; then the topic is full */
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE, .share = 100));
 	EXPECT_EQ(32, fill_in(self->fd, 0, &why));
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE));
@@ -125,14 +125,14 @@ TEST_F(publish, waiting_for_a_share)
 TEST_F(publish, larger_than_the_share)
 {
 	begin(self, .share = 1);
-	/* Who has nothing there may store anything */
+	/* A uid without records there may store a record of any size */
 	EXPECT_EQ(1, mq_put(self->fd, block, sizeof(block), 0));
 	EXPECT_EQ(-EAGAIN, mq_put(self->fd, "", 0, 0));
 	mq_drain(&self->reader);
 	EXPECT_EQ(1, mq_put(self->fd, block, sizeof(block), 0));
 }
 
-/* More settled records than go under one hold of the lock lie before one's own */
+/* More settled records than one hold of the lock drops lie before the uid's own */
 TEST_F(publish, many_go_for_a_share)
 {
 	int bob, why, i;
@@ -155,7 +155,7 @@ TEST_F(publish, a_share_is_charged)
 
 	begin(self, .partitions = 3);
 	used = mq_used(self->ctl);
-	/* Records from before have no owner */
+	/* Records stored before there was a share have no owner */
 	EXPECT_EQ(1, mq_put_in(self->fd, 0, block, sizeof(block)));
 	ASSERT_EQ(0, mq_write_number(MQ_SYSCTL("max_bytes"), used));
 	EXPECT_EQ(-ENOSPC, set(self, MQBUS_TOPIC_SET_SHARE, .share = 50));
@@ -164,11 +164,11 @@ TEST_F(publish, a_share_is_charged)
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE, .share = 50));
 	EXPECT_EQ(used + 3 * 256 * 8, mq_used(self->ctl));
 	EXPECT_EQ(32, fill_in(self->fd, 1, &why));
-	/* What has no owner is in the way of all, but in nobody's share */
+	/* Records without an owner take room from all, and count in no share */
 	EXPECT_EQ(0, fill_in(self->fd, 0, &why));
 	mq_drain(&self->reader);
 	EXPECT_EQ(32, fill_in(self->fd, 0, &why));
-	/* It goes on counting, and is paid for once */
+	/* The counting goes on, and is charged once */
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE));
 	EXPECT_EQ(32, fill_in(self->fd, 0, &why));
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_SHARE, .share = 75));
@@ -195,7 +195,7 @@ TEST_F(publish, more_uids_than_can_be_told_apart)
 	int fd, late;
 
 	begin(self, .mode = 0622, .size = 1 << 20);
-	/* The first is root; without a limit for each of them there are no too many */
+	/* The first is root; without a limit for each uid there are never too many */
 	for (i = 0; i < MQBUS_USERS_MAX; i++) {
 		fds[i] = bound_by(MANY + i, self->topic);
 		ASSERT_LE(0, fds[i]);
@@ -213,7 +213,7 @@ TEST_F(publish, more_uids_than_can_be_told_apart)
 	EXPECT_EQ(-1, write(late, "x", 1));
 	EXPECT_EQ(EUSERS, errno);
 
-	/* One goes, but its record is there; until others needed the space */
+	/* A uid leaves, but its record stays until others need the space */
 	EXPECT_EQ(1, mq_put(fds[5], "x", 1, 0));
 	close(fds[5]);
 	fd = bound_by(MANY + 1000, self->topic);
@@ -229,7 +229,7 @@ TEST_F(publish, more_uids_than_can_be_told_apart)
 		close(fds[i]);
 }
 
-/* What a uid owes is not forgotten for another one */
+/* A uid's debt is not forgotten for another uid */
 TEST_F(publish, a_debt_keeps_its_uid)
 {
 	static int fds[MQBUS_USERS_MAX];
@@ -264,7 +264,7 @@ static int watch(int ep, int fd)
 	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-/* Many that do not come for their shares keep nobody from the room that there is */
+/* Producers that wait for their shares and do not come do not keep others from free room */
 TEST_F(publish, who_waits_for_shares_takes_no_calls)
 {
 	enum { POLL = 16, FILL = 22 };
@@ -285,7 +285,7 @@ TEST_F(publish, who_waits_for_shares_takes_no_calls)
 	ASSERT_EQ(0, watch(ep, fd));
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
 	ASSERT_EQ(1, mq_fetch(self->reader.fd, &range, 1, 0, 0));
-	/* Enough for their shares, and then for him */
+	/* Enough for their shares, and then for the other one */
 	ASSERT_EQ(0, mq_commit(self->reader.fd, range.partition, 1));
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
 	ASSERT_EQ(0, mq_commit(self->reader.fd, range.partition, 4));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Statistics: what netlink tells is what was done, counted by hand beside it.
+ * Statistics: netlink reports what the test did and counted itself.
  */
 #include "dump.h"
 #include "queue.h"
@@ -11,7 +11,7 @@ struct stats {
 	__u64 group[MQBUS_A_GROUP_MAX + 1];
 };
 
-/* Of a topic, its partition 0, and if @group is not NULL that in it */
+/* Figures of a topic, its partition 0 and, unless @group is NULL, that group in it */
 static int stats(const char *topic, const char *group, struct stats *s)
 {
 	int err = stats_get(MQBUS_CMD_TOPIC_GET, topic, NULL, MQBUS_ANY, s->topic,
@@ -56,7 +56,7 @@ TEST_F(queue, evicted)
 	EXPECT_LE(before, PART(HEAD_TIME));
 	EXPECT_GE(after, PART(HEAD_TIME));
 
-	/* What a group has settled is not missed; of the rest, all */
+	/* Settled records are not lost for a group; of the others, all are */
 	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "g"));
 	member = mq_member(self->topic, "g", 0);
 	ASSERT_EQ(1, mq_fetch(member, &range, 1, 0, 0));
@@ -69,7 +69,7 @@ TEST_F(queue, evicted)
 	put_numbers(self->fd, 156, 166);
 	ASSERT_EQ(0, stats(self->topic, "g", &s));
 	EXPECT_EQ(54, TOPIC(EVICTED));
-	/* Two groups: one of them is enough to be missed */
+	/* Two groups: a record counts as lost if one of them needs it */
 	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "slow"));
 	ASSERT_EQ(1, mq_fetch(member, &range, 1, 0, 0));
 	EXPECT_EQ(10, range.lost);
@@ -93,7 +93,7 @@ TEST_F(queue, not_evicted)
 	int member;
 	__u64 i, v;
 
-	/* A topic that does not evict drops only what was settled */
+	/* A topic that does not evict drops settled records only */
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096,
 			       .retention_size = 1024));
 	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "g"));
@@ -126,7 +126,7 @@ TEST_F(queue, refused)
 		ASSERT_EQ(i ? -ENOBUFS : 1, mq_publish(self->fd, msgs, 4, NULL, MQ_LONG, NULL));
 	ASSERT_EQ(-1, write(self->fd, &v, sizeof(v)));
 	ASSERT_EQ(0, stats(self->topic, NULL, &s));
-	/* Of each call the first that was refused */
+	/* The first refused record of each call */
 	EXPECT_EQ(4, TOPIC(REJECTED));
 	EXPECT_EQ(0, TOPIC(OVER_LIMIT));
 	EXPECT_EQ(0, TOPIC(WAITS_FULL));
@@ -157,7 +157,7 @@ TEST_F(queue, blocked)
 	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "g"));
 	self->fd = mq_producer(self->topic, 0);
 	put_numbers(self->fd, 0, 56);
-	/* Who does not wait does not count */
+	/* A call that does not wait does not count as waiting */
 	ASSERT_EQ(-EAGAIN, mq_put(self->fd, &v, sizeof(v), 0));
 	ASSERT_EQ(0, stats(self->topic, NULL, &s));
 	EXPECT_EQ(0, TOPIC(WAITS_FULL));
@@ -166,7 +166,7 @@ TEST_F(queue, blocked)
 	ASSERT_EQ(-ETIMEDOUT, mq_put(self->fd, &v, sizeof(v), 100 * MQ_MS));
 	ASSERT_EQ(0, stats(self->topic, NULL, &s));
 	EXPECT_EQ(1, TOPIC(WAITS_FULL));
-	/* It began a little after the call, which the timeout is counted from */
+	/* It began a little after the call, from which the timeout counts */
 	EXPECT_LE(50 * MQ_MS, TOPIC(BLOCKED_TIME));
 	EXPECT_GE(mq_clock(CLOCK_MONOTONIC) - begin, TOPIC(BLOCKED_TIME));
 	EXPECT_EQ(0, TOPIC(BLOCKED));
@@ -225,7 +225,7 @@ TEST_F(queue, waits_for_limits)
 	EXPECT_EQ(0, TOPIC(WAITS_FULL));
 }
 
-/* A stream group's deliveries, against a set of what was handed out before */
+/* A stream group's deliveries, against the set of records handed out before */
 TEST_F(queue, delivered)
 {
 	__u64 seen = 0, delivered = 0, again = 0, at = 0, done = 0, n = 0;
@@ -286,7 +286,7 @@ TEST_F(queue, delivered)
 		ASSERT_EQ(again, GROUP(REDELIVERED));
 	}
 	EXPECT_LT(0, again);
-	/* Going back on purpose is handing out again too */
+	/* A seek back hands out again, too */
 	close(member);
 	ASSERT_EQ(1, mq_seek(self->ctl, self->topic, "g", 0, MQBUS_ANY, MQBUS_WHENCE_EARLIEST, 0,
 			     NULL, 0));
@@ -298,7 +298,7 @@ TEST_F(queue, delivered)
 	close(member);
 }
 
-/* What a queue group counts, against what was done */
+/* A queue group's counters, against what the test did */
 TEST_F(queue, settled)
 {
 	__u64 want[MQBUS_A_QUEUE_MAX + 1] = {};
@@ -332,7 +332,7 @@ TEST_F(queue, settled)
 			WANT(REJECTED) += what == MQBUS_REJECT;
 			WANT(DEAD_LETTERED) += what == MQBUS_REJECT;
 			WANT(EXTENDED) += what == MQBUS_EXTEND;
-			/* It is still ours: die with it */
+			/* The test still holds it: the member dies with it */
 			WANT(DIED) += what == MQBUS_EXTEND;
 		}
 		if (FIGURE(self, LEASED)) {
@@ -355,7 +355,7 @@ static void churn_name(char *name, unsigned int i)
 	snprintf(name, MQBUS_NAME_SIZE, "churn-%u", i);
 }
 
-/* List everything, again and again. Returns why it stopped. */
+/* List everything, again and again. Return: why it stopped. */
 static int list_all(unsigned int *rounds)
 {
 	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
@@ -375,7 +375,7 @@ static int list_all(unsigned int *rounds)
 	}
 }
 
-/* Figures are exact while thousands of topics come and go and others list all of them. */
+/* Figures are exact while thousands of topics are created, deleted and listed. */
 TEST_F_TIMEOUT(queue, amid_churn, 600)
 {
 	unsigned int topics = 2000 / mq_slow(), i, turn = 0, acked = 0, n = 0;
@@ -401,7 +401,7 @@ TEST_F_TIMEOUT(queue, amid_churn, 600)
 	}
 	mq_fork(lister)
 		s->error = list_all(&s->lists);
-	/* Until all are there, and have begun to go and to come again */
+	/* Until all exist, and creation and deletion begin again */
 	while ((turn < 200 || READ(s->topics) < topics + topics / 4 || READ(s->lists) < 3) &&
 	       mq_clock(CLOCK_MONOTONIC) < end + 60 * MQ_SEC * mq_slow()) {
 		put_numbers(self->fd, n, n + 3);
@@ -428,7 +428,7 @@ TEST_F_TIMEOUT(queue, amid_churn, 600)
 	}
 }
 
-/* The times are between what the clock was before and behind. */
+/* The times lie between the clock before and after. */
 TEST_F(queue, times)
 {
 	__u64 stored, taken, now, oldest;
@@ -455,7 +455,7 @@ TEST_F(queue, times)
 	now = mq_clock(CLOCK_REALTIME);
 	EXPECT_LT(0, oldest);
 	EXPECT_GE(now - taken, oldest);
-	/* In the retry ring it keeps its age */
+	/* In the retry ring a record keeps its age */
 	ASSERT_EQ(0, nack(&self->worker[0], &l[0]));
 	EXPECT_EQ(1, FIGURE(self, RETRYING));
 	ASSERT_EQ(0, ack(&self->worker[0], &l[1]));

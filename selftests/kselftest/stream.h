@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of shared partitions share: groups with options, members with ids.
+ * Shared by the tests of shared partitions: groups with options, members with ids.
  */
 #ifndef _MQBUS_TEST_STREAM_H
 #define _MQBUS_TEST_STREAM_H

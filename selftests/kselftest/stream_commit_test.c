@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Committing: by entries, all that was fetched, in one with the next fetch; what is refused.
+ * Commits: by entries, of all that was fetched, and with the next fetch; and refused commits.
  */
 #include "assign.h"
 #include "fetch.h"
@@ -77,7 +77,7 @@ TEST_F(fetch, commit_by_entries)
 	}
 }
 
-/* Deep in a long log, where the place of an offset has to be looked up */
+/* Deep in a long log, where the position of an offset is searched for */
 TEST_F(fetch, commit_of_every_offset)
 {
 	struct mqbus_range range;
@@ -112,7 +112,7 @@ TEST_F(fetch, fetch_and_commit_in_one)
 	ASSERT_EQ(1, mq_fetch(fd, &range, 1, MQBUS_FETCH_F_COMMIT, 0));
 	EXPECT_EQ(3, range.begin_offset);
 	close(fd);
-	/* What the last one handed out is not committed by it */
+	/* Records handed out by the last one are not committed by it */
 	fd = mq_member(self->topic, "g", 0);
 	ASSERT_EQ(1, mq_fetch(fd, &range, 1, 0, 0));
 	EXPECT_EQ(3, range.begin_offset);
@@ -131,7 +131,7 @@ TEST_F(fetch, fetch_and_commit_in_one)
 	close(fd);
 }
 
-/* Work that was done may be settled, though its records are gone meanwhile */
+/* Finished work can be committed after its records were evicted */
 TEST_F(fetch, commit_of_evicted)
 {
 	struct mqbus_seek_result r;

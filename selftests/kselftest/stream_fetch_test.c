@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fetching: ranges, whose turn it is, and what is lost.
+ * Fetches: ranges, turns of partitions, and lost records.
  */
 #include "fetch.h"
 
@@ -40,7 +40,7 @@ TEST_F(fetch, partitions_take_turns)
 		ASSERT_EQ(1, mq_put_in(self->fd, p, "x", 1));
 	fd = mq_member(self->topic, "g", 0);
 	for (i = 0; i < 20; i++) {
-		/* The first ones always have something new */
+		/* The first partitions always have new records */
 		for (p = 0; p < 4; p++)
 			mq_put_in(self->fd, p, "x", 1);
 		ASSERT_EQ(4, mq_fetch(fd, ranges, 4, 0, 0));
@@ -107,7 +107,7 @@ TEST_F(fetch, lost_is_exact)
 	mq_reader_close(&r);
 }
 
-/* A range that did not arrive has told of nothing, nor of what is lost */
+/* A range that did not arrive has reported nothing, not even lost records */
 TEST_F(fetch, lost_is_told_after_a_fault)
 {
 	struct mqbus_range range;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A stream group whose members come and go: they leave, are killed, are stopped for
- * longer than they have to let go of a partition, come back under the same id, and push
- * out whoever has that id. All of it while records are published.
+ * A stream group whose members join and leave: they close, are killed, are stopped for longer
+ * than the revocation timeout, rejoin with the same id, and take over each other's ids, while
+ * records are published.
  *
- * Each member says what it does in shared memory: that it was given records, before it
- * works on them, and that it will commit, before it does. So whoever commits can tell
- * whether somebody else had been given the partition before, and whoever is given records
- * whether there are some between that nobody committed. At the end every record was
- * worked on, was committed once, and of no partition does the generation ever go back.
+ * Each member notes its steps in shared memory: records that it was given, before it works on
+ * them, and a commit, before it does it. So a member that commits can tell whether another was
+ * given the partition before, and a member that gets records whether there are uncommitted ones
+ * between. At the end each record was worked on and committed once, and no partition's
+ * generation went back.
  *
- * LINES_COUNT=N (a quarter of them records), KILL_COUNT=N (half of them, but 40 at least) deeds;
- * KILL_SEED=N for the same choices again.
+ * LINES_COUNT=N (a quarter of them records), KILL_COUNT=N (half of them, at least 40) deeds;
+ * KILL_SEED=N repeats the random choices.
  */
 #include "stream.h"
 #include "stress.h"
@@ -44,31 +44,31 @@ struct value {
 	__u32 number;
 };
 
-/* What is known of one partition */
+/* State of a partition */
 struct part {
-	__u64 begun;		/* highest generation that somebody was given */
-	__u64 tried;		/* highest offset that somebody was about to commit */
-	__u64 committed;	/* highest that somebody knows to be committed */
+	__u64 begun;		/* highest generation handed out */
+	__u64 tried;		/* highest offset of a commit that was begun */
+	__u64 committed;	/* highest offset known to be committed */
 };
 
 struct churn {
 	__u32 count;
-	__u32 allowed;		/* that the producer may have published by now */
+	__u32 allowed;		/* the producer may have published up to here */
 	bool published;
 	bool done;
 	struct wrong wrong[KINDS];
 	struct part part[PARTS];
 	__u64 commits, refused, revoked, given;
-	__u64 fenced;		/* members that were told */
+	__u64 fenced;		/* number of members told */
 	char topic[MQBUS_NAME_SIZE];
-	/* By partition and generation, who was given it: a life */
+	/* The member (a life) that was given a partition, by partition and generation */
 	__u32 *owner[PARTS];
-	/* By partition and offset */
+	/* Of each record, by partition and offset */
 	__u32 *worked[PARTS];	/* how often */
-	__u32 *by[PARTS];	/* by which generation it was committed, if that is known */
+	__u32 *by[PARTS];	/* generation that committed it, if known */
 };
 
-/* Generations count up over all partitions; what is beyond is not looked at */
+/* Generations count up over all partitions; higher ones are not checked */
 #define GENERATIONS	(1 << 18)
 
 struct member {
@@ -77,12 +77,12 @@ struct member {
 	__u64 random;
 	int fd;
 	struct mq_map map[PARTS];
-	struct mqbus_range ranges[2 * PARTS];	/* that are still held */
+	struct mqbus_range ranges[2 * PARTS];	/* ranges still held */
 	int nr;
-	bool committing;	/* by the next fetch */
+	bool committing;	/* committed by the next fetch */
 };
 
-/* A range is ours from here on, and was nobody's with that generation. */
+/* Take a range, which no other life was given with this generation. */
 static void begin_range(struct member *m, const struct mqbus_range *r, __u64 committed)
 {
 	struct churn *s = m->s;
@@ -99,7 +99,7 @@ static void begin_range(struct member *m, const struct mqbus_range *r, __u64 com
 			wrong(&s->wrong[SAME_GENERATION], p, r->generation);
 		return;
 	}
-	/* The first of this generation follows what was committed, or what may have been */
+	/* The first range of a generation begins where the last commit ended, or may have ended */
 	if (r->begin_offset > get(&s->part[p].tried))
 		wrong(&s->wrong[SKIPPED], p, r->begin_offset);
 }
@@ -112,7 +112,10 @@ static void work(struct member *m, const struct mqbus_range *r)
 		add(&m->s->worked[r->partition][o], 1);
 }
 
-/* Committed for sure: nobody may have been before, nor a successor have begun. */
+/*
+ * Note a certain commit: no other life has committed these records, and no successor has begun
+ * on them.
+ */
 static void committed(struct member *m, const struct mqbus_range *r, __u64 to, __u64 begun)
 {
 	struct part *part = &m->s->part[r->partition];
@@ -132,7 +135,10 @@ static void committed(struct member *m, const struct mqbus_range *r, __u64 to, _
 	add(&m->s->commits, 1);
 }
 
-/* Commit a range in one or two steps, each with the generation. False if it is lost. */
+/*
+ * Commit a range in one or two steps, each with the generation. Return: false if the partition
+ * is lost.
+ */
 static bool commit_range(struct member *m, struct mqbus_range *r)
 {
 	__u64 len = r->end_offset - r->begin_offset;
@@ -159,7 +165,7 @@ static bool commit_range(struct member *m, struct mqbus_range *r)
 	return true;
 }
 
-/* All that is held, by the next fetch: it says whether that was done. */
+/* Commit all ranges by the next fetch, which reports whether it was done. */
 static int fetch_committing(struct member *m, struct mqbus_range *ranges, __u64 timeout)
 {
 	__u64 begun[PARTS];
@@ -176,7 +182,7 @@ static int fetch_committing(struct member *m, struct mqbus_range *ranges, __u64 
 	return ret;
 }
 
-/* One turn: fetch, work, commit what is ours. Return: 0 or a negative errno. */
+/* One turn: fetch, work, commit. Return: 0 or a negative errno. */
 static int turn(struct member *m)
 {
 	struct mqbus_range ranges[PARTS];
@@ -193,11 +199,14 @@ static int turn(struct member *m)
 		m->nr = 0;
 	m->committing = false;
 	if (ret == -ENOLINK && committing) {
-		/* It is let in again, unless somebody has its id now: the next fetch tells */
+		/*
+		 * A fenced member is let in again, unless its id was taken: the next fetch
+		 * reports that
+		 */
 		add(&s->fenced, 1);
 		return 0;
 	}
-	/* Whoever was stopped is interrupted */
+	/* A stopped member is interrupted */
 	if (ret == -ETIMEDOUT || ret == -EINTR)
 		ret = 0;
 	if (ret < 0)
@@ -205,7 +214,7 @@ static int turn(struct member *m)
 	for (i = 0; i < ret; i++) {
 		if (ranges[i].flags & MQBUS_RANGE_F_REVOKED)
 			add(&s->revoked, 1);
-		/* Nothing is left of those that end where they begin */
+		/* Ranges that end where they begin are done */
 		if (ranges[i].begin_offset == ranges[i].end_offset)
 			continue;
 		begin_range(m, &ranges[i], known[ranges[i].partition]);
@@ -213,15 +222,15 @@ static int turn(struct member *m)
 		work(m, &ranges[i]);
 		m->ranges[m->nr++] = ranges[i];
 	}
-	/* Whoever is to be fenced is stopped here, mostly */
+	/* A member that is to be fenced is mostly stopped here */
 	mq_sleep(draw(&m->random, 6000) * 1000ULL);
 	switch (draw(&m->random, 4)) {
 	case 0:
-		/* Let the next fetch do it: all of them or none */
+		/* Leave all ranges to the next fetch, or none */
 		m->committing = m->nr && !held;
 		break;
 	case 1:
-		/* What is wanted back goes, done or not */
+		/* A partition to be released goes, finished or not */
 		ret = mq_commit_flags(m->fd, MQBUS_COMMIT_F_RELEASE);
 		if (ret && ret != -ENOLINK)
 			return ret;
@@ -249,7 +258,7 @@ static void live(struct churn *s, const char *id, __u32 life, __u64 seed)
 	err = m.fd < 0 ? m.fd : 0;
 	for (i = 0; i < PARTS && !err; i++)
 		err = mq_map(m.fd, i, &m.map[i]);
-	/* Some leave of their own will */
+	/* Some members leave by themselves */
 	for (; !err && !get(&s->done) && turns; turns--)
 		err = turn(&m);
 	if (err && err != -ENOLINK)
@@ -293,7 +302,7 @@ FIXTURE(churn) {
 	__u32 lives;
 	__u32 stalls, kills, expelled;
 	pid_t pid[MEMBERS];
-	pid_t old[MEMBERS];	/* whose id somebody has taken */
+	pid_t old[MEMBERS];	/* its id was taken over */
 };
 
 FIXTURE_SETUP(churn)
@@ -315,7 +324,7 @@ FIXTURE_SETUP(churn)
 	}
 	mq_name(s->topic, "churn");
 	self->ctl = mq_open(0);
-	/* All of it stays, to be looked at in the end */
+	/* Group "all" keeps all records for the check at the end */
 	ASSERT_EQ(0, mq_create(self->ctl, s->topic, .partitions = PARTS, .size = RING));
 	ASSERT_EQ(0, mq_group(self->ctl, s->topic, "all"));
 	ASSERT_EQ(0, mq_stream(self->ctl, s->topic, "g", .rebalance_timeout = 20 * MQ_MS,
@@ -343,7 +352,7 @@ static void spawn(FIXTURE_DATA(churn) *self, int i)
 	}
 }
 
-/* Who has left is replaced. */
+/* A member that left is replaced. */
 static void reap(FIXTURE_DATA(churn) *self)
 {
 	int i;
@@ -353,7 +362,7 @@ static void reap(FIXTURE_DATA(churn) *self)
 			spawn(self, i);
 }
 
-/* Stopped while its partitions are wanted: another one goes and comes. */
+/* Stop a member while its partitions are wanted: another one leaves and joins. */
 static void stall(FIXTURE_DATA(churn) *self, int i)
 {
 	int k = (i + 1) % MEMBERS;
@@ -368,7 +377,7 @@ static void stall(FIXTURE_DATA(churn) *self, int i)
 	self->stalls++;
 }
 
-/* Somebody takes the id of one who is there. */
+/* Take over the id of a present member. */
 static void expel(FIXTURE_DATA(churn) *self, int i)
 {
 	if (self->old[i])
@@ -402,7 +411,7 @@ static void disturb(FIXTURE_DATA(churn) *self, __u32 deed)
 	}
 }
 
-/* Whether the group has committed all that there is; how far it is */
+/* Whether the group has committed all records; *@at: its progress */
 static bool all_committed(FIXTURE_DATA(churn) *self, __u64 *sum)
 {
 	struct mqbus_seek_result res[PARTS];
@@ -419,7 +428,7 @@ static bool all_committed(FIXTURE_DATA(churn) *self, __u64 *sum)
 	return all;
 }
 
-/* Between any two deeds a share is published; the deed comes somewhere in its middle. */
+/* Between two deeds a share is published; the deed comes in its middle. */
 static bool run(FIXTURE_DATA(churn) *self, __u32 deeds)
 {
 	__u64 sum = 0, seen = ~0ULL, end = mq_patience(), now, since = 0;
@@ -446,7 +455,7 @@ static bool run(FIXTURE_DATA(churn) *self, __u32 deeds)
 	return true;
 }
 
-/* In the order of the log: who committed, and whether each key's are whole. */
+/* In log order: each record was committed, and each key's records are complete. */
 static void look(struct churn *s)
 {
 	__u32 next[KEYS] = {}, offset[PARTS] = {}, high[PARTS] = {}, by;
@@ -488,7 +497,7 @@ TEST_F_TIMEOUT(churn, no_record_skipped_or_committed_late, 1200)
 	mq_fork(producer) {
 		produce(s);
 	}
-	/* Fewer, and perhaps nobody is stopped at the wrong moment */
+	/* With fewer deeds perhaps no member is stopped at the right moment */
 	ended = run(self, deeds < 40 ? 40 : deeds);
 	EXPECT_TRUE(ended)
 		TH_LOG("no progress any more");
@@ -510,7 +519,7 @@ TEST_F_TIMEOUT(churn, no_record_skipped_or_committed_late, 1200)
 	       s->commits, s->refused, s->fenced, s->revoked);
 	TH_LOG("%u lives, %u killed, %u stopped, %u expelled", self->lives, self->kills,
 	       self->stalls, self->expelled);
-	/* It is worth something only if all of this happened */
+	/* The test counts only if all of this happened */
 	EXPECT_LT(0, self->kills);
 	EXPECT_LT(0, self->stalls);
 	EXPECT_LT(0, self->expelled);

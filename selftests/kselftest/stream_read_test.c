@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members of stream groups that use read(): what it gives, and what it settles.
+ * Members of stream groups that use read(): what it returns and settles.
  */
 #include "assign.h"
 #include "fetch.h"
@@ -17,7 +17,7 @@ TEST_F(fetch, read_settles_the_previous)
 	EXPECT_EQ(0, read_number(fd));
 	EXPECT_EQ(1, read_number(fd));
 	close(fd);
-	/* 0 is settled, 1 was not: nobody read on */
+	/* 0 is settled, 1 is not: no further read() came */
 	fd = mq_member(self->topic, "g", O_NONBLOCK);
 	EXPECT_EQ(1, read_number(fd));
 	EXPECT_EQ(-1, read(fd, small, sizeof(small)));
@@ -29,7 +29,7 @@ TEST_F(fetch, read_settles_the_previous)
 	/* It stays, and comes next */
 	EXPECT_EQ(2, read_number(fd));
 	EXPECT_EQ(3, read_number(fd));
-	/* Reading and fetching are one progress */
+	/* read() and fetch share their progress */
 	ASSERT_EQ(1, mq_fetch(fd, &range, 1, 0, 0));
 	EXPECT_EQ(4, range.begin_offset);
 	EXPECT_EQ(-EAGAIN, read_number(fd));
@@ -37,7 +37,7 @@ TEST_F(fetch, read_settles_the_previous)
 	fd = mq_member(self->topic, "g", O_NONBLOCK);
 	EXPECT_EQ(4, read_number(fd));
 	EXPECT_EQ(5, read_number(fd));
-	/* Having nothing to give, it settles all the same */
+	/* With no record to return it still settles the one before */
 	EXPECT_EQ(-EAGAIN, read_number(fd));
 	close(fd);
 	fd = mq_member(self->topic, "g", O_NONBLOCK);
@@ -100,7 +100,7 @@ TEST_F(fetch, read_while_evicting)
 	close(fd);
 }
 
-/* read() is done with a record when it takes the next one */
+/* read() settles a record when it takes the next one */
 TEST_F(assign, read_lets_go)
 {
 	char v[8];
@@ -111,7 +111,7 @@ TEST_F(assign, read_lets_go)
 	a = mq_member(self->topic, "g", O_NONBLOCK);
 	for (i = 0; i < PARTS; i++)
 		ASSERT_EQ(8, read(a, v, 8));
-	/* So that it works on all: by read() on the last one, which is wanted back */
+	/* The member works on all partitions; the last read() was of one that is to be released */
 	for (i = 0; i < PARTS - 1; i++)
 		ASSERT_EQ(1, mq_put_in(self->fd, i, "12345678", 8));
 	ASSERT_EQ(0x7, fetch_bits(a, 0, NULL));
@@ -122,7 +122,7 @@ TEST_F(assign, read_lets_go)
 	ASSERT_EQ(8, read(a, v, 8));
 	EXPECT_EQ(0x8, fetch_bits(b, 0, NULL));
 	ASSERT_EQ(8, read(a, v, 8));
-	/* Of the other one that is wanted back it is given nothing more */
+	/* Of the other one to be released no record is returned */
 	EXPECT_EQ(-1, read(a, v, 8));
 	EXPECT_EQ(EAGAIN, errno);
 	EXPECT_EQ(0, mq_commit_fetched(a));

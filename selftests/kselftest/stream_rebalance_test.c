@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members that share the partitions of a stream group: who has what, and how it moves.
+ * Members that share the partitions of a stream group: assignment and rebalance.
  */
 #include <sys/resource.h>
 
@@ -15,14 +15,14 @@ TEST_F(assign, join_and_leave)
 	a = member(self);
 	EXPECT_EQ(0xf, fetch_bits(a, 0, NULL));
 	EXPECT_EQ(0, mq_commit_fetched(a));
-	/* Nobody works on anything: all moves at once */
+	/* No member works on a record: all partitions move at once */
 	b = member(self);
 	put_all(self->fd);
 	EXPECT_EQ(0x3, fetch_bits(a, 0, NULL));
 	EXPECT_EQ(0xc, fetch_bits(b, 0, NULL));
 	EXPECT_EQ(-ESTALE, mq_commit(a, 3, 2));
 	EXPECT_EQ(0, mq_commit(b, 3, 2));
-	/* What was not committed is the others' */
+	/* Uncommitted records are the new owner's */
 	close(b);
 	EXPECT_EQ(0x4, fetch_bits(a, 0, NULL));
 	EXPECT_EQ(0, mq_commit_fetched(a));
@@ -56,7 +56,7 @@ TEST_F(assign, told_that_it_is_wanted_back)
 	EXPECT_EQ(POLLPRI, mq_revents(a, POLLPRI));
 	EXPECT_EQ(POLLIN | POLLPRI, mq_revents(a, POLLIN | POLLPRI));
 	put_all(self->fd);
-	/* A bad address: it is told again */
+	/* A bad address: the revocation is reported again */
 	EXPECT_EQ(-EFAULT, mq_fetch(a, MQ_KERNEL_PTR, 4, 0, 0));
 	EXPECT_EQ(POLLIN | POLLPRI, mq_revents(a, POLLIN | POLLPRI));
 	EXPECT_EQ(0xc03, fetch_bits(a, 0, q));
@@ -67,11 +67,11 @@ TEST_F(assign, told_that_it_is_wanted_back)
 	EXPECT_EQ(r[2].end, q[2].begin);
 	EXPECT_EQ(r[2].end, q[2].end);
 	EXPECT_EQ(r[2].generation, q[2].generation);
-	/* Told once, and nothing more of it is handed out */
+	/* Reported once, and no more records are handed out */
 	EXPECT_EQ(0, mq_revents(a, POLLIN | POLLPRI));
 	EXPECT_EQ(-EAGAIN, fetch_bits(a, 0, NULL));
 	EXPECT_EQ(-EAGAIN, fetch_bits(b, 0, NULL));
-	/* Back to who has it: it is as if nothing had been */
+	/* Given back to its owner: as if nothing had happened */
 	close(b);
 	EXPECT_EQ(0xc, fetch_bits(a, 0, q));
 	EXPECT_EQ(r[2].generation, q[2].generation);
@@ -79,7 +79,7 @@ TEST_F(assign, told_that_it_is_wanted_back)
 	close(a);
 }
 
-/* Ways to be done with what was fetched */
+/* Ways to finish fetched records */
 enum way { ENTRIES, FETCHED, FETCH, BOTH, RELEASE, ENTRIES_RELEASE, LEAVE, WAYS };
 
 TEST_F(assign, moves_at_once_when_done)
@@ -105,14 +105,14 @@ TEST_F(assign, moves_at_once_when_done)
 		e.offset = r[0].end_offset;
 		b = member(self);
 		put_all(self->fd);
-		/* Who waits for it is woken */
+		/* A member that waits for the partition is woken */
 		mq_fork(pid) {
 			int n;
 
 			close(a);
 			n = mq_fetch(b, r, MQBUS_FETCH_MAX, 0, MQBUS_WAIT_FOREVER);
 
-			/* Of all four, if the other has gone */
+			/* All four, if the other one has left */
 			_exit(n < 1 || r[n - 1].partition < 2 || r[n - 1].begin_offset != next);
 		}
 		ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
@@ -144,7 +144,7 @@ TEST_F(assign, moves_at_once_when_done)
 		if (way != LEAVE) {
 			EXPECT_EQ(0, mq_revents(a, POLLPRI));
 			EXPECT_EQ(-ESTALE, mq_commit_of(a, 3, 1, r[3].generation));
-			/* What was not wanted back stays */
+			/* Partitions that were not to be released stay */
 			EXPECT_EQ(-ERANGE, mq_commit(a, 1, 99));
 			close(a);
 		}
@@ -153,7 +153,7 @@ TEST_F(assign, moves_at_once_when_done)
 	}
 }
 
-/* Asleep in epoll for nothing but that, or in fetch */
+/* Asleep in epoll for this alone, or in fetch */
 TEST_F(assign, woken_to_be_told)
 {
 	struct mqbus_range r[MQBUS_FETCH_MAX];
@@ -201,7 +201,10 @@ TEST_F(assign, fenced_in_the_end)
 	ASSERT_EQ(0, mq_commit(a, 0, 1));
 	b = member(self);
 	put_all(self->fd);
-	/* All that it has goes, with what it has fetched of what nobody wanted back */
+	/*
+	 * All its partitions move, with fetched records of partitions that were not to be
+	 * released
+	 */
 	mq_fork(pid) {
 		int bits = 0, i, n;
 
@@ -225,25 +228,25 @@ TEST_F(assign, fenced_in_the_end)
 	EXPECT_EQ(POLLIN | POLLPRI, mq_revents(a, POLLIN | POLLPRI));
 	epoll_ctl(ep, EPOLL_CTL_ADD, b, &ev);
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
-	/* Told once, and in again */
+	/* Reported once, and joined again */
 	EXPECT_EQ(-ENOLINK, fetch_bits(a, MQBUS_FETCH_F_COMMIT, NULL));
 	EXPECT_EQ(0, mq_revents(a, POLLIN | POLLPRI));
 	EXPECT_EQ(-EAGAIN, fetch_bits(a, MQBUS_FETCH_F_COMMIT, NULL));
-	/* The other has to let go of two now */
+	/* The other one has to release two now */
 	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
 	EXPECT_EQ(0, mq_commit_fetched(b));
 	put_all(self->fd);
 	EXPECT_EQ(0xc, fetch_bits(a, 0, q));
-	/* What it knows from before is not about what it has now */
+	/* Its fetches from before do not count for its partitions now */
 	EXPECT_EQ(-ENOLINK, mq_commit_of(a, 2, 3, r[2].generation));
 	EXPECT_EQ(-ESTALE, mq_commit_of(a, 2, 3, q[2].generation + 9));
 	EXPECT_EQ(0, mq_commit_of(a, 2, 3, q[2].generation));
-	/* That one was taken away by force, and it is told so also without a generation */
+	/* It is told that this one was taken away by force, even without a generation */
 	EXPECT_EQ(-ENOLINK, mq_commit(a, 1, 3));
 	close(a);
 	close(b);
 
-	/* read() too */
+	/* By read(), too */
 	a = mq_member(self->topic, "g", O_NONBLOCK);
 	put_all(self->fd);
 	while (read(a, v, 8) == 8)
@@ -326,7 +329,7 @@ TEST_F_TIMEOUT(assign, no_more_members, 120)
 	struct rlimit lim = { MQBUS_MEMBERS_MAX + 64, MQBUS_MEMBERS_MAX + 64 };
 	int n, err = 0, *fd = calloc(MQBUS_MEMBERS_MAX + 1, sizeof(int));
 
-	/* Each joins past all the others, and a look at one in fifty is slowed down there */
+	/* Joining walks past all members, and KCSAN delays one access in fifty */
 	if (!access("/sys/kernel/debug/kcsan", F_OK))
 		SKIP(return, "so many members take KCSAN more than ten minutes");
 	if (setrlimit(RLIMIT_NOFILE, &lim))
@@ -339,7 +342,7 @@ TEST_F_TIMEOUT(assign, no_more_members, 120)
 	}
 	EXPECT_EQ(-EMFILE, err);
 	EXPECT_EQ(MQBUS_MEMBERS_MAX + 1, n);
-	/* One goes, one comes */
+	/* One leaves, one joins */
 	close(fd[0]);
 	fd[0] = member(self);
 	EXPECT_LE(0, fd[0]);
@@ -350,12 +353,12 @@ TEST_F_TIMEOUT(assign, no_more_members, 120)
 }
 
 struct seen {
-	__u64 end[PARTS];	/* behind what was committed */
+	__u64 end[PARTS];	/* behind the last commit */
 	__u64 bad;
 	__u64 rounds;
 };
 
-/* Come, fetch and commit for a while, and go, or be killed */
+/* Join, fetch and commit for a while, and leave, or be killed */
 static void churn(const char *topic, struct seen *s, unsigned int seed)
 {
 	for (;;) {
@@ -369,7 +372,7 @@ static void churn(const char *topic, struct seen *s, unsigned int seed)
 
 				if (r[i].flags)
 					continue;
-				/* Nobody else has it, so only who has it moves this */
+				/* No other process writes here while this one owns the partition */
 				if (__atomic_load_n(end, __ATOMIC_SEQ_CST) > r[i].begin_offset)
 					__atomic_add_fetch(&s->bad, 1, __ATOMIC_SEQ_CST);
 				if (rand_r(&seed) % 4)
@@ -419,7 +422,7 @@ TEST_F(assign, coming_and_going)
 		mq_kill(pid[k]);
 	EXPECT_EQ(0, s->bad);
 	EXPECT_LT(0, s->rounds);
-	/* Nothing is skipped: what is left goes on where it was committed, to the end */
+	/* No record is skipped: the rest begins at the last commit and reaches the end */
 	fd = member(self);
 	while ((n = mq_fetch(fd, r, MQBUS_FETCH_MAX, MQBUS_FETCH_F_COMMIT, 0)) > 0)
 		for (n--; n >= 0; n--)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Options of stream groups: what is taken, what is refused, and when a change counts.
+ * Options of stream groups: valid ones, refused ones, and when a change takes effect.
  */
 #include "assign.h"
 
@@ -40,7 +40,7 @@ TEST_F(assign, options)
 	set.stream.__reserved = 1;
 	EXPECT_EQ(-EINVAL, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_SET, &set));
 	set.stream.__reserved = 0;
-	/* An option of the other type: nothing is changed, nor is it paused */
+	/* An option of the other type: nothing changes, not even the pause */
 	set.fields = queue_fields;
 	set.paused = 1;
 	EXPECT_EQ(-EBADFD, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_SET, &set));
@@ -51,7 +51,7 @@ TEST_F(assign, options)
 	a = mq_member_as(self->topic, "g", "a", 0);
 	b = member(self);
 	EXPECT_EQ(0x3, fetch_bits(a, 0, NULL));
-	/* The grace that it has when it goes counts */
+	/* The grace time at its departure counts */
 	mq_set_name(set.group, "g");
 	set.fields = MQBUS_GROUP_SET_GRACE;
 	EXPECT_EQ(0, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_SET, &set));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members of groups: who is next when one goes, and what it finds.
+ * Members of groups: the successor of one that leaves, and its first records.
  */
 #include "fetch.h"
 
@@ -24,7 +24,7 @@ TEST_F(fetch, resume_after_sigkill)
 	ASSERT_EQ(1, read(go[0], &byte, 1));
 	EXPECT_TRUE(is_busy(self));
 	EXPECT_EQ(128 + SIGKILL, mq_kill(pid));
-	/* Dead is gone: nothing has to time out */
+	/* A dead member is gone: there is no timeout */
 	EXPECT_FALSE(mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_DRY_RUN, MQBUS_ANY,
 			     MQBUS_WHENCE_EARLIEST, 0, NULL, 0) != 1);
 	fd = mq_member(self->topic, "g", 0);
@@ -53,7 +53,7 @@ TEST_F(fetch, standby_waits)
 	EXPECT_EQ(-ESTALE, mq_commit(second, 0, 0));
 	EXPECT_EQ(0, mq_commit_fetched(second));
 	ASSERT_EQ(1, mq_fetch(first, &range, 1, 0, 0));
-	/* Not even after it was fetched is it the other's */
+	/* Even once fetched a record is not another member's */
 	EXPECT_EQ(-ESTALE, mq_commit(second, 0, 1));
 	close(first);
 	EXPECT_EQ(1, poll(&p, 1, 0));
@@ -193,7 +193,7 @@ TEST_F(fetch, group_with_members_stays)
 	EXPECT_EQ(POLLIN | POLLHUP, p.revents);
 	EXPECT_EQ(-ENOENT, mq_member(self->topic, "g", 0));
 	EXPECT_EQ(-ENOENT, mq_group_delete(self->ctl, self->topic, "g", 0));
-	/* The name is free; the new group is another one */
+	/* The name is free; a new group of that name is another one */
 	EXPECT_EQ(0, mq_group(self->ctl, self->topic, "g"));
 	EXPECT_EQ(-EEXIST, mq_group(self->ctl, self->topic, "g"));
 	EXPECT_EQ(-EIDRM, mq_fetch(fd, &range, 1, 0, 0));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What wakes members of stream groups: module/doc/wakeups.rst, line by line.
+ * Causes that wake members of stream groups: module/doc/wakeups.rst, line by line.
  */
 #include "wake.h"
 
@@ -43,7 +43,7 @@ static int act_write(struct scene *s)
 	return 0;
 }
 
-/* A batch that stops in the middle: what was stored is told all the same */
+/* A batch that stops in the middle: its stored records wake, too */
 static int act_batch(struct scene *s)
 {
 	struct mqbus_msg msgs[] = { mq_msg("12345678", 8), mq_msg("12345678", 8) };
@@ -86,7 +86,7 @@ static int act_nack(struct scene *s)
 	return 0;
 }
 
-/* Another one has the only partition, and has not looked at its record */
+/* Another member has the only partition, and has not fetched its record */
 static int set_standby(struct scene *s, const struct mqbus_stream_options *options)
 {
 	return make(s, 1, options) ?: join(s, &s->b, "b") ?: join(s, &s->a, "a") ?: put(s, 0);
@@ -110,7 +110,8 @@ static int act_other_leaves(struct scene *s)
 }
 
 /*
- * Another one works on both partitions, of which one is wanted back for us; there is more in it.
+ * Another member works on both partitions and has to release one to this member; that one has
+ * more records.
  */
 static int set_wanted(struct scene *s, const struct mqbus_stream_options *options)
 {
@@ -172,7 +173,7 @@ static int act_nothing(struct scene *s)
 	return 0;
 }
 
-/* We work on both partitions */
+/* This member works on both partitions */
 static int set_working(struct scene *s, const struct mqbus_stream_options *options)
 {
 	int line = make(s, 2, options) ?: join(s, &s->a, "a") ?: put(s, 0) ?: put(s, 1);
@@ -193,7 +194,7 @@ static int act_other_joins(struct scene *s)
 	return join(s, &s->b, "b");
 }
 
-/* And know that one of them is wanted back */
+/* It knows that it has to release one of them */
 static int set_told(struct scene *s, const struct mqbus_stream_options *options)
 {
 	int line = set_working(s, options) ?: act_other_joins(s);
@@ -204,7 +205,7 @@ static int set_told(struct scene *s, const struct mqbus_stream_options *options)
 	return 0;
 }
 
-/* Soon its time is over; not before it was told, however slow this is */
+/* Its time is over soon, but not before it was told, however slow this is */
 static int set_told_soon(struct scene *s)
 {
 	struct mqbus_stream_options options = { .rebalance_timeout = 10 * MQ_MS };
@@ -220,7 +221,7 @@ static int set_told_soon(struct scene *s)
 	return line;
 }
 
-/* And there is more in it, which is not for us, as long as the other one is there */
+/* More records, which do not come to this member as long as the other one is there */
 static int set_told_more(struct scene *s)
 {
 	return set_told(s, &(struct mqbus_stream_options){}) ?: put(s, s->r[0].partition);

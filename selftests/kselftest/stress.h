@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests share in which processes are killed at random: words in memory that all
- * of them have, chance, and settings.
+ * Shared by the tests that kill processes at random: words in shared memory, random numbers,
+ * and settings.
  */
 #ifndef _MQBUS_TEST_STRESS_H
 #define _MQBUS_TEST_STRESS_H
@@ -12,7 +12,7 @@
 #define get(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define put(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 
-/* Raise a word to @v if it is below; never lower it. */
+/* Raise a word to @v; never lower it. */
 static inline void raise_to(__u64 *p, __u64 v)
 {
 	__u64 old = get(p);
@@ -37,7 +37,7 @@ static inline unsigned long setting(const char *name, unsigned long value)
 	return text && *text ? strtoul(text, NULL, 10) : value;
 }
 
-/* What went wrong: how often, and of the first time two numbers that say where */
+/* Failures: their number, and two numbers that locate the first one */
 struct wrong {
 	__u64 count;
 	__u64 detail[2];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of topics share: other users, and others' rights.
+ * Shared by the tests of topics: other users and their rights.
  */
 #ifndef _MQBUS_TEST_TOPIC_H
 #define _MQBUS_TEST_TOPIC_H
@@ -25,7 +25,7 @@ FIXTURE_SETUP(topic)
 FIXTURE_TEARDOWN(topic)
 {
 	mq_delete(self->ctl, self->name);
-	/* Whatever a test did, all that was charged is given back */
+	/* A test gives back all memory charged to it */
 	EXPECT_EQ(0, mq_left(self->ctl));
 	close(self->ctl);
 }
@@ -42,7 +42,7 @@ static int create_owned(int fd, const char *name, __u32 uid, __u32 gid)
 	return mq_create(fd, name, .size = 4096, .uid = uid, .gid = gid);
 }
 
-/* An endpoint opened by somebody without rights */
+/* An endpoint opened by a user without rights */
 static int open_as(uid_t uid, gid_t gid, gid_t extra)
 {
 	int pair[2], fd = -1;
@@ -79,7 +79,7 @@ static int open_as(uid_t uid, gid_t gid, gid_t extra)
 	return fd;
 }
 
-/* Drop a capability for good; the uid stays */
+/* Drop a capability for good, and keep the uid */
 static int drop_capability(int cap)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Creating topics: names, sizes, arguments, and memory that is not there.
+ * Creation of topics: names, sizes, arguments, and missing memory.
  */
 #include "topic.h"
 
@@ -91,7 +91,7 @@ TEST_F(topic, default_record_size)
 	}
 }
 
-/* Nothing is left of a topic that could not be had */
+/* A topic that could not be created leaves nothing behind */
 TEST_F(topic, no_memory)
 {
 	char path[64], text[32];

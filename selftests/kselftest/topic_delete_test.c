@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Deleting topics: who waits is told, whoever it is; who is bound keeps its memory.
+ * Deletion of topics: all waiters are told; a bound endpoint keeps its memory.
  */
 #include "queue.h"
 #include "topic.h"
 
-/* Everybody who sleeps for it, in every way, learns of its end */
+/* All that sleep for a topic, in each way, are told of its end */
 TEST_F(topic, deletion_wakes_all)
 {
 	static const long calls[] = { SYS_ioctl, SYS_write, SYS_poll, SYS_ioctl, SYS_read,
@@ -18,7 +18,7 @@ TEST_F(topic, deletion_wakes_all)
 
 	ASSERT_EQ(0, create(self, .size = 8192, .max_record = 4000));
 	ASSERT_EQ(0, mq_group(self->ctl, self->name, "full"));
-	/* The partition is full for "full"; the other group is done with it */
+	/* The partition is full for "full"; the other group has settled all */
 	producer = mq_producer(self->name, O_NONBLOCK);
 	while (mq_put(producer, block, 4000, 0) == 1)
 		;
@@ -55,7 +55,7 @@ TEST_F(topic, deletion_wakes_all)
 			  mq_wait(pid[i])) TH_LOG("sleeper %d", i);
 	}
 
-	/* The name can be taken again; the old endpoints do not follow it */
+	/* The name is free; old endpoints are not bound to its new topic */
 	EXPECT_EQ(0, create(self));
 	EXPECT_EQ(-EIDRM, mq_put(producer, "x", 1, 0));
 	EXPECT_EQ(-EIDRM, mq_fetch(member, &range, 1, 0, 0));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a full topic does, and how publishing waits for room.
+ * A full topic, and publishers that wait for room.
  */
 #include "publish.h"
 
-/* Fill a partition with records of a size until there is no room for another. */
+/* Fill a partition with records of a size until one is refused. */
 static unsigned int fill(int fd, unsigned int len)
 {
 	static char block[64 << 10];
@@ -24,7 +24,7 @@ TEST_F(publish, block_with_a_timeout)
 	begin(self, .size = 4096);
 	for (i = 0; i < 200; i++)
 		msgs[i] = mq_msg("0123456789", 10);
-	/* What fits is stored at once; the rest is waited for */
+	/* Records that fit are stored at once; the others wait */
 	begun = mq_clock(CLOCK_MONOTONIC);
 	n = mq_publish(self->fd, msgs, 200, NULL, 30 * MQ_MS, &error);
 	EXPECT_EQ(4096 / 80, n);
@@ -86,7 +86,7 @@ TEST_F(publish, signals_while_blocked)
 	kill(pid, SIGUSR1);
 	EXPECT_EQ(EINTR, mq_wait(pid));
 
-	/* With a limit it is not begun again: that would be longer */
+	/* With a timeout it is not restarted, as that would take longer */
 	mq_fork(pid)
 		_exit(blocked_put(self->fd, MQ_LONG, SA_RESTART));
 	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
@@ -99,7 +99,7 @@ TEST_F(publish, signals_while_blocked)
 	kill(pid, SIGUSR1);
 	EXPECT_EQ(EINTR, mq_wait(pid));
 
-	/* Without a limit it goes on waiting */
+	/* Without a timeout it goes on waiting */
 	mq_fork(pid)
 		_exit(blocked_put(self->fd, MQBUS_WAIT_FOREVER, SA_RESTART));
 	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
@@ -118,12 +118,12 @@ TEST_F(publish, signals_while_blocked)
 		write(self->fd, "0123456789", 10);
 	ASSERT_TRUE(mq_wait_asleep(pid, SYS_write));
 	EXPECT_EQ(128 + SIGKILL, mq_kill(pid));
-	/* It held nothing */
+	/* The group held no records */
 	mq_drain(&self->reader);
 	EXPECT_EQ(2, mq_publish(self->fd, msgs, 2, NULL, 0, NULL));
 }
 
-/* What is stored before the signal counts */
+/* Records stored before the signal count */
 TEST_F(publish, signal_in_a_batch)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
@@ -179,7 +179,7 @@ TEST_F(publish, evict_takes_the_oldest)
 		ASSERT_EQ(1, mq_publish(self->fd, &msg, 1, &place, 0, NULL));
 		EXPECT_EQ(i, place.offset);
 	}
-	/* 72 bytes each: the last 56 are there, the reader is told of the others */
+	/* 72 bytes each: the last 56 are kept, the others reported as lost */
 	for (i = 500 - 56; i < 500; i++) {
 		const struct mqbus_record *rec = next(self);
 
@@ -193,7 +193,7 @@ TEST_F(publish, evict_takes_the_oldest)
 	EXPECT_EQ(500 - 56, self->reader.map[0].page->head_begun);
 	EXPECT_EQ(500, self->reader.map[0].page->next_offset);
 	EXPECT_EQ(500 * 72, self->reader.map[0].page->tail);
-	/* The largest record that may be drives out as many as it needs */
+	/* The largest record evicts as many as it needs */
 	EXPECT_EQ(1, mq_put(self->fd, &self->reader.map, 1024, 0));
 	EXPECT_EQ(1024, next(self)->value_len);
 }
@@ -224,7 +224,7 @@ TEST_F(publish, topic_without_groups_keeps_everything)
 	}
 }
 
-/* A group that begins at the end is done with all before: so there is room */
+/* A group that begins at the end has settled all before it: so there is room */
 TEST_F(publish, first_group_at_the_end_wakes_writers)
 {
 	pid_t pid;
@@ -239,7 +239,7 @@ TEST_F(publish, first_group_at_the_end_wakes_writers)
 	EXPECT_EQ(0, mq_wait(pid));
 }
 
-/* The slowest group holds the log; without it the next slowest does */
+/* The slowest group holds the log; without it, the next slowest */
 TEST_F(publish, slowest_group_counts)
 {
 	pid_t pid;
@@ -255,7 +255,7 @@ TEST_F(publish, slowest_group_counts)
 	EXPECT_EQ(0, mq_group_delete(self->ctl, self->topic, "slow", 0));
 	EXPECT_EQ(0, mq_wait(pid));
 
-	/* A seek to the end is as good as a commit */
+	/* A seek to the end counts as a commit */
 	mq_drain(&self->reader);
 	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "slow"));
 	fill(self->fd, 10);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who may do what with topics and groups: modes, owners, capabilities.
+ * Rights on topics and groups: modes, owners, capabilities.
  */
 #include "topic.h"
 
@@ -67,7 +67,7 @@ TEST_F(topic, groups_have_modes_too)
 	EXPECT_EQ(0, mq_bind_member(root, self->name, "private"));
 	close(root);
 
-	/* Its owner, the topic's owner and root may move and delete it */
+	/* The group's owner, the topic's owner and root may seek and delete it */
 	EXPECT_EQ(1, mq_seek(alice, self->name, "seen", 0, 0, 0, 0, NULL, 0));
 	EXPECT_EQ(1, mq_seek(bob, self->name, "seen", 0, 0, 0, 0, NULL, 0));
 	EXPECT_EQ(1, mq_seek(self->ctl, self->name, "seen", 0, 0, 0, 0, NULL, 0));
@@ -98,18 +98,18 @@ TEST_F(topic, owner_deletes)
 	close(bob);
 }
 
-/* Rights are those of who opened the file, whoever calls with it */
+/* Rights are those of the file's opener, whoever uses it */
 TEST_F(topic, opener_counts)
 {
 	int alice = open_as(ALICE, ALICE, 0), fd;
 	pid_t pid;
 
 	ASSERT_EQ(0, create(self, .mode = 0600));
-	/* Root calls with what Alice opened */
+	/* Root uses a file that Alice opened */
 	EXPECT_EQ(-EACCES, mq_bind_producer(alice, self->name));
 	EXPECT_EQ(-EPERM, mq_delete(alice, self->name));
 	close(alice);
-	/* Bob calls with what root opened */
+	/* Bob uses a file that root opened */
 	fd = mq_open(0);
 	mq_fork(pid) {
 		if (mq_become(BOB, BOB))
@@ -138,7 +138,7 @@ TEST_F(topic, capabilities)
 		if (mq_bind_producer(fd, self->name) != -EACCES ||
 		    mq_delete(fd, self->name) != -EPERM)
 			_exit(2);
-		/* What was opened before has it still */
+		/* A file opened before keeps its rights */
 		_exit(mq_group(self->ctl, self->name, "g") ? 3 : 0);
 	}
 	EXPECT_EQ(0, mq_wait(pid));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a topic keeps of records that are settled: by time, and by bytes.
+ * Retention of settled records: by time and by bytes.
  */
 #include "fetch.h"
 #include "topic.h"
@@ -21,13 +21,13 @@ TEST_F(topic, set_the_retention)
 	EXPECT_EQ(0, reader.map[0].page->head_offset);
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_RETENTION, .retention = 1));
 	EXPECT_EQ(1, mq_put(fd, "x", 1, 0));
-	/* What is not settled stays */
+	/* Unsettled records stay */
 	EXPECT_EQ(2, reader.map[0].page->head_offset);
 	close(fd);
 	mq_reader_close(&reader);
 }
 
-/* Bytes of records that a partition has */
+/* Bytes of records in a partition */
 static __u64 kept(const struct mq_reader *r)
 {
 	return r->map[0].page->tail - r->map[0].page->head;
@@ -49,7 +49,7 @@ TEST_F(topic, retention_by_size)
 	/* Nobody has settled them */
 	EXPECT_EQ(32 << 10, kept(&reader));
 	mq_drain(&reader);
-	/* Looking at them is enough */
+	/* A query is enough to drop them */
 	EXPECT_EQ(1, mq_seek(self->ctl, self->name, "g", MQBUS_GROUP_SEEK_F_DRY_RUN, MQBUS_ANY,
 			     MQBUS_WHENCE_EARLIEST, 0, &result, 1));
 	EXPECT_EQ(4096, kept(&reader));
@@ -98,12 +98,12 @@ TEST_F(fetch, retention)
 		mq_sleep(5 * MQ_MS);
 	while (mq_clock(CLOCK_REALTIME) <= expired);
 	put_numbers(self->fd, 5, 6);
-	/* However old: what is not settled stays */
+	/* At any age unsettled records stay */
 	EXPECT_EQ(3, map.page->head_offset);
 	EXPECT_EQ(0, mq_commit_fetched(fd));
 	put_numbers(self->fd, 6, 7);
 	EXPECT_EQ(5, map.page->head_offset);
-	/* Whoever looks at what is kept does not see what should be gone */
+	/* A query of what is kept does not show expired records */
 	ASSERT_EQ(1, mq_fetch(fd, &range, 1, 0, 0));
 	EXPECT_EQ(5, range.begin_offset);
 	EXPECT_EQ(0, mq_commit_fetched(fd));
@@ -115,7 +115,7 @@ TEST_F(fetch, retention)
 	EXPECT_EQ(7, map.page->head_offset);
 	mq_unmap(&map);
 	close(fd);
-	/* None without a limit, or before it */
+	/* None without a limit, or below it */
 	EXPECT_EQ(0, mq_delete(self->ctl, self->topic));
 	close(self->fd);
 	begin(self, .retention = 3600 * MQ_SEC);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Topics that are changed while they are used.
+ * Topics that are changed while they are in use.
  */
 #include "producer.h"
 #include "topic.h"
@@ -35,7 +35,7 @@ TEST_F(topic, arguments_of_changes)
 	EXPECT_EQ(-ERANGE, set(self, MQBUS_TOPIC_SET_USER_RATE_BYTES, .user_rate_bytes = ~0ULL));
 	EXPECT_EQ(-ERANGE, set(self, MQBUS_TOPIC_SET_BURST, .burst = MQBUS_DELAY_MAX + 1));
 	EXPECT_EQ(-EOPNOTSUPP, set(self, MQBUS_TOPIC_SET_FULL, .full = MQBUS_FULL_EVICT));
-	/* What is not named is ignored, whatever it is */
+	/* Fields that are not named are ignored, whatever their value */
 	EXPECT_EQ(0, set(self, MQBUS_TOPIC_SET_RETENTION, .partitions = ~0U, .size = 3,
 			 .full = 99, .mode = 07777, .share = 500, .rate = ~0ULL, .over = 7,
 			 .burst = ~0ULL, .max_record = ~0U));
@@ -60,7 +60,7 @@ TEST_F(topic, set_the_mode)
 	ASSERT_EQ(0, mq_bind_producer(alice, self->name));
 	ASSERT_EQ(0, set(self, MQBUS_TOPIC_SET_MODE, .mode = 0));
 	EXPECT_EQ(-EACCES, may_write(self, ALICE, ALICE));
-	/* Who has it open keeps it */
+	/* An open endpoint keeps its rights */
 	EXPECT_EQ(1, mq_put(alice, "x", 1, 0));
 	close(alice);
 }
@@ -88,7 +88,7 @@ TEST_F(topic, set_the_owner)
 	mq_fork(pid) {
 		drop_capability(CAP_CHOWN);
 		fd = mq_open(0);
-		/* "Me" is a new owner like any other */
+		/* The caller itself is a new owner, too */
 		_exit(-set_by(self, fd, MQBUS_TOPIC_SET_UID));
 	}
 	EXPECT_EQ(EPERM, mq_wait(pid));
@@ -128,7 +128,7 @@ TEST_F(topic, set_what_full_means)
 
 #define MANY	1024
 
-/* Who sets a topic waits for who moves its group, and nobody else waits for that */
+/* A change of a topic waits for a seek of its group, and no other call waits for that */
 TEST_F(topic, nobody_waits_for_who_sets)
 {
 	const struct sched_param none = {};
@@ -147,7 +147,7 @@ TEST_F(topic, nobody_waits_for_who_sets)
 	ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
 	CPU_ZERO(&cpu);
 	CPU_SET(0, &cpu);
-	/* On a processor that it hardly gets, so it holds the topic's lock for long */
+	/* On a processor that it hardly gets, so that it holds the topic's lock for long */
 	mq_fork(mover) {
 		sched_setaffinity(0, sizeof(cpu), &cpu);
 		sched_setscheduler(0, SCHED_IDLE, &none);
@@ -171,7 +171,7 @@ TEST_F(topic, nobody_waits_for_who_sets)
 		ASSERT_EQ(0, mq_create(self->ctl, other, .size = 4096));
 		ASSERT_EQ(0, mq_delete(self->ctl, other));
 	}
-	/* As fast as they can, not as fast as the group moves */
+	/* At their own speed, not at that of the seek */
 	EXPECT_LT(10 * (*seeks + 1), made);
 	TH_LOG("%u topics came and went while the group moved %u times", made, *seeks);
 	EXPECT_EQ(128 + SIGKILL, mq_kill(busy));

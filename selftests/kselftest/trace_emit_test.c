@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tracepoints: each is there, under its name and with its fields, and says what was done.
+ * Tracepoints: each exists, with its name and its fields, and reports what was done.
  */
 #include <sys/mount.h>
 
@@ -23,7 +23,7 @@ static int trace_write(const char *file, const char *text)
 	return err;
 }
 
-/* How many lines of the trace have the event, and of these the text */
+/* Count the trace's lines with the event, and those that also have the text */
 static void trace_count(const char *event, const char *text, int *events, int *texts)
 {
 	char line[1024], name[64];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of transactions share: a topic to take from, as a stream and as a
- * queue, three topics to publish to, and what all of them held before.
+ * Shared by the tests of transactions: a topic with a stream group and a queue group, three
+ * topics to publish to, and their state before a transaction.
  */
 #ifndef _MQBUS_TEST_TRANSACT_H
 #define _MQBUS_TEST_TRANSACT_H
@@ -21,7 +21,7 @@ static inline struct mqbus_act act_of(int fd, __u32 kind, const void *elements, 
 #define act_commit(fd, entries, n)	act_of(fd, MQBUS_ACT_COMMIT, entries, sizeof(*(entries)), n)
 #define act_settle(fd, settles, n)	act_of(fd, MQBUS_ACT_SETTLE, settles, sizeof(*(settles)), n)
 
-/* The whole structure is told to @args, if it is wanted. */
+/* Copy the whole result to @args unless it is NULL. */
 static inline int mq_transact(int fd, const struct mqbus_act *acts, __u32 count, __u64 timeout,
 			      struct mqbus_transact *args)
 {
@@ -38,7 +38,7 @@ static inline int mq_transact(int fd, const struct mqbus_act *acts, __u32 count,
 	return mq_ioctl(fd, MQBUS_IOC_TRANSACT, args);
 }
 
-/* Offset that the next record of a partition gets, by a group that there is */
+/* Offset of a partition's next record, from an existing group */
 static inline __u64 mq_end(int fd, const char *topic, const char *group, __u32 partition)
 {
 	struct mqbus_seek_result res = {};
@@ -49,7 +49,7 @@ static inline __u64 mq_end(int fd, const char *topic, const char *group, __u32 p
 	return res.end_offset;
 }
 
-/* What a group has committed in a partition */
+/* Committed offset of a group in a partition */
 static inline __u64 mq_committed(int fd, const char *topic, const char *group, __u32 partition)
 {
 	struct mqbus_seek_result res = {};

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A transaction with acts of all kinds: from a topic of three partitions, which a
- * stream group and a queue group read, to two topics. And what it is to leave as it
- * was when it fails.
+ * A transaction with all kinds of acts: from a topic of three partitions with a stream group
+ * and a queue group to two topics; and all state that a failed transaction leaves unchanged.
  */
 #ifndef _MQBUS_TEST_TRANSACTION_H
 #define _MQBUS_TEST_TRANSACTION_H
@@ -24,7 +23,7 @@ struct exchange {
 	struct mqbus_settle settles[EACH];
 };
 
-/* All that a transaction could change */
+/* All state that the transaction can change */
 struct state {
 	__u64 end[TARGETS + 1][PARTS];
 	__u64 committed[PARTS];
@@ -36,10 +35,10 @@ FIXTURE(exchange) {
 	int ctl;
 	char topic[MQBUS_NAME_SIZE];
 	char to[TARGETS][MQBUS_NAME_SIZE];
-	int source;			/* produces to @topic */
-	int out[TARGETS];		/* produce to @to */
-	int member;			/* of the stream group of @topic */
-	struct worker worker;		/* of its queue group */
+	int source;			/* a producer of @topic */
+	int out[TARGETS];		/* producers of @to */
+	int member;			/* a member of the stream group of @topic */
+	struct worker worker;		/* a member of its queue group */
 	struct mqbus_range ranges[PARTS];
 	struct mqbus_leased leased[2 * EACH];
 	struct exchange x;
@@ -89,7 +88,7 @@ FIXTURE_TEARDOWN(exchange)
 	close(self->ctl);
 }
 
-/* A transaction that would succeed */
+/* A valid transaction */
 static void fill_in(FIXTURE_DATA(exchange) *self)
 {
 	static const char text[] = "0123456789abcdef";
@@ -109,10 +108,10 @@ static void fill_in(FIXTURE_DATA(exchange) *self)
 	x->acts[SETTLE] = act_settle(self->worker.fd, x->settles, EACH);
 }
 
-/* Statements of a test in which @at is each act in turn */
+/* Run statements of a test with @at as each act in turn */
 #define for_each_place(at)	for ((at) = 0; (at) < ACTS; (at)++)
 
-/* Replace the second publishing act by one to a topic, as the act number @at. */
+/* Replace the second publishing act by one to a topic, as act number @at. */
 static void publish_as(FIXTURE_DATA(exchange) *self, int at, int fd, const struct mqbus_msg *msgs,
 		       __u32 count)
 {
@@ -162,7 +161,7 @@ static bool same_state(const struct state *a, const struct state *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* What the transaction makes of a state, done in full */
+/* The state that the whole transaction makes of @before */
 static struct state done(struct state s)
 {
 	int i;
@@ -177,7 +176,7 @@ static struct state done(struct state s)
 	return s;
 }
 
-/* Of the twelve records, for the next transaction: those that are held, then new ones */
+/* Offsets of the next transaction in twelve records: leased ones first, then new ones */
 static bool other_leases(FIXTURE_DATA(exchange) *self, int round)
 {
 	if (round >= 3)
@@ -188,14 +187,14 @@ static bool other_leases(FIXTURE_DATA(exchange) *self, int round)
 	return true;
 }
 
-/* The second act publishes by @fd instead, from @seq on, and stands at @at. */
+/* The second act publishes by @fd instead, from @seq on, at place @at. */
 static void publish_from_as(FIXTURE_DATA(exchange) *self, int at, int fd, __u64 seq)
 {
 	publish_as(self, at, fd, self->x.msgs[1], EACH);
 	self->x.acts[at].seq = seq;
 }
 
-/* Fails with @err in each place, as a whole act; nothing changes. */
+/* The transaction fails with @err at each place, as a whole act, and changes nothing. */
 static void refused(struct __test_metadata *_metadata, FIXTURE_DATA(exchange) *self, int fd,
 		    __u64 seq, __u64 timeout, int err)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Transactions of named producers and of members that were fenced: duplicates, gaps, and
- * names that others hold, each in each place.
+ * Transactions of named producers and of fenced members: duplicates, gaps, and names of others,
+ * each in each place.
  */
 #include "transaction.h"
 #include "producer.h"
@@ -25,7 +25,7 @@ TEST_F(exchange, gaps_and_fences)
 	ASSERT_LE(0, new);
 	EXPECT_EQ(EACH, produce.last_seq);
 	EXPECT_EQ(2, produce.epoch);
-	/* Also what it had stored before */
+	/* Also the records that it had stored before */
 	refused(_metadata, self, old, 0, MQBUS_WAIT_FOREVER, -ENOLINK);
 	refused(_metadata, self, old, 1, MQBUS_WAIT_FOREVER, -ENOLINK);
 	refused(_metadata, self, old, EACH + 1, MQBUS_WAIT_FOREVER, -ENOLINK);
@@ -33,7 +33,7 @@ TEST_F(exchange, gaps_and_fences)
 	close(new);
 }
 
-/* What was stored before is told, and is not again; the other acts happen */
+/* Records stored before are reported and not stored again; the other acts are done */
 TEST_F(exchange, duplicates)
 {
 	struct mqbus_place places[EACH];
@@ -59,7 +59,7 @@ TEST_F(exchange, duplicates)
 				EXPECT_EQ(end++, places[i].offset);
 		}
 		EXPECT_EQ(end, mq_end(self->ctl, self->to[1], "s", 0));
-		/* Of the other topic always, and what is settled */
+		/* All of the other topic, and the settlements */
 		EXPECT_EQ((round + 1) * EACH, mq_end(self->ctl, self->to[0], "s", 0));
 		EXPECT_EQ((round + 1) * EACH, FIGURE(self, ACKED));
 		ASSERT_TRUE(other_leases(self, round));
@@ -70,7 +70,7 @@ TEST_F(exchange, duplicates)
 	close(fd);
 }
 
-/* Two acts by one name: who holds it is one endpoint, which may be named once */
+/* Two acts by one name: an endpoint holds it, which may be named once */
 TEST_F(exchange, failure_takes_no_number)
 {
 	struct mqbus_produce produce;
@@ -100,7 +100,7 @@ TEST_F(exchange, failure_takes_no_number)
 	close(fd);
 }
 
-/* Fenced while it waits: it is told at once, and nothing has happened */
+/* Fenced while it waits: the call ends at once, and nothing has changed */
 TEST_F(exchange, fenced_while_it_waits)
 {
 	struct mqbus_produce produce;
@@ -130,7 +130,7 @@ TEST_F(exchange, fenced_while_it_waits)
 	close(fd);
 }
 
-/* Members that were fenced: by a seek, by one with their id, by time */
+/* Fenced members: by a seek, by a new member with the same id, by time */
 TEST_F(exchange, fenced_members)
 {
 	struct mqbus_commit_entry entry = { .partition = 0, .offset = 1 };
@@ -154,7 +154,7 @@ TEST_F(exchange, fenced_members)
 		EXPECT_EQ(1, args.failed_act);
 		EXPECT_EQ(0, args.failed_element);
 	}
-	/* Let in again it has what it fetches then, and what it had is still lost */
+	/* Once it has joined again it has its new fetches, and the old ones stay lost */
 	ASSERT_EQ(PARTS, mq_fetch(old, ranges, PARTS, 0, 0));
 	entry.generation = ranges[0].generation - 1;
 	EXPECT_NE(0, mq_transact(self->ctl, acts, 2, 0, &args));
@@ -162,7 +162,7 @@ TEST_F(exchange, fenced_members)
 	EXPECT_EQ(end, mq_end(self->ctl, self->to[0], "s", 0));
 	EXPECT_EQ(0, mq_transact(self->ctl, acts, 2, 0, &args));
 	EXPECT_EQ(end + 1, mq_end(self->ctl, self->to[0], "s", 0));
-	/* Its id taken it is out for good */
+	/* With its id taken it is out for good */
 	new = mq_member_as(self->topic, "shared", "id", 0);
 	ASSERT_LE(0, new);
 	entry.offset = 2;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a transaction does: all of it, or it waits, or nothing. What it refuses is the
- * matter of refusal_test.
+ * Effects of a transaction: all of it, or it waits, or nothing. transaction_refuse_test has the
+ * refusals.
  */
 #include "transaction.h"
 #include "fault.h"
@@ -37,7 +37,7 @@ static void wall_close(struct wall *w, int ctl)
 	close(w->fd);
 }
 
-/* Records of which only @bad goes to the full partition */
+/* Records of which only @bad is for the full partition */
 static struct mqbus_msg *wall_msgs(struct wall *w, int bad)
 {
 	static const char block[900];
@@ -79,7 +79,7 @@ static const char *value_text(const struct mqbus_record *rec)
 	return text;
 }
 
-/* Places of all, contents, settlements of all kinds */
+/* Places of all, contents, all kinds of settlements */
 TEST_F(exchange, all_in_one)
 {
 	struct mqbus_place places[2][EACH];
@@ -115,7 +115,7 @@ TEST_F(exchange, all_in_one)
 	want.queue[0] -= 2;	/* acked */
 	want.queue[1] += 1;	/* rejected */
 	want.queue[2] += 1;	/* released */
-	/* What was released is in flight until it is settled, leased or not */
+	/* A released record is in flight until it is settled, leased or not */
 	want.queue[4] = after.queue[4];
 	EXPECT_TRUE(same_state(&want, &after));
 	for (t = 0; t < 2; t++) {
@@ -138,7 +138,7 @@ TEST_F(exchange, all_in_one)
 		EXPECT_EQ(NULL, mq_next(&reader, 0));
 		mq_reader_close(&reader);
 	}
-	/* The one that was released comes again, free of charge; the others do not */
+	/* The released record comes again, without a failure; the others do not */
 	EXPECT_EQ(-EALREADY, settle(self->worker.fd, self->leased[0].lease, MQBUS_ACK, 0));
 	EXPECT_EQ(-EALREADY, settle(self->worker.fd, self->leased[1].lease, MQBUS_ACK, 0));
 	EXPECT_EQ(-EALREADY, settle(self->worker.fd, lease, MQBUS_ACK, 0));
@@ -147,7 +147,7 @@ TEST_F(exchange, all_in_one)
 	EXPECT_EQ(1, leased.attempt);
 }
 
-/* The numbers of a producer go on, whatever it is that publishes */
+/* A producer's numbers go on, in calls of any kind */
 TEST_F(exchange, sequence)
 {
 	const struct mqbus_record *rec;
@@ -170,7 +170,7 @@ TEST_F(exchange, sequence)
 	mq_reader_close(&reader);
 }
 
-/* Full, and nobody may wait */
+/* Full, and the call may not wait */
 TEST_F(exchange, full)
 {
 	static const __u32 kinds[] = { MQBUS_FULL_BLOCK, MQBUS_FULL_REJECT };
@@ -211,10 +211,10 @@ static void on_signal(int sig)
 {
 }
 
-/* Room comes last: it takes leases */
+/* Room comes last: the transaction takes leases */
 enum outcome { SIGNAL, KILLED, DELETED, ROOM, OUTCOMES };
 
-/* One that waits: nothing has happened, nobody is held up, until there is room */
+/* While a transaction waits nothing has changed and no other waits, until there is room */
 TEST_F(exchange, waits)
 {
 	struct sigaction act = { .sa_handler = on_signal };
@@ -274,7 +274,7 @@ TEST_F(exchange, waits)
 	}
 }
 
-/* What it waits for is not held: others take the room and the leases meanwhile */
+/* A waiting transaction holds nothing: others take room and leases meanwhile */
 TEST_F(exchange, holds_nothing_while_it_waits)
 {
 	struct state before, after;
@@ -302,7 +302,7 @@ TEST_F(exchange, holds_nothing_while_it_waits)
 	wall_close(&w, self->ctl);
 }
 
-/* It wakes whoever waits for its records, or for the space that it gives back */
+/* It wakes waiters for its records, and for the space that it frees */
 TEST_F(exchange, wakes_others)
 {
 	struct mqbus_range range;
@@ -322,7 +322,7 @@ TEST_F(exchange, wakes_others)
 	EXPECT_EQ(0, go(self, 0, NULL));
 	EXPECT_EQ(0, mq_wait(reader));
 
-	/* A commit that gives space back to one who waits for it */
+	/* A commit that frees space for a waiter */
 	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", MQBUS_GROUP_DELETE_F_FORCE));
 	for (p = 0; p < PARTS; p++)
 		while (mq_put_in(self->source, p, block, sizeof(block)) == 1)
@@ -341,7 +341,7 @@ TEST_F(exchange, wakes_others)
 	EXPECT_EQ(0, mq_wait(writer));
 }
 
-/* From a topic to itself, and the room that its own settlement would give is not there */
+/* From a topic to itself, where the room from its own settlement does not count */
 TEST_F(exchange, same_topic)
 {
 	struct mqbus_commit_entry entry = { .partition = 0, .offset = 4 };
@@ -380,7 +380,7 @@ TEST_F(exchange, same_topic)
 	EXPECT_EQ(1, args.failed_act);
 	EXPECT_EQ(0, args.failed_element);
 	EXPECT_EQ(-ETIMEDOUT, mq_transact(self->ctl, acts, 2, MQ_MS, &args));
-	/* It is still held; settled first there is room */
+	/* It is still leased; settled first, there is room */
 	EXPECT_EQ(0, mq_transact(self->ctl, acts, 1, 0, &args));
 	EXPECT_EQ(0, mq_transact(self->ctl, acts + 1, 1, 0, &args));
 	worker_close(&worker);
@@ -388,7 +388,7 @@ TEST_F(exchange, same_topic)
 	mq_delete(self->ctl, topic);
 }
 
-/* Places that cannot be written: nothing is stored that nobody was told of */
+/* Read-only memory for places: no record is stored without being reported */
 TEST_F(exchange, read_only)
 {
 	struct mqbus_transact *page = mmap(NULL, MQ_PAGE, PROT_READ | PROT_WRITE,
@@ -457,7 +457,7 @@ static void get_stuck(FIXTURE_DATA(exchange) *self, int where, char *hole)
 	go(self, MQBUS_WAIT_FOREVER, NULL);
 }
 
-/* Memory that never arrives: nobody else waits, and one that dies leaves nothing */
+/* Memory that never arrives: no other call waits, and a killed one leaves nothing */
 TEST_F(exchange, nobody_waits_for_the_stuck)
 {
 	int where, uffd, i;
@@ -475,7 +475,10 @@ TEST_F(exchange, nobody_waits_for_the_stuck)
 			get_stuck(self, where, hole);
 		}
 		ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl)) TH_LOG("%d", where);
-		/* Asleep may be a lock; in a fault it stays so while all else goes on */
+		/*
+		 * A task asleep may wait for a lock; one in a fault stays there while all
+		 * others go on
+		 */
 		for (i = 0; i < 2; i++)
 			EXPECT_EQ(1, mq_put(self->out[i], "x", 1, MQ_LONG)) TH_LOG("%d", where);
 		EXPECT_EQ(1, mq_put_in(self->source, 0, "x", 1));

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Transactions under stress: processes that are killed at random take tickets from a
- * queue and publish each to four topics, whose rings are so small that they often wait,
- * in orders of their own. Readers look all the time whether there is one whose records
- * are in one topic and not in another; at the end each ticket is once in each.
+ * Transactions under stress: processes that are killed at random take tickets from a queue and
+ * publish each to four topics, in different orders, with rings so small that they often wait.
+ * Readers always check whether a transaction's records are in one topic and not in another; at
+ * the end each ticket is in each topic once.
  *
- * A reader that has met a record in one topic expects all the others of its transaction
- * in whatever it reads from then on to the end: by fetching, or by the mappings alone.
+ * A reader that has met a record in one topic expects the others of its transaction in all that
+ * it reads to the end from then on: by fetching, or by the mappings alone.
  *
- * LINES_COUNT=N tickets, KILL_COUNT=N kills; KILL_SEED=N for the same choices again.
+ * LINES_COUNT=N tickets, KILL_COUNT=N kills; KILL_SEED=N repeats the random choices.
  */
 #include "queue.h"
 #include "stress.h"
@@ -20,7 +20,7 @@
 #define READERS		2
 #define BATCH		4		/* tickets of a transaction, at most */
 #define LIVES_MAX	4096
-#define WAITS		100		/* at least, of writers */
+#define WAITS		100		/* of writers, at least */
 #define NOT_TO_BE	(~0U)		/* on a ticket of a transaction that must fail */
 
 enum { HALF_SEEN, SEEN_TWICE, SEEN_FAILED, NO_TICKET, MISSING, CALL_FAILED, SEQUENCE, KINDS };
@@ -48,7 +48,7 @@ struct atomic {
 	__u32 count;
 	struct wrong wrong[KINDS];
 	__u64 moved;		/* transactions that succeeded, as seen by their callers */
-	__u64 waited;		/* that would have had to wait, or gave up waiting */
+	__u64 waited;		/* transactions that would have had to wait, or gave up waiting */
 	__u64 refused;
 	__u64 reads;
 	__u64 expected;		/* tickets that a reader met in one topic before another */
@@ -56,7 +56,7 @@ struct atomic {
 	char tickets[MQBUS_NAME_SIZE];
 };
 
-/* One life of a process that moves */
+/* A life of a process that moves */
 struct mover {
 	struct atomic *s;
 	__u32 life;
@@ -109,7 +109,7 @@ static void write_down(struct mover *m, bool fails)
 	}
 }
 
-/* All is well but for the last element, a lease that nobody was given. */
+/* All is valid except the last element, a lease that was not given. */
 static void fail(struct mover *m)
 {
 	int err;
@@ -171,7 +171,7 @@ static void live(struct atomic *s, int kind, __u32 life, __u64 seed)
 		wrong(&s->wrong[CALL_FAILED], life, -ret);
 }
 
-/* What a reader knows */
+/* A reader's knowledge */
 struct reader {
 	struct atomic *s;
 	__u64 random;
@@ -227,7 +227,7 @@ static void walk(struct reader *r, int topic, __u32 part, __u64 end)
 	}
 }
 
-/* The end of a partition as the mapping tells it: what was read before and after agrees */
+/* The end of a partition from the mapping: the words read before and after agree */
 static __u64 mapped_end(const struct mqbus_ring_page *page)
 {
 	__u64 next, tail;
@@ -239,7 +239,7 @@ static __u64 mapped_end(const struct mqbus_ring_page *page)
 	return tail;
 }
 
-/* Read a topic to its end, one way or the other; only fetching gives space back. */
+/* Read a topic to its end, by one way or the other; only fetching frees space. */
 static void read_topic(struct reader *r, int topic, bool fetches)
 {
 	__u32 must = r->nr_expected[topic], i, *expected = r->expected[topic];
@@ -278,8 +278,8 @@ static void compare(struct reader *r)
 }
 
 /*
- * Read nothing until writers have had to wait: where they are slow, the readers would
- * keep up with them. Not for ever: perhaps all of them wait without a limit.
+ * Read nothing until writers have had to wait: slow writers never would, as readers keep up.
+ * The time is limited, as all writers may wait without a limit.
  */
 static void hold_back(struct atomic *s)
 {
@@ -318,7 +318,7 @@ static void watch(struct atomic *s, int index, __u64 seed)
 			read_topic(&r, draw(&r.random, TOPICS), draw(&r.random, 2));
 		for (t = 0; t < TOPICS; t++)
 			read_topic(&r, t, true);
-		/* Some of the time all writers wait for space */
+		/* At times all writers wait for space */
 		if (!last)
 			mq_sleep(draw(&r.random, 2000) * 1000ULL);
 	} while (!last);
@@ -388,7 +388,7 @@ static void spawn(FIXTURE_DATA(atomic) *self, int i)
 	}
 }
 
-/* Kill one after each share of the tickets, until all are done; false if they are not. */
+/* Kill a process after each share of the tickets. Return: whether all tickets are done. */
 static bool run(FIXTURE_DATA(atomic) *self, __u32 kills)
 {
 	struct atomic *s = self->s;
@@ -438,7 +438,7 @@ TEST_F_TIMEOUT(atomic, all_or_nothing, 1200)
 	TH_LOG("%u tickets by %llu transactions, %llu waits, %llu refused", s->count, s->moved,
 	       s->waited, s->refused);
 	TH_LOG("%u lives; %llu reads, %llu met early", self->lives, s->reads, s->expected);
-	/* It is worth something only if all of this happened */
+	/* The test counts only if all of this happened */
 	EXPECT_LE(WAITS, s->waited);
 	EXPECT_LT(0, s->refused);
 	EXPECT_LT(0, s->expected);

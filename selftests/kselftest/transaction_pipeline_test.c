@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Exactly once, from end to end, although everybody is killed at random:
+ * Exactly once from end to end, although processes of all kinds are killed at random:
  *
  *   feeder -> raw -> stage 1 -> mid -> stage 2 -> cooked -> stage 3 -> last
  *
- * The feeder has a name and numbers its records; it goes on behind the last one that was
- * stored, or before it. Stages 1 and 3 are queue groups whose workers have a key to
- * themselves, stage 2 is a stream group whose members share the partitions. Each takes
- * and publishes in one transaction. At the end every number is in the last topic once,
- * and in order for its key.
+ * The feeder has a name and numbers its records; it goes on behind the last stored one, or
+ * before it. Stages 1 and 3 are queue groups with exclusive keys, stage 2 is a stream group
+ * whose members share the partitions. Each takes and publishes in one transaction. At the end
+ * each number is in the last topic once, in the order of its key.
  *
- * LINES_COUNT=N (half of them records), KILL_COUNT=N kills; KILL_SEED=N for the same
- * choices again.
+ * LINES_COUNT=N (half of them records), KILL_COUNT=N kills; KILL_SEED=N repeats the random
+ * choices.
  */
 #include "queue.h"
 #include "producer.h"
@@ -20,7 +19,7 @@
 
 #define PARTS		4
 #define STAGES		3
-#define PROCS		8		/* all but the one that looks */
+#define PROCS		8		/* all except the checker */
 #define KEYS		251
 #define BATCH		64
 
@@ -45,7 +44,7 @@ struct pipeline {
 	char topic[STAGES + 1][MQBUS_NAME_SIZE];
 };
 
-/* Records on their way from one topic to the next */
+/* Move records from one topic to the next */
 struct load {
 	__u64 number[BATCH];
 	char key[BATCH][16];
@@ -71,7 +70,7 @@ static bool stop(struct pipeline *s, int who, int err)
 	return err || get(&s->done);
 }
 
-/* Numbers are sequence numbers; some are offered again, as after an answer that was lost. */
+/* Numbers are sequence numbers; some are offered again, as after a lost answer. */
 static void feed(struct pipeline *s, __u64 seed)
 {
 	struct mqbus_produce produce;
@@ -97,7 +96,7 @@ static void feed(struct pipeline *s, __u64 seed)
 		add(&s->duplicates, args.duplicates);
 		next = seq + args.published;
 	}
-	/* It stays, to be killed as well */
+	/* The process stays, to be killed as well */
 	while (!get(&s->done))
 		mq_sleep(MQ_MS);
 }
@@ -138,7 +137,7 @@ struct member {
 	struct mq_map map[PARTS];
 };
 
-/* What a range holds, in batches; what follows one that failed is not ours any more. */
+/* The records of a range, in batches; if one fails the rest is lost, too. */
 static int move_range(struct member *m, const struct mqbus_range *range)
 {
 	struct mqbus_commit_entry entry = {
@@ -193,7 +192,7 @@ static void read_and_move(struct pipeline *s, int stage)
 	}
 }
 
-/* The end of it: numbers as they come, each key's in order. */
+/* The end of the pipeline: numbers as they come, each key's in order. */
 static void look(struct pipeline *s)
 {
 	const struct mqbus_record *rec;
@@ -206,7 +205,7 @@ static void look(struct pipeline *s)
 	err = mq_reader_open(&reader, s->topic[STAGES], "g");
 	if (err)
 		wrong(&s->wrong[CALL_FAILED], 99, -err);
-	/* A little longer than all have arrived, for what is there twice */
+	/* A little longer than until all have arrived, for duplicates */
 	while (!get(&s->done) || reader.nr) {
 		rec = mq_next(&reader, 20 * MQ_MS);
 		if (!rec)
@@ -282,7 +281,7 @@ static void spawn(FIXTURE_DATA(pipeline) *self, int i)
 	}
 }
 
-/* Kill one after each share of the numbers; false if no more arrive. */
+/* Kill a process after each share of the numbers. Return: false if no more arrive. */
 static bool run(FIXTURE_DATA(pipeline) *self, __u32 kills)
 {
 	__u64 share = self->s->count / kills + 1, seen = 0, now, next = 0, end = mq_patience();
@@ -323,7 +322,7 @@ TEST_F_TIMEOUT(pipeline, exactly_once, 1200)
 	ended = run(self, setting("KILL_COUNT", 200) / 2);
 	EXPECT_TRUE(ended)
 		TH_LOG("no progress any more");
-	/* What is there twice would come now */
+	/* Duplicates would come now */
 	mq_sleep(50 * MQ_MS);
 	put(&s->done, true);
 	for (i = 0; i < PROCS; i++)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where the records of a transaction go, in topics of all kinds, and how much fits.
+ * Places of a transaction's records in topics of all kinds, and its limits.
  */
 #include "transaction.h"
 
-/* Keys go where they go by PUBLISH; without a key an act has one partition, the next */
+/* Keys choose partitions as in PUBLISH; without a key an act has one partition, the next */
 TEST_F(exchange, partitions)
 {
 	struct mqbus_place by_publish[16], by_transact[16];
@@ -46,7 +46,7 @@ TEST_F(exchange, partitions)
 	mq_delete(self->ctl, topic);
 }
 
-/* A ring for each CPU: those of a transaction lie in one, or where it went meanwhile */
+/* A ring for each CPU: a transaction's records are in one of them, even if the task moves */
 TEST_F(exchange, per_cpu)
 {
 	struct mqbus_place places[EACH];
@@ -92,7 +92,7 @@ TEST_F(exchange, per_cpu)
 	mq_delete(self->ctl, topic);
 }
 
-/* A topic that evicts never waits: the oldest go, and only if all else is well */
+/* A topic that evicts never waits: the oldest are evicted, and only if all checks succeed */
 TEST_F(exchange, evict)
 {
 	struct mqbus_msg msgs[EACH];
@@ -127,7 +127,7 @@ TEST_F(exchange, evict)
 	mq_delete(self->ctl, topic);
 }
 
-/* So much, and no more, in one transaction */
+/* Limits of one transaction */
 TEST_F(exchange, sizes)
 {
 	static struct mqbus_msg msgs[MQBUS_TRANSACT_MAX + 1];
@@ -158,7 +158,7 @@ TEST_F(exchange, sizes)
 	EXPECT_EQ(0, mq_transact(self->ctl, acts, 2, 0, &args));
 	acts[0].count = MQBUS_TRANSACT_MAX;
 	EXPECT_EQ(0, mq_transact(self->ctl, acts, 1, 0, &args));
-	/* Bytes as they lie in rings; each is 61504 with its header, six are too many */
+	/* Bytes in rings; each is 61504 with its header, six are too many */
 	for (n = 0; n < 6; n++)
 		msgs[n] = mq_msg(block, sizeof(block));
 	end[0] = mq_end(self->ctl, topic[0], "s", 0);
@@ -173,7 +173,7 @@ TEST_F(exchange, sizes)
 	EXPECT_EQ(0, mq_transact(self->ctl, acts, 2, 0, &args));
 	EXPECT_EQ(end[0] + 3, mq_end(self->ctl, topic[0], "s", 0));
 	EXPECT_EQ(end[1] + 2, mq_end(self->ctl, topic[1], "s", 0));
-	/* Half a ring, of 8192, whether it is empty or not: no wait would help */
+	/* Half a ring of 8192 bytes, whether it is empty or not: waiting would not help */
 	for (n = 0; n < EACH; n++)
 		msgs[n] = mq_msg(block, 1500);
 	acts[0] = act_publish(self->out[0], msgs, EACH);

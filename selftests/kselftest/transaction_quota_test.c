@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Transactions that a rate or a share refuses: nothing happens, and who polls is told when
- * it is over.
+ * Transactions that a rate or a share refuses: nothing changes, and a poller is told when it
+ * may go on.
  */
 #include "claim.h"
 #include "transaction.h"
@@ -20,7 +20,10 @@ TEST_F(exchange, rates)
 		ASSERT_EQ(0, mq_create(self->ctl, topic, .rate_bytes = 40, .burst = 10 * MQ_SEC,
 				       .over = overs[i]));
 		fd = mq_producer(topic, 0);
-		/* A record of more than it holds goes when it is full; then minutes are paid for */
+		/*
+		 * A record larger than the bucket is admitted when that is full, and leaves a
+		 * debt of minutes
+		 */
 		EXPECT_EQ(1, mq_put(fd, value, sizeof(value), 0));
 		refused(_metadata, self, fd, 0, 0, i ? -EAGAIN : -EXFULL);
 		refused(_metadata, self, fd, 0, MQ_MS, i ? -ETIMEDOUT : -EXFULL);
@@ -32,8 +35,8 @@ TEST_F(exchange, rates)
 }
 
 /*
- * What one transaction takes of a rate is no more than that saves up, also with several
- * producers: others do not pay for it. One record alone may be larger.
+ * A transaction takes no more of a rate than that saves up, also with several producers: others
+ * do not pay for it. A single record may be larger.
  */
 TEST_F(exchange, more_than_a_rate_saves_up)
 {
@@ -63,7 +66,7 @@ TEST_F(exchange, more_than_a_rate_saves_up)
 		EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, acts, 1, MQBUS_WAIT_FOREVER, &args));
 		EXPECT_EQ(0, args.failed_act);
 		EXPECT_EQ(MQBUS_ANY, args.failed_element);
-		/* By two producers, each of which would do */
+		/* By two producers, each of which alone is admitted */
 		acts[0] = act_publish(fd[0], msgs, 3);
 		acts[1] = act_publish(fd[1], msgs, 2);
 		EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, acts, 2, MQBUS_WAIT_FOREVER, &args))
@@ -88,7 +91,7 @@ TEST_F(exchange, more_than_a_rate_saves_up)
 	EXPECT_EQ(0, mq_delete(self->ctl, topic));
 }
 
-/* Records go as one by one: only the first of what a uid has may be larger than its share */
+/* Records as one by one: only a uid's first one may be larger than its share */
 TEST_F(exchange, more_than_a_share)
 {
 	char topic[MQBUS_NAME_SIZE], value[900] = {};
@@ -98,7 +101,7 @@ TEST_F(exchange, more_than_a_share)
 	int fd[2], i;
 
 	mq_name(topic, "share");
-	/* Of each partition 819 bytes */
+	/* 819 bytes of each partition */
 	ASSERT_EQ(0, mq_create(self->ctl, topic, .partitions = 2, .size = 8192, .share = 10));
 	ASSERT_EQ(0, mq_group(self->ctl, topic, "s"));
 	for (i = 0; i < 2; i++)
@@ -116,13 +119,13 @@ TEST_F(exchange, more_than_a_share)
 	acts[1] = act_publish(fd[1], msgs, 1);
 	EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, acts, 2, MQBUS_WAIT_FOREVER, &args));
 	EXPECT_EQ(1, args.failed_act);
-	/* Behind one that is larger than the share there is nothing */
+	/* No record is stored behind one larger than the share */
 	msgs[0].value_len = sizeof(value);
 	acts[0] = act_publish(fd[0], msgs, 2);
 	EXPECT_EQ(-EMSGSIZE, mq_transact(self->ctl, acts, 1, MQBUS_WAIT_FOREVER, &args));
 	EXPECT_EQ(1, args.failed_element);
 	EXPECT_EQ(0, mq_end(self->ctl, topic, "s", 0));
-	/* Alone it goes, and others in another partition with it */
+	/* Alone it is stored, and others in another partition with it */
 	msgs[1].partition = 1;
 	msgs[2].partition = 1;
 	acts[0] = act_publish(fd[0], msgs, 3);
@@ -156,7 +159,7 @@ TEST_F(exchange, shares)
 	EXPECT_EQ(0, mq_delete(self->ctl, topic));
 }
 
-/* Refused by a rate: whoever polls then is told when it is over, and loses nothing */
+/* Refused by a rate: a poller is told when it is admitted, and loses no wakeup */
 TEST_F(claim, rate)
 {
 	static const __u32 kinds[] = { MQBUS_FULL_EVICT, MQBUS_FULL_BLOCK };
@@ -189,13 +192,13 @@ TEST_F(claim, rate)
 	self->fd = -1;
 }
 
-/* And it is the rate alone that it waits for, not room where none of its records go */
+/* It waits for the rate alone, not for room in partitions without a record of it */
 TEST_F(claim, rate_beside_a_full_partition)
 {
 	open_topic(self, .partitions = RINGS);
 	ASSERT_EQ(0, fill(self, 0));
 	ASSERT_EQ(0, set(self, self->topic, MQBUS_TOPIC_SET_RATE, .rate = 2));
-	/* The rate says no before that partition is full */
+	/* The rate refuses before that partition is full */
 	EXPECT_EQ(0, publish(self, blocks(2), 1, MQ_LONG));
 	while (!publish(self, blocks(2), 1, 0))
 		;

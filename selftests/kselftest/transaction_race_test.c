@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Transactions and whoever else uses their partitions: what one that is refused leaves as
- * it was, what its endpoint waits for then, and records of all kinds that come to the same
- * partitions at the same time.
+ * Transactions and other users of their partitions: a refused one leaves all unchanged, its
+ * endpoint waits for the right cause, and records of all kinds come to the same partitions at
+ * the same time.
  *
  * LINES_COUNT=N records in all.
  */
@@ -12,7 +12,7 @@
 #include "claim.h"
 #include "queue.h"
 
-/* Refused for want of room: it is told when there is some where it is needed */
+/* Refused for lack of room: its poller is told of room where it is needed */
 TEST_F(claim, the_partition_that_is_full)
 {
 	struct mqbus_range ranges[RINGS];
@@ -22,7 +22,7 @@ TEST_F(claim, the_partition_that_is_full)
 	ASSERT_EQ(0, fill(self, 2));
 	EXPECT_EQ(-EAGAIN, publish(self, blocks(0), RINGS, 0));
 	EXPECT_FALSE(writable(self->fd, 0));
-	/* Room elsewhere is not what it waits for, whoever took it */
+	/* It does not wait for room elsewhere */
 	other = mq_producer(self->topic, 0);
 	EXPECT_EQ(1, mq_put_in(other, 0, "x", 1));
 	close(other);
@@ -40,12 +40,12 @@ TEST_F(claim, the_partition_that_is_full)
 	EXPECT_EQ(0, publish(self, blocks(0), RINGS, 0));
 }
 
-/* What may stand in the way elsewhere */
+/* Obstacles elsewhere */
 enum obstacle { FULL, REJECTS, RATE, LEASE, COMMIT, SEQ, OBSTACLES };
 
 static const int errors[OBSTACLES] = { EAGAIN, ENOBUFS, EAGAIN, ENOENT, ERANGE, EINVAL };
 
-/* A record that somebody needs does not go for a transaction that then stores nothing */
+/* A record in use is not evicted for a transaction that then stores nothing */
 TEST_F(claim, evicts_nothing_when_refused)
 {
 	struct mqbus_settle settle_none = { .lease = 1ULL << 40 };
@@ -100,12 +100,12 @@ TEST_F(claim, evicts_nothing_when_refused)
 		close(self->out);
 	}
 	self->out = -1;
-	/* The same that is not refused */
+	/* The same without an obstacle */
 	EXPECT_EQ(0, mq_transact(self->ctl, acts, 1, 0, NULL));
 	EXPECT_EQ(before + RINGS, heads(self));
 }
 
-/* As many bytes as a transaction may have, over a ring that has no room but what it evicts */
+/* As many bytes as a transaction may have, in a ring that has room by eviction only */
 TEST_F(claim, evicts_much)
 {
 	static char big[150 * 1024];
@@ -171,7 +171,7 @@ static long slept(void)
 	return usage.ru_nvcsw;
 }
 
-/* Who may not wait does not, though others are preempted in the middle of the same */
+/* A nonblocking call does not wait, though others are preempted in the middle of the same */
 TEST_F(claim, nobody_waits_for_who_is_preempted)
 {
 	struct mqbus_msg msg = mq_msg("x", 1);
@@ -205,17 +205,17 @@ TEST_F(claim, nobody_waits_for_who_is_preempted)
 		EXPECT_EQ(1, mq_publish(self->fd, &msg, 1, NULL, 0, NULL));
 	}
 	EXPECT_EQ(begin, slept());
-	/* In this order, or the other one would hardly get to its end */
+	/* In this order, or the other one would hardly reach its end */
 	EXPECT_EQ(128 + SIGKILL, mq_kill(busy));
 	EXPECT_EQ(128 + SIGKILL, mq_kill(idle));
 }
 
-/* Of two partitions: what each process stores there, and how the others' come among them */
+/* Of two partitions: the records of each process there, between those of others */
 enum kind { TRANSACTED, PUBLISHED, DEAD, KINDS };
 
 #define EACH		2		/* processes of a kind */
 #define TOPICS		2
-#define TICKETS		64		/* in flight, of the queue whose records die */
+#define TICKETS		64		/* in flight, in the queue of future dead letters */
 
 struct item {
 	__u32 kind;
@@ -234,13 +234,13 @@ static const char * const wrongs[WRONGS] = {
 
 struct mix {
 	bool done;
-	__u32 count;		/* each process stores so many in each topic */
+	__u32 count;		/* records of each process in each topic */
 	struct wrong wrong[WRONGS];
 	char topic[TOPICS][MQBUS_NAME_SIZE];
 	char source[MQBUS_NAME_SIZE];
 };
 
-/* A record whose bytes tell whose it is; @room has 512 bytes. */
+/* A record whose bytes name its process; @room has 512 bytes. */
 static struct mqbus_msg item(char *room, __u32 kind, __u32 who, __u32 number)
 {
 	struct item *it = (void *)room;
@@ -293,7 +293,7 @@ static void publishes(struct mix *m, __u32 who)
 		}
 }
 
-/* Takes what it puts into a queue, and rejects it: it comes to the first topic. */
+/* Puts records into a queue and rejects them: they come to the first topic. */
 static void rejects(struct mix *m, __u32 who)
 {
 	struct mqbus_leased leased;
@@ -326,7 +326,10 @@ static void look(struct mix *m, const struct mqbus_record *rec, __u32 *next, __u
 	for (i = 0; i < it->len; i++)
 		if (it->rest[i] != (__u8)(it->kind * 64 + it->number))
 			wrong(&m->wrong[TORN], topic, rec->offset);
-	/* Letters of two who reject may pass each other, but each one's are all there */
+	/*
+	 * Letters of two rejecting processes may overtake each other, but each one's are
+	 * complete
+	 */
 	if (it->kind != DEAD && next[it->kind * EACH + it->who] != it->number)
 		wrong(&m->wrong[LOST], it->kind, it->number);
 	next[it->kind * EACH + it->who]++;
@@ -386,7 +389,7 @@ TEST_F_TIMEOUT(claim, all_at_once, 600)
 			}
 	for (t = 0; t < TOPICS; t++)
 		EXPECT_EQ(0, mq_wait(reader[t]));
-	/* Who puts what nobody reads any more would wait for ever */
+	/* Writers of records without a reader would wait for ever */
 	for (k = 0; k < WRONGS; k++)
 		stuck |= get(&m->wrong[k].count);
 	for (k = 0; k < KINDS; k++)

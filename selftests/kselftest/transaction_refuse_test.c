@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Transactions that fail, for one reason each, in each act and in each element of it:
- * they say where it was, and nothing is changed.
+ * Transactions that fail for one reason each, in each act and each of its elements: the place
+ * of the failure is reported, and nothing changes.
  */
 #include "transaction.h"
 
-/* An element that stands in the way: which acts have such, and what is wrong */
+/* A bad element: its acts, and its fault */
 struct fault {
 	const char *name;
 	__u32 kind;
@@ -18,7 +18,7 @@ struct fault {
 #define ENTRY(act, i)	(&((struct mqbus_commit_entry *)(uintptr_t)(act)->elements)[i])
 #define LEASE(act, i)	(&((struct mqbus_settle *)(uintptr_t)(act)->elements)[i])
 
-/* Endpoints and leases that are of no use */
+/* Unusable endpoints and leases */
 static int pipe_fd, foreign_fd, idle_fd, other_fd, stream_fd, queue_fd;
 static __u64 others_lease, acked_lease, expired_lease;
 
@@ -171,7 +171,7 @@ static void useless(struct __test_metadata *_metadata, FIXTURE_DATA(exchange) *s
 	queue_fd = mq_member("spare", "q", 0);
 	acked_lease = self->leased[EACH].lease;
 	ASSERT_EQ(0, settle(self->worker.fd, acked_lease, MQBUS_ACK, 0));
-	/* The other one takes first: what ran out must not be given to anybody since */
+	/* The other one takes first: the expired lease must not be given to a new one */
 	other_fd = mq_member(self->topic, "g", 0);
 	ASSERT_EQ(1, take(other_fd, &leased, 1, 0));
 	others_lease = leased.lease;
@@ -200,7 +200,7 @@ static void refuse(struct __test_metadata *_metadata, FIXTURE_DATA(exchange) *se
 	struct state after;
 	int at, i, ret;
 
-	/* Where all is slow, in the first place and in the last */
+	/* On slow kernels, in the first place and in the last */
 	for (at = 0; at < ACTS; at += mq_slow() > 1 ? ACTS - 1 : 1) {
 		for (i = 0; i < (f->where == ELEMENT ? EACH : 1); i++) {
 			fill_in(self);
@@ -235,7 +235,7 @@ TEST_F_TIMEOUT(exchange, each_fault_in_each_place, 600)
 				refuse(_metadata, self, &faults[n], act, &before);
 		}
 	}
-	/* What was refused a thousand times still succeeds, and is what was compared */
+	/* Refused a thousand times, it still succeeds, with the compared effects */
 	fill_in(self);
 	EXPECT_EQ(0, go(self, 0, NULL));
 	after = state(self);
@@ -250,7 +250,7 @@ TEST_F_TIMEOUT(exchange, each_fault_in_each_place, 600)
 	EXPECT_EQ(0, mq_delete(self->ctl, "spare"));
 }
 
-/* Endpoints of what was deleted, each in each place */
+/* Endpoints of deleted objects, each in each place */
 TEST_F(exchange, deleted)
 {
 	char topic[MQBUS_NAME_SIZE];
@@ -336,7 +336,7 @@ TEST_F(exchange, named_twice)
 			EXPECT_EQ(SETTLE, args.failed_act);
 			EXPECT_TRUE(args.failed_element == i ||
 				    args.failed_element == MQBUS_ANY);
-			/* Another number or another kind is no way out */
+			/* Nor with another number or another kind */
 			self->x.settles[i].what = MQBUS_RELEASE;
 			EXPECT_EQ(-EALREADY, go(self, 0, &args));
 			fill_in(self);
@@ -372,7 +372,7 @@ TEST_F(exchange, named_twice)
 	close(again);
 }
 
-/* Below what is committed, not owned, or of another generation */
+/* Below the last commit, not owned, or of another generation */
 TEST_F(exchange, commits)
 {
 	struct state before, after;
@@ -462,7 +462,7 @@ TEST_F(exchange, structure)
 	munmap(hole - MQ_PAGE, MQ_PAGE);
 }
 
-/* Elements grow: a tail of zeros is taken, another is E2BIG */
+/* Elements grow: a tail of zeros is accepted, another is E2BIG */
 TEST_F(exchange, element_sizes)
 {
 	struct { struct mqbus_msg m; __u64 tail; } msgs[EACH] = {};

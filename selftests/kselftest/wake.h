@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A table of what wakes readers, and all ways to wait for it. Each change is made while
- * somebody is asleep in each of the ways, without a signal, after one that was handled, and
- * with one right behind the change. There is no time limit that could hide a wake-up that
- * is lost: it is the end of the test.
+ * A table of changes that wake readers, and of all ways to wait for them. Each change is made
+ * while a task sleeps in each of the ways: without a signal, after a handled signal, and with a
+ * signal right behind the change. No time limit hides a lost wakeup: the test ends there.
  */
 #ifndef _MQBUS_TEST_WAKE_H
 #define _MQBUS_TEST_WAKE_H
@@ -14,29 +13,29 @@
 #include "stream.h"
 #include "transact.h"
 
-#undef join	/* a change's own word */
+#undef join	/* a change's own data */
 
-/* What a change is made in: @a is the endpoint that somebody waits for */
+/* State that a change is made in: @a is the endpoint of the sleeping task */
 struct scene {
 	int ctl;
 	int fd;			/* a producer */
 	int a, b, c;
-	__u64 used;		/* before */
+	__u64 used;		/* before the change */
 	char topic[MQBUS_NAME_SIZE];
 	char other[MQBUS_NAME_SIZE];
 	struct mqbus_leased l[4];
 	struct mqbus_range r[4];
 };
 
-/* @set: nothing is ready then. Both return 0, or the line of what did not work. */
+/* @set: leaves nothing ready. Both return 0, or the line that failed. */
 struct change {
 	const char *name;
 	int (*set)(struct scene *s);
 	int (*act)(struct scene *s);
-	short events;		/* what poll() tells then */
-	int call;		/* of a FETCH or LEASE: 1: some, or an errno; 0: goes on waiting */
-	int read;		/* of a read(), likewise */
-	bool timed;		/* it comes by itself, shortly after @act */
+	short events;		/* result of poll() after the change */
+	int call;		/* result of FETCH or LEASE: 1: records, or an errno; 0: waits on */
+	int read;		/* result of read(), likewise */
+	bool timed;		/* the change comes by itself, shortly after @act */
 };
 
 #define MUST(x)	do { if (!(x)) return __LINE__; } while (0)
@@ -173,7 +172,7 @@ static int waiter_start(struct waiter *w)
 	return 0;
 }
 
-/* Whether it ends; if not, it is left where it is. */
+/* Whether the task ends; a task that does not end is left alone. */
 static bool waiter_end(struct waiter *w)
 {
 	__u64 nap = 10 * mq_slow();
@@ -204,14 +203,14 @@ static int scene_close(struct scene *s)
 			close(fds[i]);
 	mq_delete(s->ctl, s->topic);
 	mq_delete(s->ctl, s->other);
-	/* A topic of dead letters goes a little later */
+	/* A DLQ is released a little later */
 	while ((left = mq_used(s->ctl) != s->used) && mq_clock(CLOCK_MONOTONIC) < end)
 		mq_sleep(MQ_MS);
 	close(s->ctl);
 	return left;
 }
 
-/* What a waiter that asks for @asked is told of @events */
+/* Reported by poll() for @events to a waiter that asks for @asked */
 static int told(enum way way, short asked, short events)
 {
 	if (way == SELECT)
@@ -219,7 +218,7 @@ static int told(enum way way, short asked, short events)
 	return events & (asked | POLLERR | POLLHUP);
 }
 
-/* Return: 0 if all was well, or a line that was not */
+/* Return: 0, or the line that failed */
 static int cell_run(const struct change *c, bool queue, enum way way, short asked,
 		    enum when when, int *got)
 {
@@ -230,7 +229,7 @@ static int cell_run(const struct change *c, bool queue, enum way way, short aske
 	struct scene s;
 
 	*got = 0;
-	/* Whether the kernel begins the call again, or we do */
+	/* Whether the kernel restarts the call, or the program calls it again */
 	act.sa_flags = asked & POLLPRI ? SA_RESTART : 0;
 	sigaction(SIGUSR1, &act, NULL);
 	MUST(!scene_open(&s));
@@ -268,7 +267,7 @@ static int cell_run(const struct change *c, bool queue, enum way way, short aske
 	return 0;
 }
 
-/* Whether one can wait so, and is told; all of it where the ways differ in it */
+/* Whether a task can wait in this way and is woken; checked in full where ways differ */
 static bool cell_is(const struct change *c, enum way by, short asked, enum when when)
 {
 	bool all = asked == (POLLIN | POLLPRI);
@@ -285,7 +284,7 @@ static bool cell_is(const struct change *c, enum way by, short asked, enum when 
 	return (when == NONE || all) && told(by, asked, c->events);
 }
 
-/* Return: how many cells there were, or less than 0 when one was not as it should be */
+/* Return: number of cells, or less than 0 if one failed */
 static int table_run(const struct change *table, size_t nr, bool queue, enum when when)
 {
 	static const short asked[] = { POLLIN | POLLPRI, POLLIN, POLLPRI, 0 };

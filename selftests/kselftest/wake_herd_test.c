@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many who wait: one record wakes the one that it is for, and nobody else; and who is woken
- * and cannot go on wakes the next one.
+ * Many waiters: a record wakes the one that it is for, and no other; and a woken waiter that
+ * cannot take it wakes the next one.
  */
 #include "herd.h"
 #include "fault.h"
@@ -14,13 +14,13 @@ static void wakes_owner(struct __test_metadata *_metadata, FIXTURE_DATA(crowd) *
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096, .partitions = n));
 	ASSERT_EQ(0, mq_stream(self->ctl, self->topic, "g"));
-	/* Another group, of which nobody waits */
+	/* Another group, without waiters */
 	ASSERT_EQ(0, mq_stream(self->ctl, self->topic, "h"));
 	self->fd = mq_producer(self->topic, 0);
 	ASSERT_EQ(0, gather(self, n, how));
 	for (k = 0; k < 4; k++) {
 		ASSERT_EQ(1, mq_put_in(self->fd, k * 7 % n, "12345678", 8));
-		/* One of them, who has it and sleeps again */
+		/* One of them takes it and sleeps again */
 		for (i = 0; i < 20000 && disturbed(n) <= k; i++)
 			mq_sleep(MQ_MS / 4);
 		ASSERT_TRUE(all_asleep(n, how));
@@ -43,7 +43,7 @@ TEST_F(crowd, owner_polls)
 	wakes_owner(_metadata, self, BY_POLL);
 }
 
-/* Whoever comes and goes concerns those who get or lose something by it */
+/* A join or a leave wakes only members that get or lose something */
 TEST_F(crowd, who_joins)
 {
 	const int n = CROWD / mq_slow();
@@ -54,7 +54,7 @@ TEST_F(crowd, who_joins)
 	self->fd = mq_producer(self->topic, 0);
 	ASSERT_EQ(0, gather(self, n, BY_FETCH));
 	for (i = 0; i < 3; i++) {
-		/* All have one, and one has none */
+		/* All have one, except one */
 		fd = mq_member_as(self->topic, "g", "x", 0);
 		ASSERT_LE(0, fd);
 		close(fd);
@@ -81,7 +81,7 @@ TEST_F(crowd, one_of_a_queue)
 	}
 }
 
-/* What EPOLLEXCLUSIVE promises is promised to each group, and to each member of a stream group */
+/* EPOLLEXCLUSIVE counts for each group, and for each member of a stream group */
 struct exclusive {
 	int fd, ep;
 	pthread_t thread;
@@ -129,7 +129,7 @@ static int exclusive_told(struct exclusive *x, int n)
 	return told;
 }
 
-/* How many of them are told, when @want may be; the others sleep on, and are ended then */
+/* How many of them are woken, of @want at most; the others sleep on, and are ended afterwards */
 static int exclusive_end(struct exclusive *x, int n, int want)
 {
 	__u64 end = mq_patience();
@@ -164,7 +164,7 @@ TEST_F(crowd, exclusive)
 		fds[i] = mq_member(self->topic, groups[i], O_NONBLOCK);
 		ASSERT_TRUE(exclusive_start(&x[i], fds[i]));
 	}
-	/* Each group is told, also by another kind of its members before it */
+	/* Each group is told, even behind members of another kind */
 	ASSERT_EQ(1, mq_put_in(self->fd, 1, "12345678", 8));
 	EXPECT_EQ(4, exclusive_end(x, 4, 4));
 	for (i = 0; i < 4; i++) {
@@ -172,7 +172,7 @@ TEST_F(crowd, exclusive)
 		close(fds[i]);
 	}
 
-	/* Each of two members of its own partition, and only of that */
+	/* Each of two members is told of its own partition only */
 	ASSERT_EQ(0, mq_group_create(self->ctl, self->topic, "m", MQBUS_WHENCE_LATEST, 0, 0600));
 	fds[0] = mq_member(self->topic, "m", O_NONBLOCK);
 	fds[1] = mq_member(self->topic, "m", O_NONBLOCK);
@@ -191,7 +191,7 @@ TEST_F(crowd, exclusive)
 	while (read_number(fds[0]) >= 0)
 		;
 
-	/* Of several who wait for the same member one is told; of its end, all */
+	/* Of several waiters for one member one is told; of its end, all */
 	for (k = 0; k < 2; k++) {
 		for (i = 0; i < 3; i++)
 			ASSERT_TRUE(exclusive_start(&same[i], fds[0]));
@@ -206,8 +206,8 @@ TEST_F(crowd, exclusive)
 }
 
 /*
- * Of those that wait in a queue group one is woken. If he is ended before he can take, also
- * when his endpoint lives on, another one has to.
+ * Of the waiters in a queue group one is woken. If it is ended before it can take the record,
+ * even though its endpoint lives on, another one must be woken.
  */
 static pid_t leaser(int fd)
 {
@@ -245,7 +245,7 @@ static void woken_and(struct __test_metadata *_metadata, FIXTURE_DATA(crowd) *se
 		ASSERT_TRUE(mq_wait_asleep(first, SYS_ioctl));
 		second = leaser(fds[1]);
 		ASSERT_TRUE(mq_wait_asleep(second, SYS_ioctl));
-		/* He cannot run before the signal is there */
+		/* It cannot run before the signal is there */
 		ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &high));
 		if (i % 2)
 			kill(first, sig);
@@ -257,7 +257,7 @@ static void woken_and(struct __test_metadata *_metadata, FIXTURE_DATA(crowd) *se
 			EXPECT_EQ(128 + SIGKILL, mq_wait(first));
 			ASSERT_EQ(0, mq_wait(second)) TH_LOG("round %d", i);
 		} else {
-			/* Either has it; the other one waits on, or was interrupted */
+			/* One of them has it; the other waits on, or was interrupted */
 			int status = mq_wait(first);
 
 			if (!status) {
@@ -269,7 +269,7 @@ static void woken_and(struct __test_metadata *_metadata, FIXTURE_DATA(crowd) *se
 		}
 		close(fds[0]);
 		close(fds[1]);
-		/* What they held is there again */
+		/* The records that they held are there again */
 		fds[0] = mq_member(self->topic, "g", 0);
 		ASSERT_EQ(1, take(fds[0], &l, 1, MQ_LONG));
 		ASSERT_EQ(0, settle(fds[0], l.lease, MQBUS_ACK, 0));
@@ -287,7 +287,7 @@ TEST_F(crowd, woken_and_interrupted)
 	woken_and(_metadata, self, SIGUSR1);
 }
 
-/* A commit is told to whom it concerns before the user's memory is looked at again */
+/* A commit wakes its waiters before user memory is accessed again */
 TEST_F(crowd, commit_and_stuck)
 {
 	struct mqbus_commit_entry *entries;
@@ -319,7 +319,7 @@ TEST_F(crowd, commit_and_stuck)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		hole = missing_pages(2, &uffd);
 		zero.range.start = (uintptr_t)hole;
-		/* The first of them ends where the page begins that never comes */
+		/* The first one's memory ends at the page that never comes */
 		if (!hole || ioctl(uffd, UFFDIO_ZEROPAGE, &zero))
 			_exit(1);
 		entries = (void *)(hole + MQ_PAGE - sizeof(*entries));
@@ -335,8 +335,8 @@ TEST_F(crowd, commit_and_stuck)
 }
 
 /*
- * Records come one by one while partitions go from hand to hand. Everybody waits without a
- * limit: one wake-up that is lost is the end of this.
+ * Records come one by one while partitions move between members. All waits are without a limit:
+ * a lost wakeup hangs the test.
  */
 static int await(int fd, const char *topic, __u32 partition, __u64 offset)
 {

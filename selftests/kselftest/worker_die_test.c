@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Members that die: their leases are free before anybody can know of the death,
- * and only what they were given counts as a failure.
+ * Members that die: their leases are free before the death can be noticed, and only delivered
+ * records count as failures.
  */
 #include "queue.h"
 
@@ -22,7 +22,7 @@ TEST_F(queue, freed_before_the_parent_knows)
 		EXPECT_EQ(6, FIGURE(self, LEASED));
 		kill(pid, SIGKILL);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		/* No time has passed: there is no backoff after a death */
+		/* No time has passed: a death has no backoff */
 		ASSERT_EQ(6, take(w->fd, l, 6, 0));
 		for (i = 0; i < 6; i++) {
 			EXPECT_EQ(i, leased_number(w, &l[i]));
@@ -34,7 +34,7 @@ TEST_F(queue, freed_before_the_parent_knows)
 		EXPECT_EQ(round, FIGURE(self, DEATHS));
 		EXPECT_EQ(0, FIGURE(self, LEASED));
 	}
-	/* What nobody had was never tried */
+	/* Records that no member had were never tried */
 	ASSERT_EQ(6, take(w->fd, l, 6, 0));
 	ASSERT_EQ(2, take(w->fd, l, 6, 0));
 	EXPECT_EQ(6, leased_number(w, &l[0]));
@@ -42,7 +42,7 @@ TEST_F(queue, freed_before_the_parent_knows)
 	EXPECT_EQ(0, FIGURE(self, NACKED) + FIGURE(self, EXPIRED));
 }
 
-/* However it ends: by itself, by exec, by a signal */
+/* By any end: exit, exec, a signal */
 TEST_F(queue, ways_to_end)
 {
 	struct worker *w = self->worker;
@@ -74,7 +74,7 @@ TEST_F(queue, ways_to_end)
 				abort();
 			}
 			close(fd);
-			/* Already free, and its own to take again */
+			/* Free already, and available to itself again */
 			fd = mq_member(self->topic, "g", 0);
 			_exit(take(fd, &l, 1, 0) != 1 || settle(fd, l.lease, MQBUS_RELEASE, 0));
 		}
@@ -87,7 +87,7 @@ TEST_F(queue, ways_to_end)
 	EXPECT_EQ(5, FIGURE(self, DIED));
 }
 
-/* Who releases or settles before it goes is no death */
+/* A member that releases or settles first does not count as a death */
 TEST_F(queue, clean_end)
 {
 	struct worker *w = self->worker;
@@ -108,13 +108,13 @@ TEST_F(queue, clean_end)
 	EXPECT_EQ(5, leased_number(w, &l[0]) + leased_number(w, &l[1]) + leased_number(w, &l[2]));
 	EXPECT_EQ(0, FIGURE(self, DEATHS));
 	EXPECT_EQ(0, FIGURE(self, DIED));
-	/* Nor is one that had nothing */
+	/* Nor does one without leases */
 	join(self, 2);
 	worker_close(&w[2]);
 	EXPECT_EQ(0, FIGURE(self, DEATHS));
 }
 
-/* An endpoint lives as long as anybody has it: by dup, fork, or a mapping */
+/* An endpoint lives as long as it is open somewhere: by dup, fork, or a mapping */
 TEST_F(queue, shared_file_keeps_leases)
 {
 	struct worker *w = self->worker;
@@ -138,7 +138,7 @@ TEST_F(queue, shared_file_keeps_leases)
 	}
 	close(go[0]);
 	close(copy);
-	/* The child has it still, although it has done nothing with it */
+	/* The child still has it, without having used it */
 	EXPECT_EQ(-EAGAIN, take_one(w, &m, 0));
 	EXPECT_EQ(0, FIGURE(self, DEATHS));
 	EXPECT_EQ(1, FIGURE(self, LEASED));
@@ -191,7 +191,7 @@ TEST_F(queue, death_wakes)
 			case 1:
 				if (read_number(fd))
 					_exit(1);
-				/* No settlement of its own, but this one */
+				/* No settlement of its own, except this one */
 				_exit(read_number(fd) == -EINTR ? 2 : 0);
 			case 2:
 				syscall(SYS_poll, &p, 1, -1);
@@ -251,14 +251,14 @@ TEST_F(queue, dead_letter_by_death)
 	EXPECT_EQ(0, header_number(rec, "mqbus.uid"));
 	EXPECT_EQ(1, FIGURE(self, DEAD_LETTERED));
 	EXPECT_EQ(3, FIGURE(self, DEATHS));
-	/* The other one was never held */
+	/* The other one was never delivered */
 	ASSERT_EQ(1, take(w->fd, l, 4, 0));
 	EXPECT_EQ(1, leased_number(w, &l[0]));
 	EXPECT_EQ(1, l[0].attempt);
 	mq_reader_close(&dead);
 }
 
-/* What was in the retry ring is handed out from there again, at once */
+/* Records of the retry ring are handed out from there again, at once */
 TEST_F(queue, death_in_the_retry_ring)
 {
 	struct worker *w = self->worker;
@@ -281,7 +281,7 @@ TEST_F(queue, death_in_the_retry_ring)
 	EXPECT_EQ(0, FIGURE(self, RETRYING));
 }
 
-/* Many who die at any time: each number is settled, and the counts agree */
+/* Many members die at any time: each number is settled, and the counters agree */
 TEST_F_TIMEOUT(queue, killed_at_random, 120)
 {
 	static unsigned char seen[400];
@@ -306,7 +306,7 @@ TEST_F_TIMEOUT(queue, killed_at_random, 120)
 
 					if (v < 0 || v >= 400)
 						_exit(2);
-					/* Before it is acknowledged it was worked on */
+					/* A record is worked on before it is acknowledged */
 					acked[v] = 1;
 					mq_sleep(MQ_MS / 10);
 					if (ack(&mine, &l))

@@ -23,8 +23,7 @@ if [ ! -e "$image" ]; then
 	mkdir -p "$root"/{bin,dev,proc,lower,rw,new,modules}
 	cp "$busybox" "$root/bin/busybox"
 	install -m 755 "$here/init" "$here/guest" "$root"
-	# dependencies first; a module several others need comes once; what is built in
-	# is not listed
+	# Dependencies come first, a shared module once, built-in ones not at all
 	for m in "${wanted[@]}"; do
 		modprobe -d "$KROOT" -S "$KREL" --show-depends "$m" ||
 			die "kernel $KREL has no module $m"
@@ -40,7 +39,7 @@ if [ ! -e "$image" ]; then
 	done <"$tmp/list"
 	(cd "$root" && find . -print0 | sort -z | cpio -0 --quiet -o -H newc -R 0:0) >"$tmp/image"
 	mv "$tmp/image" "$image"
-	# what other versions of these scripts left here
+	# remove the images of other versions of these scripts
 	find "$cache/initramfs" -name '*.cpio' -mtime +7 -delete
 fi
 echo "$image"

@@ -30,7 +30,7 @@ no_leaks() {
 	echo clear >$kmemleak
 }
 
-# kmemleak does not know of pages; each ring's are mapped, and that is listed
+# kmemleak does not know pages, but each ring's are mapped, and mappings are listed
 no_rings() {
 	local found
 	found=$(grep mqbus_ /proc/vmallocinfo | grep -w vmap)
@@ -51,7 +51,7 @@ echo "TAP version 13"
 unused
 result "nothing uses the module" $?
 no_rings "no ring is left"
-# while the module is there to name the functions that a report shows
+# the module must still be there to name the functions of a report
 no_leaks "nothing leaked"
 rmmod mqbus
 result "it goes" $?
@@ -61,7 +61,7 @@ rmmod mqbus
 result "and goes" $?
 no_leaks "it leaves nothing behind"
 if [ -e /proc/lockdep_stats ]; then
-	# after its first report it would have been silent
+	# lockdep turns itself off with its first report
 	grep -q 'debug_locks: *1' /proc/lockdep_stats
 	result "lockdep is still on" $?
 	grep -E 'lock-classes|dependency chains|debug_locks' /proc/lockdep_stats | sed 's/^/# /'
