@@ -24,7 +24,7 @@ fails "the name is taken" 1 "topic 'jobs': exists already" mqbus queue jobs
 mqbus topic create -q tiny -s 4K
 fails "a wrong option undoes all" 1 "a limit is 1 to 1000 failures or none, not 5000 (--limit)" \
 	mqbus queue other --limit 5000
-fails "a topic that evicts is refused" 2 "queue: a topic that evicts cannot have queue groups" \
+fails "a topic that evicts is refused" 2 "queue: a topic that evicts has no queue groups" \
 	mqbus queue other -f evict
 fails "dead letters that come back undo all" 1 "dead letters would come back to the topic" \
 	mqbus queue other --dlq other

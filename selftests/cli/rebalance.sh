@@ -161,7 +161,7 @@ wait $!
 same "who waits gets it" "1 2 3 4 5" "$(xargs <"$tmp/read")"
 mqbus group create p q -t queue
 mqbus group pause p q
-prints "a queue group" "" mqbus sub p -g q -t queue -e
+prints "a queue group" "" mqbus sub p -g q -t queue -e -q
 fails "says so" 0 "group 'q': $paused q)" mqbus sub p -g q -t queue -e
 fails "settled by hand" 0 "group 'q': $paused q)" mqbus sub p -g q -t queue -e --ack manual
 mqbus group resume p q

@@ -189,7 +189,7 @@ int cmd_queue(int argc, char **argv)
 	if (argc - optind != 1)
 		return cmd_usage_error("queue takes one NAME");
 	if (w.of_topic.config.full == MQBUS_FULL_EVICT)
-		return cmd_usage_error("queue: a topic that evicts cannot have queue groups (--full)");
+		return cmd_usage_error("queue: a topic that evicts has no queue groups (--full)");
 	w.topic = argv[optind];
 	ret = name_dlq(&w);
 	return ret ? ret : make_all(&w);
