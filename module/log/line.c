@@ -345,6 +345,28 @@ int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 ow
 	return !others || line_room(ring, floor, others + bytes) ? 0 : -ENOBUFS;
 }
 
+/*
+ * Whether there is room, with the last known floor, besides what is kept for others' tickets; the
+ * ring's lock is held. Older tickets that are not called do not count: they came too late.
+ */
+bool mqbus_line_spares(const struct mqbus_topic *topic, u32 partition, u32 bytes,
+		       const struct mqbus_producer *producer)
+{
+	const struct mqbus_line *line = &topic->parts[partition]->line;
+	const struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u64 others = line->promised;
+	const struct mqbus_ticket *t;
+
+	lockdep_assert_held(&ring->lock);
+
+	if (likely(!others) || !mqbus_topic_blocks(topic, MQBUS_WHY_FULL))
+		return true;
+	list_for_each_entry(t, &line->called, called)
+		if (ticket_mine(t, producer))
+			others -= t->kept;
+	return !others || line_room(ring, ring->floor, others + bytes);
+}
+
 /* A producer has stored records, and used its turn if it had one; the ring's lock is held. */
 void mqbus_line_used(struct mqbus_line *line, const struct mqbus_ring *ring,
 		     const struct mqbus_producer *producer)

@@ -78,17 +78,22 @@ static int issue_again(struct mqbus_obstacle *wait)
 	return -EAGAIN;
 }
 
+/* Whether there is still room for all records of a place, that is kept for nobody else */
+static bool place_room(const struct mqbus_transact_place *place)
+{
+	return !place->bytes ||
+	       (!mqbus_ring_ask(place->ring, place->bytes, place->ring->floor) &&
+		mqbus_line_spares(place->topic, place->partition, place->bytes, place->producer));
+}
+
 /* Whether there is still room for all records, also in the shares of their authors */
 static bool issue_room(const struct mqbus_transaction *t)
 {
 	u32 a, i;
 
-	for (i = 0; i < t->nr_places; i++) {
-		const struct mqbus_transact_place *place = &t->places[i];
-
-		if (place->bytes && mqbus_ring_ask(place->ring, place->bytes, place->ring->floor))
+	for (i = 0; i < t->nr_places; i++)
+		if (!place_room(&t->places[i]))
 			return false;
-	}
 	for (a = 0; a < t->nr_ops; a++) {
 		const struct mqbus_op *op = &t->ops[a];
 

@@ -89,6 +89,7 @@ struct mqbus_op {
  * @described: bytes of its records, as the user describes them
  * @bytes: of those that were not stored before
  * @asked: of these, bytes that room was asked for so far
+ * @producer: the last one that publishes to it
  * @full: there is no room for all of them
  * @stored: records were appended to it
  */
@@ -99,6 +100,7 @@ struct mqbus_transact_place {
 	u32 described;
 	u32 bytes;
 	u32 asked;
+	const struct mqbus_producer *producer;
 	bool full;
 	bool stored;
 };
