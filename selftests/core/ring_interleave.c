@@ -102,7 +102,6 @@ static bool append(u32 size, u64 floor, bool peek)
 
 	CHECK(offset < RECORDS);
 	/* No hold here is too long for anybody */
-	mqbus_ring_begin(&ring);
 	if (!mqbus_ring_reserve(&ring, size, floor))
 		return false;
 	CHECK(!need_wmb);
