@@ -4,6 +4,7 @@
 
 #include <linux/lockdep.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 #include <linux/mqbus.h>
 
 #include "core/ring.h"
@@ -67,6 +68,7 @@ union mqbus_element {
  * @file: its endpoint's file, with a reference
  * @producer: PUBLISH: the producer
  * @member: COMMIT and SETTLE: the member
+ * @end: wakes the transaction when the act cannot succeed any more
  * @elements: its elements
  * @skip: PUBLISH: leading elements that were stored before
  * @bytes: PUBLISH: size in rings of the others
@@ -76,6 +78,7 @@ struct mqbus_op {
 	struct file *file;
 	struct mqbus_producer *producer;
 	struct mqbus_member *member;
+	struct wait_queue_entry end;
 	union mqbus_element *elements;
 	u32 skip;
 	u32 bytes;
@@ -132,6 +135,7 @@ struct mqbus_obstacle {
  * @nr_places: number of partitions to publish to
  * @nr_groups: number of groups that settle
  * @nr_authors: number of authors that publish
+ * @task: the task that runs it
  * @turn: its turn, if it waits
  * @tickets: its places in lines
  * @elements: of all acts, one behind the other
@@ -153,6 +157,7 @@ struct mqbus_transaction {
 	u32 nr_places;
 	u32 nr_groups;
 	u32 nr_authors;
+	struct task_struct *task;
 	struct mqbus_turn turn;
 	struct mqbus_ticket tickets[MQBUS_TRANSACT_LINES];
 	union mqbus_element *elements;
