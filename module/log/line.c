@@ -17,7 +17,8 @@
  * behind the others. If turns are wasted repeatedly, no room is kept for any ticket for 2 to
  * 16 times as long, depending on the number of wasted turns, and tickets that have room do
  * not hold up others. So a user can take only a small part of the time from others in this
- * way, with any number of tickets. Late use of a small part of the kept room is waste too.
+ * way, with any number of tickets: polled endpoints leave the line then when they are called.
+ * Late use of a small part of the kept room is waste too.
  *
  * %LINE_CALLS tickets are called at a time. Tickets behind them do not wait for a call when
  * there is room for all: they leave the line without a turn, and later producers do not see
@@ -223,7 +224,11 @@ static bool line_call(struct mqbus_topic *topic, u32 partition, struct mqbus_pol
 		t = mqbus_ticket_first(line, 0);
 		if (!t || !line_room(ring, floor, line->promised + t->bytes))
 			break;
-		ticket_call(line, t, now, wake);
+		/* It may never come, and nothing is kept for it: those behind it do not wait */
+		if (!t->task && now < line->room.free_until)
+			ticket_go(line, t, wake);
+		else
+			ticket_call(line, t, now, wake);
 		steps++;
 	}
 	while (steps < LINE_STEP && line->room.nr == LINE_CALLS &&
