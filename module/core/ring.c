@@ -96,37 +96,30 @@ int mqbus_ring_ask(const struct mqbus_ring *ring, u32 bytes, u64 floor)
  *	may drop all, and the others count as evicted
  *
  * The oldest records are dropped, one by one, until there is room; none if there cannot be
- * room, and at most %MQBUS_RING_DROPS since mqbus_ring_begin(). So all checks that can
- * refuse the record must precede this call.
+ * room. So all checks that can refuse the record must precede this call. Only records that
+ * must go for @bytes are dropped, which bounds the hold.
  *
- * Return: whether there is room now. If not, mqbus_ring_ask() has the reason; if that
- * returns 0, the limit of drops was reached: drop the lock and call again.
+ * Return: whether there is room now. If not, mqbus_ring_ask() has the reason.
  */
 bool mqbus_ring_reserve(struct mqbus_ring *ring, u32 bytes, u64 floor)
 {
-	u64 old = ring->head.pos;
-	bool room = mqbus_ring_fits(ring, bytes);
+	u64 head = ring->tail.pos + bytes - ring->size;
 
 	lockdep_assert_held(&ring->lock);
 
-	if (room || mqbus_ring_ask(ring, bytes, floor))
-		return room;
-
+	if (mqbus_ring_fits(ring, bytes))
+		return true;
+	if (mqbus_ring_ask(ring, bytes, floor))
+		return false;
 	/* There is a record to drop: the new one would fit into an empty ring */
-	while (!room && ring->drops) {
+	do {
 		/* Readers must never see a head above the tail */
 		if (ring->head.pos == ring->published)
 			mqbus_ring_publish(ring);
 		ring_drop(ring, floor);
-		ring->drops--;
-		room = mqbus_ring_fits(ring, bytes);
-	}
-	if (ring->head.pos != old)
-		ring_show_head(ring);
-	/* The caller drops the lock; the next hold may drop as many again */
-	if (!room)
-		mqbus_ring_begin(ring);
-	return room;
+	} while (ring->head.pos < head);
+	ring_show_head(ring);
+	return true;
 }
 
 /**

@@ -18,10 +18,10 @@
  * for each record of a batch and then mqbus_ring_publish() once. The batch is invisible
  * until then; a record that is not staged is never published. Reserving drops the oldest
  * records, up to a floor that the caller gives; mqbus_ring_ask() predicts its result and
- * changes nothing. The number of records dropped under one hold of the lock is bounded, see
- * mqbus_ring_begin(). A transaction publishes staged records of several rings at once:
- * mqbus_ring_show_begin() for all of them, then mqbus_ring_show_tail(), then
- * mqbus_ring_show_end().
+ * changes nothing. The number of records dropped under one hold of the lock is bounded by the
+ * bytes that are stored, and for shares by mqbus_ring_begin(). A transaction publishes staged
+ * records of several rings at once: mqbus_ring_show_begin() for all of them, then
+ * mqbus_ring_show_tail(), then mqbus_ring_show_end().
  *
  * Readers take no lock. Two barrier pairs give their guarantees:
  * ORD_TAIL (a record is whole when the tail covers it) and ORD_HEAD (a record is
@@ -70,7 +70,7 @@ struct mqbus_mark {
  * @last_time: time of the last record
  * @used: bytes of the records kept, by their owner; NULL: not counted
  * @evicted: records that were dropped unsettled, in a ring that evicts
- * @drops: records that may still be dropped under this hold of the lock
+ * @drops: records that may still be dropped for shares under this hold of the lock
  */
 struct mqbus_ring {
 	/* constant after init */
@@ -118,7 +118,7 @@ struct mqbus_seek {
 /* Records that one step of a search or of expiry looks at under the lock */
 #define MQBUS_RING_STEP		256
 
-/* Limit of records dropped for others, or for a share, under one hold of the lock */
+/* Limit of records dropped for shares under one hold of the lock */
 #define MQBUS_RING_DROPS	1024
 
 void mqbus_ring_init(struct mqbus_ring *ring, struct mqbus_ring_page *page,
@@ -152,7 +152,7 @@ static inline struct mqbus_record *mqbus_ring_slot(const struct mqbus_ring *ring
 	return mqbus_ring_record(ring, ring->tail.pos);
 }
 
-/* Begin to count drops under one hold of the lock, which was just taken */
+/* Begin to count drops for shares under one hold of the lock, which was just taken */
 static inline void mqbus_ring_begin(struct mqbus_ring *ring)
 {
 	ring->drops = MQBUS_RING_DROPS;

@@ -153,24 +153,7 @@ static u32 dlq_partition(const struct mqbus_topic *dlq, const struct mqbus_entry
 	return mqbus_murmur_partition(&hash, dlq->nr_parts);
 }
 
-/*
- * The ring's lock is held. One hold makes all the room for a dead letter: others could take it in
- * between, and a topic that evicts wakes no waiting dead letter. Return: 0, or why there is no
- * room: -EMSGSIZE if there never will be.
- */
-static int dlq_reserve(struct mqbus_topic *dlq, u32 partition, u32 bytes)
-{
-	int err;
-
-	mqbus_topic_begin(dlq, partition, DLQ_EXPIRE);
-	err = mqbus_topic_reserve(dlq, partition, bytes, 0);
-	if (err != -EAGAIN)
-		return err;
-	mqbus_topic_make(dlq, partition, bytes);
-	return 0;
-}
-
-/* Append an entry's record to a partition. Return: bytes, or as dlq_reserve(). */
+/* Append an entry's record to a partition. Return: bytes, or as mqbus_topic_reserve(). */
 static int dlq_append(struct mqbus_group_queue *q, u32 i, u32 partition,
 		      struct mqbus_stored *stored)
 {
@@ -184,7 +167,8 @@ static int dlq_append(struct mqbus_group_queue *q, u32 i, u32 partition,
 	int err;
 
 	spin_lock(&ring->lock);
-	err = dlq_reserve(q->dlq, partition, bytes);
+	mqbus_topic_begin(q->dlq, partition, DLQ_EXPIRE);
+	err = mqbus_topic_reserve(q->dlq, partition, bytes, 0);
 	if (err) {
 		spin_unlock(&ring->lock);
 		return err;

@@ -17,7 +17,8 @@
  * behind the others. If turns are wasted repeatedly, no room is kept for any ticket for 2 to
  * 16 times as long, depending on the number of wasted turns, and tickets that have room do
  * not hold up others. So a user can take only a small part of the time from others in this
- * way, with any number of tickets. Late use of a small part of the kept room is waste too.
+ * way, with any number of tickets: polled endpoints leave the line then when they are called.
+ * Late use of a small part of the kept room is waste too.
  *
  * %LINE_CALLS tickets are called at a time. Tickets behind them do not wait for a call when
  * there is room for all: they leave the line without a turn, and later producers do not see
@@ -223,7 +224,11 @@ static bool line_call(struct mqbus_topic *topic, u32 partition, struct mqbus_pol
 		t = mqbus_ticket_first(line, 0);
 		if (!t || !line_room(ring, floor, line->promised + t->bytes))
 			break;
-		ticket_call(line, t, now, wake);
+		/* It may never come, and nothing is kept for it: those behind it do not wait */
+		if (!t->task && now < line->room.free_until)
+			ticket_go(line, t, wake);
+		else
+			ticket_call(line, t, now, wake);
 		steps++;
 	}
 	while (steps < LINE_STEP && line->room.nr == LINE_CALLS &&
@@ -343,6 +348,28 @@ int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 ow
 	if (owner && !share && line_before(line, owner, age, producer))
 		return -EXFULL;
 	return !others || line_room(ring, floor, others + bytes) ? 0 : -ENOBUFS;
+}
+
+/*
+ * Whether there is room, with the last known floor, besides what is kept for others' tickets; the
+ * ring's lock is held. Older tickets that are not called do not count: they came too late.
+ */
+bool mqbus_line_spares(const struct mqbus_topic *topic, u32 partition, u32 bytes,
+		       const struct mqbus_producer *producer)
+{
+	const struct mqbus_line *line = &topic->parts[partition]->line;
+	const struct mqbus_ring *ring = &topic->parts[partition]->ring;
+	u64 others = line->promised;
+	const struct mqbus_ticket *t;
+
+	lockdep_assert_held(&ring->lock);
+
+	if (likely(!others) || !mqbus_topic_blocks(topic, MQBUS_WHY_FULL))
+		return true;
+	list_for_each_entry(t, &line->called, called)
+		if (ticket_mine(t, producer))
+			others -= t->kept;
+	return !others || line_room(ring, ring->floor, others + bytes);
 }
 
 /* A producer has stored records, and used its turn if it had one; the ring's lock is held. */

@@ -134,6 +134,8 @@ struct mqbus_waits {
 void mqbus_line_init(struct mqbus_line *line);
 int mqbus_line_admit(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner, u64 age,
 		     const struct mqbus_producer *producer);
+bool mqbus_line_spares(const struct mqbus_topic *topic, u32 partition, u32 bytes,
+		       const struct mqbus_producer *producer);
 void mqbus_line_used(struct mqbus_line *line, const struct mqbus_ring *ring,
 		     const struct mqbus_producer *producer);
 bool mqbus_line_ready(struct mqbus_ticket *ticket);

@@ -38,8 +38,6 @@
 #include "log/topic.h"
 #include "log/turn.h"
 
-/* Tries to make room for one record in steps; without others taking it, 5 are enough */
-#define PUBLISH_TRIES	8
 /* Descriptions that are copied at a time */
 #define PUBLISH_BATCH	(PAGE_SIZE / sizeof(struct mqbus_msg))
 /* Bytes of a batch that are appended under one hold of the lock */
@@ -225,12 +223,11 @@ static __always_inline u32 append_locked(struct mqbus_producer *producer,
  * their number; if fewer than @n, @refusal->why is -ENOBUFS (no room), -EXFULL (over a
  * limit), -EMSGSIZE, -EFAULT (of a copy from the user: assemble it first), -EINVAL
  * (headers), an errno of mqbus_producer_check(), or 0 or -EAGAIN (the hold was long enough).
- * @make: drop all needed records at once, as other producers take room made in steps.
  * Duplicates count, and are a run of their own.
  */
 static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 first, u32 n,
-		      u32 bytes, const struct mqbus_record *rec, bool make,
-		      struct mqbus_place *place, struct mqbus_refusal *refusal)
+		      u32 bytes, const struct mqbus_record *rec, struct mqbus_place *place,
+		      struct mqbus_refusal *refusal)
 {
 	struct mqbus_topic *topic = producer->topic;
 	const struct mqbus_msg *m = &src->msgs[first];
@@ -239,7 +236,6 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 	bool rated = READ_ONCE(topic->quota.rated);
 	u64 seq = src->seq ? src->seq + first : 0;
 	bool whole, limited;
-	int why = 0;
 	u32 done;
 
 	spin_lock(&ring->lock);
@@ -259,22 +255,13 @@ static u32 append_run(struct mqbus_producer *producer, struct source *src, u32 f
 	 * All at once if possible: the old records are looked at once instead of many times.
 	 * But do not evict records for others that a rate refuses then.
 	 */
-	whole = mqbus_ring_takes(ring, bytes) && !(rated && ring->evict);
-	if (whole) {
-		why = mqbus_topic_reserve(topic, partition, bytes, 0);
-		if (why == -EAGAIN && make) {
-			mqbus_topic_make(topic, partition, bytes);
-			why = 0;
-		}
-		whole = !why;
-	}
+	whole = mqbus_ring_takes(ring, bytes) && !(rated && ring->evict) &&
+		!mqbus_topic_reserve(topic, partition, bytes, 0);
 	if (likely(whole && !limited && !rec && !src->iter))
 		done = append_locked(producer, m, n, NULL, NULL, true, false, false, refusal);
-	else if (why != -EAGAIN)
+	else
 		done = append_locked(producer, m, n, rec, src->iter, whole, limited, rated,
 				     refusal);
-	else
-		refusal->why = why;
 	pagefault_enable();
 unlock:
 	spin_unlock(&producer->author->lock);
@@ -351,7 +338,7 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 
 	for (*done = 0; !err && *done < n;) {
 		const struct mqbus_msg *m = &src->msgs[*done];
-		u32 first = *done, bytes, run, stored, tries;
+		u32 first = *done, bytes, run, stored;
 		const struct mqbus_record *rec = NULL;
 		struct mqbus_place place = {};
 
@@ -369,11 +356,10 @@ static int append_all(struct mqbus_producer *producer, struct source *src, u32 n
 			run = made;
 			rec = producer->draft;
 		}
-		tries = 0;
 		do {
-			stored = append_run(producer, src, first, run, bytes, rec,
-					    ++tries > PUBLISH_TRIES, &place, refusal);
-			/* Room is made in steps; the assembled records are kept meanwhile */
+			stored = append_run(producer, src, first, run, bytes, rec, &place,
+					    refusal);
+			/* A share gets room in steps; the assembled records are kept meanwhile */
 		} while (rec && !stored && refusal->why == -EAGAIN && append_again());
 		/* The hold was long enough, which is no error */
 		err = refusal->why == -EAGAIN ? 0 : refusal->why;

@@ -90,7 +90,11 @@ int mqbus_topic_share(struct mqbus_topic *topic, u32 partition, u32 before, u32 
 	return err;
 }
 
-/* Drop the oldest records as far as allowed. Return: as mqbus_topic_reserve(). */
+/*
+ * Drop the oldest records for a new one, all that must go for it or none: if the lock were dropped
+ * in between, others could take the room, or what the record needs besides. Return: as
+ * mqbus_topic_reserve().
+ */
 static int topic_evict(struct mqbus_topic *topic, u32 partition, u32 bytes)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
@@ -102,7 +106,7 @@ static int topic_evict(struct mqbus_topic *topic, u32 partition, u32 bytes)
 		floor = mqbus_topic_floor(topic, partition);
 	room = mqbus_ring_reserve(ring, bytes, floor);
 	topic_gone(topic, partition, head, evicted);
-	return room ? 0 : mqbus_ring_ask(ring, bytes, floor) ?: -EAGAIN;
+	return room ? 0 : mqbus_ring_ask(ring, bytes, floor);
 }
 
 /**
@@ -116,8 +120,8 @@ static int topic_evict(struct mqbus_topic *topic, u32 partition, u32 bytes)
  * new one must precede this call.
  *
  * Return: 0, -ENOBUFS (full), -EXFULL (the share is used up), -EMSGSIZE (no ring of the
- * topic takes so much), or -EAGAIN: the limit for one hold of the lock was reached, drop
- * it and call again.
+ * topic takes so much), or, with a share, -EAGAIN: the limit for one hold of the lock was
+ * reached, drop it and call again.
  */
 int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32 owner)
 {
@@ -132,18 +136,15 @@ int mqbus_topic_reserve(struct mqbus_topic *topic, u32 partition, u32 bytes, u32
 }
 
 /*
- * Make room in one hold of the ring's lock. mqbus_ring_ask() for @bytes with the ring's @floor
- * was 0 under this hold. Only records that must go for @bytes are dropped, which bounds the
- * hold.
+ * Make room that there can be: mqbus_ring_ask() for @bytes with the ring's @floor was 0 under this
+ * hold of the ring's lock.
  */
 void mqbus_topic_make(struct mqbus_topic *topic, u32 partition, u32 bytes)
 {
 	struct mqbus_ring *ring = &topic->parts[partition]->ring;
 	u64 head = ring->head.offset, evicted = ring->evicted;
 
-	mqbus_ring_begin(ring);
-	while (!mqbus_ring_reserve(ring, bytes, ring->floor))
-		;
+	mqbus_ring_reserve(ring, bytes, ring->floor);
 	topic_gone(topic, partition, head, evicted);
 }
 
@@ -168,7 +169,7 @@ static int topic_ask(const struct mqbus_topic *topic, const struct mqbus_ring *r
  *
  * Changes nothing.
  *
- * Return: 0 (mqbus_topic_reserve() would return 0 or -EAGAIN), -ENOBUFS, -EXFULL, -EMSGSIZE,
+ * Return: 0 (mqbus_topic_reserve() would return 0), -ENOBUFS, -EXFULL, -EMSGSIZE,
  * or -EAGAIN: the share is used up, but there are settled records; only
  * mqbus_topic_reserve() finds out whether they are enough.
  */

@@ -23,6 +23,7 @@
  * @why: the limit
  * @due: for a rate: when it lets them go
  * @ticket: for room or a share: the place in the line
+ * @turn: the call's turn
  * @begin: begin of the wait
  */
 struct blocked {
@@ -31,6 +32,7 @@ struct blocked {
 	enum mqbus_why why;
 	u64 due;
 	struct mqbus_ticket *ticket;
+	const struct mqbus_turn *turn;
 	u64 begin;
 };
 
@@ -53,13 +55,15 @@ static void blocked_report(const struct blocked *b)
 }
 
 /* Sleep until the ticket is called or must recheck, or until @end. */
-static int ticket_sleep(const struct mqbus_ticket *ticket, ktime_t end)
+static int ticket_sleep(const struct blocked *b, ktime_t end)
 {
+	const struct mqbus_ticket *ticket = b->ticket;
 	int err = 0;
 
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (READ_ONCE(ticket->state) != MQBUS_TICKET_WAITS || READ_ONCE(ticket->look))
+		if (READ_ONCE(ticket->state) != MQBUS_TICKET_WAITS || READ_ONCE(ticket->look) ||
+		    READ_ONCE(b->turn->look))
 			break;
 		err = signal_pending(current) ? -ERESTARTSYS :
 		      mqbus_sleep_timed(end);
@@ -76,7 +80,7 @@ static bool rate_over(void *arg)
 	const struct blocked *b = arg;
 
 	/* Other producers may only postpone the due time; a change of the rate may advance it */
-	return mqbus_refusal_over(b->producer, b->why) ||
+	return READ_ONCE(b->turn->look) || mqbus_refusal_over(b->producer, b->why) ||
 	       mqbus_producer_due(b->producer, b->refusal->records, b->refusal->bytes) < b->due;
 }
 
@@ -92,7 +96,7 @@ static int rate_sleep(struct blocked *b, ktime_t end)
 
 static int blocked_until(struct blocked *b, ktime_t end)
 {
-	return b->ticket ? ticket_sleep(b->ticket, end) : rate_sleep(b, end);
+	return b->ticket ? ticket_sleep(b, end) : rate_sleep(b, end);
 }
 
 /* Sleep, and report a long wait. */
@@ -210,7 +214,7 @@ static int producer_refuse(struct mqbus_topic *topic, const struct mqbus_refusal
 int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
 			ktime_t deadline, struct mqbus_turn *turn)
 {
-	struct blocked b = { .producer = producer, .refusal = refusal };
+	struct blocked b = { .producer = producer, .refusal = refusal, .turn = turn };
 	bool again = turn->age;
 	u64 age;
 	int err;

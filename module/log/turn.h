@@ -12,12 +12,14 @@
  * @age: place of its wait among all waiters; 0: it does not wait
  * @nr: number of its tickets
  * @max: size of @tickets
+ * @look: the call must try again, whatever it waits for; also stored by others
  * @tickets: the tickets; each is initialized at its first use
  */
 struct mqbus_turn {
 	u64 age;
 	u32 nr;
 	u32 max;
+	bool look;
 	struct mqbus_ticket *tickets;
 };
 

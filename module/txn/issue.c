@@ -18,6 +18,7 @@
  *
  * The locks are held while %MQBUS_TRANSACT_MAX elements are checked twice and settled or
  * signed, %MQBUS_TRANSACT_BYTES are copied, and as many bytes of old records are dropped.
+ * Before that, waiting for locks that others hold is bounded: see ISSUE_WAIT.
  */
 #include <linux/ktime.h>
 #include <linux/string.h>
@@ -29,6 +30,9 @@
 #include "log/author.h"
 #include "log/topic.h"
 #include "txn/transact.h"
+
+/* ns of waiting for locks while it holds others, after which a transaction waits for no more */
+#define ISSUE_WAIT	(NSEC_PER_MSEC / 2)
 
 /* sparse cannot count locks taken in a loop, so hide them from it */
 static void lock_one(spinlock_t *lock, struct mqbus_transaction *t)
@@ -43,32 +47,52 @@ static void unlock_one(spinlock_t *lock)
 	spin_unlock(lock);
 }
 
-static void issue_lock(struct mqbus_transaction *t)
+/* The locks in their order */
+static spinlock_t *issue_nth(const struct mqbus_transaction *t, u32 n)
 {
+	if (n < t->nr_groups)
+		return &t->groups[n]->lock;
+	n -= t->nr_groups;
+	return n < t->nr_places ? &t->rings[n]->lock : &t->authors[n - t->nr_places]->lock;
+}
+
+/* Let go of the first @n locks */
+static void issue_unlock(struct mqbus_transaction *t, u32 n)
+{
+	while (n--)
+		unlock_one(issue_nth(t, n));
+	lock_map_release(&t->dep_map);
+}
+
+/*
+ * Take all locks, or none when others have kept it waiting for them for too long: whoever needs
+ * those that it has would wait as long.
+ */
+static bool issue_lock(struct mqbus_transaction *t)
+{
+	u32 nr = t->nr_groups + t->nr_places + t->nr_authors, n;
 	static struct lock_class_key key;
-	u32 i;
+	u64 waited = 0, begin;
 
 	lockdep_init_map(&t->dep_map, "mqbus_transaction", &key, 0);
 	lock_map_acquire(&t->dep_map);
-	for (i = 0; i < t->nr_groups; i++)
-		lock_one(&t->groups[i]->lock, t);
-	for (i = 0; i < t->nr_places; i++)
-		lock_one(&t->rings[i]->lock, t);
-	for (i = 0; i < t->nr_authors; i++)
-		lock_one(&t->authors[i]->lock, t);
-}
+	for (n = 0; n < nr; n++) {
+		spinlock_t *lock = issue_nth(t, n);
 
-static void issue_unlock(struct mqbus_transaction *t)
-{
-	u32 i;
-
-	for (i = t->nr_authors; i--;)
-		unlock_one(&t->authors[i]->lock);
-	for (i = t->nr_places; i--;)
-		unlock_one(&t->rings[i]->lock);
-	for (i = t->nr_groups; i--;)
-		unlock_one(&t->groups[i]->lock);
-	lock_map_release(&t->dep_map);
+		/* Nobody waits for a transaction that holds nothing */
+		if (likely(!n || !spin_is_locked(lock))) {
+			lock_one(lock, t);
+			continue;
+		}
+		if (waited > ISSUE_WAIT) {
+			issue_unlock(t, n);
+			return false;
+		}
+		begin = ktime_get_ns();
+		lock_one(lock, t);
+		waited += ktime_get_ns() - begin;
+	}
+	return true;
 }
 
 /* State has changed since it was checked: check everything again */
@@ -78,17 +102,22 @@ static int issue_again(struct mqbus_obstacle *wait)
 	return -EAGAIN;
 }
 
+/* Whether there is still room for all records of a place, that is kept for nobody else */
+static bool place_room(const struct mqbus_transact_place *place)
+{
+	return !place->bytes ||
+	       (!mqbus_ring_ask(place->ring, place->bytes, place->ring->floor) &&
+		mqbus_line_spares(place->topic, place->partition, place->bytes, place->producer));
+}
+
 /* Whether there is still room for all records, also in the shares of their authors */
 static bool issue_room(const struct mqbus_transaction *t)
 {
 	u32 a, i;
 
-	for (i = 0; i < t->nr_places; i++) {
-		const struct mqbus_transact_place *place = &t->places[i];
-
-		if (place->bytes && mqbus_ring_ask(place->ring, place->bytes, place->ring->floor))
+	for (i = 0; i < t->nr_places; i++)
+		if (!place_room(&t->places[i]))
 			return false;
-	}
 	for (a = 0; a < t->nr_ops; a++) {
 		const struct mqbus_op *op = &t->ops[a];
 
@@ -215,10 +244,11 @@ int mqbus_transact_issue(struct mqbus_transaction *t, struct mqbus_obstacle *wai
 {
 	int err;
 
-	issue_lock(t);
+	if (!issue_lock(t))
+		return issue_again(wait);
 	err = issue_check(t, wait);
 	if (!err)
 		issue_apply(t);
-	issue_unlock(t);
+	issue_unlock(t, t->nr_groups + t->nr_places + t->nr_authors);
 	return err;
 }

@@ -221,6 +221,7 @@ static int op_ask_room(struct mqbus_transaction *t, u32 a, struct mqbus_obstacle
 		struct mqbus_transact_place *place = &t->places[piece->place];
 
 		place->asked += piece->bytes;
+		place->producer = op->producer;
 		piece->shared = shared;
 		piece->before = own[piece->place];
 		own[piece->place] += piece->bytes;

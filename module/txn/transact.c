@@ -13,7 +13,9 @@
  * change in between; then all checks run again.
  *
  * An obstacle that may go away (a full ring, a rate, a share) is waited for without a lock;
- * then all checks run again. Until they pass, nothing changes but what prepare.c says.
+ * then all checks run again. Until they pass, nothing changes but what prepare.c says. It
+ * waits for one obstacle at a time, the first one found, and wakes early if the topic of
+ * another act is deleted, or its producer fenced.
  *
  * Readers of several rings see all of a transaction or nothing: ORD_TOGETHER.
  */
@@ -75,15 +77,61 @@ static int transact_try(struct mqbus_transaction *t, struct mqbus_obstacle *wait
 	return err;
 }
 
+static struct mqbus_topic *op_topic(const struct mqbus_op *op)
+{
+	return op->producer ? op->producer->topic : op->member->topic;
+}
+
+/* Whether an act cannot succeed any more, so that its transaction must not wait */
+static bool op_over(const struct mqbus_op *op)
+{
+	return mqbus_topic_dead(op_topic(op)) ||
+	       (op->producer && mqbus_author_fenced(op->producer->author, op->producer));
+}
+
+/* Waiters of an act's topic are woken */
+static int op_woken(struct wait_queue_entry *end, unsigned int mode, int flags, void *key)
+{
+	struct mqbus_transaction *t = end->private;
+
+	if (!op_over(container_of(end, struct mqbus_op, end)))
+		return 0;
+	WRITE_ONCE(t->turn.look, true);
+	return wake_up_process(t->task);
+}
+
+/* Wait for one act's room, a rate or a share, or until another act cannot succeed any more */
+static int transact_sleep(struct mqbus_transaction *t, const struct mqbus_obstacle *wait,
+			  ktime_t deadline)
+{
+	bool over = false;
+	int err = 0;
+	u32 a;
+
+	WRITE_ONCE(t->turn.look, false);
+	for (a = 0; a < t->nr_ops; a++) {
+		struct mqbus_op *op = &t->ops[a];
+
+		init_waitqueue_func_entry(&op->end, op_woken);
+		op->end.private = t;
+		add_wait_queue(&op_topic(op)->waits.blocked, &op->end);
+		/* The queue's lock orders this after what a waker has stored */
+		over |= op_over(op);
+	}
+	if (!over)
+		err = mqbus_producer_wait(wait->producer, &wait->refusal, deadline, &t->turn);
+	for (a = 0; a < t->nr_ops; a++)
+		remove_wait_queue(&op_topic(&t->ops[a])->waits.blocked, &t->ops[a].end);
+	return err;
+}
+
 /* Return: 0 to try again, or an error */
 static int transact_wait(struct mqbus_transaction *t, const struct mqbus_obstacle *wait,
 			 int err, ktime_t deadline)
 {
 	if (wait->again)
 		return 0;
-	return wait->producer ? mqbus_producer_wait(wait->producer, &wait->refusal, deadline,
-						    &t->turn) :
-				err;
+	return wait->producer ? transact_sleep(t, wait, deadline) : err;
 }
 
 /* Write where the records are; op_copy() has tried that the memory is writable */
@@ -166,6 +214,7 @@ int mqbus_transact(struct mqbus_ns *ns,
 	t->ns = ns;
 	t->bound = bound;
 	t->args = args;
+	t->task = current;
 	t->turn.tickets = t->tickets;
 	t->turn.max = MQBUS_TRANSACT_LINES;
 	err = transact_run(t, mqbus_deadline(args->timeout, nonblock));

@@ -4,6 +4,7 @@
 
 #include <linux/lockdep.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 #include <linux/mqbus.h>
 
 #include "core/ring.h"
@@ -53,6 +54,7 @@ struct mqbus_piece {
  * @file: its endpoint's file, with a reference
  * @producer: PUBLISH: the producer
  * @member: COMMIT and SETTLE: the member
+ * @end: wakes the transaction when the act cannot succeed any more
  * @msgs: PUBLISH: the elements, as read
  * @pieces: PUBLISH: the records made of them
  * @marks: COMMIT: the elements, looked up
@@ -65,6 +67,7 @@ struct mqbus_op {
 	struct file *file;
 	struct mqbus_producer *producer;
 	struct mqbus_member *member;
+	struct wait_queue_entry end;
 	struct mqbus_msg *msgs;
 	struct mqbus_piece *pieces;
 	struct mqbus_commit_mark *marks;
@@ -81,6 +84,7 @@ struct mqbus_op {
  * @described: bytes of its records, as the user describes them
  * @bytes: of those that were not stored before
  * @asked: of these, bytes that room was asked for so far
+ * @producer: the last one that publishes to it
  * @full: there is no room for all of them
  * @stored: records were appended to it
  */
@@ -91,6 +95,7 @@ struct mqbus_transact_place {
 	u32 described;
 	u32 bytes;
 	u32 asked;
+	const struct mqbus_producer *producer;
 	bool full;
 	bool stored;
 };
@@ -121,6 +126,7 @@ struct mqbus_obstacle {
  * @nr_places: number of partitions to publish to
  * @nr_groups: number of groups that settle
  * @nr_authors: number of authors that publish
+ * @task: the task that runs it
  * @turn: its turn, if it waits
  * @tickets: its places in lines
  * @elements: memory of the acts' arrays
@@ -141,6 +147,7 @@ struct mqbus_transaction {
 	u32 nr_places;
 	u32 nr_groups;
 	u32 nr_authors;
+	struct task_struct *task;
 	struct mqbus_turn turn;
 	struct mqbus_ticket tickets[MQBUS_TRANSACT_LINES];
 	void *elements;

@@ -26,7 +26,6 @@ static void append(const char *value, u64 n)
 	for (; n; n--) {
 		struct mqbus_record *rec;
 
-		mqbus_ring_begin(&ring);
 		CHECK(mqbus_ring_reserve(&ring, size, mqbus_cursor_floor(&cursor)));
 		rec = mqbus_ring_slot(&ring);
 		*rec = (struct mqbus_record) {

@@ -9,7 +9,6 @@
 static void append_one(struct mqbus_ring *ring, u32 size)
 {
 	spin_lock(&ring->lock);
-	mqbus_ring_begin(ring);
 	CHECK(mqbus_ring_reserve(ring, size, 0));
 	rec_fill(mqbus_ring_slot(ring), size, ring->tail.offset, 0);
 	mqbus_ring_stage(ring, mqbus_ring_slot(ring)->size);

@@ -88,7 +88,6 @@ bool group_publish(struct group *g, u32 source, u32 size, u32 key)
 
 	mqbus_inflight_flush(&g->w);
 	spin_lock(&ring->lock);
-	mqbus_ring_begin(ring);
 	room = mqbus_ring_reserve(ring, size, mqbus_cursor_floor(&g->cursors[source]));
 	if (room) {
 		record_fill(mqbus_ring_slot(ring), source, ring->tail.offset, size, key);

@@ -32,7 +32,7 @@ drop the floor check | ring.c | s/return ring->tail.pos + bytes <= floor + ring-
 floor off by one record | ring.c | s/bytes <= floor + ring->size/bytes < floor + ring->size/
 skip the index | ring.h | s/\*slot = pos;/;/
 index the last of a granule | ring.h | s/if ((\*slot .*/if (1)/
-publish before the copy | ring.c | s/^\tif (room || mqbus_ring_ask(ring, bytes, floor))/\tif (room)\n\t\tsmp_store_release(\&ring->page->tail, ring->tail.pos + bytes);\n&/
+publish before the copy | ring.c | /^bool mqbus_ring_reserve/,/^}/s/^\tif (mqbus_ring_fits(ring, bytes))/&\n\t\tsmp_store_release(\&ring->page->tail, ring->tail.pos + bytes);\n&/
 seek_index stops a granule early | ring.c | s/granule <= last/granule < last/
 seek_index believes stale slots | ring.c | s/if (pos >> ring->granule_shift != granule ||/if (/
 seek_index looks below the head | ring.c | s/pos < ring->head.pos || pos >= seek->end.pos)/pos >= seek->end.pos)/
@@ -78,10 +78,7 @@ a share that gives up for ever | ring.c | /^int mqbus_ring_share/,/^}/s/mqbus_ri
 what can never fit is tried | ring.h | s/return bytes - 1 < ring->most;/return true;/
 nothing is a record | ring.h | s/return bytes - 1 < ring->most;/return bytes <= ring->most;/
 one byte more than half of the ring | ring.h | s/bytes - 1 < ring->most/bytes - 1 <= ring->most/
-room is made in vain | ring.c | s/^\tif (room || mqbus_ring_ask(ring, bytes, floor))/\tif (room || !mqbus_ring_takes(ring, bytes))/;s/while (!room \&\& ring->drops) {/while (!room \&\& ring->drops \&\& (ring->evict || ring->head.pos < floor)) {/
-room is made without end | ring.c | /^bool mqbus_ring_reserve/,/^}/s/ring->drops--;//
-room is made for one record only | ring.c | /^bool mqbus_ring_reserve/,/^}/s/^\t\tmqbus_ring_begin(ring);/\t\t;/
-room is made without end for many | ring.c | /^bool mqbus_ring_reserve/,/^}/s/^\tif (!room)$/\tif (1)/
+room is made in vain | ring.c | /^bool mqbus_ring_reserve/,/^}/{s/if (mqbus_ring_ask(ring, bytes, floor))/if (!mqbus_ring_takes(ring, bytes))/;s/} while (ring->head.pos < head);/} while (ring->head.pos < head \&\& (ring->evict || ring->head.pos < floor));/}
 settled records are not asked about | ring.c | s/if (ring->evict || mqbus_ring_fits(ring, bytes))/if (1)/
 the end is shown before the tail | ring.c | /^void mqbus_ring_publish/,/^}/{s/mqbus_ring_show_tail(ring)/mqbus_ring_show_END(ring)/;s/mqbus_ring_show_end(ring)/mqbus_ring_show_tail(ring)/;s/END/end/}
 a rate is rounded down | rate.c | s/rate_cost(rate, tokens, bucket->part)/div64_u64(bucket->part + tokens * NS_PER_SEC, rate->each)/

@@ -100,8 +100,6 @@ static bool append(u32 size, u64 floor, bool peek)
 	u64 offset = ring.tail.offset;
 
 	CHECK(offset < RECORDS);
-	/* Holds here may be of any length */
-	mqbus_ring_begin(&ring);
 	if (!mqbus_ring_reserve(&ring, size, floor))
 		return false;
 	CHECK(!need_wmb);

@@ -46,7 +46,6 @@ struct sim {
 	u64 published;
 	u64 tail;
 	u64 floor;
-	u32 drops;
 	/* bytes of owners, counted from some time on */
 	u64 used[MQBUS_RING_OWNERS];
 	u64 real_used[MQBUS_RING_OWNERS];
@@ -96,14 +95,12 @@ static bool model_reserve(struct sim *s, u32 bytes, u64 floor)
 	for (; s->list[s->tail].pos + bytes - s->list[head].pos > s->mem.size; head++)
 		if (!s->ring.evict && s->list[head].pos >= floor)
 			return false;
-	for (; s->head < head && s->drops; s->drops--) {
+	while (s->head < head) {
 		if (s->head == s->published)
 			s->published = s->tail;
 		model_drop(s);
 	}
-	if (s->head < head)
-		s->drops = MQBUS_RING_DROPS;
-	return s->head == head;
+	return true;
 }
 
 /* A query tells the result of a call, and changes nothing */
@@ -261,8 +258,6 @@ static void op_append(struct sim *s)
 		s->clock -= 100;
 
 	spin_lock(&ring->lock);
-	mqbus_ring_begin(ring);
-	s->drops = MQBUS_RING_DROPS;
 	ring->last_time = max(ring->last_time, s->clock);
 	for (; n; n--) {
 		u32 size = op_size(s);
@@ -576,7 +571,6 @@ static void big_append(struct mqbus_ring *ring, u64 n)
 {
 	spin_lock(&ring->lock);
 	for (; n; n--) {
-		mqbus_ring_begin(ring);
 		CHECK(mqbus_ring_reserve(ring, sizeof(struct mqbus_record), 0));
 		rec_fill(mqbus_ring_slot(ring), sizeof(struct mqbus_record),
 			 ring->tail.offset, ring->tail.offset / 10);

@@ -62,7 +62,6 @@ static u64 append_batch(struct rng *rng)
 	u64 n, staged = 0;
 
 	spin_lock(&ring.lock);
-	mqbus_ring_begin(&ring);
 	for (n = 1 + rng_below(rng, 16); n; n--) {
 		u32 size = rec_size(rng, SIZE, 200);
 

@@ -586,7 +586,7 @@ static const struct load {
 	void (*after)(void);
 	void (*end)(void);
 } loads[] = {
-	{ "a record of 256 KiB", 100, large_begin, large_fill, large, NULL, gone },
+	{ "a record of 256 KiB", 150, large_begin, large_fill, large, NULL, gone },
 	{ "a batch of 64 KiB", 50, large_begin, large_fill, batch, NULL, gone },
 	{ "a transaction of 320 KiB", 450, transact_begin, NULL, transact, NULL, gone },
 	{ "a transaction of 64 KiB that evicts", 300, transact_begin, NULL, transact_late, NULL,

@@ -195,4 +195,52 @@ TEST_F(publish, room_that_others_want)
 	EXPECT_EQ(128 + SIGKILL, mq_kill(small));
 }
 
+/* The ring is full of the smallest records, but for those that are large; no rate */
+static void fill_small(struct __test_metadata *_metadata, FIXTURE_DATA(publish) *self, __u32 size)
+{
+	static struct mqbus_msg msgs[MQBUS_BATCH_MAX];
+	__u32 i;
+
+	ASSERT_EQ(0, mq_topic_set(self->ctl, self->topic, MQBUS_TOPIC_SET_RATE, .rate = 0));
+	for (i = 0; i < MQBUS_BATCH_MAX; i++)
+		msgs[i] = mq_msg("", 0);
+	for (i = 0; i < 2 * size; i += MQBUS_BATCH_MAX * sizeof(struct mqbus_record))
+		ASSERT_EQ(MQBUS_BATCH_MAX, mq_publish(self->fd, msgs, MQBUS_BATCH_MAX, NULL, 0,
+						      NULL));
+	ASSERT_EQ(0, mq_topic_set(self->ctl, self->topic,
+				  MQBUS_TOPIC_SET_RATE | MQBUS_TOPIC_SET_BURST,
+				  .rate = 1000, .burst = MQ_MS));
+}
+
+/* Nothing goes for a large record when somebody else uses up what the rate let it have */
+TEST_F(publish, a_rate_that_others_use_up)
+{
+	__u64 end = mq_clock(CLOCK_MONOTONIC) + 3 * MQ_SEC;
+	unsigned int stored = 0, refused = 0;
+	static char large[LARGE];
+	__u32 size = 1 << 20;
+	pid_t small;
+	__u64 head;
+
+	begin(self, .size = size, .max_record = LARGE, .full = MQBUS_FULL_EVICT);
+	fill_small(_metadata, self, size);
+	mq_fork(small) {
+		int fd = mq_producer(self->topic, O_NONBLOCK);
+
+		for (;;)
+			mq_put(fd, "", 0, 0);
+	}
+	for (; mq_clock(CLOCK_MONOTONIC) < end; refused++) {
+		if (mq_put(self->fd, large, LARGE, 0) == 1 && ++stored % 3 == 0)
+			fill_small(_metadata, self, size);
+		/* What is free is less than the records that are the oldest */
+		head = __atomic_load_n(&page(self)->head, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&page(self)->tail, __ATOMIC_ACQUIRE) + 1024 < head + size)
+			break;
+	}
+	EXPECT_LE(end, mq_clock(CLOCK_MONOTONIC));
+	TH_LOG("%u stored, %u refused", stored, refused);
+	EXPECT_EQ(128 + SIGKILL, mq_kill(small));
+}
+
 TEST_HARNESS_MAIN

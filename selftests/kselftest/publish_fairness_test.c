@@ -397,6 +397,35 @@ TEST_F(publish, who_polls_and_does_not_come)
 	close(ep);
 }
 
+/* Nor, for as long as a turn of each would take, if there is not room for all of them */
+TEST_F_TIMEOUT(publish, many_poll_for_much_and_do_not_come, 120)
+{
+	enum { MANY = 2000 };
+	struct rlimit files = { 2 * MANY, 2 * MANY };
+	int ep = epoll_create1(0), late, i;
+	static int fds[MANY];
+	__u64 took;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	begin(self, .size = 4096);
+	fill_ring(self->fd, 0);
+	for (i = 0; i < MANY; i++) {
+		fds[i] = mq_producer(self->topic, 0);
+		ASSERT_EQ(0, watch(ep, fds[i], LARGE));
+	}
+	late = mq_producer(self->topic, 0);
+	mq_drain(&self->reader);
+	took = mq_clock(CLOCK_MONOTONIC);
+	EXPECT_EQ(1, put_in(late, 0, "x", 1));
+	took = mq_clock(CLOCK_MONOTONIC) - took;
+	TH_LOG("after %llu ms", took / MQ_MS);
+	EXPECT_GT(300 * MQ_MS * mq_slow(), took);
+	close(late);
+	for (i = 0; i < MANY; i++)
+		close(fds[i]);
+	close(ep);
+}
+
 /* Nor do those that have much room reserved, and come late for little */
 TEST_F(publish, who_polls_for_much_and_takes_little)
 {

@@ -130,6 +130,42 @@ TEST_F(exchange, fenced_while_it_waits)
 	close(fd);
 }
 
+enum { FENCED, TO_DELETED, FROM_DELETED, OVERS };
+
+/* What ends another act ends the wait for room elsewhere */
+TEST_F(exchange, over_while_it_waits_elsewhere)
+{
+	static const int errors[OVERS] = { ENOLINK, EIDRM, EIDRM };
+	struct mqbus_produce produce;
+	char value[2000] = {};
+	int fds[2] = { -1, -1 };
+	pid_t pid;
+	int i;
+
+	while (mq_put(self->out[1], value, sizeof(value), 0) == 1)
+		;
+	while (mq_put(self->out[1], "x", 1, 0) == 1)
+		;
+	for (i = 0; i < OVERS; i++) {
+		fill_in(self);
+		if (i == FENCED)
+			fds[0] = open_named(self->to[0], "name", &produce);
+		self->x.acts[FIRST_PUBLISH].fd = i == FENCED ? fds[0] :
+						 self->out[i == TO_DELETED ? 0 : 2];
+		mq_fork(pid)
+			_exit(-go(self, MQBUS_WAIT_FOREVER, NULL));
+		ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+		if (i == FENCED)
+			fds[1] = open_named(self->to[0], "name", &produce);
+		else
+			ASSERT_EQ(0, mq_delete(self->ctl, i == TO_DELETED ? self->to[0] :
+								   self->topic));
+		EXPECT_EQ(errors[i], mq_wait(pid)) TH_LOG("%d", i);
+	}
+	for (i = 0; i < 2; i++)
+		close(fds[i]);
+}
+
 /* Fenced members: by a seek, by a new member with the same id, by time */
 TEST_F(exchange, fenced_members)
 {

@@ -40,6 +40,116 @@ TEST_F(claim, the_partition_that_is_full)
 	EXPECT_EQ(0, publish(self, blocks(0), RINGS, 0));
 }
 
+/* Records of the contested partition: with FIRST gone there is room for LAST, or for MIDDLE too */
+#define FIRST	736
+#define MIDDLE	256
+
+struct late {
+	int ctl;
+	int go;
+	struct mqbus_act acts[2];
+	__u64 done;
+	__u64 took;
+};
+
+/* One transaction each time it is told so, on a processor that it hardly gets */
+static void *transact_late(void *arg)
+{
+	const struct sched_param none = {};
+	struct late *late = arg;
+	__u64 begin;
+	char c;
+
+	sched_setscheduler(0, SCHED_IDLE, &none);
+	while (read(late->go, &c, 1) == 1) {
+		begin = mq_clock(CLOCK_MONOTONIC);
+		mq_transact(late->ctl, late->acts, 2, 0, NULL);
+		late->took = mq_clock(CLOCK_MONOTONIC) - begin;
+		put(&late->done, 1);
+	}
+	return NULL;
+}
+
+static int contest(FIXTURE_DATA(claim) *self)
+{
+	int i, ret = mq_put(self->fd, block, FIRST, 0);
+
+	for (i = 0; i < 3 && ret == 1; i++)
+		ret = mq_put(self->fd, block, BLOCK, 0);
+	return ret;
+}
+
+/* Room that is kept for whoever waited is not taken by a transaction that asked before that */
+TEST_F(claim, room_that_was_promised)
+{
+	unsigned long rounds = setting("ROUNDS", 600), kept = 0, i;
+	struct mqbus_msg msgs[MQBUS_TRANSACT_PARTITIONS];
+	struct epoll_event e = { .events = EPOLLOUT };
+	__u64 begun, end, chance = 88172645463325252ULL;
+	int first, waiter, epoll, go[2];
+	struct mqbus_range range;
+	struct late late = {};
+	pthread_t thread;
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
+	open_topic(self, .partitions = 1);
+	ASSERT_EQ(0, mq_create(self->ctl, self->other, .size = 4096, .full = MQBUS_FULL_EVICT,
+			       .partitions = MQBUS_TRANSACT_PARTITIONS - 1));
+	first = mq_producer(self->topic, 0);
+	waiter = mq_producer(self->topic, 0);
+	self->out = mq_producer(self->other, 0);
+	epoll = epoll_create1(0);
+	ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, waiter, &e));
+	for (i = 0; i < MQBUS_TRANSACT_PARTITIONS; i++) {
+		msgs[i] = mq_msg(block, i ? 8 : MIDDLE);
+		msgs[i].partition = i ? i - 1 : 0;
+	}
+	late.ctl = self->ctl;
+	late.acts[0] = act_publish(first, msgs, 1);
+	late.acts[1] = act_publish(self->out, msgs + 1, MQBUS_TRANSACT_PARTITIONS - 1);
+	ASSERT_EQ(0, pipe(go));
+	late.go = go[0];
+	ASSERT_EQ(0, pthread_create(&thread, NULL, transact_late, &late));
+	end = mq_clock(CLOCK_MONOTONIC) + 20 * MQ_SEC;
+	for (i = 0; i < rounds && mq_clock(CLOCK_MONOTONIC) < end; i++) {
+		ASSERT_EQ(1, contest(self));
+		put(&late.done, 0);
+		ASSERT_EQ(1, write(go[1], "x", 1));
+		mq_sleep(draw(&chance, 1 + (late.took < 20 * MQ_MS ? late.took : 0)));
+		ASSERT_EQ(-EAGAIN, mq_put(waiter, block, BLOCK, 0));
+		ASSERT_EQ(1, mq_fetch(self->reader.fd, &range, 1, 0, 0));
+		begun = mq_clock(CLOCK_MONOTONIC);
+		ASSERT_EQ(0, mq_commit(self->reader.fd, 0, range.begin_offset + 1));
+		if (epoll_wait(epoll, &e, 1, 0) == 1) {
+			while (!get(&late.done))
+				mq_sleep(MQ_MS / 10);
+			/* It is kept for no longer than 50 ms */
+			if (mq_clock(CLOCK_MONOTONIC) - begun < 30 * MQ_MS) {
+				EXPECT_EQ(1, mq_put(waiter, block, BLOCK, 0)) TH_LOG("round %lu", i);
+				kept++;
+			}
+		}
+		while (!get(&late.done))
+			mq_sleep(MQ_MS / 10);
+		mq_drain(&self->reader);
+		ASSERT_EQ(1, mq_put(waiter, block, BLOCK, MQ_LONG));
+		mq_drain(&self->reader);
+		/* Nor is it kept, for a while, when somebody came too late for it */
+		if (mq_clock(CLOCK_MONOTONIC) - begun > 30 * MQ_MS)
+			mq_sleep(MQ_SEC);
+	}
+	TH_LOG("kept in %lu of %lu rounds", kept, i);
+	close(go[1]);
+	pthread_join(thread, NULL);
+	close(go[0]);
+	close(first);
+	close(waiter);
+	close(epoll);
+}
+
 /* Obstacles elsewhere */
 enum obstacle { FULL, REJECTS, RATE, LEASE, COMMIT, SEQ, OBSTACLES };
 

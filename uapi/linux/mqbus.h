@@ -1159,9 +1159,9 @@ struct mqbus_act {
  * are settled only if its results are published. The call works on any endpoint, with
  * topics in any order. While it waits for space it holds nothing. Space that its own
  * settlements would free does not count, so leave room in a topic that it both reads and
- * publishes to. On topics of %MQBUS_FULL_EVICT records are evicted only once nothing else
- * can fail. (Evictions for more than 64 KiB stay even if a lease ends or another call uses
- * up a rate just then.)
+ * publishes to. It waits for one thing after the other, and fails at once when the topic of
+ * any act is deleted, or its producer fenced. On topics of %MQBUS_FULL_EVICT records are
+ * evicted only once nothing else can fail.
  *
  * An endpoint may be named once (EINVAL), with all its elements in one act, and so may a
  * lease (EALREADY) and a partition to commit (ERANGE). Together at most
