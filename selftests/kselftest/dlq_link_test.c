@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 
 #include "queue.h"
+#include "starve.h"
 
 /* The topic of dead letters is deleted: they wait for another one */
 TEST_F(queue, deleted_and_replaced)
@@ -399,6 +400,39 @@ TEST_F(queue, circles)
 	EXPECT_EQ(0, mq_queue(self->ctl, name[2], "g", name[0]));
 	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[1], "g", name[2]));
 	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, mq_delete(self->ctl, name[i]));
+}
+
+#define CHAIN	1024
+
+/* Whoever links goes through all that the letters may get to, and others need not wait for that */
+TEST_F(queue, nobody_waits_for_who_links)
+{
+	volatile unsigned int *links = mq_shared(MQ_PAGE);
+	struct passer passer = { .ctl = self->ctl };
+	static char name[CHAIN][MQBUS_NAME_SIZE];
+	pid_t linker;
+	int free, i;
+
+	if (starve_not())
+		SKIP(return, "%s", starve_not());
+	for (i = CHAIN - 1; i >= 0; i--) {
+		mq_name(name[i], "chain");
+		ASSERT_EQ(0, mq_create(self->ctl, name[i], .size = 4096, .max_record = 8));
+		ASSERT_EQ(0, mq_queue(self->ctl, name[i], "g", i < CHAIN - 1 ? name[i + 1] : NULL,
+				      .max_inflight = 1, .retry_size = 4096));
+	}
+	mq_fork(linker)
+		for (starve();; ++*links)
+			mq_set(self->ctl, name[0], "g", MQBUS_GROUP_SET_DLQ, name[1]);
+	while (!*links)
+		mq_sleep(MQ_MS);
+	mq_name(passer.topic, "other");
+	free = starve_rounds(come_and_go, &passer);
+	EXPECT_LE(STARVE_FREE, free);
+	TH_LOG("free in %d rounds; linked %u times", free, *links);
+	EXPECT_EQ(128 + SIGKILL, mq_kill(linker));
+	for (i = 0; i < CHAIN; i++)
 		EXPECT_EQ(0, mq_delete(self->ctl, name[i]));
 }
 
