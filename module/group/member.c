@@ -53,7 +53,7 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_c
 	member->uid = caller->cred->fsuid;
 	member->holder.pid = task_tgid_vnr(current);
 	member->holder.uid = from_kuid_munged(ns->net->user_ns, caller->cred->fsuid);
-	err = mqbus_group_enter(group, member, args->member);
+	err = group->ops->enter(group, member, args->member);
 	if (!err)
 		return member;
 
