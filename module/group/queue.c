@@ -220,6 +220,7 @@ int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create 
 	q->options = *o;
 	q->producer = atomic64_inc_return(&group->charge.ns->producers);
 	init_waitqueue_head(&q->waiters);
+	mqbus_crowd_init(&q->crowd, &q->waiters);
 	mqbus_timer_init(&q->timer, queue_run);
 	mqbus_dlq_init(q);
 	err = queue_alloc(q, o);
@@ -245,6 +246,7 @@ void mqbus_queue_free(struct mqbus_group *group)
 	if (!q)
 		return;
 	mqbus_timer_end(&q->timer);
+	mqbus_crowd_end(&q->crowd);
 	mqbus_right_put(&q->dlq_right);
 	if (!IS_ERR_OR_NULL(q->retry))
 		mqbus_part_free(q->retry);

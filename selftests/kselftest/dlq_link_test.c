@@ -3,10 +3,9 @@
  * The topic that a group's dead letters go to: deleted, made again, by somebody else, in a
  * circle.
  */
-#include <sys/mount.h>
-
 #include "queue.h"
 #include "starve.h"
+#include "tracer.h"
 
 /* The topic of dead letters is deleted: they wait for another one */
 TEST_F(queue, deleted_and_replaced)
@@ -98,34 +97,6 @@ TEST_F(queue, deleted_and_made_again)
 	mq_reader_close(&dead);
 }
 
-#define TRACING	"/sys/kernel/tracing/"
-
-static bool tracing(const char *file, const char *text)
-{
-	char path[64];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), TRACING "%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	ret = write(fd, text, strlen(text));
-	close(fd);
-	return ret == (int)strlen(text);
-}
-
-/* How often the kernel's workers have called a function since it is traced */
-static unsigned int traced(const char *function)
-{
-	FILE *f = fopen(TRACING "trace", "r");
-	unsigned int n = 0;
-	char line[512];
-
-	while (f && fgets(line, sizeof(line), f))
-		n += strstr(line, "kworker") && strstr(line, function);
-	if (f)
-		fclose(f);
-	return n;
-}
-
 #define ORPHANS	60
 
 /* A topic that is made concerns those who wait for one of its name, and no others */
@@ -134,7 +105,6 @@ TEST_F(queue, made_and_not_meant)
 	char group[MQBUS_NAME_SIZE], other[MQBUS_NAME_SIZE];
 	unsigned int i;
 
-	mount("tracefs", TRACING, "tracefs", 0, NULL);
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
 	for (i = 0; i < ORPHANS; i++) {
@@ -143,11 +113,8 @@ TEST_F(queue, made_and_not_meant)
 	}
 	ASSERT_EQ(0, mq_delete(self->ctl, self->dlq));
 	mq_sleep(200 * MQ_MS);
-	if (!tracing("set_ftrace_filter", "mqbus_topic_find") ||
-	    !tracing("current_tracer", "function"))
+	if (!trace_begin("mqbus_topic_find"))
 		SKIP(return, "there is no function tracer");
-	tracing("trace", " ");
-	tracing("tracing_on", "1");
 	for (i = 0; i < 8; i++) {
 		mq_name(other, "other");
 		ASSERT_EQ(0, mq_create(self->ctl, other));
@@ -155,11 +122,11 @@ TEST_F(queue, made_and_not_meant)
 		EXPECT_EQ(0, mq_delete(self->ctl, other));
 	}
 	/* By chance one of them may be in the same list */
-	EXPECT_GT(4 * ORPHANS, traced("mqbus_topic_find"));
+	EXPECT_GT(4 * ORPHANS, traced("mqbus_topic_find", true));
 	tracing("trace", " ");
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
 	mq_sleep(200 * MQ_MS);
-	EXPECT_LE(ORPHANS, traced("mqbus_topic_find"));
+	EXPECT_LE(ORPHANS, traced("mqbus_topic_find", true));
 	tracing("current_tracer", "nop");
 }
 
