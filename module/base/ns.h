@@ -31,6 +31,7 @@ struct ctl_table_header;
  * @producers: last producer id given out
  * @dlq_lock: serialises new DLQ links; taken before @lock
  * @dlq_mark: last search for loops of links, under @lock
+ * @dlq_todo: topics that it has found and not looked at; likewise
  * @dlq_links: guards these lists, and each topic's feeders; taken inside a group's lock
  * @dlq_left: queue groups whose DLQ was deleted or changed, and that still hold it
  * @dlq_orphans: queue groups whose DLQ does not exist, by the hash of its name
@@ -55,6 +56,7 @@ struct mqbus_ns {
 	atomic64_t producers;
 	struct mutex dlq_lock;	/* one new DLQ link at a time */
 	u32 dlq_mark;
+	struct list_head dlq_todo;
 	spinlock_t dlq_links;	/* guards the lists below, and feeders */
 	struct list_head dlq_left;
 	struct list_head dlq_orphans[MQBUS_DLQ_NAMES];

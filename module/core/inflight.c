@@ -42,7 +42,7 @@ void mqbus_inflight_place(struct mqbus_inflight *f, u32 partition)
 	source->stuck = 0;
 }
 
-/* Let a member in; its @pid and @uid are set. Return: 0, or -ENOSPC without a free seat. */
+/* Let a member in; its @pid and @uid are set. Return: 0, or -EMFILE without a free seat. */
 int mqbus_inflight_sit(struct mqbus_inflight *f, struct mqbus_holder *holder)
 {
 	u32 word, seat;
@@ -51,10 +51,10 @@ int mqbus_inflight_sit(struct mqbus_inflight *f, struct mqbus_holder *holder)
 		if (~f->sitting[word])
 			break;
 	if (word == MQBUS_MEMBERS_MAX / 64)
-		return -ENOSPC;
+		return -EMFILE;
 	seat = 64 * word + ilog2(~f->sitting[word] & (f->sitting[word] + 1));
 	if (seat >= f->nr_seats)
-		return -ENOSPC;
+		return -EMFILE;
 	f->sitting[word] |= 1ULL << seat % 64;
 	WRITE_ONCE(f->nr_sitting, f->nr_sitting + 1);
 	f->seats[seat] = holder;

@@ -154,27 +154,43 @@ static void group_insert(struct mqbus_topic *topic, struct mqbus_group *group)
 	atomic_inc(&topic->charge.ns->seq);
 }
 
-/* Place a new group where it is to begin. Return: 0 or -EINTR */
-static int group_begin(struct mqbus_topic *topic, struct mqbus_group *group,
-		       const struct mqbus_group_create *args)
+/*
+ * Look for where a new group begins, while nobody sees it: a search may take long. A cursor notes
+ * its place. Return: 0 or -EINTR
+ */
+static int group_seek(struct mqbus_group *group, const struct mqbus_group_create *args)
 {
 	int err = 0;
 	u32 i;
 
-	for (i = 0; !err && i < topic->nr_parts; i++) {
+	for (i = 0; !err && i < group->topic->nr_parts; i++) {
 		struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
 		u64 end;
 
-		err = fatal_signal_pending(current) ? -EINTR :
-		      mqbus_group_place(group, i, &seek, true, &end);
+		err = mqbus_group_place(group, i, &seek, false, &end);
+		group->slots[i].cursor.done = seek.at;
 	}
-	if (!err)
-		mqbus_group_report(group, &(struct mqbus_event) {
-			.kind = MQBUS_EVENT_KIND_GROUP_MADE,
-		});
+	return err;
+}
+
+/* Place a visible group: the search goes on where group_seek() has come to */
+static void group_begin(struct mqbus_topic *topic, struct mqbus_group *group,
+			const struct mqbus_group_create *args)
+{
+	u32 i;
+
+	for (i = 0; i < topic->nr_parts; i++) {
+		struct mqbus_seek seek = {
+			.whence = args->whence, .value = args->value,
+			.at = group->slots[i].cursor.done, .from = true,
+		};
+		u64 end;
+
+		mqbus_group_place(group, i, &seek, true, &end);
+	}
+	mqbus_group_report(group, &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_GROUP_MADE });
 	/* A topic without groups keeps everything; the new group may need less */
 	mqbus_topic_wake_writers(topic);
-	return err;
 }
 
 /*
@@ -185,14 +201,14 @@ static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 			 const struct mqbus_group_create *args, struct mqbus_topic *dlq)
 {
 	struct mqbus_topic *topic = group->topic, *unused = dlq;
-	int err = 0;
+	int err = group_seek(group, args);
 
-	if (dlq) {
+	if (!err && dlq)
 		err = mutex_lock_killable(&ns->dlq_lock);
-		if (err)
-			goto put;
+	if (err)
+		goto put;
+	if (dlq)
 		err = mqbus_dlq_check(ns, topic, dlq);
-	}
 	mutex_lock(&topic->lock);
 	err = err ?: group_fits(topic, group->name, READ_ONCE(ns->max_groups));
 	if (!err && dlq) {
@@ -206,13 +222,8 @@ static int group_publish(struct mqbus_ns *ns, struct mqbus_group *group,
 	/* A search for loops finds the link from here on */
 	if (dlq)
 		mutex_unlock(&ns->dlq_lock);
-	if (!err) {
-		err = group_begin(topic, group, args);
-		if (err) {
-			kref_get(&group->ref);	/* the caller drops its own */
-			unused = mqbus_group_remove(group);
-		}
-	}
+	if (!err)
+		group_begin(topic, group, args);
 	mutex_unlock(&topic->lock);
 put:
 	if (unused)

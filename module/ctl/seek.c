@@ -44,12 +44,15 @@ int mqbus_group_place(struct mqbus_group *group, u32 partition,
 	struct mqbus_cursor *cursor = &group->slots[partition].cursor;
 	bool found;
 
-	mqbus_topic_expire(group->topic, partition);
+	if (!place)
+		mqbus_topic_expire(group->topic, partition);
 	do {
 		/* Finish a move once begun: records may have been forgotten for it */
 		if (!place && fatal_signal_pending(current))
 			return -EINTR;
-		cond_resched();
+		/* A holder of the topic's lock that has searched before finds the place at once */
+		if (!place || seek->begun)
+			cond_resched();
 		spin_lock(&group->lock);
 		spin_lock(&ring->lock);
 		found = mqbus_ring_seek_step(ring, seek);
@@ -80,12 +83,12 @@ static bool seek_dry(const struct mqbus_group_seek *args)
 	return args->flags & MQBUS_GROUP_SEEK_F_DRY_RUN;
 }
 
-static int seek_one(struct mqbus_group *group, u32 partition,
-		    const struct mqbus_group_seek *args,
+/* Find a place in a partition, or, after a dry run has set @hint to it, move there */
+static int seek_one(struct mqbus_group *group, u32 partition, bool dry,
+		    const struct mqbus_group_seek *args, struct mqbus_mark *hint,
 		    struct mqbus_seek_result *res)
 {
 	struct mqbus_seek seek = { .whence = args->whence, .value = args->value };
-	bool dry = seek_dry(args);
 	int err;
 
 	res->partition = partition;
@@ -101,7 +104,13 @@ static int seek_one(struct mqbus_group *group, u32 partition,
 		return -EINTR;
 	if (!dry && group->ops->forget)
 		group->ops->forget(group, partition);
+	/* A shift may lead further back by now */
+	if (!dry && (seek.whence == MQBUS_WHENCE_TIME || hint->offset <= seek.value)) {
+		seek.at = *hint;
+		seek.from = true;
+	}
 	err = mqbus_group_place(group, partition, &seek, !dry, &res->end_offset);
+	*hint = seek.at;
 	res->new_offset = seek.at.offset;
 	return err;
 }
@@ -119,12 +128,14 @@ static bool seek_busy(struct mqbus_group *group, u32 first, u32 last)
 	return false;
 }
 
-/* Seek under the topic's lock, or a dry run. Fills @res and the number of partitions concerned */
-static int group_seek_all(struct mqbus_group *group, struct mqbus_group_seek *args,
-			  struct mqbus_seek_result *res, u32 room)
+/*
+ * A dry run, without a lock, which sets @hints; or a seek under the topic's lock. Fills @res and the
+ * number of partitions concerned.
+ */
+static int group_seek_all(struct mqbus_group *group, bool dry, struct mqbus_group_seek *args,
+			  struct mqbus_mark *hints, struct mqbus_seek_result *res, u32 room)
 {
 	struct mqbus_topic *topic = group->topic;
-	bool dry = seek_dry(args);
 	bool force = args->flags & MQBUS_GROUP_SEEK_F_FORCE && !dry;
 	u32 first = 0, last = topic->nr_parts - 1, moved = 0, i;
 	int err = 0;
@@ -142,7 +153,8 @@ static int group_seek_all(struct mqbus_group *group, struct mqbus_group_seek *ar
 	for (i = first; !err && i <= last; i++) {
 		struct mqbus_seek_result spare = {};
 
-		err = seek_one(group, i, args, i - first < room ? &res[i - first] : &spare);
+		err = seek_one(group, i, dry, args, &hints[i],
+			       i - first < room ? &res[i - first] : &spare);
 		moved += !err;
 	}
 	/* For the partitions that were moved, perhaps not all that were asked for */
@@ -152,6 +164,29 @@ static int group_seek_all(struct mqbus_group *group, struct mqbus_group_seek *ar
 		mqbus_group_shut(group, false);
 	args->nr_results = last - first + 1;
 	mqbus_topic_wake_writers(topic);
+	return err;
+}
+
+/* Look for the new places without a lock, as that may take long, and then move the group there */
+static int group_seek(struct mqbus_group *group, struct mqbus_group_seek *args,
+		      struct mqbus_seek_result *res, u32 room)
+{
+	struct mqbus_topic *topic = group->topic;
+	struct mqbus_mark *hints;
+	int err;
+
+	hints = kvcalloc(topic->nr_parts, sizeof(*hints), GFP_KERNEL_ACCOUNT);
+	if (!hints)
+		return -ENOMEM;
+	err = group_seek_all(group, true, args, hints, res, room);
+	if (!err && !seek_dry(args)) {
+		/* Keeps members out */
+		mutex_lock(&topic->lock);
+		err = group->dead ? -ENOENT :
+		      group_seek_all(group, false, args, hints, res, room);
+		mutex_unlock(&topic->lock);
+	}
+	kvfree(hints);
 	return err;
 }
 
@@ -188,17 +223,11 @@ int mqbus_group_seek(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	err = mqbus_group_lock_owned(ns, caller, args->topic, args->group, &topic, &group);
 	if (err)
 		goto free;
-	if (seek_dry(args)) {
-		/* A dry run moves nothing, so it need not keep members out */
-		kref_get(&group->ref);
-		mutex_unlock(&topic->lock);
-		err = group_seek_all(group, args, res, room);
-		mqbus_group_put(group);
-		mqbus_topic_put(topic);
-	} else {
-		err = group_seek_all(group, args, res, room);
-		mqbus_group_unlock(topic);
-	}
+	kref_get(&group->ref);
+	mutex_unlock(&topic->lock);
+	err = group_seek(group, args, res, room);
+	mqbus_group_put(group);
+	mqbus_topic_put(topic);
 	if (!err)
 		err = mqbus_elements_write(args->results, args->result_size, res, sizeof(*res),
 					   min(room, args->nr_results));

@@ -55,8 +55,6 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 	if (mqbus_topic_dead(topic))
 		return -ENOENT;
 	err = topic_may(topic, caller, args, &uid, &gid);
-	if (!err && args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
-		err = mqbus_quota_count(topic, ns, caller);
 	if (err)
 		return err;
 	WRITE_ONCE(topic->uid, uid);
@@ -64,6 +62,20 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 	mqbus_config_apply(topic, args, args->fields);
 	atomic_inc(&ns->seq);
 	return 0;
+}
+
+/* Allocate what a share needs, before the topic's lock is taken */
+static int topic_set_prepare(struct mqbus_ns *ns, struct mqbus_topic *topic,
+			     const struct mqbus_caller *caller,
+			     const struct mqbus_topic_create *args)
+{
+	kuid_t uid = mqbus_topic_uid(topic);
+	kgid_t gid = mqbus_topic_gid(topic);
+
+	if (!(args->fields & MQBUS_TOPIC_SET_SHARE) || !args->share)
+		return 0;
+	return topic_may(topic, caller, args, &uid, &gid) ?:
+	       mqbus_quota_count(topic, ns, caller);
 }
 
 /* Change a topic as @args says. Return: 0 or a negative errno as of &struct mqbus_topic_create */
@@ -84,7 +96,7 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	if (!topic)
 		return -ENOENT;
 
-	err = mutex_lock_killable(&topic->lock);
+	err = topic_set_prepare(ns, topic, caller, args) ?: mutex_lock_killable(&topic->lock);
 	if (!err) {
 		err = topic_set_locked(ns, topic, caller, args);
 		mutex_unlock(&topic->lock);

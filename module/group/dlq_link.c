@@ -62,15 +62,35 @@ static struct mqbus_topic *link_next(struct mqbus_ns *ns, struct mqbus_group *gr
 	return next;
 }
 
+/* Note the DLQs of a topic's groups for the search @mark, unless it has been there */
+static void link_note(struct mqbus_ns *ns, struct mqbus_topic *topic, u32 mark)
+{
+	struct mqbus_group *group;
+
+	/* Not under the topic's lock, whose holder may be preempted */
+	rcu_read_lock();
+	list_for_each_entry_rcu(group, &topic->readers, reader.node) {
+		struct mqbus_topic *next = link_next(ns, group);
+
+		if (!next || next->dlq_mark == mark)
+			continue;
+		next->dlq_mark = mark;
+		list_add_tail(&next->dlq_todo, &ns->dlq_todo);
+	}
+	rcu_read_unlock();
+}
+
 /*
- * Whether dead letters get from one topic to another. Groups are walked under RCU and not under a
- * topic's lock, whose holder may be preempted.
+ * Whether dead letters get from one topic to another. The namespace's lock is held for the groups
+ * of one topic at a time: a search may go through all topics. No link is made meanwhile, and a
+ * topic that is deleted leaves the list, as it leads nowhere. An orphan whose topic is made
+ * meanwhile is looked at before it is linked.
  */
 static bool link_leads(struct mqbus_ns *ns, struct mqbus_topic *from,
 		       const struct mqbus_topic *to)
 {
-	struct mqbus_topic *todo = from;
-	struct mqbus_group *group;
+	struct mqbus_topic *topic = from;
+	bool found = false;
 	u32 mark;
 
 	lockdep_assert_held(&ns->dlq_lock);
@@ -78,26 +98,19 @@ static bool link_leads(struct mqbus_ns *ns, struct mqbus_topic *from,
 	mutex_lock(&ns->lock);
 	mark = ++ns->dlq_mark;
 	from->dlq_mark = mark;
-	from->dlq_todo = NULL;
-	while (todo && todo != to) {
-		struct mqbus_topic *topic = todo;
-
-		todo = topic->dlq_todo;
-		rcu_read_lock();
-		list_for_each_entry_rcu(group, &topic->readers, reader.node) {
-			struct mqbus_topic *next = link_next(ns, group);
-
-			if (!next || next->dlq_mark == mark)
-				continue;
-			next->dlq_mark = mark;
-			next->dlq_todo = todo;
-			todo = next;
-		}
-		rcu_read_unlock();
+	while (topic) {
+		found = found || topic == to;
+		if (!found)
+			link_note(ns, topic, mark);
+		mutex_unlock(&ns->lock);
 		cond_resched();
+		mutex_lock(&ns->lock);
+		topic = list_first_entry_or_null(&ns->dlq_todo, struct mqbus_topic, dlq_todo);
+		if (topic)
+			list_del_init(&topic->dlq_todo);
 	}
 	mutex_unlock(&ns->lock);
-	return todo;
+	return found;
 }
 
 /*
@@ -325,6 +338,7 @@ void mqbus_dlq_ns_init(struct mqbus_ns *ns)
 {
 	u32 i;
 
+	INIT_LIST_HEAD(&ns->dlq_todo);
 	spin_lock_init(&ns->dlq_links);
 	INIT_LIST_HEAD(&ns->dlq_left);
 	for (i = 0; i < MQBUS_DLQ_NAMES; i++)

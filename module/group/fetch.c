@@ -359,7 +359,7 @@ __poll_t mqbus_fetch_poll(struct mqbus_member *member, struct file *file,
 {
 	__poll_t events;
 
-	poll_wait(file, &member->wait, wait);
+	mqbus_crowd_poll(&member->crowd, file, wait);
 	if (mqbus_member_dead(member))
 		return EPOLLHUP | EPOLLIN | EPOLLRDNORM;
 	spin_lock(&member->group->lock);

@@ -118,45 +118,37 @@ void mqbus_group_shut(struct mqbus_group *group, bool shut)
 }
 
 /*
- * Make room for one more member in a table of pointers. The topic's lock is held, so no other
- * member enters. @used of @room places are taken; the group's lock guards @seats. Return: 0 or
- * -ENOMEM.
+ * Lock a group's topic, so that no other member enters, with room for one more in a table of
+ * pointers, unless there is the maximum. @used of @room places are taken, and no more while the lock
+ * is held; the group's lock guards @seats. Return: 0 or -ENOMEM, without the lock.
  */
-int mqbus_group_make_seat(struct mqbus_group *group, u32 used, void ***seats, u32 *room)
+int mqbus_group_lock_seat(struct mqbus_group *group, const u32 *used, void ***seats, u32 *room)
 {
-	u32 nr = *room ? 2 * *room : 8;
-	void **new, **old;
+	struct mutex *lock = &group->topic->lock;
+	void **fresh = NULL;
+	u32 nr = 0;
 
-	lockdep_assert_held(&group->topic->lock);
-
-	if (used < *room)
-		return 0;
-	new = kvcalloc(nr, sizeof(*new), MQBUS_GFP);
-	if (!new)
-		return -ENOMEM;
-	spin_lock(&group->lock);
-	old = *seats;
-	if (old)
-		memcpy(new, old, *room * sizeof(*new));
-	*seats = new;
-	*room = nr;
-	spin_unlock(&group->lock);
-	kvfree(old);
+	/* Allocate outside the lock: it may take long. Each new try has more room to fill */
+	for (;;) {
+		mutex_lock(lock);
+		if (READ_ONCE(*used) < *room || *room >= MQBUS_MEMBERS_MAX)
+			break;
+		if (nr > *room) {
+			spin_lock(&group->lock);
+			if (*room)
+				memcpy(fresh, *seats, *room * sizeof(*fresh));
+			swap(*seats, fresh);
+			*room = nr;
+			spin_unlock(&group->lock);
+			break;
+		}
+		nr = *room ? 2 * *room : 8;
+		mutex_unlock(lock);
+		kvfree(fresh);
+		fresh = kvcalloc(nr, sizeof(*fresh), MQBUS_GFP);
+		if (!fresh)
+			return -ENOMEM;
+	}
+	kvfree(fresh);
 	return 0;
-}
-
-/*
- * Let a member of no group in; @id may be "". Return: 0, -ENOENT if the group was deleted
- * meanwhile, -ENOMEM, -EMFILE.
- */
-int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member,
-		      const char *id)
-{
-	int err;
-
-	/* Deleting and seeking hold this lock to keep members out */
-	mutex_lock(&group->topic->lock);
-	err = group->ops->enter(group, member, id);
-	mutex_unlock(&group->topic->lock);
-	return err;
 }

@@ -41,7 +41,8 @@ struct mqbus_caller;
  *	whose reference passes to the caller
  * @hold: store a flag that stops or resumes handing out records
  * @fence: take everything from all members; NULL: they keep it
- * @enter: let a member in as @id; its topic's lock is held
+ * @enter: let a member of no group in as @id, which may be "". Returns 0, -ENOENT if the group
+ *	was deleted meanwhile, -ENOMEM, -EMFILE, -EINVAL
  * @leave: remove a member; on return its records are available to others
  * @read: as mqbus_member_read(); its read_lock is held
  * @poll: as mqbus_member_poll()
@@ -145,9 +146,7 @@ bool mqbus_group_busy(struct mqbus_group *group);
 struct mqbus_group *mqbus_group_lookup(struct mqbus_topic *topic, const char *name);
 struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name);
 void mqbus_group_put(struct mqbus_group *group);
-int mqbus_group_make_seat(struct mqbus_group *group, u32 used, void ***seats, u32 *room);
-int mqbus_group_enter(struct mqbus_group *group, struct mqbus_member *member,
-		      const char *id);
+int mqbus_group_lock_seat(struct mqbus_group *group, const u32 *used, void ***seats, u32 *room);
 void mqbus_group_shut(struct mqbus_group *group, bool shut);
 
 /* Report an event in a group; sets the group of @e */

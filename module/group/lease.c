@@ -388,7 +388,7 @@ ssize_t mqbus_lease_read(struct mqbus_member *member, struct iov_iter *to, ktime
 __poll_t mqbus_lease_poll(struct mqbus_member *member, struct file *file,
 			  struct poll_table_struct *wait)
 {
-	poll_wait(file, &member_queue(member)->waiters, wait);
+	mqbus_crowd_poll(&member_queue(member)->crowd, file, wait);
 	if (mqbus_member_dead(member))
 		return EPOLLHUP | EPOLLIN | EPOLLRDNORM;
 	return lease_ready(member) ? EPOLLIN | EPOLLRDNORM : 0;

@@ -46,6 +46,7 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_c
 
 	mutex_init(&member->read_lock);
 	init_waitqueue_head(&member->wait);
+	mqbus_crowd_init(&member->crowd, &member->wait);
 	member->topic = topic;
 	member->group = group;
 	member->pid = get_pid(task_tgid(current));
@@ -53,7 +54,7 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_c
 	member->uid = caller->cred->fsuid;
 	member->holder.pid = task_tgid_vnr(current);
 	member->holder.uid = from_kuid_munged(ns->net->user_ns, caller->cred->fsuid);
-	err = mqbus_group_enter(group, member, args->member);
+	err = group->ops->enter(group, member, args->member);
 	if (!err)
 		return member;
 
@@ -70,6 +71,7 @@ put_topic:
 void mqbus_member_close(struct mqbus_member *member)
 {
 	member->group->ops->leave(member->group, member);
+	mqbus_crowd_end(&member->crowd);
 	mqbus_group_put(member->group);
 	mqbus_topic_put(member->topic);
 	put_pid(member->pid);

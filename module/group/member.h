@@ -12,6 +12,7 @@
 #include <linux/wait.h>
 #include <linux/mqbus.h>
 
+#include "base/crowd.h"
 #include "base/event.h"
 #include "core/inflight.h"
 #include "group/group.h"
@@ -35,6 +36,7 @@ struct pid;
  *	the same id
  * @holder: leases of a queue group, under the group's lock
  * @wait: stream group: threads that read or poll the endpoint; publishers check it under RCU
+ * @crowd: more of its pollers
  * @read_lock: one read() at a time
  * @read_part: partition of the record of the last read()
  * @read_generation: the partition's at that time
@@ -60,6 +62,7 @@ struct mqbus_member {
 	u64 read_offset;
 	u64 read_lease;
 
+	struct mqbus_crowd crowd;
 	struct rcu_head rcu;
 };
 

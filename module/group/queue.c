@@ -220,6 +220,7 @@ int mqbus_queue_init(struct mqbus_group *group, const struct mqbus_group_create 
 	q->options = *o;
 	q->producer = atomic64_inc_return(&group->charge.ns->producers);
 	init_waitqueue_head(&q->waiters);
+	mqbus_crowd_init(&q->crowd, &q->waiters);
 	mqbus_timer_init(&q->timer, queue_run);
 	mqbus_dlq_init(q);
 	err = queue_alloc(q, o);
@@ -245,6 +246,7 @@ void mqbus_queue_free(struct mqbus_group *group)
 	if (!q)
 		return;
 	mqbus_timer_end(&q->timer);
+	mqbus_crowd_end(&q->crowd);
 	mqbus_right_put(&q->dlq_right);
 	if (!IS_ERR_OR_NULL(q->retry))
 		mqbus_part_free(q->retry);
@@ -316,33 +318,27 @@ void mqbus_queue_hold(struct mqbus_group *group, bool *what, bool value)
 	mqbus_queue_proceed(group->queue);
 }
 
-/*
- * Let a member in; the topic's lock is held. @id must be "". Return: 0, -ENOENT if the group was
- * deleted meanwhile, -ENOMEM, -EMFILE, -EINVAL.
- */
+/* Let a member in; @id must be "". Return: as of &struct mqbus_group_ops */
 int mqbus_queue_enter(struct mqbus_group *group, struct mqbus_member *member, const char *id)
 {
 	struct mqbus_group_queue *q = group->queue;
-	u32 seats = READ_ONCE(q->inflight.nr_sitting);
+	struct mqbus_inflight *f = &q->inflight;
 	int err;
 
 	if (*id)
 		return -EINVAL;
-	/* A leaving member keeps its seat until others have its records */
-	if (seats >= MQBUS_MEMBERS_MAX)
-		return -EMFILE;
-	err = mqbus_group_make_seat(group, seats, (void ***)&q->inflight.seats,
-				    &q->inflight.nr_seats);
+	err = mqbus_group_lock_seat(group, &f->nr_sitting, (void ***)&f->seats, &f->nr_seats);
 	if (err)
 		return err;
 	spin_lock(&group->lock);
-	err = group->dead ? -ENOENT : mqbus_inflight_sit(&q->inflight, &member->holder);
+	err = group->dead ? -ENOENT : mqbus_inflight_sit(f, &member->holder);
 	if (!err) {
 		WRITE_ONCE(group->nr_members, group->nr_members + 1);
 		group->assign.generation++;
 		mqbus_member_report(member, MQBUS_EVENT_KIND_MEMBER_JOINED, NULL, 0);
 	}
 	spin_unlock(&group->lock);
+	mutex_unlock(&group->topic->lock);
 	return err;
 }
 

@@ -5,6 +5,7 @@
 #include <linux/wait.h>
 #include <linux/mqbus.h>
 
+#include "base/crowd.h"
 #include "base/timer.h"
 #include "base/caller.h"
 #include "core/record.h"
@@ -25,6 +26,7 @@ struct mqbus_caller;
  * @keys: the keys, if they are exclusive
  * @producer: producer id of its dead letters
  * @waiters: members that wait for records; each is woken by itself
+ * @crowd: more of their pollers
  * @timer: runs what is due
  * @inflight: records taken and not settled
  * @jitters: failed records wait at random, see mqbus_queue_now()
@@ -53,6 +55,7 @@ struct mqbus_group_queue {
 	u64 producer;
 
 	wait_queue_head_t waiters;
+	struct mqbus_crowd crowd;
 	struct mqbus_timer timer;
 	bool jitters;	/* stored under the group's lock, loaded before it is taken */
 

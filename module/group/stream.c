@@ -247,10 +247,7 @@ static struct mqbus_seat *stream_claim(struct mqbus_group *group, const char *id
 	return seat;
 }
 
-/*
- * Let a member in; the topic's lock is held. @id is terminated, or "". Return: 0, -ENOENT if the
- * group was deleted meanwhile, -ENOMEM, -EMFILE.
- */
+/* Let a member in. Return: as of &struct mqbus_group_ops */
 int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 		       const char *id)
 {
@@ -265,8 +262,7 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 	strscpy(seat->id, id, sizeof(seat->id));
 	seat->hash = mqbus_topic_hash(id);
 	seat->member = member;
-	err = mqbus_group_make_seat(group, READ_ONCE(a->nr_seats), (void ***)&a->seats,
-				    &a->room);
+	err = mqbus_group_lock_seat(group, &a->nr_seats, (void ***)&a->seats, &a->room);
 	if (err)
 		goto free;
 
@@ -289,6 +285,7 @@ int mqbus_stream_enter(struct mqbus_group *group, struct mqbus_member *member,
 		mqbus_member_report(member, MQBUS_EVENT_KIND_MEMBER_JOINED, id, 0);
 	}
 	mqbus_stream_unlock(group);
+	mutex_unlock(&group->topic->lock);
 	if (ousted)
 		mqbus_wake_hangup(ousted);
 	rcu_read_unlock();

@@ -137,7 +137,7 @@ static u64 **quota_alloc_counts(u32 n)
 
 /**
  * mqbus_quota_count() - make a topic's rings count the bytes of each owner
- * @topic: the topic; its lock is held if others can see it
+ * @topic: the topic
  * @ns: its namespace
  * @caller: charged for the counters
  *
@@ -151,30 +151,37 @@ int mqbus_quota_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
 {
 	u64 each = array_size(MQBUS_RING_OWNERS, sizeof(u64)), **used;
 	struct mqbus_quota *quota = &topic->quota;
+	struct mqbus_charge charge = {};
+	int err = 0;
 	u32 i;
-	int err;
 
-	if (quota->counts)
+	if (READ_ONCE(quota->counts))
 		return 0;
 	used = quota_alloc_counts(topic->nr_parts);
 	if (!used)
 		return -ENOMEM;
-	err = mqbus_charge(&quota->charge, ns, caller->cred->fsuid, each * topic->nr_parts,
+	err = mqbus_charge(&charge, ns, caller->cred->fsuid, each * topic->nr_parts,
 			   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
-	if (err) {
-		quota_free_counts(used, topic->nr_parts);
-		return err;
-	}
-	for (i = 0; i < topic->nr_parts; i++) {
+	if (err)
+		goto free;
+	mutex_lock(&topic->lock);
+	for (i = 0; !quota->counts && i < topic->nr_parts; i++) {
 		struct mqbus_ring *ring = &topic->parts[i]->ring;
 
 		spin_lock(&ring->lock);
 		mqbus_ring_count(ring, used[i]);
 		spin_unlock(&ring->lock);
+		used[i] = NULL;
 	}
-	kvfree(used);
-	quota->counts = true;
-	return 0;
+	if (!quota->counts)
+		swap(quota->charge, charge);
+	WRITE_ONCE(quota->counts, true);
+	mutex_unlock(&topic->lock);
+	/* Another call was first */
+	mqbus_uncharge(&charge);
+free:
+	quota_free_counts(used, topic->nr_parts);
+	return err;
 }
 
 /* Free tenants without references. */

@@ -229,6 +229,7 @@ int mqbus_refusal_init(struct mqbus_producer *producer)
 		return -ENOMEM;
 	spin_lock_init(&r->lock);
 	init_waitqueue_head(&r->pollers);
+	mqbus_crowd_init(&r->crowd, &r->pollers);
 	RB_CLEAR_NODE(&r->late);
 	r->producer = producer;
 	producer->refused = r;
@@ -254,6 +255,7 @@ void mqbus_refusal_end(struct mqbus_producer *producer)
 	if (!r)
 		return;
 	refused_out(r);
+	mqbus_crowd_end(&r->crowd);
 	producer->refused = NULL;
 	/* Another task may be about to wake its pollers */
 	kfree_rcu(r, rcu);
@@ -426,7 +428,7 @@ __poll_t mqbus_producer_poll(struct mqbus_producer *producer, struct file *file,
 	struct mqbus_topic *topic = producer->topic;
 	bool ready = true;
 
-	poll_wait(file, &r->pollers, wait);
+	mqbus_crowd_poll(&r->crowd, file, wait);
 	poll_wait(file, &topic->waits.end, wait);
 	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of wq_has_sleeper() */
 	if (mqbus_topic_dead(topic))

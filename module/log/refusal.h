@@ -9,6 +9,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "base/crowd.h"
 #include "log/line.h"
 #include "log/topic.h"
 
@@ -43,6 +44,7 @@ struct mqbus_refusal {
  * @late: of a polled endpoint, for a rate: its node in the topic's tree
  * @due: when that rate may let it go
  * @pollers: tasks that poll
+ * @crowd: more of them
  * @rcu: it is freed after pollers that were noted have been woken
  *
  * @ticket, but for its partition and its topic, is guarded by the ring's lock, and @late
@@ -60,6 +62,7 @@ struct mqbus_refused {
 	struct rb_node late;
 	u64 due;
 	wait_queue_head_t pollers;
+	struct mqbus_crowd crowd;
 	struct rcu_head rcu;
 };
 

@@ -85,7 +85,7 @@ struct mqbus_topic_counts {
  * @nr_feeders: their number, or that at the deletion; likewise
  * @dlq_mark: the last search for loops of DLQs that was here; this and
  *	the next are the namespace's, under its lock
- * @dlq_todo: the next topic of that search
+ * @dlq_todo: in the namespace's list of what that search has not looked at yet
  * @writers: dead letters that wait for space
  * @waits: producers that wait, and waiters for groups
  * @parts: the partitions
@@ -125,7 +125,7 @@ struct mqbus_topic {
 	struct list_head feeders;
 	u32 nr_feeders;
 	u32 dlq_mark;
-	struct mqbus_topic *dlq_todo;
+	struct list_head dlq_todo;
 
 	/* only read on the fast path, unless there are waiters */
 	wait_queue_head_t writers ____cacheline_aligned_in_smp;

@@ -229,12 +229,12 @@ static void test_seats_many(void)
 	w.nr_seats = 70;
 	for (i = 0; i < MQBUS_MEMBERS_MAX; i++) {
 		if (i == 70) {
-			CHECK(mqbus_inflight_sit(&w, &one) == -ENOSPC && w.nr_sitting == 70);
+			CHECK(mqbus_inflight_sit(&w, &one) == -EMFILE && w.nr_sitting == 70);
 			w.nr_seats = MQBUS_MEMBERS_MAX;
 		}
 		CHECK(!mqbus_inflight_sit(&w, &many[i]) && many[i].seat == i);
 	}
-	CHECK(mqbus_inflight_sit(&w, &one) == -ENOSPC && w.nr_sitting == MQBUS_MEMBERS_MAX);
+	CHECK(mqbus_inflight_sit(&w, &one) == -EMFILE && w.nr_sitting == MQBUS_MEMBERS_MAX);
 	for (round = 0; round < 2000; round++) {
 		u32 a = rng_below(&rng, MQBUS_MEMBERS_MAX), b = rng_below(&rng, MQBUS_MEMBERS_MAX);
 

@@ -44,7 +44,7 @@ static void test_seats(void)
 	struct mqbus_holder one;
 
 	begin("seats: as many as there are", &usual);
-	CHECK(mqbus_inflight_sit(&g.w, &one) == -ENOSPC);
+	CHECK(mqbus_inflight_sit(&g.w, &one) == -EMFILE);
 	mqbus_inflight_stand(&g.w, &holders[2]);
 	CHECK(!g.seats[2] && !mqbus_inflight_sit(&g.w, &one));
 	CHECK(one.seat == 2 && g.seats[2] == &one && !one.nr && mqbus_list_empty(&one.leases));

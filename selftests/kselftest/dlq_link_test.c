@@ -2,9 +2,9 @@
 /*
  * The DLQ of a group: deleted, created again, owned by others, in a circle.
  */
-#include <sys/mount.h>
-
 #include "queue.h"
+#include "starve.h"
+#include "tracer.h"
 
 /* The DLQ is deleted: dead letters wait for another one */
 TEST_F(queue, deleted_and_replaced)
@@ -96,34 +96,6 @@ TEST_F(queue, deleted_and_made_again)
 	mq_reader_close(&dead);
 }
 
-#define TRACING	"/sys/kernel/tracing/"
-
-static bool tracing(const char *file, const char *text)
-{
-	char path[64];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), TRACING "%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	ret = write(fd, text, strlen(text));
-	close(fd);
-	return ret == (int)strlen(text);
-}
-
-/* How often the kernel's workers have called a function since it is traced */
-static unsigned int traced(const char *function)
-{
-	FILE *f = fopen(TRACING "trace", "r");
-	unsigned int n = 0;
-	char line[512];
-
-	while (f && fgets(line, sizeof(line), f))
-		n += strstr(line, "kworker") && strstr(line, function);
-	if (f)
-		fclose(f);
-	return n;
-}
-
 #define ORPHANS	60
 
 /* A new topic concerns only groups whose DLQ has its name */
@@ -132,7 +104,6 @@ TEST_F(queue, made_and_not_meant)
 	char group[MQBUS_NAME_SIZE], other[MQBUS_NAME_SIZE];
 	unsigned int i;
 
-	mount("tracefs", TRACING, "tracefs", 0, NULL);
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
 	for (i = 0; i < ORPHANS; i++) {
@@ -141,11 +112,8 @@ TEST_F(queue, made_and_not_meant)
 	}
 	ASSERT_EQ(0, mq_delete(self->ctl, self->dlq));
 	mq_sleep(200 * MQ_MS);
-	if (!tracing("set_ftrace_filter", "mqbus_topic_find") ||
-	    !tracing("current_tracer", "function"))
+	if (!trace_begin("mqbus_topic_find"))
 		SKIP(return, "there is no function tracer");
-	tracing("trace", " ");
-	tracing("tracing_on", "1");
 	for (i = 0; i < 8; i++) {
 		mq_name(other, "other");
 		ASSERT_EQ(0, mq_create(self->ctl, other));
@@ -153,11 +121,11 @@ TEST_F(queue, made_and_not_meant)
 		EXPECT_EQ(0, mq_delete(self->ctl, other));
 	}
 	/* By chance one of them may be in the same list */
-	EXPECT_GT(4 * ORPHANS, traced("mqbus_topic_find"));
+	EXPECT_GT(4 * ORPHANS, traced("mqbus_topic_find", true));
 	tracing("trace", " ");
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
 	mq_sleep(200 * MQ_MS);
-	EXPECT_LE(ORPHANS, traced("mqbus_topic_find"));
+	EXPECT_LE(ORPHANS, traced("mqbus_topic_find", true));
 	tracing("current_tracer", "nop");
 }
 
@@ -398,6 +366,39 @@ TEST_F(queue, circles)
 	EXPECT_EQ(0, mq_queue(self->ctl, name[2], "g", name[0]));
 	EXPECT_EQ(-ELOOP, mq_queue(self->ctl, name[1], "g", name[2]));
 	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, mq_delete(self->ctl, name[i]));
+}
+
+#define CHAIN	1024
+
+/* Whoever links goes through all that the letters may get to, and others need not wait for that */
+TEST_F(queue, nobody_waits_for_who_links)
+{
+	volatile unsigned int *links = mq_shared(MQ_PAGE);
+	struct passer passer = { .ctl = self->ctl };
+	static char name[CHAIN][MQBUS_NAME_SIZE];
+	pid_t linker;
+	int free, i;
+
+	if (starve_not())
+		SKIP(return, "%s", starve_not());
+	for (i = CHAIN - 1; i >= 0; i--) {
+		mq_name(name[i], "chain");
+		ASSERT_EQ(0, mq_create(self->ctl, name[i], .size = 4096, .max_record = 8));
+		ASSERT_EQ(0, mq_queue(self->ctl, name[i], "g", i < CHAIN - 1 ? name[i + 1] : NULL,
+				      .max_inflight = 1, .retry_size = 4096));
+	}
+	mq_fork(linker)
+		for (starve();; ++*links)
+			mq_set(self->ctl, name[0], "g", MQBUS_GROUP_SET_DLQ, name[1]);
+	while (!*links)
+		mq_sleep(MQ_MS);
+	mq_name(passer.topic, "other");
+	free = starve_rounds(come_and_go, &passer);
+	EXPECT_LE(STARVE_FREE, free);
+	TH_LOG("free in %d rounds; linked %u times", free, *links);
+	EXPECT_EQ(128 + SIGKILL, mq_kill(linker));
+	for (i = 0; i < CHAIN; i++)
 		EXPECT_EQ(0, mq_delete(self->ctl, name[i]));
 }
 

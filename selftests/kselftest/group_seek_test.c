@@ -4,6 +4,7 @@
  */
 #include "assign.h"
 #include "fetch.h"
+#include "starve.h"
 
 /* Result of a seek with these arguments, or -errno */
 static __s64 seek_to(FIXTURE_DATA(fetch) *self, __u32 flags, __u32 whence, __u64 value)
@@ -299,6 +300,66 @@ TEST_F(fetch, dry_run_and_those_who_come)
 	EXPECT_GT(OPENED / 4, least);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+}
+
+/* Takes the topic's lock */
+static int open_producer(void *arg)
+{
+	int fd = mq_producer(arg, 0);
+
+	return fd < 0 || close(fd);
+}
+
+/* Others use the topic meanwhile */
+static void others_meanwhile(struct __test_metadata *_metadata, FIXTURE_DATA(fetch) *self,
+			     int (*step)(int ctl, const char *topic))
+{
+	volatile unsigned int *steps = mq_shared(MQ_PAGE);
+	pid_t pid;
+	int free, i;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = MQBUS_PARTITIONS_MAX,
+			       .size = 4096));
+	ASSERT_EQ(0, mq_group(self->ctl, self->topic, "g"));
+	self->fd = mq_producer(self->topic, 0);
+	for (i = 0; i < 20 * MQBUS_PARTITIONS_MAX; i++)
+		ASSERT_EQ(1, mq_put_in(self->fd, i / 20, &i, sizeof(i)));
+	mq_fork(pid)
+		for (starve(); !step(self->ctl, self->topic); ++*steps)
+			;
+	while (!*steps)
+		mq_sleep(MQ_MS);
+	free = starve_rounds(open_producer, self->topic);
+	EXPECT_LE(STARVE_FREE, free);
+	TH_LOG("free in %d rounds; %u times", free, *steps);
+	EXPECT_EQ(128 + SIGKILL, mq_kill(pid));
+}
+
+static int make_group(int ctl, const char *topic)
+{
+	return mq_group_create(ctl, topic, "h", MQBUS_WHENCE_OFFSET, 19, 0600) ?:
+	       mq_group_delete(ctl, topic, "h", 0);
+}
+
+/* Whoever makes a group looks into each partition, and others need not wait for that */
+TEST_F(fetch, nobody_waits_for_who_makes_a_group)
+{
+	if (starve_not())
+		SKIP(return, "%s", starve_not());
+	others_meanwhile(_metadata, self, make_group);
+}
+
+static int move_group(int ctl, const char *topic)
+{
+	return mq_seek(ctl, topic, "g", 0, MQBUS_ANY, MQBUS_WHENCE_OFFSET, 19, NULL, 0) < 0;
+}
+
+/* So does whoever moves one */
+TEST_F(fetch, nobody_waits_for_who_seeks)
+{
+	if (starve_not())
+		SKIP(return, "%s", starve_not());
+	others_meanwhile(_metadata, self, move_group);
 }
 
 TEST_HARNESS_MAIN

@@ -3,6 +3,8 @@
  * Topics that are changed while they are in use.
  */
 #include "producer.h"
+#include "queue.h"
+#include "starve.h"
 #include "topic.h"
 
 /* The same by another endpoint */
@@ -131,50 +133,29 @@ TEST_F(topic, set_what_full_means)
 /* A change of a topic waits for a seek of its group, and no other call waits for that */
 TEST_F(topic, nobody_waits_for_who_sets)
 {
-	const struct sched_param none = {};
 	volatile unsigned int *seeks = mq_shared(MQ_PAGE);
-	unsigned int made = 0;
-	pid_t mover, busy, setter;
-	char other[MQBUS_NAME_SIZE];
-	cpu_set_t cpu;
-	__u64 end;
+	struct passer passer = { .ctl = self->ctl };
+	pid_t mover, setter;
+	int free;
 
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		SKIP(return, "needs two processors");
-	if (mq_slow() > 1)
-		SKIP(return, "compares speeds, which a debug kernel distorts");
+	if (starve_not())
+		SKIP(return, "%s", starve_not());
 	ASSERT_EQ(0, create(self, .partitions = MANY, .size = 4096));
-	ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
-	CPU_ZERO(&cpu);
-	CPU_SET(0, &cpu);
-	/* On a processor that it hardly gets, so that it holds the topic's lock for long */
-	mq_fork(mover) {
-		sched_setaffinity(0, sizeof(cpu), &cpu);
-		sched_setscheduler(0, SCHED_IDLE, &none);
-		for (;; ++*seeks)
+	ASSERT_EQ(0, mq_queue(self->ctl, self->name, "g", NULL));
+	/* Looks for records that it has, in each partition, with the topic's lock */
+	mq_fork(mover)
+		for (starve();; ++*seeks)
 			mq_seek(self->ctl, self->name, "g", 0, MQBUS_ANY, MQBUS_WHENCE_EARLIEST,
 				0, NULL, 0);
-	}
-	mq_fork(busy) {
-		sched_setaffinity(0, sizeof(cpu), &cpu);
-		for (;;)
-			;
-	}
 	mq_fork(setter)
 		for (;;)
 			set(self, MQBUS_TOPIC_SET_MODE, .mode = 0600);
-	ASSERT_TRUE(mq_wait_asleep(setter, SYS_ioctl));
-	mq_name(other, "other");
-	*seeks = 0;
-	end = mq_clock(CLOCK_MONOTONIC) + 2 * MQ_SEC;
-	for (; mq_clock(CLOCK_MONOTONIC) < end; made++) {
-		ASSERT_EQ(0, mq_create(self->ctl, other, .size = 4096));
-		ASSERT_EQ(0, mq_delete(self->ctl, other));
-	}
-	/* At their own speed, not at that of the seek */
-	EXPECT_LT(10 * (*seeks + 1), made);
-	TH_LOG("%u topics came and went while the group moved %u times", made, *seeks);
-	EXPECT_EQ(128 + SIGKILL, mq_kill(busy));
+	while (!*seeks)
+		mq_sleep(MQ_MS);
+	mq_name(passer.topic, "other");
+	free = starve_rounds(come_and_go, &passer);
+	EXPECT_LE(STARVE_FREE, free);
+	TH_LOG("free in %d rounds; moved %u times", free, *seeks);
 	EXPECT_EQ(128 + SIGKILL, mq_kill(setter));
 	EXPECT_EQ(128 + SIGKILL, mq_kill(mover));
 }
