@@ -436,6 +436,16 @@ void mqbus_line_join(struct mqbus_ticket *ticket, const struct mqbus_producer *p
 	line_look(ticket->topic, ticket->partition);
 }
 
+/* Its task waits for another ticket now. */
+void mqbus_line_claim(struct mqbus_ticket *ticket)
+{
+	struct mqbus_ring *ring = ticket_ring(ticket);
+
+	spin_lock(&ring->lock);
+	mqbus_ticket_claim(ticket_line(ticket), ticket);
+	spin_unlock(&ring->lock);
+}
+
 /* Leave the line, if the ticket is in one; it has no other users on return. */
 void mqbus_line_leave(struct mqbus_ticket *ticket)
 {

@@ -92,11 +92,21 @@ void mqbus_ticket_out(struct mqbus_line *line, struct mqbus_ticket *t)
 	WRITE_ONCE(t->state, MQBUS_TICKET_NONE);
 }
 
+/* Add a ticket to those that are called, which are in the order in which their turns end. */
+static void ticket_called(struct mqbus_line *line, struct mqbus_ticket *t)
+{
+	struct mqbus_ticket *before;
+
+	list_for_each_entry_reverse(before, &line->called, called)
+		if (before->until <= t->until)
+			break;
+	list_add(&t->called, &before->called);
+}
+
 /* Begin the turn of a ticket that is in no list. */
 void mqbus_ticket_turn(struct mqbus_line *line, struct mqbus_ticket *t, u64 now)
 {
 	struct mqbus_calls *calls = mqbus_line_calls(line, t);
-	struct mqbus_ticket *before;
 
 	if (!t->owner && now >= calls->free_until) {
 		t->kept = t->bytes;
@@ -105,10 +115,7 @@ void mqbus_ticket_turn(struct mqbus_line *line, struct mqbus_ticket *t, u64 now)
 	t->called_at = now;
 	t->until = now + (now < calls->free_until ? LINE_SHORT :
 			  READ_ONCE(t->awaited) ? LINE_KEEP : LINE_CLAIM);
-	list_for_each_entry_reverse(before, &line->called, called)
-		if (before->until <= t->until)
-			break;
-	list_add(&t->called, &before->called);
+	ticket_called(line, t);
 	calls->nr++;
 	line->nr_called++;
 	WRITE_ONCE(t->state, MQBUS_TICKET_CALLED);
@@ -145,6 +152,17 @@ void mqbus_ticket_use(struct mqbus_line *line, struct mqbus_ticket *t, u64 bytes
 		calls_count(mqbus_line_calls(line, t), now > t->called_at + LINE_SHORT, now);
 	ticket_unkeep(line, t);
 	WRITE_ONCE(t->state, MQBUS_TICKET_USED);
+}
+
+/* Its task waits for another ticket now, and keeps the room meanwhile. */
+void mqbus_ticket_claim(struct mqbus_line *line, struct mqbus_ticket *t)
+{
+	WRITE_ONCE(t->awaited, false);
+	if (!ticket_holds(t))
+		return;
+	list_del(&t->called);
+	t->until = t->called_at + LINE_CLAIM;
+	ticket_called(line, t);
 }
 
 /* End a ticket's turn, if it is called; it was wasted if others had to wait for it. */

@@ -19,8 +19,12 @@ void mqbus_ticket_in(struct mqbus_line *line, struct mqbus_ticket *t);
 void mqbus_ticket_out(struct mqbus_line *line, struct mqbus_ticket *t);
 void mqbus_ticket_turn(struct mqbus_line *line, struct mqbus_ticket *t, u64 now);
 void mqbus_ticket_use(struct mqbus_line *line, struct mqbus_ticket *t, u64 bytes);
+void mqbus_ticket_claim(struct mqbus_line *line, struct mqbus_ticket *t);
 void mqbus_ticket_give_up(struct mqbus_line *line, struct mqbus_ticket *t);
 void mqbus_line_expire(struct mqbus_line *line, u64 now);
+
+/* line.c */
+void mqbus_line_claim(struct mqbus_ticket *ticket);
 
 /* Calls of a ticket's kind: for room or for shares */
 static inline struct mqbus_calls *mqbus_line_calls(struct mqbus_line *line,

@@ -9,6 +9,7 @@
 #include "base/event.h"
 #include "base/sleep.h"
 #include "log/producer.h"
+#include "log/ticket.h"
 #include "log/topic.h"
 #include "log/trace.h"
 #include "log/turn.h"
@@ -163,7 +164,9 @@ static struct mqbus_ticket *turn_take(struct mqbus_turn *turn, const struct bloc
 	if (READ_ONCE(t->late))
 		turn->age = mqbus_refusal_age();
 	for (i = 0; i < turn->nr; i++)
-		WRITE_ONCE(turn->tickets[i].awaited, t == &turn->tickets[i]);
+		if (t != &turn->tickets[i])
+			mqbus_line_claim(&turn->tickets[i]);
+	WRITE_ONCE(t->awaited, true);
 	mqbus_line_join(t, producer,
 			b->why == MQBUS_WHY_SHARE ? mqbus_producer_owner(producer) : 0,
 			b->refusal->bytes, turn->age);

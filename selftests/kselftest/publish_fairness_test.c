@@ -226,6 +226,52 @@ TEST_F_TIMEOUT(publish, a_transaction_among_small_records, 240)
 	close(fds[1]);
 }
 
+/* What a transaction waited for in one topic is kept while it waits in another */
+TEST_F(publish, a_transaction_keeps_room_meanwhile)
+{
+	unsigned int i, need = (LARGE + sizeof(struct mqbus_record)) / SMALL_BYTES + 1;
+	struct mqbus_msg msg = mq_msg(large, LARGE);
+	char other[MQBUS_NAME_SIZE];
+	struct mq_reader second;
+	struct mqbus_act acts[2];
+	struct mqbus_range range;
+	int fds[2], late, ret;
+	__u64 begun;
+	pid_t pid;
+
+	mq_name(other, "other");
+	begin(self, .size = 4096);
+	ASSERT_EQ(0, mq_create(self->ctl, other, .size = 4096));
+	ASSERT_EQ(0, mq_group(self->ctl, other, "g"));
+	ASSERT_EQ(0, mq_reader_open(&second, other, "g"));
+	fds[0] = mq_producer(self->topic, 0);
+	fds[1] = mq_producer(other, 0);
+	for (i = 0; i < 2; i++) {
+		fill_ring(fds[i], 0);
+		acts[i] = act_publish(fds[i], &msg, 1);
+	}
+	mq_fork(pid)
+		_exit(-mq_transact(self->ctl, acts, 2, MQBUS_WAIT_FOREVER, NULL));
+	ASSERT_TRUE(mq_wait_asleep(pid, SYS_ioctl));
+	late = mq_producer(self->topic, 0);
+	ASSERT_EQ(1, mq_fetch(self->reader.fd, &range, 1, 0, 0));
+	begun = mq_clock(CLOCK_MONOTONIC);
+	ASSERT_EQ(0, mq_commit(self->reader.fd, 0, need));
+	mq_sleep(100 * MQ_MS);
+	ret = mq_put(late, large, 200, 0);
+	/* For 0.2 s, which a busy machine may need for this */
+	if (mq_clock(CLOCK_MONOTONIC) - begun < 180 * MQ_MS)
+		EXPECT_EQ(-EAGAIN, ret);
+	mq_drain(&self->reader);
+	mq_drain(&second);
+	EXPECT_EQ(0, mq_wait(pid));
+	EXPECT_EQ(0, mq_delete(self->ctl, other));
+	mq_reader_close(&second);
+	close(late);
+	for (i = 0; i < 2; i++)
+		close(fds[i]);
+}
+
 static void on_signal(int sig)
 {
 }

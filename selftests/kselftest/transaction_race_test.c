@@ -128,7 +128,8 @@ TEST_F(claim, room_that_was_promised)
 				mq_sleep(MQ_MS / 10);
 			/* It is kept for no longer than 50 ms */
 			if (mq_clock(CLOCK_MONOTONIC) - begun < 30 * MQ_MS) {
-				EXPECT_EQ(1, mq_put(waiter, block, BLOCK, 0)) TH_LOG("round %lu", i);
+				EXPECT_EQ(1, mq_put(waiter, block, BLOCK, 0))
+					TH_LOG("round %lu", i);
 				kept++;
 			}
 		}
