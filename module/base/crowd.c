@@ -34,7 +34,7 @@ static void crowd_run(struct work_struct *work)
 	events = crowd->events;
 	crowd->events = 0;
 	/* A poller enters the queue before it looks for the relay */
-	if (!waitqueue_active(&crowd->back))
+	if (list_empty(&crowd->back.head))
 		list_del_init(&crowd->relay.entry);
 	spin_unlock_irq(&crowd->front->lock);
 	/* The end is for all, as in the front queue */
@@ -69,8 +69,6 @@ static bool crowd_front_full(struct mqbus_crowd *crowd)
 	struct list_head *node;
 	unsigned int n = 0;
 
-	if (!waitqueue_active(crowd->front))
-		return false;
 	spin_lock_irq(&crowd->front->lock);
 	list_for_each(node, &crowd->front->head)
 		if (++n == CROWD_FRONT)

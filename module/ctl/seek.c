@@ -129,8 +129,8 @@ static bool seek_busy(struct mqbus_group *group, u32 first, u32 last)
 }
 
 /*
- * A dry run, without a lock, which sets @hints; or a seek under the topic's lock. Fills @res and the
- * number of partitions concerned.
+ * A dry run, without a lock, which sets @hints; or a seek under the topic's lock. Fills @res and
+ * the number of partitions concerned.
  */
 static int group_seek_all(struct mqbus_group *group, bool dry, struct mqbus_group_seek *args,
 			  struct mqbus_mark *hints, struct mqbus_seek_result *res, u32 room)

@@ -119,8 +119,8 @@ void mqbus_group_shut(struct mqbus_group *group, bool shut)
 
 /*
  * Lock a group's topic, so that no other member enters, with room for one more in a table of
- * pointers, unless there is the maximum. @used of @room places are taken, and no more while the lock
- * is held; the group's lock guards @seats. Return: 0 or -ENOMEM, without the lock.
+ * pointers, unless there is the maximum. @used of @room places are taken, and no more while the
+ * lock is held; the group's lock guards @seats. Return: 0 or -ENOMEM, without the lock.
  */
 int mqbus_group_lock_seat(struct mqbus_group *group, const u32 *used, void ***seats, u32 *room)
 {

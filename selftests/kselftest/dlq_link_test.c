@@ -402,6 +402,60 @@ TEST_F(queue, nobody_waits_for_who_links)
 		EXPECT_EQ(0, mq_delete(self->ctl, name[i]));
 }
 
+struct linker {
+	int ctl;
+	char topic[MQBUS_NAME_SIZE];
+	char dlq[MQBUS_NAME_SIZE];
+};
+
+static int link_once(void *arg)
+{
+	struct linker *l = arg;
+
+	return mq_set(l->ctl, l->topic, "g", MQBUS_GROUP_SET_DLQ, l->dlq);
+}
+
+/* Whoever makes a group with a DLQ looks into each partition, and others may link meanwhile */
+TEST_F(queue, nobody_waits_for_who_begins)
+{
+	volatile unsigned int *made = mq_shared(MQ_PAGE);
+	struct mqbus_group_create args = {
+		.type = MQBUS_GROUP_QUEUE, .mode = 0600, .whence = MQBUS_WHENCE_OFFSET, .value = 19,
+		.queue = { .max_inflight = 1, .retry_size = 4096 },
+	};
+	struct linker other = { .ctl = self->ctl };
+	pid_t maker;
+	int free, i;
+
+	if (starve_not())
+		SKIP(return, "%s", starve_not());
+	mq_name(other.topic, "other");
+	mq_name(other.dlq, "last");
+	ASSERT_EQ(0, mq_create(self->ctl, other.topic, .size = 4096, .max_record = 8));
+	ASSERT_EQ(0, mq_create(self->ctl, other.dlq, .size = 4096));
+	ASSERT_EQ(0, mq_queue(self->ctl, other.topic, "g", NULL));
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 4096));
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096, .max_record = 8,
+			       .partitions = MQBUS_PARTITIONS_MAX));
+	self->fd = mq_producer(self->topic, 0);
+	for (i = 0; i < 20 * MQBUS_PARTITIONS_MAX; i++)
+		ASSERT_EQ(1, mq_put_in(self->fd, i / 20, "12345678", 8));
+	mq_set_name(args.topic, self->topic);
+	mq_set_name(args.group, "g");
+	mq_set_name(args.queue.dlq, self->dlq);
+	mq_fork(maker)
+		for (starve(); !mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &args); ++*made)
+			mq_group_delete(self->ctl, self->topic, "g", 0);
+	while (!*made)
+		mq_sleep(MQ_MS);
+	free = starve_rounds(link_once, &other);
+	EXPECT_LE(STARVE_FREE, free);
+	TH_LOG("free in %d rounds; made %u times", free, *made);
+	EXPECT_EQ(128 + SIGKILL, mq_kill(maker));
+	EXPECT_EQ(0, mq_delete(self->ctl, other.topic));
+	EXPECT_EQ(0, mq_delete(self->ctl, other.dlq));
+}
+
 /* A group whose DLQ is deleted and created again, so that it is about to be linked */
 static int link_again(int ctl, const char *topic, const char *dlq)
 {
