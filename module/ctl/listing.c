@@ -137,6 +137,11 @@ int mqbus_listing_topic(struct sk_buff *skb, struct mqbus_topic *topic,
 	return listing_limits(skb, topic) ?: listing_counts(skb, topic);
 }
 
+static int put_part_u64(struct sk_buff *skb, int attr, u64 value)
+{
+	return nla_put_u64_64bit(skb, attr, value, MQBUS_A_PARTITION_PAD);
+}
+
 /* Describe a partition. Return: 0, or -EMSGSIZE if there is no room */
 int mqbus_listing_partition(struct sk_buff *skb, struct mqbus_topic *topic, u32 i)
 {
@@ -144,19 +149,13 @@ int mqbus_listing_partition(struct sk_buff *skb, struct mqbus_topic *topic, u32 
 
 	if (nla_put_string(skb, MQBUS_A_PARTITION_TOPIC, topic->name) ||
 	    nla_put_u32(skb, MQBUS_A_PARTITION_INDEX, i) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_PARTITION_HEAD_OFFSET, state.head.offset,
-			      MQBUS_A_PARTITION_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_PARTITION_NEXT_OFFSET, state.end.offset,
-			      MQBUS_A_PARTITION_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_PARTITION_USED, state.end.pos - state.head.pos,
-			      MQBUS_A_PARTITION_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_PARTITION_PUBLISHED_BYTES, state.end.pos,
-			      MQBUS_A_PARTITION_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_PARTITION_EVICTED, state.evicted,
-			      MQBUS_A_PARTITION_PAD) ||
+	    put_part_u64(skb, MQBUS_A_PARTITION_HEAD_OFFSET, state.head.offset) ||
+	    put_part_u64(skb, MQBUS_A_PARTITION_NEXT_OFFSET, state.end.offset) ||
+	    put_part_u64(skb, MQBUS_A_PARTITION_USED, state.end.pos - state.head.pos) ||
+	    put_part_u64(skb, MQBUS_A_PARTITION_PUBLISHED_BYTES, state.end.pos) ||
+	    put_part_u64(skb, MQBUS_A_PARTITION_EVICTED, state.evicted) ||
 	    (state.head_time &&
-	     nla_put_u64_64bit(skb, MQBUS_A_PARTITION_HEAD_TIME, state.head_time,
-			       MQBUS_A_PARTITION_PAD)))
+	     put_part_u64(skb, MQBUS_A_PARTITION_HEAD_TIME, state.head_time)))
 		return -EMSGSIZE;
 	return 0;
 }

@@ -271,12 +271,16 @@ static int listing_queue(struct sk_buff *skb, struct mqbus_group *group)
 	return 0;
 }
 
+static int put_group_u64(struct sk_buff *skb, int attr, u64 value)
+{
+	return nla_put_u64_64bit(skb, attr, value, MQBUS_A_GROUP_PAD);
+}
+
 static int listing_stream(struct sk_buff *skb, const struct mqbus_stream_options *stream)
 {
-	if (nla_put_u64_64bit(skb, MQBUS_A_GROUP_REBALANCE_TIMEOUT,
-			      stream->rebalance_timeout ?: MQBUS_REBALANCE_DEFAULT,
-			      MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_GRACE, stream->grace, MQBUS_A_GROUP_PAD))
+	if (put_group_u64(skb, MQBUS_A_GROUP_REBALANCE_TIMEOUT,
+			  stream->rebalance_timeout ?: MQBUS_REBALANCE_DEFAULT) ||
+	    put_group_u64(skb, MQBUS_A_GROUP_GRACE, stream->grace))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -296,8 +300,7 @@ static int listing_whole(struct sk_buff *skb, struct mqbus_group *group,
 	    nla_put_u32(skb, MQBUS_A_GROUP_MEMBERS, state.members) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_GENERATION, state.generation) ||
 	    (state.paused && nla_put_flag(skb, MQBUS_A_GROUP_PAUSED)) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG_THRESHOLD, state.lag_threshold,
-			      MQBUS_A_GROUP_PAD))
+	    put_group_u64(skb, MQBUS_A_GROUP_LAG_THRESHOLD, state.lag_threshold))
 		return -EMSGSIZE;
 	return group->queue ? listing_queue(skb, group) : listing_stream(skb, &state.stream);
 }
@@ -310,17 +313,12 @@ static int listing_progress(struct sk_buff *skb, struct mqbus_group *group, u32 
 	/* Read after the end: progress may be ahead of that, but no lag is negative */
 	progress_state(group, i, &part, &state);
 	if (nla_put_u32(skb, MQBUS_A_GROUP_PARTITION, i) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_COMMITTED, state.cursor.done.offset,
-			      MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_FETCHED, state.cursor.given.offset,
-			      MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_NEXT_OFFSET, part.end.offset,
-			      MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG, state.lag, MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LOST, state.cursor.lost,
-			      MQBUS_A_GROUP_PAD) ||
-	    nla_put_u64_64bit(skb, MQBUS_A_GROUP_LAG_TIME, time_since(state.oldest),
-			      MQBUS_A_GROUP_PAD))
+	    put_group_u64(skb, MQBUS_A_GROUP_COMMITTED, state.cursor.done.offset) ||
+	    put_group_u64(skb, MQBUS_A_GROUP_FETCHED, state.cursor.given.offset) ||
+	    put_group_u64(skb, MQBUS_A_GROUP_NEXT_OFFSET, part.end.offset) ||
+	    put_group_u64(skb, MQBUS_A_GROUP_LAG, state.lag) ||
+	    put_group_u64(skb, MQBUS_A_GROUP_LOST, state.cursor.lost) ||
+	    put_group_u64(skb, MQBUS_A_GROUP_LAG_TIME, time_since(state.oldest)))
 		return -EMSGSIZE;
 	if (state.pid && (nla_put_u32(skb, MQBUS_A_GROUP_OWNER_PID, state.pid) ||
 			  nla_put_string(skb, MQBUS_A_GROUP_OWNER_COMM, state.comm)))
@@ -328,10 +326,8 @@ static int listing_progress(struct sk_buff *skb, struct mqbus_group *group, u32 
 	if (state.revoking && nla_put_flag(skb, MQBUS_A_GROUP_REVOKING))
 		return -EMSGSIZE;
 	if (!group->queue &&
-	    (nla_put_u64_64bit(skb, MQBUS_A_GROUP_DELIVERED, state.cursor.delivered,
-			       MQBUS_A_GROUP_PAD) ||
-	     nla_put_u64_64bit(skb, MQBUS_A_GROUP_REDELIVERED, state.cursor.redelivered,
-			       MQBUS_A_GROUP_PAD)))
+	    (put_group_u64(skb, MQBUS_A_GROUP_DELIVERED, state.cursor.delivered) ||
+	     put_group_u64(skb, MQBUS_A_GROUP_REDELIVERED, state.cursor.redelivered)))
 		return -EMSGSIZE;
 	return 0;
 }

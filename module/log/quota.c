@@ -298,19 +298,7 @@ bool mqbus_quota_holds(struct mqbus_quota *quota, const struct mqbus_tenant *ten
 u64 mqbus_quota_due(struct mqbus_quota *quota, struct mqbus_tenant *tenant, u32 records,
 		    u32 bytes)
 {
-	unsigned int i;
-	u64 due = 0;
-
-	if (!READ_ONCE(quota->rated))
-		return 0;
-	spin_lock(&quota->lock);
-	for (i = 0; i < MQBUS_QUOTA_RATES; i++)
-		if (quota->rates[i].each && (i < MQBUS_QUOTA_OWN || tenant))
-			due = max(due, mqbus_rate_due(&quota->rates[i],
-						      quota_bucket(quota, tenant, i),
-						      quota_of_bytes(i) ? bytes : records));
-	spin_unlock(&quota->lock);
-	return due;
+	return mqbus_quota_due_after(quota, tenant, records, bytes, 0, 0, 0);
 }
 
 /**
