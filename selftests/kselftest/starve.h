@@ -43,7 +43,7 @@ static inline pid_t starve_until(__u64 end)
 }
 
 #define STARVE_ROUNDS	20
-#define STARVE_FREE	12
+#define STARVE_FREE	10
 
 /*
  * In how many rounds @work, which returns whether it failed, is done several times while whoever
