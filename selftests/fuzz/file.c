@@ -441,6 +441,8 @@ long do_crowd(struct worker *w, const struct op *op)
 		if (fd < 0)
 			return -1;
 		world.crowd[world.crowd_nr++] = fd;
+		/* Thousands of calls, each of which returns */
+		steady_go_on();
 		if (ioctl(fd, MQBUS_IOC_JOIN, &j)) {
 			/* an endpoint that failed to join can still be bound */
 			world.crowd_nr--;
