@@ -16,10 +16,26 @@ static void append_one(struct mqbus_ring *ring, u32 size)
 	spin_unlock(&ring->lock);
 }
 
+static void append_some(struct mqbus_ring *ring, u32 n)
+{
+	while (n--)
+		append_one(ring, 1024);
+}
+
+/* A cursor at the beginning of an empty ring */
+static void begin(struct ring_mem *mem, struct mqbus_ring *ring, struct mqbus_cursor *c, u32 size,
+		  bool evict)
+{
+	ring_make(mem, ring, size, evict);
+	mqbus_cursor_init(c);
+	spin_lock(&ring->lock);
+	mqbus_cursor_place(c, ring, &(struct mqbus_mark){});
+	spin_unlock(&ring->lock);
+}
+
 /* Several owners in turn must not count the same lost records again */
 static void test_lost_once(void)
 {
-	const struct mqbus_mark start = {};
 	struct mqbus_cursor c;
 	struct mqbus_range r;
 	struct mqbus_ring ring;
@@ -27,14 +43,9 @@ static void test_lost_once(void)
 	u32 i;
 
 	test_begin("cursor: a lost record counts once");
-	ring_make(&mem, &ring, 4096, true);
-	mqbus_cursor_init(&c);
-	spin_lock(&ring.lock);
-	mqbus_cursor_place(&c, &ring, &start);
-	spin_unlock(&ring.lock);
+	begin(&mem, &ring, &c, 4096, true);
 
-	for (i = 0; i < 10; i++)
-		append_one(&ring, 1024);
+	append_some(&ring, 10);
 	for (i = 0; i < 3; i++) {
 		CHECK(mqbus_cursor_take(&c, &ring, &r));
 		CHECK(r.lost == 6 && r.begin_offset == 6 && r.end_offset == 10);
@@ -45,12 +56,10 @@ static void test_lost_once(void)
 	}
 
 	/* Two of the four unsettled ones are evicted, too */
-	append_one(&ring, 1024);
-	append_one(&ring, 1024);
+	append_some(&ring, 2);
 	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 8 && c.lost == 8);
 	mqbus_cursor_commit(&c, &c.given);
-	for (i = 0; i < 5; i++)
-		append_one(&ring, 1024);
+	append_some(&ring, 5);
 	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 1 && c.lost == 9);
 	ring_mem_free(&mem);
 	test_end();
@@ -59,21 +68,14 @@ static void test_lost_once(void)
 /* A range that did not arrive: as if it had not been handed out, except for settled records */
 static void test_untake(void)
 {
-	const struct mqbus_mark start = {};
 	struct mqbus_cursor c;
 	struct mqbus_range r;
 	struct mqbus_ring ring;
 	struct ring_mem mem;
-	u32 i;
 
 	test_begin("cursor: a range that is taken back");
-	ring_make(&mem, &ring, 4096, true);
-	mqbus_cursor_init(&c);
-	spin_lock(&ring.lock);
-	mqbus_cursor_place(&c, &ring, &start);
-	spin_unlock(&ring.lock);
-	for (i = 0; i < 10; i++)
-		append_one(&ring, 1024);
+	begin(&mem, &ring, &c, 4096, true);
+	append_some(&ring, 10);
 	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 6);
 	mqbus_cursor_untake(&c, &r);
 	CHECK(c.given.offset == 6);
@@ -88,8 +90,7 @@ static void test_untake(void)
 	 * Lost records whose report did not arrive, and whose gap was committed: the next owner
 	 * is told
 	 */
-	for (i = 0; i < 6; i++)
-		append_one(&ring, 1024);
+	append_some(&ring, 6);
 	mqbus_cursor_commit(&c, &c.given);
 	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 2 && r.begin_offset == 13);
 	mqbus_cursor_untake(&c, &r);
@@ -98,12 +99,6 @@ static void test_untake(void)
 	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 2 && r.begin_offset == 13);
 	ring_mem_free(&mem);
 	test_end();
-}
-
-static void append_some(struct mqbus_ring *ring, u32 n)
-{
-	while (n--)
-		append_one(ring, 1024);
 }
 
 /* Expect a range: its begin, and the number of records lost before it */
@@ -122,11 +117,7 @@ static void test_owed(void)
 	struct ring_mem mem;
 
 	test_begin("cursor: a gap that was committed before it was told");
-	ring_make(&mem, &ring, 4096, true);
-	mqbus_cursor_init(&c);
-	spin_lock(&ring.lock);
-	mqbus_cursor_place(&c, &ring, &(struct mqbus_mark){});
-	spin_unlock(&ring.lock);
+	begin(&mem, &ring, &c, 4096, true);
 
 	/* Reported to a reader that dies */
 	append_some(&ring, 10);
@@ -205,14 +196,9 @@ static void test_untake_behind(void)
 	u32 i;
 
 	test_begin("cursor: a range that is taken back from before others");
-	ring_make(&mem, &ring, 65536, false);
-	mqbus_cursor_init(&c);
-	spin_lock(&ring.lock);
-	mqbus_cursor_place(&c, &ring, &(struct mqbus_mark){});
-	spin_unlock(&ring.lock);
+	begin(&mem, &ring, &c, 65536, false);
 	for (i = 0; i < 3; i++) {
-		append_one(&ring, 1024);
-		append_one(&ring, 1024);
+		append_some(&ring, 2);
 		CHECK(mqbus_cursor_take(&c, &ring, &r[i]));
 	}
 	mqbus_cursor_untake(&c, &r[1]);
@@ -258,11 +244,7 @@ static void test_untake_threads(void)
 
 	test_begin("cursor: threads that are told or not");
 	rng_init(&rng, 7);
-	ring_make(&mem, &ring, 4096, false);
-	mqbus_cursor_init(&c);
-	spin_lock(&ring.lock);
-	mqbus_cursor_place(&c, &ring, &(struct mqbus_mark){});
-	spin_unlock(&ring.lock);
+	begin(&mem, &ring, &c, 4096, false);
 	for (i = 0; i < 200000; i++) {
 		u32 t = rng_below(&rng, TELLERS);
 
