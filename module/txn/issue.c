@@ -47,6 +47,12 @@ static void unlock_one(spinlock_t *lock)
 	spin_unlock(lock);
 }
 
+/* Number of locks of a transaction */
+static u32 issue_locks(const struct mqbus_transaction *t)
+{
+	return t->nr_groups + t->nr_places + t->nr_authors;
+}
+
 /* The locks in their order */
 static spinlock_t *issue_nth(const struct mqbus_transaction *t, u32 n)
 {
@@ -70,7 +76,7 @@ static void issue_unlock(struct mqbus_transaction *t, u32 n)
  */
 static bool issue_lock(struct mqbus_transaction *t)
 {
-	u32 nr = t->nr_groups + t->nr_places + t->nr_authors, n;
+	u32 nr = issue_locks(t), n;
 	static struct lock_class_key key;
 	u64 waited = 0, begin;
 
@@ -249,6 +255,6 @@ int mqbus_transact_issue(struct mqbus_transaction *t, struct mqbus_obstacle *wai
 	err = issue_check(t, wait);
 	if (!err)
 		issue_apply(t);
-	issue_unlock(t, t->nr_groups + t->nr_places + t->nr_authors);
+	issue_unlock(t, issue_locks(t));
 	return err;
 }
