@@ -391,10 +391,8 @@ TEST_F(queue, nobody_waits_for_who_links)
 	mq_fork(linker)
 		for (starve();; ++*links)
 			mq_set(self->ctl, name[0], "g", MQBUS_GROUP_SET_DLQ, name[1]);
-	while (!*links)
-		mq_sleep(MQ_MS);
 	mq_name(passer.topic, "other");
-	free = starve_rounds(come_and_go, &passer);
+	free = starve_rounds(links, come_and_go, &passer);
 	EXPECT_LE(STARVE_FREE, free);
 	TH_LOG("free in %d rounds; linked %u times", free, *links);
 	EXPECT_EQ(128 + SIGKILL, mq_kill(linker));
@@ -446,9 +444,7 @@ TEST_F(queue, nobody_waits_for_who_begins)
 	mq_fork(maker)
 		for (starve(); !mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &args); ++*made)
 			mq_group_delete(self->ctl, self->topic, "g", 0);
-	while (!*made)
-		mq_sleep(MQ_MS);
-	free = starve_rounds(link_once, &other);
+	free = starve_rounds(made, link_once, &other);
 	EXPECT_LE(STARVE_FREE, free);
 	TH_LOG("free in %d rounds; made %u times", free, *made);
 	EXPECT_EQ(128 + SIGKILL, mq_kill(maker));

@@ -327,9 +327,7 @@ static void others_meanwhile(struct __test_metadata *_metadata, FIXTURE_DATA(fet
 	mq_fork(pid)
 		for (starve(); !step(self->ctl, self->topic); ++*steps)
 			;
-	while (!*steps)
-		mq_sleep(MQ_MS);
-	free = starve_rounds(open_producer, self->topic);
+	free = starve_rounds(steps, open_producer, self->topic);
 	EXPECT_LE(STARVE_FREE, free);
 	TH_LOG("free in %d rounds; %u times", free, *steps);
 	EXPECT_EQ(128 + SIGKILL, mq_kill(pid));

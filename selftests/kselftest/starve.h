@@ -20,7 +20,7 @@ static inline void starve_place(void)
 	sched_setaffinity(0, sizeof(cpu), &cpu);
 }
 
-/* The caller gets what starve_begin() leaves */
+/* The caller gets what starve_until() leaves */
 static inline void starve(void)
 {
 	const struct sched_param none = {};
@@ -43,19 +43,22 @@ static inline pid_t starve_until(__u64 end)
 }
 
 #define STARVE_ROUNDS	20
-#define STARVE_FREE	10
+#define STARVE_FREE	12
 
 /*
- * In how many rounds @work, which returns whether it failed, is done several times while whoever
- * starves is stopped, wherever that is. STARVE_FREE is enough: one that waits for a mutex may be
- * handed it. -1: it failed
+ * In how many rounds @work, which returns whether it failed, is done several times while a starved
+ * task, which has @begun, is stopped at any point. STARVE_FREE is enough: one that waits for a
+ * mutex may be handed it. -1: it failed
  */
-static inline int starve_rounds(int (*work)(void *arg), void *arg)
+static inline int starve_rounds(const volatile unsigned int *begun, int (*work)(void *arg),
+				void *arg)
 {
 	int free = 0, round, n;
 	__u64 end;
 	pid_t pid;
 
+	while (!*begun)
+		mq_sleep(MQ_MS);
 	for (round = 0; round < STARVE_ROUNDS; round++) {
 		mq_sleep((10 + round) * MQ_MS);
 		end = mq_clock(CLOCK_MONOTONIC) + 100 * MQ_MS;

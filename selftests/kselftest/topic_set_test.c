@@ -150,10 +150,8 @@ TEST_F(topic, nobody_waits_for_who_sets)
 	mq_fork(setter)
 		for (;;)
 			set(self, MQBUS_TOPIC_SET_MODE, .mode = 0600);
-	while (!*seeks)
-		mq_sleep(MQ_MS);
 	mq_name(passer.topic, "other");
-	free = starve_rounds(come_and_go, &passer);
+	free = starve_rounds(seeks, come_and_go, &passer);
 	EXPECT_LE(STARVE_FREE, free);
 	TH_LOG("free in %d rounds; moved %u times", free, *seeks);
 	EXPECT_EQ(128 + SIGKILL, mq_kill(setter));
