@@ -45,6 +45,20 @@ static int topic_publish(struct mqbus_ns *ns, struct mqbus_topic *topic)
 	return 0;
 }
 
+/* Count the bytes of each owner, before others can see the topic */
+static int topic_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
+		       const struct mqbus_caller *caller)
+{
+	struct mqbus_quota_counts counts = {};
+	int err;
+
+	err = mqbus_quota_prepare(&counts, topic, ns, caller);
+	if (!err)
+		mqbus_quota_count(&counts, topic);
+	mqbus_quota_discard(&counts);
+	return err;
+}
+
 /* Create a topic, or change one. Return: 0 or a negative errno as of &struct mqbus_topic_create. */
 int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const struct mqbus_topic_create *args)
@@ -78,7 +92,7 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	if (!err)
 		err = mqbus_topic_alloc(topic);
 	if (!err && args->share)
-		err = mqbus_quota_count(topic, ns, caller);
+		err = topic_count(topic, ns, caller);
 	if (!err) {
 		mutex_lock(&ns->lock);
 		err = topic_publish(ns, topic);

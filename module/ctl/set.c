@@ -44,7 +44,8 @@ static int topic_may(const struct mqbus_topic *topic, const struct mqbus_caller 
  */
 static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 			    const struct mqbus_caller *caller,
-			    const struct mqbus_topic_create *args)
+			    const struct mqbus_topic_create *args,
+			    struct mqbus_quota_counts *counts)
 {
 	kuid_t uid = topic->uid;
 	kgid_t gid = topic->gid;
@@ -59,6 +60,8 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 		return err;
 	WRITE_ONCE(topic->uid, uid);
 	WRITE_ONCE(topic->gid, gid);
+	if (args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
+		mqbus_quota_count(counts, topic);
 	mqbus_config_apply(topic, args, args->fields);
 	atomic_inc(&ns->seq);
 	return 0;
@@ -67,7 +70,8 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 /* Allocate what a share needs, before the topic's lock is taken */
 static int topic_set_prepare(struct mqbus_ns *ns, struct mqbus_topic *topic,
 			     const struct mqbus_caller *caller,
-			     const struct mqbus_topic_create *args)
+			     const struct mqbus_topic_create *args,
+			     struct mqbus_quota_counts *counts)
 {
 	kuid_t uid = mqbus_topic_uid(topic);
 	kgid_t gid = mqbus_topic_gid(topic);
@@ -75,13 +79,14 @@ static int topic_set_prepare(struct mqbus_ns *ns, struct mqbus_topic *topic,
 	if (!(args->fields & MQBUS_TOPIC_SET_SHARE) || !args->share)
 		return 0;
 	return topic_may(topic, caller, args, &uid, &gid) ?:
-	       mqbus_quota_count(topic, ns, caller);
+	       mqbus_quota_prepare(counts, topic, ns, caller);
 }
 
 /* Change a topic as @args says. Return: 0 or a negative errno as of &struct mqbus_topic_create */
 int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		    const struct mqbus_topic_create *args)
 {
+	struct mqbus_quota_counts counts = {};
 	struct mqbus_topic *topic;
 	int err;
 
@@ -96,11 +101,13 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	if (!topic)
 		return -ENOENT;
 
-	err = topic_set_prepare(ns, topic, caller, args) ?: mutex_lock_killable(&topic->lock);
+	err = topic_set_prepare(ns, topic, caller, args, &counts) ?:
+	      mutex_lock_killable(&topic->lock);
 	if (!err) {
-		err = topic_set_locked(ns, topic, caller, args);
+		err = topic_set_locked(ns, topic, caller, args, &counts);
 		mutex_unlock(&topic->lock);
 	}
+	mqbus_quota_discard(&counts);
 	/* The new permissions may forbid or allow dead letters */
 	if (!err && args->fields & TOPIC_SET_RIGHTS)
 		mqbus_dlq_leave(ns, topic);

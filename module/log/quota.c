@@ -112,13 +112,6 @@ void mqbus_quota_set(struct mqbus_quota *quota, const struct mqbus_topic_create 
 	WRITE_ONCE(quota->by_user, user || quota->share);
 }
 
-static void quota_free_counts(u64 **used, u32 n)
-{
-	while (n)
-		kfree(used[--n]);
-	kvfree(used);
-}
-
 /* Allocate counters for each ring of a topic. Return: an array, or NULL. */
 static u64 **quota_alloc_counts(u32 n)
 {
@@ -128,7 +121,9 @@ static u64 **quota_alloc_counts(u32 n)
 	for (i = 0; used && i < n; i++) {
 		used[i] = kcalloc(MQBUS_RING_OWNERS, sizeof(u64), GFP_KERNEL_ACCOUNT);
 		if (!used[i]) {
-			quota_free_counts(used, i);
+			while (i)
+				kfree(used[--i]);
+			kvfree(used);
 			return NULL;
 		}
 	}
@@ -136,52 +131,65 @@ static u64 **quota_alloc_counts(u32 n)
 }
 
 /**
- * mqbus_quota_count() - make a topic's rings count the bytes of each owner
+ * mqbus_quota_prepare() - allocate what a topic's rings need to count the bytes of each owner
+ * @counts: zeroed; the caller must call mqbus_quota_discard(), also if this fails
  * @topic: the topic
  * @ns: its namespace
  * @caller: charged for the counters
  *
- * Rings count until the topic is freed, even without a share. Either all of them count or
- * none: a ring that counts remembers owners, which quota_reclaim() must see.
- *
- * Return: 0 or a negative errno.
+ * Return: 0, also if the rings count already, or a negative errno.
  */
-int mqbus_quota_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
-		      const struct mqbus_caller *caller)
+int mqbus_quota_prepare(struct mqbus_quota_counts *counts, const struct mqbus_topic *topic,
+			struct mqbus_ns *ns, const struct mqbus_caller *caller)
 {
-	u64 each = array_size(MQBUS_RING_OWNERS, sizeof(u64)), **used;
-	struct mqbus_quota *quota = &topic->quota;
-	struct mqbus_charge charge = {};
-	int err = 0;
-	u32 i;
+	u64 each = array_size(MQBUS_RING_OWNERS, sizeof(u64));
+	int err;
 
-	if (READ_ONCE(quota->counts))
+	if (READ_ONCE(topic->quota.counts))
 		return 0;
-	used = quota_alloc_counts(topic->nr_parts);
-	if (!used)
-		return -ENOMEM;
-	err = mqbus_charge(&charge, ns, caller->cred->fsuid, each * topic->nr_parts,
+	err = mqbus_charge(&counts->charge, ns, caller->cred->fsuid, each * topic->nr_parts,
 			   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
 	if (err)
-		goto free;
-	mutex_lock(&topic->lock);
-	for (i = 0; !quota->counts && i < topic->nr_parts; i++) {
+		return err;
+	counts->used = quota_alloc_counts(topic->nr_parts);
+	if (!counts->used)
+		return -ENOMEM;
+	counts->nr = topic->nr_parts;
+	return 0;
+}
+
+/*
+ * Make a topic's rings count, with what mqbus_quota_prepare() has allocated, until the topic is
+ * freed, even without a share. Either all of them count or none: a ring that counts remembers
+ * owners, which quota_reclaim() must see. The topic's lock is held if others can see it.
+ */
+void mqbus_quota_count(struct mqbus_quota_counts *counts, struct mqbus_topic *topic)
+{
+	struct mqbus_quota *quota = &topic->quota;
+	u32 i;
+
+	/* Another call was first */
+	if (quota->counts)
+		return;
+	for (i = 0; i < counts->nr; i++) {
 		struct mqbus_ring *ring = &topic->parts[i]->ring;
 
 		spin_lock(&ring->lock);
-		mqbus_ring_count(ring, used[i]);
+		mqbus_ring_count(ring, counts->used[i]);
 		spin_unlock(&ring->lock);
-		used[i] = NULL;
+		counts->used[i] = NULL;
 	}
-	if (!quota->counts)
-		swap(quota->charge, charge);
+	swap(quota->charge, counts->charge);
 	WRITE_ONCE(quota->counts, true);
-	mutex_unlock(&topic->lock);
-	/* Another call was first */
-	mqbus_uncharge(&charge);
-free:
-	quota_free_counts(used, topic->nr_parts);
-	return err;
+}
+
+/* Free what mqbus_quota_count() has not taken; all-zero @counts have nothing. */
+void mqbus_quota_discard(struct mqbus_quota_counts *counts)
+{
+	while (counts->nr)
+		kfree(counts->used[--counts->nr]);
+	kvfree(counts->used);
+	mqbus_uncharge(&counts->charge);
 }
 
 /* Free tenants without references. */

@@ -77,12 +77,26 @@ struct mqbus_quota {
 	bool counts;
 };
 
+/**
+ * struct mqbus_quota_counts - counters that no ring has yet
+ * @used: for each ring, the bytes of each owner
+ * @nr: number of rings; 0: nothing is allocated
+ * @charge: for them
+ */
+struct mqbus_quota_counts {
+	u64 **used;
+	u32 nr;
+	struct mqbus_charge charge;
+};
+
 void mqbus_quota_init(struct mqbus_quota *quota);
 void mqbus_quota_free(struct mqbus_quota *quota);
 void mqbus_quota_set(struct mqbus_quota *quota, const struct mqbus_topic_create *args,
 		     u32 fields);
-int mqbus_quota_count(struct mqbus_topic *topic, struct mqbus_ns *ns,
-		      const struct mqbus_caller *caller);
+int mqbus_quota_prepare(struct mqbus_quota_counts *counts, const struct mqbus_topic *topic,
+			struct mqbus_ns *ns, const struct mqbus_caller *caller);
+void mqbus_quota_count(struct mqbus_quota_counts *counts, struct mqbus_topic *topic);
+void mqbus_quota_discard(struct mqbus_quota_counts *counts);
 struct mqbus_tenant *mqbus_quota_enter(struct mqbus_topic *topic, kuid_t uid);
 void mqbus_quota_leave(struct mqbus_topic *topic, struct mqbus_tenant *tenant);
 bool mqbus_quota_holds(struct mqbus_quota *quota, const struct mqbus_tenant *tenant, u32 records,

@@ -509,6 +509,40 @@ static inline int mq_kill(pid_t pid)
 /* Run statements in a child, which exits with the value of the last one */
 #define mq_fork(pid)	for ((pid) = fork(); !(pid); _exit(0))
 
+/**
+ * struct mq_cut - a call that is killed on its way
+ * @clock: shared with children; when the last one began, and ended
+ * @whole: ns that the call takes
+ * @tries: how often it was made
+ */
+struct mq_cut {
+	volatile __u64 *clock;
+	__u64 whole;
+	unsigned int tries;
+};
+
+/* Make a call in a child: the first may end, the others are killed a 16th later each */
+static inline void mq_cut(struct mq_cut *cut, void (*call)(void *arg), void *arg)
+{
+	pid_t pid;
+
+	cut->clock[0] = 0;
+	mq_fork(pid) {
+		cut->clock[0] = mq_clock(CLOCK_MONOTONIC);
+		call(arg);
+		cut->clock[1] = mq_clock(CLOCK_MONOTONIC);
+	}
+	while (!cut->clock[0])
+		;
+	if (cut->tries) {
+		mq_sleep(cut->whole / 16 * (cut->tries % 16));
+		kill(pid, SIGKILL);
+	}
+	waitpid(pid, NULL, 0);
+	if (!cut->tries++)
+		cut->whole = cut->clock[1] - cut->clock[0];
+}
+
 /*
  * Wait until a task sleeps in a system call; false if it never does. The tests of waking are
  * about a sleeping task, which a fixed nap may miss.

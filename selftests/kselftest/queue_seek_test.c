@@ -265,42 +265,32 @@ static int fail_in_each(struct worker *w)
 	return n < 0 ? n : settle_many(w->fd, s, n);
 }
 
+static void seek_all(void *arg)
+{
+	FIXTURE_DATA(queue) *self = arg;
+
+	mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
+		MQBUS_WHENCE_EARLIEST, 0, NULL, 0);
+}
+
 /*
  * A seek killed on its way has forgotten the failed records of the partitions that it moved,
- * and no others. The first round lets it end and tells how long it takes; the others kill it
- * a 16th of that later each.
+ * and no others
  */
 TEST_F_TIMEOUT(queue, killed_on_the_way, 240)
 {
+	struct mq_cut cut = { .clock = mq_shared(MQ_PAGE) };
 	static struct mqbus_seek_result r[MANY];
-	unsigned int i, tries, halfway = 0, moved;
-	volatile __u64 *clock = mq_shared(MQ_PAGE);
-	__u64 whole = 0;
-	pid_t pid;
+	unsigned int i, halfway = 0, moved;
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = MANY, .size = 4096));
 	begin(self, .retry_size = 256 * 1024, .max_inflight = MANY);
-	for (tries = 0; tries < 64 && halfway < 3; tries++) {
+	while (cut.tries < 64 && halfway < 3) {
 		for (i = 0; i < MANY; i++)
 			ASSERT_EQ(1, mq_put_in(self->fd, i, "12345678", 8));
 		ASSERT_EQ(MANY, fail_in_each(self->worker));
 		ASSERT_EQ(MANY, FIGURE(self, RETRYING));
-		clock[0] = 0;
-		mq_fork(pid) {
-			clock[0] = mq_clock(CLOCK_MONOTONIC);
-			mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_FORCE, MQBUS_ANY,
-				MQBUS_WHENCE_EARLIEST, 0, NULL, 0);
-			clock[1] = mq_clock(CLOCK_MONOTONIC);
-		}
-		while (!clock[0])
-			;
-		if (tries) {
-			mq_sleep(whole / 16 * (tries % 16));
-			kill(pid, SIGKILL);
-		}
-		waitpid(pid, NULL, 0);
-		if (!tries)
-			whole = clock[1] - clock[0];
+		mq_cut(&cut, seek_all, self);
 		ASSERT_EQ(MANY, mq_seek(self->ctl, self->topic, "g", MQBUS_GROUP_SEEK_F_DRY_RUN,
 					MQBUS_ANY, MQBUS_WHENCE_LATEST, 0, r, MANY));
 		for (i = moved = 0; i < MANY; i++)
@@ -312,8 +302,8 @@ TEST_F_TIMEOUT(queue, killed_on_the_way, 240)
 					MQBUS_ANY, MQBUS_WHENCE_LATEST, 0, NULL, 0));
 		ASSERT_EQ(0, FIGURE(self, RETRYING));
 	}
-	TH_LOG("%u of %u were killed on the way; a seek took %llu us", halfway, tries,
-	       whole / 1000);
+	TH_LOG("%u of %u were killed on the way; a seek took %llu us", halfway, cut.tries,
+	       cut.whole / 1000);
 	EXPECT_LT(0, halfway);
 }
 

@@ -158,4 +158,55 @@ TEST_F(topic, nobody_waits_for_who_sets)
 	EXPECT_EQ(128 + SIGKILL, mq_kill(mover));
 }
 
+static void set_share(void *arg)
+{
+	FIXTURE_DATA(topic) *self = arg;
+
+	set(self, MQBUS_TOPIC_SET_SHARE, .share = 1);
+}
+
+/* Whether one uid may not store two records that nobody has read */
+static bool has_share(FIXTURE_DATA(topic) *self)
+{
+	int fd = mq_producer(self->name, 0), ret;
+
+	mq_put_in(fd, 0, "x", 1);
+	ret = mq_put_in(fd, 0, "x", 1);
+	close(fd);
+	return ret != 1;
+}
+
+/* A first share that is killed while it waits is there and charged for, or neither */
+TEST_F(topic, killed_on_the_way)
+{
+	struct mq_cut cut = { .clock = mq_shared(MQ_PAGE) };
+	unsigned int killed = 0;
+	pid_t mover;
+	__u64 used;
+
+	/* Keeps the topic's lock */
+	mq_fork(mover)
+		for (;;)
+			mq_seek(self->ctl, self->name, "g", 0, MQBUS_ANY, MQBUS_WHENCE_EARLIEST,
+				0, NULL, 0);
+	while (cut.tries < 64 && !killed) {
+		bool counts;
+
+		/* The mover had it a moment ago */
+		ASSERT_EQ(0, mq_left(self->ctl));
+		ASSERT_EQ(0, create(self, .partitions = MANY, .size = 4096));
+		ASSERT_EQ(0, mq_group(self->ctl, self->name, "g"));
+		used = mq_used(self->ctl);
+		mq_cut(&cut, set_share, self);
+		counts = used < mq_used(self->ctl);
+		EXPECT_EQ(has_share(self), counts);
+		killed += !counts;
+		ASSERT_EQ(0, mq_delete(self->ctl, self->name));
+	}
+	EXPECT_EQ(128 + SIGKILL, mq_kill(mover));
+	TH_LOG("%u of %u were killed on the way; it takes %llu us", killed, cut.tries,
+	       cut.whole / 1000);
+	EXPECT_LT(0, killed);
+}
+
 TEST_HARNESS_MAIN
