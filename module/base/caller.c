@@ -81,7 +81,7 @@ static bool mode_allows(const struct mqbus_right *right, kuid_t uid, kgid_t gid,
  * @caller: the caller
  * @uid: owner of the object
  * @gid: its group
- * @mode: its rw bits for owner, group and others
+ * @mode: its rwx bits for owner, group and others
  * @want: MQBUS_MAY_*
  *
  * Return: whether the mode or CAP_DAC_OVERRIDE allows all of @want.

@@ -11,6 +11,7 @@ struct sk_buff;
 /* Bits of a mode, as for a file */
 #define MQBUS_MAY_READ	4
 #define MQBUS_MAY_WRITE	2
+#define MQBUS_MAY_HOLD	1	/* of a topic: create groups that hold records */
 
 /**
  * struct mqbus_caller - credentials of a call

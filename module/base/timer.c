@@ -59,10 +59,13 @@ void mqbus_timer_kick(struct mqbus_timer *timer)
 	mod_delayed_work(mqbus_wq, &timer->work, 0);
 }
 
-/* Cancel a timer that is not armed any more, and wait for its run */
+/* Cancel a timer that is not armed any more, and wait for its run, unless the caller is that */
 void mqbus_timer_end(struct mqbus_timer *timer)
 {
-	cancel_delayed_work_sync(&timer->work);
+	if (current_work() == &timer->work.work)
+		cancel_delayed_work(&timer->work);
+	else
+		cancel_delayed_work_sync(&timer->work);
 }
 
 int __init mqbus_timer_setup(void)

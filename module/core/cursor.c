@@ -11,6 +11,12 @@ void mqbus_cursor_init(struct mqbus_cursor *c)
 	c->floor = MQBUS_CURSOR_NO_FLOOR;
 }
 
+/* Never hold records back; the cursor has not begun. */
+void mqbus_cursor_observe(struct mqbus_cursor *c)
+{
+	c->observes = true;
+}
+
 /**
  * mqbus_cursor_place() - move a cursor forward or back
  * @c: the cursor; the group's lock is held if others can see it
@@ -28,6 +34,8 @@ void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
 	c->lost_given = 0;
 	c->untold = 0;
 	c->owed = 0;
+	if (c->observes)
+		return;
 	/* The lock orders this store before the next writer's look */
 	WRITE_ONCE(c->floor, at->pos);
 	ring->floor = min(ring->floor, at->pos);
@@ -149,6 +157,8 @@ void mqbus_cursor_commit(struct mqbus_cursor *c, const struct mqbus_mark *to)
 		c->owed = c->untold;
 	}
 	c->done = *to;
+	if (c->observes)
+		return;
 	/* ORD_FLOOR: release; pairs with acquire in mqbus_cursor_floor() */
 	smp_store_release(&c->floor, to->pos);
 }

@@ -16,7 +16,8 @@
  * @floor repeats @done's position for writers, which load it without the
  * group's lock (ORD_FLOOR): readers have finished with everything below before
  * it is stored, and writers reuse these bytes after they have loaded it. A cursor that
- * has not begun has a floor of %MQBUS_CURSOR_NO_FLOOR and holds nothing back.
+ * has not begun, or belongs to an observer, has a floor of %MQBUS_CURSOR_NO_FLOOR and holds
+ * nothing back: records may be dropped before it has handed them out, and count as lost.
  */
 
 #define MQBUS_CURSOR_NO_FLOOR	U64_MAX
@@ -24,6 +25,7 @@
 /**
  * struct mqbus_cursor - a group's progress in a partition
  * @floor: writers may reuse bytes below
+ * @observes: it never holds records back
  * @done: end of the committed records
  * @given: end of the records handed out
  * @lost: records evicted before they were handed out, each counted once
@@ -40,6 +42,7 @@
  */
 struct mqbus_cursor {
 	u64 floor;	/* stored under the group's lock, loaded by writers */
+	bool observes;	/* constant */
 	/* guarded by the group's lock */
 	struct mqbus_mark done;
 	struct mqbus_mark given;
@@ -62,6 +65,7 @@ static inline u64 mqbus_cursor_floor(const struct mqbus_cursor *c)
 }
 
 void mqbus_cursor_init(struct mqbus_cursor *c);
+void mqbus_cursor_observe(struct mqbus_cursor *c);
 void mqbus_cursor_place(struct mqbus_cursor *c, struct mqbus_ring *ring,
 			const struct mqbus_mark *at);
 bool mqbus_cursor_take(struct mqbus_cursor *c, struct mqbus_ring *ring,

@@ -25,7 +25,7 @@ int mqbus_config_check_fields(const struct mqbus_topic_create *args, u32 fields)
 	unsigned int i;
 
 	if ((fields & MQBUS_TOPIC_SET_FULL && args->full > MQBUS_FULL_EVICT) ||
-	    (fields & MQBUS_TOPIC_SET_MODE && args->mode & ~0666) ||
+	    (fields & MQBUS_TOPIC_SET_MODE && args->mode & ~0777) ||
 	    (fields & MQBUS_TOPIC_SET_OVER && args->over > MQBUS_OVER_REJECT))
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(rates); i++)
@@ -86,15 +86,18 @@ void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_crea
 	mqbus_quota_set(&topic->quota, args, fields);
 }
 
-/* Set @uid and @gid to the owner in @args, as far as @fields selects them. Return: 0 or -EINVAL */
-int mqbus_config_owner(const struct mqbus_caller *caller, const struct mqbus_topic_create *args,
-		       u32 fields, kuid_t *uid, kgid_t *gid)
+/*
+ * Set *@uid and *@gid to an owner that a user names, each unless the name is NULL. Return: 0 or
+ * -EINVAL
+ */
+int mqbus_config_owner(const struct mqbus_caller *caller, const u32 *new_uid, const u32 *new_gid,
+		       kuid_t *uid, kgid_t *gid)
 {
-	if (fields & MQBUS_TOPIC_SET_UID)
-		*uid = args->uid == MQBUS_ANY ? caller->cred->fsuid :
-						make_kuid(caller->cred->user_ns, args->uid);
-	if (fields & MQBUS_TOPIC_SET_GID)
-		*gid = args->gid == MQBUS_ANY ? caller->cred->fsgid :
-						make_kgid(caller->cred->user_ns, args->gid);
+	if (new_uid)
+		*uid = *new_uid == MQBUS_ANY ? caller->cred->fsuid :
+					       make_kuid(caller->cred->user_ns, *new_uid);
+	if (new_gid)
+		*gid = *new_gid == MQBUS_ANY ? caller->cred->fsgid :
+					       make_kgid(caller->cred->user_ns, *new_gid);
 	return uid_valid(*uid) && gid_valid(*gid) ? 0 : -EINVAL;
 }

@@ -22,7 +22,7 @@
 static int topic_configure(struct mqbus_topic *topic, const struct mqbus_caller *caller,
 			   const struct mqbus_topic_create *args)
 {
-	int err = mqbus_config_owner(caller, args, __MQBUS_TOPIC_SET_ALL, &topic->uid, &topic->gid);
+	int err = mqbus_config_owner(caller, &args->uid, &args->gid, &topic->uid, &topic->gid);
 
 	if (err)
 		return err;
@@ -137,9 +137,14 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_cal
 	group->uid = caller->cred->fsuid;
 	group->gid = caller->cred->fsgid;
 	group->mode = args->mode;
-	for (i = 0; i < topic->nr_parts; i++)
+	group->observes = args->flags & MQBUS_GROUP_F_OBSERVER;
+	for (i = 0; i < topic->nr_parts; i++) {
 		mqbus_cursor_init(&group->slots[i].cursor);
+		if (group->observes)
+			mqbus_cursor_observe(&group->slots[i].cursor);
+	}
 	mqbus_lag_init(group);
+	mqbus_expiry_init(group, args);
 	err = ops->init(group, args);
 	if (!err)
 		return group;
@@ -203,6 +208,7 @@ static void group_begin(struct mqbus_topic *topic, struct mqbus_group *group,
 		mqbus_group_place(group, i, &seek, true, &end);
 	}
 	mqbus_group_report(group, &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_GROUP_MADE });
+	mqbus_expiry_look(group);
 	/* A topic without groups keeps everything; the new group may need less */
 	mqbus_topic_wake_writers(topic);
 }
@@ -245,6 +251,23 @@ put:
 	return err;
 }
 
+/*
+ * Whether a caller that may read a topic may create such a group: one that holds records needs
+ * another right, as it may stop all producers.
+ */
+static int group_may(const struct mqbus_topic *topic, const struct mqbus_caller *caller,
+		     const struct mqbus_group_create *args)
+{
+	kuid_t uid = mqbus_topic_uid(topic);
+
+	if (args->flags & MQBUS_GROUP_F_OBSERVER || mqbus_topic_evicts(topic) ||
+	    mqbus_caller_owns(caller, uid) ||
+	    mqbus_caller_may(caller, uid, mqbus_topic_gid(topic), READ_ONCE(topic->mode),
+			     MQBUS_MAY_HOLD))
+		return 0;
+	return -EACCES;
+}
+
 /* Create a group. Return: 0 or a negative errno as of &struct mqbus_group_create */
 int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const struct mqbus_group_create *args)
@@ -256,14 +279,17 @@ int mqbus_group_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 
 	if (args->type > MQBUS_GROUP_QUEUE)
 		return -EOPNOTSUPP;
-	if (args->mode & ~0666 || !mqbus_whence_valid(args->whence, args->value))
+	if (args->mode & ~0666 || !mqbus_whence_valid(args->whence, args->value) ||
+	    (args->expire && args->flags & MQBUS_GROUP_F_EPHEMERAL))
 		return -EINVAL;
+	if (args->expire > MQBUS_DELAY_MAX)
+		return -ERANGE;
 	err = mqbus_name_check(args->group) ?:
 	      mqbus_topic_open(ns, caller, args->topic, MQBUS_MAY_READ, &topic);
 	if (err)
 		return err;
 	type = array_index_nospec(args->type, ARRAY_SIZE(mqbus_group_types));
-	err = mqbus_group_types[type]->check(args, topic);
+	err = mqbus_group_types[type]->check(args, topic) ?: group_may(topic, caller, args);
 	if (!err && args->queue.dlq[0])
 		err = mqbus_topic_open(ns, caller, args->queue.dlq, MQBUS_MAY_WRITE, &dlq);
 	if (err)

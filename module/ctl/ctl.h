@@ -28,7 +28,6 @@ int mqbus_topic_delete(struct mqbus_ns *ns, const struct mqbus_caller *caller, c
 void mqbus_topic_delete_all(struct mqbus_ns *ns);
 int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		       const struct mqbus_group_delete *args);
-struct mqbus_topic *mqbus_group_remove(struct mqbus_group *group);
 
 /* seek.c */
 bool mqbus_whence_valid(u32 whence, u64 value);

@@ -14,50 +14,6 @@
 #include "log/topic.h"
 
 /*
- * Remove a group from its topic, whose lock is held. Return: its DLQ, or NULL; the caller puts it
- * after dropping the topic's lock, which is of the same class as the DLQ's.
- */
-struct mqbus_topic *mqbus_group_remove(struct mqbus_group *group)
-{
-	struct mqbus_topic *topic = group->topic, *dlq;
-
-	lockdep_assert_held(&topic->lock);
-
-	/*
-	 * Mark the group dead under its lock before it leaves the list: as long as holders of the
-	 * lock may read records, writers must see the floors that keep them.
-	 */
-	spin_lock(&group->lock);
-	WRITE_ONCE(group->dead, true);
-	dlq = group->ops->end(group);
-	spin_unlock(&group->lock);
-	list_del_rcu(&group->reader.node);
-	/* Listings and writers read it without the lock */
-	WRITE_ONCE(topic->nr_readers, topic->nr_readers - 1);
-	atomic_inc(&topic->charge.ns->seq);
-	group->ops->hangup(group);
-	mqbus_topic_wake_writers(topic);
-	mqbus_group_put(group);
-	return dlq;
-}
-
-/* Report and remove a group that was visible; drops its topic's lock */
-static void group_end_unlock(struct mqbus_group *group)
-{
-	struct mqbus_topic *topic = group->topic, *dlq;
-
-	mqbus_group_report(group,
-			   &(struct mqbus_event) { .kind = MQBUS_EVENT_KIND_GROUP_DELETED });
-	kref_get(&group->ref);
-	dlq = mqbus_group_remove(group);
-	mutex_unlock(&topic->lock);
-	/* Freeing the group may take long */
-	mqbus_group_put(group);
-	if (dlq)
-		mqbus_topic_put(dlq);
-}
-
-/*
  * Delete a group, and with it the floor that it holds. Return: 0 or a negative errno as of &struct
  * mqbus_group_delete.
  */
@@ -78,7 +34,7 @@ int mqbus_group_delete(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 		mqbus_group_unlock(topic);
 		return -EBUSY;
 	}
-	group_end_unlock(group);
+	mqbus_group_end_unlock(group, MQBUS_EVENT_KIND_GROUP_DELETED);
 	mqbus_topic_put(topic);
 	return 0;
 }
@@ -88,8 +44,9 @@ static void groups_delete(struct mqbus_topic *topic)
 {
 	mutex_lock(&topic->lock);
 	while (!list_empty(&topic->readers)) {
-		group_end_unlock(list_first_entry(&topic->readers, struct mqbus_group,
-						  reader.node));
+		mqbus_group_end_unlock(list_first_entry(&topic->readers, struct mqbus_group,
+							reader.node),
+				       MQBUS_EVENT_KIND_GROUP_DELETED);
 		mutex_lock(&topic->lock);
 	}
 	mutex_unlock(&topic->lock);

@@ -28,9 +28,9 @@ bool mqbus_listing_topic_visible(const struct mqbus_topic *topic, const struct m
  */
 bool mqbus_listing_group_visible(const struct mqbus_group *group, const struct mqbus_caller *caller)
 {
-	return uid_eq(caller->cred->fsuid, group->uid) ||
+	return uid_eq(caller->cred->fsuid, mqbus_group_uid(group)) ||
 	       uid_eq(caller->cred->fsuid, mqbus_topic_uid(group->topic)) ||
-	       mqbus_caller_may(caller, group->uid, group->gid, group->mode, MQBUS_MAY_READ);
+	       mqbus_group_may(group, caller, MQBUS_MAY_READ);
 }
 
 /* State of a partition at one moment, after records past retention were dropped */

@@ -19,6 +19,8 @@
  * @members: number of members
  * @generation: of the assignment
  * @lag_threshold: records, over all partitions
+ * @expire: ns without members after which the group goes; 0: never
+ * @ephemeral: it goes with its last member
  * @paused: nothing is handed out
  * @stream: options of a stream group
  */
@@ -26,6 +28,8 @@ struct group_state {
 	u32 members;
 	u32 generation;
 	u64 lag_threshold;
+	u64 expire;
+	bool ephemeral;
 	bool paused;
 	struct mqbus_stream_options stream;
 };
@@ -97,6 +101,8 @@ static void group_state(struct mqbus_group *group, struct group_state *state)
 	state->members = group->nr_members;
 	state->generation = group->assign.generation;
 	state->lag_threshold = group->lag.threshold;
+	state->expire = group->expiry.after;
+	state->ephemeral = group->expiry.ephemeral;
 	state->paused = group->paused;
 	state->stream = group->stream;
 	spin_unlock(&group->lock);
@@ -294,11 +300,16 @@ static int listing_whole(struct sk_buff *skb, struct mqbus_group *group,
 
 	group_state(group, &state);
 	if (nla_put_u32(skb, MQBUS_A_GROUP_UID,
-			from_kuid_munged(caller->cred->user_ns, group->uid)) ||
-	    nla_put_u32(skb, MQBUS_A_GROUP_MODE, group->mode) ||
+			from_kuid_munged(caller->cred->user_ns, mqbus_group_uid(group))) ||
+	    nla_put_u32(skb, MQBUS_A_GROUP_GID,
+			from_kgid_munged(caller->cred->user_ns, mqbus_group_gid(group))) ||
+	    nla_put_u32(skb, MQBUS_A_GROUP_MODE, READ_ONCE(group->mode)) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_TYPE, type) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_MEMBERS, state.members) ||
 	    nla_put_u32(skb, MQBUS_A_GROUP_GENERATION, state.generation) ||
+	    (group->observes && nla_put_flag(skb, MQBUS_A_GROUP_OBSERVER)) ||
+	    (state.ephemeral && nla_put_flag(skb, MQBUS_A_GROUP_EPHEMERAL)) ||
+	    (state.expire && put_group_u64(skb, MQBUS_A_GROUP_EXPIRE, state.expire)) ||
 	    (state.paused && nla_put_flag(skb, MQBUS_A_GROUP_PAUSED)) ||
 	    put_group_u64(skb, MQBUS_A_GROUP_LAG_THRESHOLD, state.lag_threshold))
 		return -EMSGSIZE;

@@ -29,7 +29,9 @@ static int topic_may(const struct mqbus_topic *topic, const struct mqbus_caller 
 		return -EOPNOTSUPP;
 	if (args->fields & MQBUS_TOPIC_SET_SHARE && args->share && mqbus_topic_evicts(topic))
 		return -EOPNOTSUPP;
-	err = mqbus_config_owner(caller, args, args->fields, uid, gid);
+	err = mqbus_config_owner(caller,
+				 args->fields & MQBUS_TOPIC_SET_UID ? &args->uid : NULL,
+				 args->fields & MQBUS_TOPIC_SET_GID ? &args->gid : NULL, uid, gid);
 	if (err)
 		return err;
 	if ((!uid_eq(*uid, mqbus_topic_uid(topic)) || !gid_eq(*gid, mqbus_topic_gid(topic))) &&
@@ -120,6 +122,44 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 }
 
 /*
+ * Whether the caller may give a group the owner that it asks for; sets the owner after the change.
+ * Return: 0, -EINVAL, -EPERM
+ */
+static int group_may_give(const struct mqbus_group *group, const struct mqbus_caller *caller,
+			  const struct mqbus_group_set *args, kuid_t *uid, kgid_t *gid)
+{
+	int err;
+
+	*uid = mqbus_group_uid(group);
+	*gid = mqbus_group_gid(group);
+	err = mqbus_config_owner(caller,
+				 args->fields & MQBUS_GROUP_SET_UID ? &args->uid : NULL,
+				 args->fields & MQBUS_GROUP_SET_GID ? &args->gid : NULL, uid, gid);
+	if (err)
+		return err;
+	if (uid_eq(*uid, mqbus_group_uid(group)) && gid_eq(*gid, mqbus_group_gid(group)))
+		return 0;
+	return mqbus_caller_capable(caller, CAP_CHOWN) ? 0 : -EPERM;
+}
+
+/* Apply options that groups of both types have, after all checks */
+static void group_apply(struct mqbus_group *group, const struct mqbus_group_set *args, kuid_t uid,
+			kgid_t gid)
+{
+	WRITE_ONCE(group->uid, uid);
+	WRITE_ONCE(group->gid, gid);
+	if (args->fields & MQBUS_GROUP_SET_MODE)
+		WRITE_ONCE(group->mode, args->mode);
+	if (args->fields & MQBUS_GROUP_SET_PAUSED)
+		group->ops->hold(group, &group->paused, args->paused);
+	if (args->fields & MQBUS_GROUP_SET_LAG_THRESHOLD)
+		mqbus_lag_set(group, args->lag_threshold);
+	if (args->fields & MQBUS_GROUP_SET_EXPIRE)
+		mqbus_expiry_set(group, args->expire);
+	mqbus_expiry_look(group);
+}
+
+/*
  * Change a group under its topic's lock. *@dlq is replaced by the topic to put; the caller has
  * another reference to the new DLQ.
  */
@@ -129,6 +169,8 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_caller *call
 	struct mqbus_topic *topic;
 	struct mqbus_group *group;
 	struct mqbus_topic *linked = *dlq;
+	kuid_t uid;
+	kgid_t gid;
 	int err;
 
 	err = mqbus_group_lock_owned(ns, caller, args->topic, args->group, &topic, &group);
@@ -144,14 +186,16 @@ static int group_set_locked(struct mqbus_ns *ns, const struct mqbus_caller *call
 	mutex_lock(&topic->lock);
 	if (!err && group->dead)
 		err = -ENOENT;
+	/* It may have another owner since it was looked up */
+	if (!err && !mqbus_group_owned(group, caller))
+		err = -EPERM;
+	err = err ?: group_may_give(group, caller, args, &uid, &gid) ?:
+	      group->ops->set(group, caller, args, dlq);
 	if (!err)
-		err = group->ops->set(group, caller, args, dlq);
-	if (!err && args->fields & MQBUS_GROUP_SET_PAUSED)
-		group->ops->hold(group, &group->paused, args->paused);
-	if (!err && args->fields & MQBUS_GROUP_SET_LAG_THRESHOLD)
-		mqbus_lag_set(group, args->lag_threshold);
-	mqbus_group_put(group);
+		group_apply(group, args, uid, gid);
 	mutex_unlock(&topic->lock);
+	/* The last reference waits for the group's works, which take that lock */
+	mqbus_group_put(group);
 	mqbus_topic_put(topic);
 	return err;
 }
@@ -170,9 +214,12 @@ int mqbus_group_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	if (args->fields & ~__MQBUS_GROUP_SET_ALL)
 		return -EOPNOTSUPP;
 	if (!args->fields || args->__reserved || args->stream.__reserved ||
-	    args->queue.__reserved ||
-	    (args->fields & MQBUS_GROUP_SET_PAUSED && args->paused > 1))
+	    args->queue.__reserved || args->__reserved2 ||
+	    (args->fields & MQBUS_GROUP_SET_PAUSED && args->paused > 1) ||
+	    (args->fields & MQBUS_GROUP_SET_MODE && args->mode & ~0666))
 		return -EINVAL;
+	if (args->fields & MQBUS_GROUP_SET_EXPIRE && args->expire > MQBUS_DELAY_MAX)
+		return -ERANGE;
 	if (connect)
 		err = mqbus_name_check_any(args->queue.dlq);
 	if (!err && connect && args->queue.dlq[0])

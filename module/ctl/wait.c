@@ -236,7 +236,7 @@ static int awaited_open(struct awaited *a, struct mqbus_ns *ns, const struct mqb
 	a->group = mqbus_group_find(a->topic, args->group);
 	if (!a->group)
 		return -ENOENT;
-	if (!mqbus_caller_may(caller, a->group->uid, a->group->gid, a->group->mode, MQBUS_MAY_READ))
+	if (!mqbus_group_may(a->group, caller, MQBUS_MAY_READ))
 		return -EACCES;
 	a->ends = kvcalloc(a->topic->nr_parts, sizeof(*a->ends), GFP_KERNEL_ACCOUNT);
 	return a->ends ? 0 : -ENOMEM;

@@ -192,6 +192,14 @@ static int do_wait(struct mqbus_call *call)
 	return mqbus_group_wait(call->ns, &call->ep->caller, &call->args.wait, call->nonblock);
 }
 
+/* Whether records may be dropped before a member has read them, whatever the topic does */
+static bool endpoint_observes(struct mqbus_endpoint *ep)
+{
+	const struct mqbus_member *member = mqbus_endpoint_member(ep);
+
+	return member && member->group->observes;
+}
+
 static int do_geometry(struct mqbus_call *call)
 {
 	const struct mqbus_topic *topic = mqbus_endpoint_topic(call->ep);
@@ -214,7 +222,7 @@ static int do_geometry(struct mqbus_call *call)
 		.data_offset = PAGE_SIZE,
 		.size = part->mem.size,
 		.partitions = topic->nr_parts,
-		.full = READ_ONCE(topic->full),
+		.full = endpoint_observes(call->ep) ? MQBUS_FULL_EVICT : READ_ONCE(topic->full),
 		.max_record = topic->max_record,
 	};
 	return 0;
@@ -264,7 +272,8 @@ static const struct mqbus_ioctl_op ioctl_ops[] = {
 		 __MQBUS_TOPIC_F_ALL, OUT_NOTHING),
 	IOCTL_OP(TOPIC_DELETE, do_topic_delete, struct mqbus_topic_delete, name, 0,
 		 OUT_NOTHING),
-	IOCTL_OP(GROUP_CREATE, do_group_create, struct mqbus_group_create, group, 0,
+	IOCTL_OP(GROUP_CREATE, do_group_create, struct mqbus_group_create, group,
+		 __MQBUS_GROUP_F_ALL,
 		 OUT_NOTHING),
 	IOCTL_OP(GROUP_DELETE, do_group_delete, struct mqbus_group_delete, group,
 		 __MQBUS_GROUP_DELETE_F_ALL, OUT_NOTHING),

@@ -39,6 +39,8 @@ static void __net_exit main_net_exit(struct net *net)
 
 	mqbus_ns_close(ns);
 	mqbus_topic_delete_all(ns);
+	/* An expired group's work may hold the last reference to its topic */
+	flush_workqueue(mqbus_wq);
 	mqbus_dlq_ns_exit(ns);
 	mqbus_ns_uninit(ns);
 }

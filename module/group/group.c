@@ -2,9 +2,11 @@
 /*
  * Groups: named readers whose progress outlives their members.
  */
+#include <linux/rculist.h>
 #include <linux/slab.h>
 
 #include "base/caller.h"
+#include "base/ns.h"
 #include "group/group.h"
 #include "log/topic.h"
 
@@ -28,6 +30,8 @@ static void group_release(struct kref *ref)
 	struct mqbus_group *group = container_of(ref, struct mqbus_group, ref);
 
 	mqbus_lag_end(group);
+	/* The caller may be that timer */
+	mqbus_timer_end(&group->expiry.timer);
 	group->ops->free(group);
 	mqbus_uncharge(&group->charge);
 	/* A writer may still read the group's floors */
@@ -53,6 +57,13 @@ struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name
 	return group;
 }
 
+/* Whether a caller may change and delete a group: its owner, the topic's, or CAP_DAC_OVERRIDE */
+bool mqbus_group_owned(const struct mqbus_group *group, const struct mqbus_caller *caller)
+{
+	return mqbus_caller_owns(caller, mqbus_group_uid(group)) ||
+	       uid_eq(caller->cred->fsuid, mqbus_topic_uid(group->topic));
+}
+
 /*
  * Find a group that @caller owns, or whose topic @caller owns, and lock its topic; undone by
  * mqbus_group_unlock(). Return: 0, -ENOENT, -EPERM, -EINTR, or as mqbus_name_check().
@@ -75,8 +86,7 @@ int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_caller *calle
 	*group = mqbus_group_lookup(*topic, group_name);
 	if (!*group)
 		err = -ENOENT;
-	else if (!mqbus_caller_owns(caller, (*group)->uid) &&
-		 !uid_eq(caller->cred->fsuid, mqbus_topic_uid(*topic)))
+	else if (!mqbus_group_owned(*group, caller))
 		err = -EPERM;
 	if (!err)
 		return 0;
@@ -102,6 +112,49 @@ bool mqbus_group_busy(struct mqbus_group *group)
 	busy = group->nr_members;
 	spin_unlock(&group->lock);
 	return busy;
+}
+
+/*
+ * Remove a group from its topic, whose lock is held. Return: its DLQ, or NULL; the caller puts it
+ * after dropping the topic's lock, which is of the same class as the DLQ's.
+ */
+static struct mqbus_topic *group_remove(struct mqbus_group *group)
+{
+	struct mqbus_topic *topic = group->topic, *dlq;
+
+	lockdep_assert_held(&topic->lock);
+
+	/*
+	 * Mark the group dead under its lock before it leaves the list: as long as holders of the
+	 * lock may read records, writers must see the floors that keep them.
+	 */
+	spin_lock(&group->lock);
+	WRITE_ONCE(group->dead, true);
+	dlq = group->ops->end(group);
+	spin_unlock(&group->lock);
+	list_del_rcu(&group->reader.node);
+	/* Listings and writers read it without the lock */
+	WRITE_ONCE(topic->nr_readers, topic->nr_readers - 1);
+	atomic_inc(&topic->charge.ns->seq);
+	group->ops->hangup(group);
+	mqbus_topic_wake_writers(topic);
+	mqbus_group_put(group);
+	return dlq;
+}
+
+/* Report the end of a group that was visible as @kind, and remove it; drops its topic's lock */
+void mqbus_group_end_unlock(struct mqbus_group *group, enum mqbus_event_kind kind)
+{
+	struct mqbus_topic *topic = group->topic, *dlq;
+
+	mqbus_group_report(group, &(struct mqbus_event) { .kind = kind });
+	kref_get(&group->ref);
+	dlq = group_remove(group);
+	mutex_unlock(&topic->lock);
+	/* Freeing the group may take long */
+	mqbus_group_put(group);
+	if (dlq)
+		mqbus_topic_put(dlq);
 }
 
 /*

@@ -9,9 +9,11 @@
 #include <linux/mqbus.h>
 
 #include "base/account.h"
+#include "base/caller.h"
 #include "base/event.h"
 #include "base/timer.h"
 #include "core/assign.h"
+#include "group/expiry.h"
 #include "group/lag.h"
 #include "log/reader.h"
 #include "log/topic.h"
@@ -91,9 +93,10 @@ extern const struct mqbus_group_ops * const mqbus_group_types[MQBUS_GROUP_QUEUE 
  * @topic: the topic; it outlives the group
  * @charge: memory charged to the owner
  * @name: terminated
- * @uid: owner
+ * @uid: owner; this and the next two are marked, stored under the topic's lock
  * @gid: owner's group
  * @mode: permissions
+ * @observes: it holds no records back
  * @queue: the queue of a queue group, or NULL
  * @dead: deleted; set under @lock, read anywhere
  * @lock: guards everything below; nests inside the topic's lock, outside a ring's
@@ -104,6 +107,7 @@ extern const struct mqbus_group_ops * const mqbus_group_types[MQBUS_GROUP_QUEUE 
  *	changes as members come and go
  * @told: @assign's generation at the last report of moved partitions
  * @lag: reports a high lag
+ * @expiry: deletes the group when it has had no members for some time
  * @stream: options of a stream group
  * @timer: stream group: runs what is due
  * @slots: one for each partition; writers read floors without the lock. The table of
@@ -122,6 +126,7 @@ struct mqbus_group {
 	kuid_t uid;
 	kgid_t gid;
 	u16 mode;
+	bool observes;
 	struct mqbus_group_queue *queue;
 
 	bool dead;
@@ -133,15 +138,18 @@ struct mqbus_group {
 	struct mqbus_assign assign;
 	u32 told;
 	struct mqbus_lag lag;
+	struct mqbus_expiry expiry;
 	struct mqbus_stream_options stream;
 	struct mqbus_timer timer;
 	struct mqbus_slot slots[];
 };
 
+bool mqbus_group_owned(const struct mqbus_group *group, const struct mqbus_caller *caller);
 int mqbus_group_lock_owned(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 			   const char *topic_name, const char *group_name,
 			   struct mqbus_topic **topic, struct mqbus_group **group);
 void mqbus_group_unlock(struct mqbus_topic *topic);
+void mqbus_group_end_unlock(struct mqbus_group *group, enum mqbus_event_kind kind);
 bool mqbus_group_busy(struct mqbus_group *group);
 struct mqbus_group *mqbus_group_lookup(struct mqbus_topic *topic, const char *name);
 struct mqbus_group *mqbus_group_find(struct mqbus_topic *topic, const char *name);
@@ -149,13 +157,33 @@ void mqbus_group_put(struct mqbus_group *group);
 int mqbus_group_lock_seat(struct mqbus_group *group, const u32 *used, void ***seats, u32 *room);
 void mqbus_group_shut(struct mqbus_group *group, bool shut);
 
+/* The owner; may change */
+static inline kuid_t mqbus_group_uid(const struct mqbus_group *group)
+{
+	return READ_ONCE(group->uid);
+}
+
+/* The owner's group; may change */
+static inline kgid_t mqbus_group_gid(const struct mqbus_group *group)
+{
+	return READ_ONCE(group->gid);
+}
+
+/* Whether a group's mode lets a caller do @want */
+static inline bool mqbus_group_may(const struct mqbus_group *group,
+				   const struct mqbus_caller *caller, unsigned int want)
+{
+	return mqbus_caller_may(caller, mqbus_group_uid(group), mqbus_group_gid(group),
+				READ_ONCE(group->mode), want);
+}
+
 /* Report an event in a group; sets the group of @e */
 static inline void mqbus_group_report(const struct mqbus_group *group, struct mqbus_event *e)
 {
 	e->group = (struct mqbus_event_place) {
 		.name = group->name,
-		.uid = group->uid,
-		.mode = group->mode,
+		.uid = mqbus_group_uid(group),
+		.mode = READ_ONCE(group->mode),
 	};
 	mqbus_topic_report(group->topic, e);
 }

@@ -37,7 +37,7 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_c
 	if (!group)
 		goto put_topic;
 	err = -EACCES;
-	if (!mqbus_caller_may(caller, group->uid, group->gid, group->mode, MQBUS_MAY_WRITE))
+	if (!mqbus_group_may(group, caller, MQBUS_MAY_WRITE))
 		goto put_group;
 	err = -ENOMEM;
 	member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
@@ -55,8 +55,10 @@ struct mqbus_member *mqbus_member_join(struct mqbus_ns *ns, const struct mqbus_c
 	member->holder.pid = task_tgid_vnr(current);
 	member->holder.uid = from_kuid_munged(ns->net->user_ns, caller->cred->fsuid);
 	err = group->ops->enter(group, member, args->member);
-	if (!err)
+	if (!err) {
+		mqbus_expiry_look(group);
 		return member;
+	}
 
 	put_pid(member->pid);
 	kfree(member);
@@ -72,6 +74,7 @@ void mqbus_member_close(struct mqbus_member *member)
 {
 	member->group->ops->leave(member->group, member);
 	mqbus_crowd_end(&member->crowd);
+	mqbus_expiry_look(member->group);
 	mqbus_group_put(member->group);
 	mqbus_topic_put(member->topic);
 	put_pid(member->pid);

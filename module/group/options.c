@@ -74,6 +74,9 @@ int mqbus_queue_check(const struct mqbus_group_create *args, const struct mqbus_
 {
 	if (memchr_inv(&args->stream, 0, sizeof(args->stream)))
 		return -EINVAL;
+	/* Leased records must stay */
+	if (args->flags & MQBUS_GROUP_F_OBSERVER)
+		return -EOPNOTSUPP;
 	return mqbus_name_check_any(args->queue.dlq) ?:
 	       mqbus_queue_options_check(&args->queue, topic);
 }

@@ -6,14 +6,20 @@
 #include "record.h"
 #include "test.h"
 
-static void append_one(struct mqbus_ring *ring, u32 size)
+/* Append a record; those below @floor may be dropped for it */
+static void append_above(struct mqbus_ring *ring, u32 size, u64 floor)
 {
 	spin_lock(&ring->lock);
-	CHECK(mqbus_ring_reserve(ring, size, 0));
+	CHECK(mqbus_ring_reserve(ring, size, floor));
 	rec_fill(mqbus_ring_slot(ring), size, ring->tail.offset, 0);
 	mqbus_ring_stage(ring, mqbus_ring_slot(ring)->size);
 	mqbus_ring_publish(ring);
 	spin_unlock(&ring->lock);
+}
+
+static void append_one(struct mqbus_ring *ring, u32 size)
+{
+	append_above(ring, size, 0);
 }
 
 static void append_some(struct mqbus_ring *ring, u32 n)
@@ -287,6 +293,38 @@ static void test_untake_threads(void)
 	test_end();
 }
 
+/* An observer holds nothing back, wherever it is, and counts what it lost */
+static void test_observes(void)
+{
+	struct mqbus_cursor c;
+	struct mqbus_range r;
+	struct mqbus_ring ring;
+	struct ring_mem mem;
+	u32 i;
+
+	test_begin("cursor: an observer holds nothing back");
+	ring_make(&mem, &ring, 4096, false);
+	mqbus_cursor_init(&c);
+	mqbus_cursor_observe(&c);
+	append_some(&ring, 2);
+	spin_lock(&ring.lock);
+	ring.floor = ring.tail.pos;
+	mqbus_cursor_place(&c, &ring, &(struct mqbus_mark){});
+	/* Others' floor stays, too */
+	CHECK(ring.floor == ring.tail.pos);
+	spin_unlock(&ring.lock);
+	CHECK(mqbus_cursor_floor(&c) == MQBUS_CURSOR_NO_FLOOR);
+	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.end_offset == 2);
+	mqbus_cursor_commit(&c, &c.given);
+	CHECK(c.done.offset == 2 && mqbus_cursor_floor(&c) == MQBUS_CURSOR_NO_FLOOR);
+	for (i = 0; i < 5; i++)
+		append_above(&ring, 1024, ring.tail.pos);
+	CHECK(!ring.evicted);
+	CHECK(mqbus_cursor_take(&c, &ring, &r) && r.lost == 1 && c.lost == 1);
+	ring_mem_free(&mem);
+	test_end();
+}
+
 int main(void)
 {
 	test_init(1);
@@ -295,5 +333,6 @@ int main(void)
 	test_owed();
 	test_untake_behind();
 	test_untake_threads();
+	test_observes();
 	return test_done();
 }

@@ -95,6 +95,8 @@ end without looking twice | ring.c | s/if (likely(READ_ONCE(page->next_begun) ==
 end reads the tail first | ring.c | s/end->offset = smp_load_acquire(&page->next_offset);/end->pos = smp_load_acquire(\&page->tail);/;t;s/end->pos = smp_load_acquire(&page->tail);/end->offset = smp_load_acquire(\&page->next_offset);/
 end never asks for the lock | ring.c | s/tries < 4/tries < 1/;/cpu_relax/{n;s/}/} return;/}
 end without acquire | ring.c | s/smp_load_acquire(&page->tail)/READ_ONCE(page->tail)/
+an observer is placed like others | cursor.c | /^void mqbus_cursor_place/,/^}/s/if (c->observes)/if (0)/
+an observer holds what it has not committed | cursor.c | /^void mqbus_cursor_commit/,/^}/s/if (c->observes)/if (0)/
 lost is not counted | cursor.c | s/c->lost += missed - again;//
 lost is counted twice | cursor.c | s/c->lost += missed - again;/c->lost += missed;/
 lost is settled by settling nothing | cursor.c | s/if (to->pos != c->done.pos)//

@@ -43,17 +43,20 @@ static const struct field topic_delete[] = {
 	F(type, stream.__reserved, K_ZERO)
 
 static const struct field group_create[] = {
-	F(group_create, flags, K_ZERO), F(group_create, type, K_TYPE),
+	F(group_create, flags, K_GROUP_FLAGS), F(group_create, type, K_TYPE),
 	F(group_create, whence, K_WHENCE), F(group_create, mode, K_MODE),
 	F(group_create, value, K_WHENCE_VALUE), F(group_create, topic, K_TOPIC),
 	F(group_create, group, K_GROUP), QUEUE(group_create), STREAM(group_create),
+	F(group_create, expire, K_EXPIRE),
 };
 
 static const struct field group_set[] = {
 	F(group_set, flags, K_ZERO), F(group_set, fields, K_GROUP_FIELDS),
 	F(group_set, topic, K_TOPIC), F(group_set, group, K_GROUP), QUEUE(group_set),
 	STREAM(group_set), F(group_set, paused, K_PAUSED), F(group_set, __reserved, K_ZERO),
-	F(group_set, lag_threshold, K_LAG_THRESHOLD),
+	F(group_set, lag_threshold, K_LAG_THRESHOLD), F(group_set, mode, K_MODE),
+	F(group_set, uid, K_UID), F(group_set, gid, K_UID), F(group_set, __reserved2, K_ZERO),
+	F(group_set, expire, K_EXPIRE),
 };
 
 static const struct field group_delete[] = {

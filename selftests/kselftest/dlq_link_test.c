@@ -141,7 +141,7 @@ static void queue_of_a_stranger(struct __test_metadata *_metadata, FIXTURE_DATA(
 	pid_t pid;
 	int ctl;
 
-	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .mode = 0777));
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .mode = 0666));
 	put_numbers(self->fd = mq_producer(self->topic, 0), 0, n);
 	mq_fork(pid) {

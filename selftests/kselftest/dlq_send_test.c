@@ -344,7 +344,7 @@ TEST_F(queue, who_had_it_last)
 	struct mq_reader dead;
 	pid_t pid;
 
-	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .mode = 0777));
 	begin_dlq(self, .max_attempts = 2);
 	EXPECT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", MQBUS_GROUP_DELETE_F_FORCE));
 	{

@@ -321,13 +321,27 @@ TEST_F(event, lost)
 
 static int set_lag_threshold(int ctl, const char *topic, __u64 limit)
 {
-	struct mqbus_group_set args = {
-		.fields = MQBUS_GROUP_SET_LAG_THRESHOLD, .lag_threshold = limit,
-	};
+	return mq_group_set(ctl, topic, "g", MQBUS_GROUP_SET_LAG_THRESHOLD,
+			    .lag_threshold = limit);
+}
 
-	mq_set_name(args.topic, topic);
-	mq_set_name(args.group, "g");
-	return mq_ioctl(ctl, MQBUS_IOC_GROUP_SET, &args);
+/* An expired group is told of by an event of its own */
+TEST_F(event, expired)
+{
+	struct event e;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
+	expect(self->sock, &e, TOPIC_MADE);
+	ASSERT_EQ(0, mq_group_make(self->ctl, self->topic, "g", .expire = 1));
+	expect(self->sock, &e, GROUP_MADE);
+	expect(self->sock, &e, GROUP_EXPIRED);
+	ASSERT_EQ(0, mq_group_make(self->ctl, self->topic, "g", .flags = MQBUS_GROUP_F_EPHEMERAL));
+	expect(self->sock, &e, GROUP_MADE);
+	close(mq_member(self->topic, "g", 0));
+	expect(self->sock, &e, MEMBER_JOINED);
+	expect(self->sock, &e, REBALANCED);
+	expect(self->sock, &e, MEMBER_LEFT);
+	expect(self->sock, &e, GROUP_EXPIRED);
 }
 
 TEST_F(event, lag)

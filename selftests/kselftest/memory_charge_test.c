@@ -100,7 +100,7 @@ TEST_F(topic, group_over_the_limit_of_a_uid)
 	int alice = open_as(ALICE, ALICE, 0);
 	__u64 used;
 
-	ASSERT_EQ(0, create(self, .size = 4096, .mode = 0644));
+	ASSERT_EQ(0, create(self, .size = 4096, .mode = 0755));
 	used = mq_used(self->ctl);
 	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
 	mq_set_name(args.topic, self->name);

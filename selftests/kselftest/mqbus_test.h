@@ -122,20 +122,42 @@ static inline int mq_delete(int fd, const char *name)
 	return mq_ioctl(fd, MQBUS_IOC_TOPIC_DELETE, &args);
 }
 
+static inline int mq_group_create_args(int fd, const char *topic, const char *group,
+				       struct mqbus_group_create *args)
+{
+	mq_set_name(args->topic, topic);
+	mq_set_name(args->group, group);
+	return mq_ioctl(fd, MQBUS_IOC_GROUP_CREATE, args);
+}
+
+/* mq_group_make(fd, topic, group, .flags = MQBUS_GROUP_F_OBSERVER, ...) */
+#define mq_group_make(fd, topic, group, ...)					\
+	mq_group_create_args(fd, topic, group,					\
+			     &(struct mqbus_group_create){ .mode = 0600, ##__VA_ARGS__ })
+
 static inline int mq_group_create(int fd, const char *topic, const char *group,
 				  __u32 whence, __u64 value, __u32 mode)
 {
-	struct mqbus_group_create args = { .whence = whence, .value = value, .mode = mode };
-
-	mq_set_name(args.topic, topic);
-	mq_set_name(args.group, group);
-	return mq_ioctl(fd, MQBUS_IOC_GROUP_CREATE, &args);
+	return mq_group_make(fd, topic, group, .whence = whence, .value = value, .mode = mode);
 }
 
 static inline int mq_group(int fd, const char *topic, const char *group)
 {
 	return mq_group_create(fd, topic, group, MQBUS_WHENCE_EARLIEST, 0, 0600);
 }
+
+static inline int mq_group_set_args(int fd, const char *topic, const char *group,
+				    struct mqbus_group_set *args)
+{
+	mq_set_name(args->topic, topic);
+	mq_set_name(args->group, group);
+	return mq_ioctl(fd, MQBUS_IOC_GROUP_SET, args);
+}
+
+/* mq_group_set(fd, topic, group, MQBUS_GROUP_SET_MODE | ..., .mode = 0666, ...) */
+#define mq_group_set(fd, topic, group, _fields, ...)				\
+	mq_group_set_args(fd, topic, group,					\
+			  &(struct mqbus_group_set){ .fields = (_fields), ##__VA_ARGS__ })
 
 static inline int mq_group_delete(int fd, const char *topic, const char *group, __u32 flags)
 {

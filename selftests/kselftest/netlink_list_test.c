@@ -596,6 +596,22 @@ TEST_F(netlink, stream_members)
 	ASSERT_NE(NULL, r);
 	EXPECT_EQ(MQBUS_MEMBER_STATE_STANDBY, r->number[MQBUS_A_MEMBER_STATE]);
 
+	ASSERT_EQ(0, mq_group_make(self->ctl, self->topic, "looks", .expire = MQ_HOUR,
+				   .flags = MQBUS_GROUP_F_OBSERVER));
+	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "looks"));
+	r = self->asker->replies;
+	EXPECT_EQ(0, r->number[MQBUS_A_GROUP_GID]);
+	EXPECT_TRUE(r->has[MQBUS_A_GROUP_OBSERVER]);
+	EXPECT_FALSE(r->has[MQBUS_A_GROUP_EPHEMERAL]);
+	EXPECT_EQ(MQ_HOUR, r->number[MQBUS_A_GROUP_EXPIRE]);
+	ASSERT_EQ(0, mq_group_delete(self->ctl, self->topic, "looks", 0));
+	ASSERT_EQ(0, mq_group_make(self->ctl, self->topic, "looks",
+				   .flags = MQBUS_GROUP_F_EPHEMERAL));
+	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "looks"));
+	r = self->asker->replies;
+	EXPECT_TRUE(r->has[MQBUS_A_GROUP_EPHEMERAL]);
+	EXPECT_FALSE(r->has[MQBUS_A_GROUP_EXPIRE]);
+
 	ASSERT_EQ(0, mq_pause(self->ctl, self->topic, "g", 1));
 	ASSERT_EQ(3, dump(self->asker, MQBUS_CMD_GROUP_GET, self->topic, "g"));
 	r = self->asker->replies;

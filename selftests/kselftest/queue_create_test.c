@@ -249,7 +249,7 @@ TEST_F(queue, rights)
 {
 	int alice = open_as(ALICE, ALICE, 0), bob = open_as(BOB, BOB, 0);
 
-	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .mode = 0777));
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20, .mode = 0644));
 	EXPECT_EQ(-EACCES, mq_queue(alice, self->topic, "g", self->dlq));
 	ASSERT_EQ(0, mq_queue(alice, self->topic, "g", NULL));
@@ -261,7 +261,7 @@ TEST_F(queue, rights)
 	EXPECT_EQ(2, FIGURE(self, CREDIT));
 	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_DLQ, self->dlq));
 	EXPECT_EQ(0, mq_delete(self->ctl, self->topic));
-	ASSERT_EQ(0, mq_create(bob, self->topic, .mode = 0666));
+	ASSERT_EQ(0, mq_create(bob, self->topic, .mode = 0777));
 	ASSERT_EQ(0, mq_queue(alice, self->topic, "g", NULL));
 	EXPECT_EQ(0, mq_set(bob, self->topic, "g", MQBUS_GROUP_SET_CREDIT, NULL, .credit = 3));
 	EXPECT_EQ(3, FIGURE(self, CREDIT));

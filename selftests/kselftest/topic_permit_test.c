@@ -10,17 +10,21 @@ TEST_F(topic, mode_decides)
 		__u32 mode;
 		uid_t uid;
 		gid_t gid, extra;
-		bool read, write;
+		bool read, write, hold;
 	} t[] = {
-		{ 0600, ALICE, ALICE, 0, true, true },
+		{ 0600, ALICE, ALICE, 0, true, true, true },
 		{ 0600, BOB, BOB, 0, false, false },
-		{ 0400, ALICE, ALICE, 0, true, false },
+		{ 0400, ALICE, ALICE, 0, true, false, true },
 		{ 0200, ALICE, ALICE, 0, false, true },
 		{ 0000, ALICE, ALICE, 0, false, false },
 		{ 0060, BOB, STAFF, 0, true, true },
 		{ 0060, BOB, BOB, STAFF, true, true },
 		{ 0040, BOB, BOB, STAFF, true, false },
 		{ 0020, BOB, BOB, STAFF, false, true },
+		{ 0050, BOB, BOB, STAFF, true, false, true },
+		{ 0005, BOB, BOB, 0, true, false, true },
+		{ 0705, BOB, STAFF, 0, false, false },
+		{ 0001, BOB, BOB, 0, false, false },
 		{ 0060, BOB, BOB, BOB, false, false },
 		{ 0006, BOB, BOB, 0, true, true },
 		{ 0004, BOB, BOB, 0, true, false },
@@ -39,7 +43,10 @@ TEST_F(topic, mode_decides)
 		ASSERT_LE(0, fd);
 		ASSERT_EQ(0, create(self, .uid = ALICE, .gid = STAFF, .mode = t[i].mode));
 		ASSERT_EQ(0, mq_group_create(self->ctl, self->name, "all", 0, 0, 0666));
-		EXPECT_EQ(t[i].read ? 0 : -EACCES, mq_group(fd, self->name, "mine"))
+		EXPECT_EQ(t[i].hold ? 0 : -EACCES, mq_group(fd, self->name, "mine"))
+			TH_LOG("case %u", i);
+		EXPECT_EQ(t[i].read ? 0 : -EACCES,
+			  mq_group_make(fd, self->name, "looks", .flags = MQBUS_GROUP_F_OBSERVER))
 			TH_LOG("case %u", i);
 		EXPECT_EQ(t[i].write ? 0 : -EACCES, mq_bind_producer(fd, self->name))
 			TH_LOG("case %u", i);
@@ -57,7 +64,7 @@ TEST_F(topic, groups_have_modes_too)
 	int alice = open_as(ALICE, ALICE, 0), bob = open_as(BOB, BOB, 0);
 	int root = open_as(0, 0, 0);
 
-	ASSERT_EQ(0, create(self, .uid = BOB, .mode = 0666));
+	ASSERT_EQ(0, create(self, .uid = BOB, .mode = 0777));
 	ASSERT_EQ(0, mq_group_create(alice, self->name, "private", 0, 0, 0600));
 	ASSERT_EQ(0, mq_group_create(alice, self->name, "seen", 0, 0, 0644));
 	ASSERT_EQ(0, mq_group_create(alice, self->name, "open", 0, 0, 0662));

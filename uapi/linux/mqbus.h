@@ -316,7 +316,8 @@ enum mqbus_over {
  * @max_record: bytes of the parts of a record together; 0: 64 KiB or a quarter
  *	of the ring, whichever is less; at most half of the ring
  * @full: an &enum mqbus_full
- * @mode: rw for owner, group, others: r is to subscribe, w is to publish
+ * @mode: rwx for owner, group, others: r is to read, w is to publish, x is to create groups
+ *	that hold records, which the owner may always
  * @uid: owner in the opener's user namespace, or MQBUS_ANY for the opener;
  *	a uid other than the opener's needs CAP_CHOWN
  * @gid: group likewise
@@ -561,7 +562,7 @@ struct mqbus_stream_options {
 
 /**
  * struct mqbus_group_create - ioctl(MQBUS_IOC_GROUP_CREATE)
- * @flags: must be 0
+ * @flags: bits of MQBUS_GROUP_F_*
  * @type: an &enum mqbus_group_type
  * @whence: an &enum mqbus_whence, for all partitions
  * @mode: rw for owner, group, others: r is to be listed, w is to join
@@ -570,14 +571,25 @@ struct mqbus_stream_options {
  * @group: the new group's name
  * @queue: options of a queue group; all zero for a stream group
  * @stream: options of a stream group; all zero for a queue group
+ * @expire: ns without members after which the group is deleted, at most %MQBUS_DELAY_MAX; 0:
+ *	never. Must be 0 with %MQBUS_GROUP_F_EPHEMERAL. While partitions are kept for a member
+ *	(@grace), the group stays.
  *
- * The group belongs to the opener. @dlq needs w on that topic. Errors:
- * EEXIST, ENOENT (@topic or @dlq), EACCES, EMFILE (the topic has the maximum of
+ * The group belongs to the opener. @dlq needs w on that topic.
+ *
+ * **Holding.** A group holds the records that it has not settled: a topic of
+ * %MQBUS_FULL_BLOCK or %MQBUS_FULL_REJECT fills and stays full while a group does not read. So
+ * it needs x on such a topic. With r alone a stream group may be an observer: no record waits
+ * for it, and it learns how many it lost, on every topic. An observer reads as members do on
+ * topics of %MQBUS_FULL_EVICT: a record may be overwritten while it is read, see
+ * &struct mqbus_ring_page.
+ *
+ * Errors: EEXIST, ENOENT (@topic or @dlq), EACCES, EMFILE (the topic has the maximum of
  * groups, or 1024 groups send their dead letters to @dlq), ELOOP (@dlq is
  * @topic, or its own dead letters reach @topic), EMSGSIZE (max_record of @topic is above
  * that of @dlq, or would not fit with the headers of a dead letter into half of a ring
  * of @dlq; or two of the largest records do not fit into the retry ring), ERANGE, EINVAL,
- * EOPNOTSUPP (a queue group on a topic that evicts), EDQUOT, ENOSPC, ENOMEM.
+ * EOPNOTSUPP (a queue group on a topic that evicts, or that observes), EDQUOT, ENOSPC, ENOMEM.
  */
 struct mqbus_group_create {
 	__u32 flags;
@@ -589,7 +601,14 @@ struct mqbus_group_create {
 	char group[MQBUS_NAME_SIZE];
 	struct mqbus_queue_options queue;
 	struct mqbus_stream_options stream;
+	__u64 expire;
 };
+
+/* The group holds no records back; a stream group (else EOPNOTSUPP) */
+#define MQBUS_GROUP_F_OBSERVER		(1U << 0)
+/* The group goes with its last member, or when none has joined for 10 s after its creation */
+#define MQBUS_GROUP_F_EPHEMERAL		(1U << 1)
+#define __MQBUS_GROUP_F_ALL	(MQBUS_GROUP_F_OBSERVER | MQBUS_GROUP_F_EPHEMERAL)
 
 /**
  * struct mqbus_group_set - ioctl(MQBUS_IOC_GROUP_SET)
@@ -604,6 +623,12 @@ struct mqbus_group_create {
  * @__reserved: must be 0
  * @lag_threshold: records of lag, over all partitions, above which there is an event, and
  *	another when the lag is below 80 percent of it; checked once a second; 0: none
+ * @mode: as of &struct mqbus_group_create
+ * @uid: owner in the opener's user namespace, or MQBUS_ANY for the opener; another owner
+ *	needs CAP_CHOWN
+ * @gid: group likewise
+ * @__reserved2: must be 0
+ * @expire: as of &struct mqbus_group_create
  *
  * For the owner of the group or of the topic, or CAP_DAC_OVERRIDE. New values apply
  * from then on: a running lease keeps its time, a waiting record its due
@@ -622,6 +647,11 @@ struct mqbus_group_set {
 	__u32 paused;
 	__u32 __reserved;
 	__u64 lag_threshold;
+	__u32 mode;
+	__u32 uid;
+	__u32 gid;
+	__u32 __reserved2;
+	__u64 expire;
 };
 
 #define MQBUS_GROUP_SET_MAX_INFLIGHT	(1U << 0)
@@ -636,7 +666,12 @@ struct mqbus_group_set {
 /* For groups of both types */
 #define MQBUS_GROUP_SET_PAUSED		(1U << 8)
 #define MQBUS_GROUP_SET_LAG_THRESHOLD	(1U << 9)
-#define __MQBUS_GROUP_SET_ALL		((1U << 10) - 1)
+#define MQBUS_GROUP_SET_MODE		(1U << 10)
+#define MQBUS_GROUP_SET_UID		(1U << 11)
+#define MQBUS_GROUP_SET_GID		(1U << 12)
+/* An ephemeral group is not ephemeral any more */
+#define MQBUS_GROUP_SET_EXPIRE		(1U << 13)
+#define __MQBUS_GROUP_SET_ALL		((1U << 14) - 1)
 
 /**
  * struct mqbus_group_delete - ioctl(MQBUS_IOC_GROUP_DELETE)
@@ -1229,7 +1264,7 @@ struct mqbus_wait {
  *	&struct mqbus_ring_page is at byte 0
  * @size: out: bytes of the ring; it is mapped twice in a row
  * @partitions: out: number of partitions of the topic
- * @full: out: the topic's &enum mqbus_full
+ * @full: out: the topic's &enum mqbus_full; %MQBUS_FULL_EVICT for a member of an observer
  * @max_record: out: bytes of the parts of a record together, at most
  * @__reserved: must be 0
  *
