@@ -60,8 +60,8 @@ printf '\tv\x1b[31m\n' | mqbus pub keys -q -k $'\e]0;k\a' -H $'h\n=\xff' -r $'\r
 want=$'\e]0;k\a \r h\n=\xff \tv\e[31m'
 same "a record into a file is as it is" "$want|" "$(mqbus sub keys -g a -e -f '%k %r %h %s|')"
 same "on a terminal it tells it nothing, but the format does" $'\e[1m\\x1b]0;k\\x07 \\x0d h\\x0a=\\xff \tv\\x1b[31m|' \
-	"$(terminal mqbus sub keys -g b -e -f '\x1b[1m%k %r %h %s|' | sed 's/        v/\tv/')"
-terminal mqbus sub keys -g c -e --raw >"$tmp/out"
+	"$(terminal mqbus sub keys -g b -q -e -f '\x1b[1m%k %r %h %s|' | sed 's/        v/\tv/')"
+terminal mqbus sub keys -g c -q -e --raw >"$tmp/out"
 same "--raw" $'\tv\e[31m' "$(sed 's/^        v/\tv/' "$tmp/out")"
 terminal mqbus sub keys -g d -e -j >"$tmp/out"
 harmless "$tmp/out"

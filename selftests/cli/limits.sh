@@ -47,16 +47,33 @@ mqbus topic create -q readable -s 4K --mode 0644
 mqbus topic create -q writable -s 4K --mode 0622
 mqbus group create readable private --mode 0600
 mqbus group create readable shared --mode 0666
-fails "publishing needs w" 1 "topic 'readable': its mode does not let this user publish (topic show: w)" \
+fails "publishing needs w" 1 "the topic is root's, and its mode 0644 lacks w for user 65534 (its owner: topic set" \
 	nobody mqbus pub readable /etc/hostname
 succeeds "w is enough" nobody mqbus pub writable /etc/hostname
-fails "subscribing needs r" 1 "does not let this user" nobody mqbus sub writable -g g -e
-fails "a group needs r on the topic" 1 "topic 'writable' group 'g': the topic's mode does not let this user subscribe" \
+fails "subscribing needs r" 1 "topic 'writable' group 'g': the topic's mode lacks r for user" nobody mqbus sub writable -g g -e
+fails "a group needs r on the topic" 1 "the topic's mode lacks r for user 65534 (its owner: topic set writable --mode)" \
 	nobody mqbus group create writable g
-fails "joining needs w on the group" 1 "the mode of the topic (r) or of the group (w) does not let this user join" \
+fails "joining needs w on the group" 1 "the group's mode lacks w for user 65534 (its owner: group set readable private --mode)" \
 	nobody mqbus sub readable -g private -e
 succeeds "which others may grant" nobody mqbus sub readable -g shared -e
-succeeds "r is enough for a group of one's own" nobody mqbus sub readable -g own -e
+fails "a group of one's own needs x" 1 "mode 0644 lacks x for user 65534, who may create no group that holds records" \
+	nobody mqbus sub readable -g own -e
+mqbus topic set readable --mode 0755
+succeeds "which lets anybody hold" nobody mqbus sub readable -g own -e
+mqbus topic set readable --mode 0644
+echo seen | mqbus pub readable
+prints "r is enough to look" seen nobody mqbus sub readable -e
+prints "and to peek" seen nobody mqbus peek readable
+succeeds "or for a group that holds nothing" nobody mqbus group create readable looks --observer
+same "looking leaves nothing" "looks own private shared" \
+	"$(mqbus group list readable | awk 'NR > 1 { print $2 }' | sort | xargs)"
+same "what is listed of it" "observer 65534" \
+	"$(nobody mqbus group show readable looks -j | json /dev/stdin '"observer" * j["observer"], j["uid"]' | tr -d "(',)")"
+mqbus group set readable private --owner 65534:65534 --mode 0640
+same "a group given away" "0640 65534 65534" "$(mqbus group show readable private -j |
+	json /dev/stdin 'j["mode"], j["uid"], j["gid"]' | tr -d "(',)")"
+fails "not by its owner" 1 "only the owner of the group or of the topic, or root" \
+	nobody mqbus group set readable private --owner root
 fails "deleting another's topic" 1 "topic 'readable': only its owner or root" \
 	nobody mqbus topic delete readable
 fails "deleting another's group" 1 "only the owner of the group or of the topic, or root" \

@@ -14,7 +14,7 @@ for ns in $a $b; do
 	echo "in $ns" | ip netns exec $ns mqbus pub same -q
 done
 for ns in $a $b; do
-	prints "$ns reads its own" "in $ns" ip netns exec $ns mqbus sub same -g g -e
+	prints "$ns reads its own" "in $ns" ip netns exec $ns mqbus sub same -g g -e -q
 done
 prints "a third sees none" "[]" mqbus topic list -j
 fails "nor finds one by name" 1 "there is no such topic in this network namespace" \

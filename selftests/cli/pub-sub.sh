@@ -79,7 +79,7 @@ result "-o is for new groups" $?
 fails "--no-create" 1 "the topic has no such group" mqbus sub count -g new --no-create
 fails "no topic: sub" 1 "there is no such topic" mqbus sub nope -g g
 fails "no topic: pub" 1 "there is no such topic" mqbus pub nope
-fails "no group" 2 "which group?" mqbus sub count
+fails "no group" 2 "which group?" mqbus sub count -t queue
 fails "bad -o" 2 "--offset 'yesterday': expected" mqbus sub count -g g -o yesterday
 fails "-K with -k" 2 "goes with neither" mqbus pub count -K = -k x
 fails "bad header" 2 "--header 'x': expected NAME=VALUE" mqbus pub count -H x

@@ -25,7 +25,7 @@ fails "a queue group is no stream" 1 "is a queue group: its records are leased (
 	mqbus sub w -g workers -e
 fails "--no-create" 1 "the topic has no such group" mqbus sub t -g new -t queue --no-create
 fails "a topic that evicts" 1 "a topic that evicts cannot have queue groups" mqbus sub ev -g g -t queue -e
-prints "a group that is not there is made" "" mqbus sub t -g new -t queue -e
+prints "a group that is not there is made" "" mqbus sub t -g new -t queue -e -q
 same "with the usual options" "100000000 20 null" \
 	"$(figures t new backoff_min_ns backoff_jitter_percent limit)"
 fails "--ack of a stream" 2 "are for -t queue" mqbus sub t -g stream --ack auto

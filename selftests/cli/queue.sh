@@ -108,7 +108,7 @@ fails "the name is taken" 1 "exists already" mqbus group create t full -t queue
 same "list: in flight, retrying, dead, lag" "queue 0 0 0 0|stream - - - 0|" \
 	"$(mqbus group list t | awk 'NR > 1 { print $5, $8, $9, $10, $11 }' | tr '\n' '|')"
 
-mqbus topic create -q open --mode 0666
+mqbus topic create -q open --mode 0777
 fails "no permission for dead letters" 1 \
 	"the mode of 'dead' does not let this user publish dead letters (topic show: w)" \
 	setpriv --reuid 65534 --regid 65534 --clear-groups mqbus group create open g -t queue --dlq dead

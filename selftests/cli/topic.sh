@@ -78,7 +78,7 @@ fails "too large a record" 1 "half of the ring and 262144 bytes, not 4096 (--max
 fails "bad --size" 2 "--size '1X': expected bytes" mqbus topic create x -s 1X
 fails "bad --partitions" 2 "--partitions '0': expected" mqbus topic create x -n 0
 fails "bad --full" 2 "--full 'drop': expected block, reject or evict" mqbus topic create x -f drop
-fails "bad --mode" 2 "--mode '0777': expected octal" mqbus topic create x --mode 0777
+fails "bad --mode" 2 "--mode '1777': expected octal" mqbus topic create x --mode 1777
 fails "bad --owner" 2 "--owner 'no-such-user'" mqbus topic create x --owner no-such-user
 fails "bad --retention" 2 "--retention '1y'" mqbus topic create x -r 1y
 fails "create needs one name" 2 "takes one NAME" mqbus topic create a b

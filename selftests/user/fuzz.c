@@ -157,7 +157,7 @@ static void fuzz_options(char *s)
 		CHECK(u32 <= 100);
 	if (!parse_backoff(s, &queue))
 		CHECK(queue.backoff_max >= queue.backoff_min);
-	if (!parse_mode(s, &u32))
+	if (!parse_mode(s, 0777, &u32))
 		CHECK(!(u32 & ~0666));
 	/* Names are asked for elsewhere, which takes time */
 	if (s[strspn(s, "0123456789:")] == '\0')

@@ -161,10 +161,12 @@ static void test_modes(void)
 {
 	__u32 mode = 1, uid, gid;
 
-	TEST(!parse_mode("0640", &mode) && mode == 0640, "mode 0640");
-	TEST(!parse_mode("0", &mode) && !mode, "mode 0");
-	TEST(parse_mode("0755", &mode) && parse_mode("888", &mode) && parse_mode("rw", &mode) &&
-	     parse_mode("", &mode) && parse_mode("-1", &mode), "modes that are none");
+	TEST(!parse_mode("0640", 0666, &mode) && mode == 0640, "mode 0640");
+	TEST(!parse_mode("0", 0666, &mode) && !mode, "mode 0");
+	TEST(!parse_mode("0755", 0777, &mode) && mode == 0755, "mode 0755");
+	TEST(parse_mode("0755", 0666, &mode) && parse_mode("888", 0666, &mode) &&
+	     parse_mode("rw", 0666, &mode) && parse_mode("", 0666, &mode) &&
+	     parse_mode("-1", 0666, &mode), "modes that are none");
 	TEST(!parse_owner("root", &uid, &gid) && !uid && gid == MQBUS_ANY, "owner root");
 	TEST(!parse_owner("12:root", &uid, &gid) && uid == 12 && !gid, "owner 12:root");
 	TEST(!parse_owner(":34", &uid, &gid) && uid == MQBUS_ANY && gid == 34, "owner :34");

@@ -10,6 +10,7 @@
 #include "error.h"
 #include "escape.h"
 #include "mqbus_admin.h"
+#include "names.h"
 
 #define DO_ANY		(~0)
 #define DO_QUEUE	(DO_QUEUE_CREATE | DO_QUEUE_SET)
@@ -93,9 +94,6 @@ static const struct sentence sentences[] = {
 	{ DO_GROUP_SET, EBADFD, "is a queue group, which has other options (group set --help)" },
 
 	{ DO_GROUP_MAKE, EEXIST, "exists already (group show; group delete; group seek)" },
-	{ DO_GROUP_MAKE, EACCES,
-	  "the topic's mode does not let this user subscribe (topic show: r)",
-	},
 	{ DO_GROUP_MAKE, EMFILE,
 	  "the topic has its maximum of {max_groups} groups (sysctl net.mqbus.max_groups; group delete)",
 	},
@@ -107,13 +105,9 @@ static const struct sentence sentences[] = {
 	  "has members, or records that wait for another attempt (group show; --force moves it and gives these up)",
 	},
 	{ DO_GROUPS, EINVAL, "a name must not be empty" },
-	{ DO_JOIN | DO_WORK, EACCES,
-	  "the mode of the topic (r) or of the group (w) does not let this user join (topic show; group list)",
-	},
 
 	{ DO_JOIN, EMFILE, "the group has its maximum of 4096 members (group show)" },
 
-	{ DO_PRODUCE, EACCES, "its mode does not let this user publish (topic show: w)" },
 	{ DO_PRODUCE, EPERM,
 	  "the producer's name belongs to another user (--name; root may take it)",
 	},
@@ -154,9 +148,6 @@ static const struct sentence sentences[] = {
 	},
 	{ DO_WAIT, EAGAIN,
 	  "has not settled all published records (group show; --timeout)",
-	},
-	{ DO_WAIT, EACCES,
-	  "the mode of the topic or of the group (r) does not let this user wait for it (group list)",
 	},
 	{ DO_FETCH, ENOLINK,
 	  "fenced: another member has joined with this id (--member)",
@@ -315,6 +306,42 @@ static bool may_write(const char *topic)
 	return ret != -EACCES;
 }
 
+/* Which of topic and group does not let this user, whose it is, and the bit that its mode lacks */
+static int report_denied(const struct error_subject *s)
+{
+	const char *bit = s->action & DO_GROUP_MAKE ? "x" : s->action == DO_PRODUCE ? "w" : "r";
+	struct mqbus_admin_group *groups;
+	struct mqbus_admin_topic topic;
+	char owner[64];
+	size_t n = 0;
+
+	/* A topic that this user may not read is not listed */
+	if (mqbus_admin_topic_get(s->topic, &topic))
+		return error_say(s,
+				 "the topic's mode lacks %s for user %u (its owner: topic set %s --mode)",
+				 s->action == DO_PRODUCE ? "w" : "r", getuid(), s->topic);
+	names_user(owner, topic.uid);
+	if (s->action & DO_GROUP_MAKE)
+		return error_say(s,
+				 "the topic is %s's, and its mode %04o lacks %s for user %u, who may create no group that holds records: read without a group (mqbus sub %s), or group create --observer (its owner: topic set %s --mode)",
+				 owner, topic.mode, bit, getuid(), s->topic, s->topic);
+	if (!s->group)
+		return error_say(s,
+				 "the topic is %s's, and its mode %04o lacks %s for user %u (its owner: topic set %s --mode)",
+				 owner, topic.mode, bit, getuid(), s->topic);
+	bit = s->action == DO_WAIT ? "r" : "w";
+	if (mqbus_admin_group_list(s->topic, s->group, &groups, &n) || !n)
+		return error_say(s,
+				 "the group's mode lacks %s for user %u (its owner: group set %s %s --mode)",
+				 bit, getuid(), s->topic, s->group);
+	names_user(owner, groups->uid);
+	error_say(s,
+		  "the group is %s's, and its mode %04o lacks %s for user %u (its owner: group set %s %s --mode)",
+		  owner, groups->mode, bit, getuid(), s->topic, s->group);
+	free(groups);
+	return STATUS_FAILED;
+}
+
 int error_report(const struct error_subject *s, int err)
 {
 	const struct sentence *sentence;
@@ -332,6 +359,8 @@ int error_report(const struct error_subject *s, int err)
 				 s->dlq);
 	if (err == EACCES && access("/dev/mqbus", R_OK | W_OK))
 		return error_say(s, "this user may not open /dev/mqbus (its mode)");
+	if (err == EACCES && s->topic)
+		return report_denied(s);
 	for (i = 0; i < ARRAY_SIZE(sentences); i++) {
 		sentence = &sentences[i];
 		if (sentence->err == err && sentence->actions & s->action) {

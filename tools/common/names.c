@@ -40,6 +40,7 @@ static const char * const event_words[] = {
 	[MQBUS_EVENT_KIND_TOPIC_DELETED] = "topic-deleted",
 	[MQBUS_EVENT_KIND_GROUP_MADE] = "group-made",
 	[MQBUS_EVENT_KIND_GROUP_DELETED] = "group-deleted",
+	[MQBUS_EVENT_KIND_GROUP_EXPIRED] = "group-expired",
 	[MQBUS_EVENT_KIND_MEMBER_JOINED] = "member-joined",
 	[MQBUS_EVENT_KIND_MEMBER_LEFT] = "member-left",
 	[MQBUS_EVENT_KIND_MEMBER_DIED] = "member-died",

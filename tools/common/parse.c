@@ -277,7 +277,7 @@ int parse_backoff(const char *s, struct mqbus_queue_options *queue)
 	return 0;
 }
 
-int parse_mode(const char *s, __u32 *out)
+int parse_mode(const char *s, __u32 allowed, __u32 *out)
 {
 	unsigned long v;
 	char *end;
@@ -285,7 +285,7 @@ int parse_mode(const char *s, __u32 *out)
 	if (*s < '0' || *s > '7')
 		return -EINVAL;
 	v = strtoul(s, &end, 8);
-	if (*end || v & ~0666UL)
+	if (*end || v & ~(unsigned long)allowed)
 		return -EINVAL;
 	*out = v;
 	return 0;

@@ -37,9 +37,8 @@ int parse_backoff(const char *s, struct mqbus_queue_options *queue);
 #define BACKOFF_EXPECTED \
 	"MIN[:MAX[:FACTOR[:JITTER%]]] such as 100ms:30s:2:20%, MAX not less than MIN"
 
-/* Permissions in octal, of read and write only. */
-int parse_mode(const char *s, __u32 *out);
-#define MODE_EXPECTED "octal of r and w, such as 0640"
+/* Permissions in octal, of the bits in @allowed only. */
+int parse_mode(const char *s, __u32 allowed, __u32 *out);
 
 /* The mode of a new file. */
 __u32 parse_default_mode(void);

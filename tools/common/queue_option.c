@@ -191,14 +191,15 @@ static int report_error(struct error_subject *s, const struct queue_options *opt
 	return error_report(s, err);
 }
 
-int queue_option_create(struct error_subject *subject, enum mqbus_whence whence, __u64 value,
-			__u32 mode, const struct queue_options *options)
+int queue_option_create(struct error_subject *subject, struct mqbus_group_create *args,
+			const struct queue_options *options)
 {
 	int ret;
 
 	subject->action = DO_QUEUE_CREATE;
-	ret = mqbus_queue_create(subject->topic, subject->group, whence, value, mode,
-				 &options->queue);
+	args->type = MQBUS_GROUP_QUEUE;
+	args->queue = options->queue;
+	ret = mqbus_group_make(subject->topic, subject->group, args);
 	return ret ? report_error(subject, options, ret, false) : STATUS_OK;
 }
 
@@ -216,14 +217,19 @@ int queue_option_set(struct error_subject *subject, const struct queue_options *
  * All letters are held while they are examined, or the same ones would come again;
  * so max_inflight is as many as the topic has room for.
  */
-int queue_option_letters(const char *topic, const char *group)
+int queue_option_letters(const char *topic, const char *group, __u32 flags)
 {
 	struct error_subject subject = {
 		.action = DO_QUEUE_CREATE,
 		.topic = topic,
 		.group = group,
 	};
-	struct mqbus_queue_options queue = { .max_attempts = MQBUS_ANY };
+	struct mqbus_group_create args = {
+		.flags = flags,
+		.type = MQBUS_GROUP_QUEUE,
+		.whence = MQBUS_WHENCE_EARLIEST,
+		.queue.max_attempts = MQBUS_ANY,
+	};
 	struct mqbus_admin_topic found;
 	__u64 room;
 	int ret;
@@ -233,9 +239,9 @@ int queue_option_letters(const char *topic, const char *group)
 		room = found.partitions * found.ring_size / LETTER_MIN;
 		if (room < MQBUS_INFLIGHT_DEFAULT)
 			room = MQBUS_INFLIGHT_DEFAULT;
-		queue.max_inflight = room < MQBUS_INFLIGHT_MAX ? room : MQBUS_INFLIGHT_MAX;
-		ret = mqbus_queue_create(topic, group, MQBUS_WHENCE_EARLIEST, 0,
-					 found.mode, &queue);
+		args.queue.max_inflight = room < MQBUS_INFLIGHT_MAX ? room : MQBUS_INFLIGHT_MAX;
+		args.mode = found.mode & 0666;
+		ret = mqbus_group_make(topic, group, &args);
 	}
 	return ret && ret != -EEXIST ? error_report(&subject, ret) : STATUS_OK;
 }

@@ -39,12 +39,12 @@ struct queue_options {
 extern const struct option_table queue_option_changeable;
 extern const struct option_table queue_option_fixed;
 
-/* Create the group with these options; returns the exit status. */
-int queue_option_create(struct error_subject *subject, enum mqbus_whence whence, __u64 value,
-			__u32 mode, const struct queue_options *options);
+/* Create the group as @args says, with these options; returns the exit status. */
+int queue_option_create(struct error_subject *subject, struct mqbus_group_create *args,
+			const struct queue_options *options);
 /* Change the group to these; returns the exit status. */
 int queue_option_set(struct error_subject *subject, const struct queue_options *options);
 /* Create the group in a topic for dead letters, unless it exists; returns the exit status. */
-int queue_option_letters(const char *topic, const char *group);
+int queue_option_letters(const char *topic, const char *group, __u32 flags);
 
 #endif /* MQBUS_QUEUE_OPTION_H */

@@ -111,17 +111,21 @@ static json_t *group_json(const struct mqbus_admin_group *g, __u64 lag, __u64 lo
 {
 	json_t *group;
 
-	group = json_pack("{s:s s:s s:s s:I s:o s:I s:I s:I s:I s:b s:I}",
+	group = json_pack("{s:s s:s s:s s:I s:I s:o s:I s:I s:I s:I s:b s:b s:b s:I s:I}",
 			  "topic", g->topic,
 			  "group", g->name,
 			  "type", names_group_type(g->type),
 			  "uid", (json_int_t)g->uid,
+			  "gid", (json_int_t)g->gid,
 			  "mode", mode_json(g->mode),
 			  "members", (json_int_t)g->members,
 			  "generation", (json_int_t)g->generation,
 			  "lag", (json_int_t)lag,
 			  "lost", (json_int_t)lost,
 			  "paused", (int)g->paused,
+			  "observer", (int)g->observer,
+			  "ephemeral", (int)g->ephemeral,
+			  "expire_ns", (json_int_t)g->expire,
 			  "lag_limit", (json_int_t)g->lag_threshold);
 	if (g->type == MQBUS_GROUP_QUEUE)
 		json_object_set_new(group, "queue", report_queue_json(&g->queue));
@@ -307,7 +311,7 @@ int report_groups(const struct mqbus_admin_group *groups, size_t n, bool json)
 		span = group_span(g, n - i, &lag, &lost);
 		table_row(&table, "%s\t%s\t%s\t%04o\t%s\t%zu\t%u\t%s\t%s\t%s\t%llu\t%llu",
 			  g->topic, g->name, names_user(user, g->uid), g->mode,
-			  names_group_type(g->type), span, g->members,
+			  g->observer ? "observer" : names_group_type(g->type), span, g->members,
 			  queue_figure(inflight, g, g->queue.inflight),
 			  queue_figure(retrying, g, g->queue.retrying),
 			  queue_figure(dead, g, g->queue.dead_lettered), lag, lost);
@@ -362,9 +366,15 @@ int report_group(const struct mqbus_admin_group *partitions, size_t n, bool json
 		return group_json_print(partitions, n);
 	output_field("topic", "%s", g->topic);
 	output_field("group", "%s", g->name);
-	output_field("owner", "%s (%u)", names_user(user, g->uid), g->uid);
+	output_field("owner", "%s (%u:%u)", names_user(user, g->uid), g->uid, g->gid);
 	output_field("mode", "%04o", g->mode);
-	output_field("type", "%s", names_group_type(g->type));
+	output_field("type", "%s%s", names_group_type(g->type),
+		     g->observer ? ", observer: holds no records back" : "");
+	if (g->ephemeral)
+		output_field("expires", "with its last member");
+	else if (g->expire)
+		output_field("expires", "after %s without members",
+			     output_duration(user, g->expire));
 	output_field("members", "%u", g->members);
 	output_field("generation", "%u", g->generation);
 	if (g->paused)

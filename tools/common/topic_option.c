@@ -157,8 +157,8 @@ static int config_option(struct mqbus_topic_config *config, int key)
 		config->retention = v;
 		break;
 	case OPT_MODE:
-		if (parse_mode(optarg, &config->mode))
-			return cmd_bad_value("--mode", optarg, MODE_EXPECTED);
+		if (parse_mode(optarg, 0777, &config->mode))
+			return cmd_bad_value("--mode", optarg, "octal of r, w and x, such as 0640");
 		break;
 	case OPT_OWNER:
 		if (parse_owner(optarg, &config->uid, &config->gid))
@@ -219,7 +219,8 @@ static const struct option_row changeable_rest[] = {
 	{ "retention", 'r', "TIME", "drop records after this time (default: only for space)" },
 	{ "retention-size", OPT_RETENTION_SIZE, "BYTES",
 	  "drop records when a ring has more than this" },
-	{ "mode", OPT_MODE, "OCTAL", "r subscribes, w publishes (default 0666 less the umask)" },
+	{ "mode", OPT_MODE, "OCTAL", "r reads, w publishes, x creates groups that hold records,\n"
+	  "as the owner always may (default 0666 less the umask)" },
 	{ "owner", OPT_OWNER, "UID[:GID]", "numbers or names (default: the caller)" },
 	{ "rate", OPT_RATE, "N/s", "records a second, of all producers together" },
 	{ "rate-bytes", OPT_RATE_BYTES, "BYTES/s", "bytes a second, as stored in the ring" },

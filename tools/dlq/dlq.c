@@ -140,6 +140,7 @@ static int run_one(int argc, char **argv)
 	if (runs[i].run == dlq_purge && d.all == !!d.nr_match)
 		return cmd_usage_error("dlq purge: which? (--match NAME=VALUE, or --all)");
 	d.subject.topic = argv[optind];
+	d.looks = d.dry_run || runs[i].run == dlq_list || runs[i].run == dlq_show;
 	cmd_catch_signals();
 	ret = runs[i].run(&d);
 	free(d.match);

@@ -102,6 +102,7 @@ enum dlq_verdict {
  * @to: destination of a redrive, or NULL: the origin of each
  * @rate: redrives in a second, or 0
  * @dry_run: only report
+ * @looks: no letter is to be settled
  * @all: purge all
  * @groups: groups that letters may come from, by topic and name, or NULL: not listed yet
  * @nr_groups: elements of @groups
@@ -128,6 +129,7 @@ struct dlq {
 	const char *to;
 	double rate;
 	bool dry_run;
+	bool looks;
 	bool all;
 	struct mqbus_admin_group *groups;
 	size_t nr_groups;

@@ -37,9 +37,14 @@ static int sweep_join(struct sweep *s)
 	subject->action = DO_WORK;
 	ret = mqbus_worker_open(&s->d->worker, subject->topic, subject->group);
 	if (ret == -ENOENT) {
-		ret = queue_option_letters(subject->topic, subject->group);
+		/* Looking leaves no group that would hold the topic's records */
+		ret = queue_option_letters(subject->topic, subject->group,
+					   s->d->looks ? MQBUS_GROUP_F_EPHEMERAL : 0);
 		if (ret)
 			return ret;
+		if (!s->d->looks)
+			error_say(subject,
+				  "created: the topic keeps records until this group has settled them (group delete)");
 		ret = mqbus_worker_open(&s->d->worker, subject->topic, subject->group);
 	}
 	return ret ? error_report(subject, ret) : STATUS_OK;

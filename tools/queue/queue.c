@@ -73,7 +73,7 @@ static int make_dlq(struct work_queue *w)
 	if (ret)
 		return ret;
 	w->made_dlq = true;
-	ret = queue_option_letters(name, DLQ_GROUP_DEFAULT);
+	ret = queue_option_letters(name, DLQ_GROUP_DEFAULT, 0);
 	if (!ret && !w->quiet)
 		topic_option_tell(name, &config);
 	return ret;
@@ -97,10 +97,12 @@ static int make_group(struct work_queue *w)
 {
 	struct error_subject subject = { .topic = w->topic, .group = w->group };
 	const struct mqbus_queue_options *queue = &w->options.queue;
+	struct mqbus_group_create args = {
+		.whence = MQBUS_WHENCE_EARLIEST, .mode = w->of_topic.config.mode & 0666,
+	};
 	int ret;
 
-	ret = queue_option_create(&subject, MQBUS_WHENCE_EARLIEST, 0, w->of_topic.config.mode,
-				  &w->options);
+	ret = queue_option_create(&subject, &args, &w->options);
 	if (ret || w->quiet)
 		return ret;
 	printf("queue group '%s': up to %u in flight", w->group,

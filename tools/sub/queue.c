@@ -46,6 +46,7 @@ static int queue_join(struct queue *q)
 	/* Another reader may have been quicker */
 	if (ret && ret != -EEXIST)
 		return sub_report(sub, DO_QUEUE_CREATE, ret);
+	sub_tell_made(sub);
 	ret = mqbus_worker_open(&q->worker, topic, group);
 	return ret ? sub_report(sub, DO_WORK, ret) : STATUS_OK;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "sub.h"
 
@@ -18,6 +20,26 @@ struct stream {
 	bool wanted;
 };
 
+/* Join a group of this process's own, which holds no records and goes with it. */
+static int stream_look(struct stream *s)
+{
+	struct mqbus_group_create args = {
+		.flags = MQBUS_GROUP_F_OBSERVER | MQBUS_GROUP_F_EPHEMERAL, .mode = 0600,
+		.whence = s->sub->place.whence, .value = s->sub->place.value,
+	};
+	struct sub *sub = s->sub;
+	const char *topic = sub->subject.topic;
+	char group[MQBUS_NAME_SIZE];
+	int ret;
+
+	snprintf(group, sizeof(group), "sub-%d-%llx", getpid(), cmd_now());
+	ret = mqbus_group_make(topic, group, &args);
+	if (ret)
+		return sub_report(sub, DO_GROUP_CREATE, ret);
+	ret = mqbus_consumer_open(&s->consumer, topic, group);
+	return ret ? sub_report(sub, DO_JOIN, ret) : STATUS_OK;
+}
+
 /* Join the group, making it first if it is not there. */
 static int stream_join(struct stream *s)
 {
@@ -26,6 +48,8 @@ static int stream_join(struct stream *s)
 	const char *group = sub->subject.group;
 	int ret;
 
+	if (!group)
+		return stream_look(s);
 	ret = mqbus_consumer_open_as(&s->consumer, topic, group, sub->member);
 	if (!ret)
 		sub_joined(sub);
@@ -36,6 +60,7 @@ static int stream_join(struct stream *s)
 	/* Another reader may have been quicker */
 	if (ret && ret != -EEXIST)
 		return sub_report(sub, DO_GROUP_CREATE, ret);
+	sub_tell_made(sub);
 	ret = mqbus_consumer_open_as(&s->consumer, topic, group, sub->member);
 	return ret ? sub_report(sub, DO_JOIN, ret) : STATUS_OK;
 }

@@ -59,6 +59,13 @@ void sub_joined(struct sub *sub)
 		sub_tell_paused(sub);
 }
 
+void sub_tell_made(struct sub *sub)
+{
+	if (!sub->quiet)
+		error_say(&sub->subject,
+			  "created: the topic keeps records until this group has read them (group delete)");
+}
+
 void sub_print(struct sub *sub, const struct format_source *from, const struct mqbus_record *r)
 {
 	if (sub->json)
@@ -156,7 +163,7 @@ static int take_option(void *into, int key)
 /* Check the options together; returns the exit status. */
 static int sub_check(struct sub *sub)
 {
-	if (!sub->subject.group)
+	if (!sub->subject.group && (sub->type == MQBUS_GROUP_QUEUE || *sub->member))
 		return cmd_usage_error("sub: which group? (-g GROUP)");
 	if (sub->type != MQBUS_GROUP_QUEUE && (sub->leasing || sub->batch))
 		return cmd_usage_error("sub: --ack, --lease and --batch are for -t queue");
@@ -166,7 +173,10 @@ static int sub_check(struct sub *sub)
 }
 
 static const struct option_row rows[] = {
-	{ "group", 'g', "GROUP", "created if it does not exist",
+	{ "group", 'g', "GROUP",
+	  "created if it does not exist; it keeps records until its\n"
+	  "members have read them. Without -g nothing is kept: what is\n"
+	  "dropped before it is read is lost",
 	  OPTION_STRING(struct sub, subject.group) },
 	{ "type", OPT_TYPE, "stream|queue, -t queue",
 	  "of the group (default stream); a queue group shares its\n"
@@ -209,9 +219,12 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_table table = {
-	.usage = "Usage: mqbus sub TOPIC -g GROUP [OPTION]...\n\n"
-		 "Print the records of a topic as a member of a group. A record is committed once\n"
-		 "it is written to stdout: records that a killed reader had not written are read again.\n\n",
+	.usage = "Usage: mqbus sub TOPIC [-g GROUP] [OPTION]...\n"
+		 "       mqbus peek TOPIC [OPTION]...\n\n"
+		 "Print the records of a topic. As a member of a group: a record is committed once it\n"
+		 "is written to stdout, and records that a killed reader had not written are read again.\n"
+		 "Without a group: no producer waits for this reader, and nothing is left behind. peek\n"
+		 "prints what is there and ends.\n\n",
 	.rows = rows,
 	.more = "\nFORMAT:\n"
 		"  %t topic      %p partition     %o offset           %T time in ms since 1970\n"
@@ -234,7 +247,12 @@ int cmd_sub(int argc, char **argv)
 	if (ret >= 0)
 		return ret;
 	if (argc - optind != 1)
-		return cmd_usage_error("sub takes one TOPIC");
+		return cmd_usage_error("%s takes one TOPIC", argv[0]);
+	if (!strcmp(argv[0], "peek")) {
+		if (sub.subject.group)
+			return cmd_usage_error("peek takes no group (sub -g)");
+		sub.exit = true;
+	}
 	ret = sub_check(&sub);
 	if (ret)
 		return ret;

@@ -81,6 +81,8 @@ int sub_wait_failed(struct sub *sub, enum error_action action, int err);
 void sub_tell_paused(struct sub *sub);
 /* The group existed: report that -o has no effect, and that it may be paused. */
 void sub_joined(struct sub *sub);
+/* Report that the group was created, and what that means. */
+void sub_tell_made(struct sub *sub);
 /* Add a record to the output. */
 void sub_print(struct sub *sub, const struct format_source *from, const struct mqbus_record *r);
 /* Write it; @fate: the fate of the records if that fails, for the message. */

@@ -61,6 +61,10 @@ static void decode_whole(struct nlattr **tb, struct mqbus_admin_group *g)
 	g->rebalance_timeout = mqbus_attr_u64(tb[MQBUS_A_GROUP_REBALANCE_TIMEOUT]);
 	g->grace = mqbus_attr_u64(tb[MQBUS_A_GROUP_GRACE]);
 	g->lag_threshold = mqbus_attr_u64(tb[MQBUS_A_GROUP_LAG_THRESHOLD]);
+	g->gid = mqbus_attr_u32(tb[MQBUS_A_GROUP_GID]);
+	g->observer = !!tb[MQBUS_A_GROUP_OBSERVER];
+	g->ephemeral = !!tb[MQBUS_A_GROUP_EPHEMERAL];
+	g->expire = mqbus_attr_u64(tb[MQBUS_A_GROUP_EXPIRE]);
 	decode_queue(tb[MQBUS_A_GROUP_QUEUE], &g->queue);
 }
 

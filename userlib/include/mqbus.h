@@ -109,6 +109,14 @@ int mqbus_stream_create(const char *topic, const char *group,
 int mqbus_queue_create(const char *topic, const char *group,
 		       enum mqbus_whence whence, uint64_t value, uint32_t mode,
 		       const struct mqbus_queue_options *queue);
+/*
+ * A group of either type with all its options, as in <linux/mqbus.h>; the names in @args are
+ * not read. An observer or an ephemeral group is created with this.
+ */
+int mqbus_group_make(const char *topic, const char *group,
+		     const struct mqbus_group_create *args);
+/* Change whatever @args->fields selects, likewise. */
+int mqbus_group_set(const char *topic, const char *group, const struct mqbus_group_set *args);
 /* Change the options in @fields (bits of MQBUS_GROUP_SET_*) of a queue group. */
 int mqbus_queue_set(const char *topic, const char *group, uint32_t fields,
 		    const struct mqbus_queue_options *queue);

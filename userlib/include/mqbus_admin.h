@@ -131,6 +131,10 @@ struct mqbus_admin_group {
 	__u32 revoking;			/* the partition is being revoked from the member */
 	__u64 rebalance_timeout;	/* ns; MQBUS_WAIT_FOREVER is no limit */
 	__u64 grace;			/* ns */
+	__u32 gid;			/* its owner's group */
+	__u32 observer;			/* it holds no records back */
+	__u32 ephemeral;			/* it goes with its last member */
+	__u64 expire;			/* ns without members after which it goes; 0 is never */
 	__u64 lag_time;			/* ns since the oldest record of the lag was stored */
 	__u64 delivered;		/* of a stream group; for a queue group see @queue */
 	__u64 redelivered;

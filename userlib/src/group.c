@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "device.h"
 
-static int group_create(const char *topic, const char *group, struct mqbus_group_create *arg)
+int mqbus_group_make(const char *topic, const char *group, const struct mqbus_group_create *args)
 {
+	struct mqbus_group_create arg = *args;
 	int ret;
 
-	ret = mqbus_device_names(arg->topic, topic, arg->group, group);
+	ret = mqbus_device_names(arg.topic, topic, arg.group, group);
 	if (ret)
 		return ret;
-	return mqbus_device_once(MQBUS_IOC_GROUP_CREATE, arg);
+	return mqbus_device_once(MQBUS_IOC_GROUP_CREATE, &arg);
 }
 
 int mqbus_group_create(const char *topic, const char *group,
@@ -30,7 +31,7 @@ int mqbus_stream_create(const char *topic, const char *group,
 
 	if (stream)
 		arg.stream = *stream;
-	return group_create(topic, group, &arg);
+	return mqbus_group_make(topic, group, &arg);
 }
 
 int mqbus_queue_create(const char *topic, const char *group,
@@ -46,17 +47,18 @@ int mqbus_queue_create(const char *topic, const char *group,
 
 	if (queue)
 		arg.queue = *queue;
-	return group_create(topic, group, &arg);
+	return mqbus_group_make(topic, group, &arg);
 }
 
-static int group_set(const char *topic, const char *group, struct mqbus_group_set *arg)
+int mqbus_group_set(const char *topic, const char *group, const struct mqbus_group_set *args)
 {
+	struct mqbus_group_set arg = *args;
 	int ret;
 
-	ret = mqbus_device_names(arg->topic, topic, arg->group, group);
+	ret = mqbus_device_names(arg.topic, topic, arg.group, group);
 	if (ret)
 		return ret;
-	return mqbus_device_once(MQBUS_IOC_GROUP_SET, arg);
+	return mqbus_device_once(MQBUS_IOC_GROUP_SET, &arg);
 }
 
 int mqbus_queue_set(const char *topic, const char *group, uint32_t fields,
@@ -64,7 +66,7 @@ int mqbus_queue_set(const char *topic, const char *group, uint32_t fields,
 {
 	struct mqbus_group_set arg = { .fields = fields, .queue = *queue };
 
-	return group_set(topic, group, &arg);
+	return mqbus_group_set(topic, group, &arg);
 }
 
 int mqbus_stream_set(const char *topic, const char *group, uint32_t fields,
@@ -72,7 +74,7 @@ int mqbus_stream_set(const char *topic, const char *group, uint32_t fields,
 {
 	struct mqbus_group_set arg = { .fields = fields, .stream = *stream };
 
-	return group_set(topic, group, &arg);
+	return mqbus_group_set(topic, group, &arg);
 }
 
 int mqbus_group_pause(const char *topic, const char *group, int paused)
@@ -82,7 +84,7 @@ int mqbus_group_pause(const char *topic, const char *group, int paused)
 		.paused = !!paused,
 	};
 
-	return group_set(topic, group, &arg);
+	return mqbus_group_set(topic, group, &arg);
 }
 
 int mqbus_group_lag_threshold(const char *topic, const char *group, uint64_t records)
@@ -92,7 +94,7 @@ int mqbus_group_lag_threshold(const char *topic, const char *group, uint64_t rec
 		.lag_threshold = records,
 	};
 
-	return group_set(topic, group, &arg);
+	return mqbus_group_set(topic, group, &arg);
 }
 
 int mqbus_group_delete(const char *topic, const char *group, int force)
