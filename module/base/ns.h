@@ -55,14 +55,14 @@ struct mqbus_ns {
 	unsigned long max_groups;
 	atomic64_t producers;
 	struct mutex dlq_lock;	/* one new DLQ link at a time */
-	u32 dlq_mark;
+	u64 dlq_mark;
 	struct list_head dlq_todo;
 	spinlock_t dlq_links;	/* guards the lists below, and feeders */
 	struct list_head dlq_left;
 	struct list_head dlq_orphans[MQBUS_DLQ_NAMES];
 	DECLARE_BITMAP(dlq_named, MQBUS_DLQ_NAMES);
 	struct work_struct dlq_work;
-	u32 dlq_pass;
+	u64 dlq_pass;
 	struct mqbus_events events;
 	struct ctl_table *table;
 	struct ctl_table_header *header;

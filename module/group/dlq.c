@@ -269,7 +269,7 @@ bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored)
 	/* A deleted group settles nothing, and no longer holds its records in place */
 	if (q->group->dead)
 		return false;
-	if (!q->dlq || mqbus_topic_dead(q->dlq))
+	if (!mqbus_dlq_open(q))
 		q->blocked = true;
 	while (f->letter != MQBUS_NONE && !q->blocked) {
 		if (held >= MQBUS_INFLIGHT_HOLD || !steps--)

@@ -63,7 +63,7 @@ static struct mqbus_topic *link_next(struct mqbus_ns *ns, struct mqbus_group *gr
 }
 
 /* Note the DLQs of a topic's groups for the search @mark, unless it has been there */
-static void link_note(struct mqbus_ns *ns, struct mqbus_topic *topic, u32 mark)
+static void link_note(struct mqbus_ns *ns, struct mqbus_topic *topic, u64 mark)
 {
 	struct mqbus_group *group;
 
@@ -91,7 +91,7 @@ static bool link_leads(struct mqbus_ns *ns, struct mqbus_topic *from,
 {
 	struct mqbus_topic *topic = from;
 	bool found = false;
-	u32 mark;
+	u64 mark;
 
 	lockdep_assert_held(&ns->dlq_lock);
 
@@ -130,11 +130,25 @@ int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus
 	return 0;
 }
 
-/* Whether the user who named the DLQ may write to it. dlq_right changes under dlq_lock only */
+/*
+ * Whether the user who named the DLQ may write to it. dlq_right changes under dlq_lock and the
+ * group's lock, so either keeps it.
+ */
 static bool link_allowed(const struct mqbus_group_queue *q, const struct mqbus_topic *dlq)
 {
 	return mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
 			       READ_ONCE(dlq->mode), MQBUS_MAY_WRITE);
+}
+
+/*
+ * Whether a queue's DLQ takes its dead letters now; the group's lock is held. A link may outlast
+ * the right to it until the namespace's work gets there, but nothing is stored through it.
+ */
+bool mqbus_dlq_open(const struct mqbus_group_queue *q)
+{
+	lockdep_assert_held(&q->group->lock);
+
+	return q->dlq && !mqbus_topic_dead(q->dlq) && link_allowed(q, q->dlq);
 }
 
 /*
@@ -162,9 +176,11 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 	if (dlq)
 		WRITE_ONCE(dlq->nr_feeders, dlq->nr_feeders + 1);
 	q->dlq_name = link_list(q->options.dlq);
+	/* Also of one that has just been deleted: another of its owner may replace it */
+	if (dlq)
+		q->dlq_uid = mqbus_topic_uid(dlq);
 	if (there) {
 		list_add_tail(&q->dlq_node, &dlq->feeders);
-		q->dlq_uid = mqbus_topic_uid(dlq);
 	} else if (q->options.dlq[0] && !q->group->dead) {
 		list_add_tail(&q->dlq_node, dlq ? &ns->dlq_left : &ns->dlq_orphans[q->dlq_name]);
 	}
@@ -221,7 +237,7 @@ static struct mqbus_group_queue *orphan_next(struct mqbus_ns *ns, struct list_he
 
 	spin_lock(&ns->dlq_links);
 	q = list_first_entry_or_null(list, struct mqbus_group_queue, dlq_node);
-	if (q && q->dlq_pass == ns->dlq_pass && list != &ns->dlq_left)
+	if (q && q->dlq_pass == ns->dlq_pass)
 		q = NULL;
 	if (q) {
 		q->dlq_pass = ns->dlq_pass;
@@ -254,11 +270,9 @@ static struct mqbus_topic *orphan_kept(struct mqbus_group_queue *q)
 	struct mqbus_topic *dlq;
 
 	spin_lock(&q->group->lock);
-	dlq = q->dlq;
-	if (dlq && !mqbus_topic_dead(dlq) && link_allowed(q, dlq))
+	dlq = mqbus_dlq_open(q) ? q->dlq : NULL;
+	if (dlq)
 		kref_get(&dlq->ref);
-	else
-		dlq = NULL;
 	spin_unlock(&q->group->lock);
 	return dlq;
 }

@@ -68,7 +68,7 @@ struct mqbus_group_queue {
 	kuid_t dlq_uid;
 	struct list_head dlq_node;
 	u32 dlq_name;
-	u32 dlq_pass;
+	u64 dlq_pass;
 	struct wait_queue_entry dlq_wait;
 	bool dlq_room;
 	DECLARE_BITMAP(dlq_full, MQBUS_PARTITIONS_MAX);
@@ -121,6 +121,7 @@ void mqbus_dlq_retry(struct mqbus_group_queue *q);
 /* dlq_link.c */
 int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
 struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq);
+bool mqbus_dlq_open(const struct mqbus_group_queue *q);
 void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic);
 void mqbus_dlq_look(struct mqbus_ns *ns, const char *name);
 void mqbus_dlq_ns_init(struct mqbus_ns *ns);

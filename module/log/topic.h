@@ -124,7 +124,7 @@ struct mqbus_topic {
 
 	struct list_head feeders;
 	u32 nr_feeders;
-	u32 dlq_mark;
+	u64 dlq_mark;
 	struct list_head dlq_todo;
 
 	/* only read on the fast path, unless there are waiters */

@@ -138,11 +138,12 @@ static int set_mode(int ctl, const char *topic, __u16 mode)
 static void queue_of_a_stranger(struct __test_metadata *_metadata, FIXTURE_DATA(queue) *self,
 				int n)
 {
+	int ctl, err;
 	pid_t pid;
-	int ctl;
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .mode = 0777));
-	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .mode = 0666));
+	err = mq_create(self->ctl, self->dlq, .mode = 0666);
+	ASSERT_TRUE(!err || err == -EEXIST);
 	put_numbers(self->fd = mq_producer(self->topic, 0), 0, n);
 	mq_fork(pid) {
 		if (mq_become(61005, 61006))
@@ -207,6 +208,105 @@ TEST_F(queue, right_taken_away)
 	ASSERT_EQ(0, mq_create(root, self->dlq, .mode = 0666));
 	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 4));
 	worker_close(&w);
+}
+
+#define FEED	1000
+#define FEED_TOPICS	(FEED / 50)
+
+/* Groups whose DLQ is @dlq, so many that a look at them all takes a while */
+static int feed(int ctl, char (*source)[MQBUS_NAME_SIZE], const char *dlq)
+{
+	char group[MQBUS_NAME_SIZE];
+	int i, err = 0;
+
+	for (i = 0; !err && i < FEED; i++) {
+		if (i < FEED_TOPICS) {
+			mq_name(source[i], "source");
+			err = mq_create(ctl, source[i], .size = 4096, .max_record = 64);
+		}
+		snprintf(group, sizeof(group), "g%d", i);
+		if (!err && i >= FEED_TOPICS)
+			err = mq_queue(ctl, source[i % FEED_TOPICS], group, dlq,
+				       .max_inflight = 1, .retry_size = 4096);
+	}
+	return err;
+}
+
+static void feed_no_more(int ctl, char (*source)[MQBUS_NAME_SIZE])
+{
+	int i;
+
+	for (i = 0; i < FEED_TOPICS; i++)
+		mq_delete(ctl, source[i]);
+}
+
+/* Once it is taken away nothing is written, though the links of others are looked at first */
+TEST_F(queue, right_taken_away_at_once)
+{
+	static char source[FEED_TOPICS][MQBUS_NAME_SIZE];
+	enum { ROUNDS = 20 };
+	struct mqbus_leased l;
+	struct worker w;
+	int i, n;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .mode = 0666));
+	ASSERT_EQ(0, feed(self->ctl, source, self->dlq));
+	queue_of_a_stranger(_metadata, self, ROUNDS);
+	ASSERT_EQ(0, worker_open(&w, self->topic, "g", 0));
+	for (i = 0; i < ROUNDS; i++) {
+		ASSERT_EQ(i, take_one(&w, &l, 0));
+		EXPECT_EQ(0, set_mode(self->ctl, self->dlq, 0600));
+		EXPECT_EQ(0, reject(&w, &l));
+		n = FIGURE(self, DEAD_LETTERED);
+		EXPECT_EQ(i, n);
+		EXPECT_EQ(0, set_mode(self->ctl, self->dlq, 0666));
+		ASSERT_TRUE(COMES(self, DEAD_LETTERED, i + 1));
+	}
+	worker_close(&w);
+	feed_no_more(self->ctl, source);
+}
+
+/* Whoever changes a DLQ again and again keeps nobody's dead letters from another */
+TEST_F(queue, nobody_waits_for_who_changes)
+{
+	enum { SETTERS = 4, MINE = 3 };
+	static char source[MINE][FEED_TOPICS][MQBUS_NAME_SIZE];
+	volatile unsigned int *sets = mq_shared(MQ_PAGE);
+	char mine[MINE][MQBUS_NAME_SIZE];
+	struct worker *w = self->worker;
+	pid_t setters[SETTERS];
+	struct mqbus_leased l;
+	__u64 begun;
+	int i;
+
+	for (i = 0; i < MINE; i++) {
+		mq_name(mine[i], "mine");
+		ASSERT_EQ(0, mq_create(self->ctl, mine[i]));
+		ASSERT_EQ(0, feed(self->ctl, source[i], mine[i]));
+	}
+	begin_dlq(self, .max_attempts = 1);
+	put_numbers(self->fd, 0, 1);
+	EXPECT_EQ(0, mq_delete(self->ctl, self->dlq));
+	ASSERT_EQ(0, take_one(w, &l, 0));
+	EXPECT_EQ(0, reject(w, &l));
+	EXPECT_EQ(1, FIGURE(self, DLQ_BLOCKED));
+	for (i = 0; i < SETTERS; i++)
+		mq_fork(setters[i])
+			while (!set_mode(self->ctl, mine[i % MINE], *sets % 2 ? 0660 : 0666))
+				__sync_fetch_and_add(sets, 1);
+	while (*sets < 100)
+		mq_sleep(MQ_MS);
+	begun = mq_clock(CLOCK_MONOTONIC);
+	i = *sets;
+	ASSERT_EQ(0, mq_create(self->ctl, self->dlq));
+	EXPECT_TRUE(COMES(self, DEAD_LETTERED, 1));
+	TH_LOG("after %d changes, %llu ms", *sets - i, (mq_clock(CLOCK_MONOTONIC) - begun) / MQ_MS);
+	for (i = 0; i < SETTERS; i++)
+		EXPECT_EQ(128 + SIGKILL, mq_kill(setters[i]));
+	for (i = 0; i < MINE; i++) {
+		feed_no_more(self->ctl, source[i]);
+		EXPECT_EQ(0, mq_delete(self->ctl, mine[i]));
+	}
 }
 
 /* A circle is a circle even while one of its topics is missing */
