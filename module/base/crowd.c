@@ -77,7 +77,10 @@ static bool crowd_front_full(struct mqbus_crowd *crowd)
 	return n == CROWD_FRONT;
 }
 
-/* As poll_wait() of the front queue */
+/*
+ * As poll_wait() of the front queue. A poller looks for what it waits for after that, and is woken
+ * for what comes later.
+ */
 void mqbus_crowd_poll(struct mqbus_crowd *crowd, struct file *file,
 		      struct poll_table_struct *wait)
 {
@@ -85,11 +88,12 @@ void mqbus_crowd_poll(struct mqbus_crowd *crowd, struct file *file,
 		return;
 	if (!crowd_front_full(crowd)) {
 		poll_wait(file, crowd->front, wait);
-		return;
+	} else {
+		poll_wait(file, &crowd->back, wait);
+		spin_lock_irq(&crowd->front->lock);
+		if (list_empty(&crowd->relay.entry))
+			__add_wait_queue(crowd->front, &crowd->relay);
+		spin_unlock_irq(&crowd->front->lock);
 	}
-	poll_wait(file, &crowd->back, wait);
-	spin_lock_irq(&crowd->front->lock);
-	if (list_empty(&crowd->relay.entry))
-		__add_wait_queue(crowd->front, &crowd->relay);
-	spin_unlock_irq(&crowd->front->lock);
+	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of wq_has_sleeper() */
 }

@@ -329,7 +329,7 @@ static void refused_watch(struct mqbus_refused *r)
 {
 	bool ready;
 
-	/* ORD_SLEEP: full barrier; pairs with the one of mqbus_producer_poll() */
+	/* ORD_SLEEP: full barrier; pairs with the one of mqbus_crowd_poll() */
 	if (!wq_has_sleeper(&r->pollers))
 		return;
 	spin_lock(&r->lock);
@@ -407,7 +407,7 @@ void mqbus_refusal_clear(struct mqbus_producer *producer)
 	WRITE_ONCE(r->any, false);
 	WRITE_ONCE(r->age, 0);
 	spin_unlock(&r->lock);
-	/* ORD_SLEEP: full barrier; pairs with the one of mqbus_producer_poll() */
+	/* ORD_SLEEP: full barrier; pairs with the one of mqbus_crowd_poll() */
 	if (wq_has_sleeper(&r->pollers))
 		wake_up_interruptible_poll(&r->pollers, EPOLLOUT | EPOLLWRNORM);
 }
@@ -428,9 +428,8 @@ __poll_t mqbus_producer_poll(struct mqbus_producer *producer, struct file *file,
 	struct mqbus_topic *topic = producer->topic;
 	bool ready = true;
 
-	mqbus_crowd_poll(&r->crowd, file, wait);
 	poll_wait(file, &topic->waits.end, wait);
-	smp_mb();	/* ORD_SLEEP: full barrier; pairs with those of wq_has_sleeper() */
+	mqbus_crowd_poll(&r->crowd, file, wait);
 	if (mqbus_topic_dead(topic))
 		return EPOLLHUP | EPOLLOUT | EPOLLWRNORM;
 	if (mqbus_author_fenced(producer->author, producer))
