@@ -115,6 +115,8 @@ struct mqbus_line {
  * @busy: number of these partitions
  * @lock: rates: @late, and the timer
  * @late: polled endpoints that a rate holds back, by due time
+ * @late_in: the same in the order in which they came
+ * @nr_late: their number
  * @timer: for @late, and for turns that end
  * @blocked: tasks that sleep until a rate lets them go
  * @settled: tasks that sleep until a group has settled a record
@@ -123,8 +125,10 @@ struct mqbus_line {
 struct mqbus_waits {
 	unsigned long *parts;
 	atomic_t busy;
-	spinlock_t lock;	/* guards late and timer */
+	spinlock_t lock;	/* guards late, late_in, nr_late and timer */
 	struct rb_root_cached late;
+	struct list_head late_in;
+	u32 nr_late;
 	struct mqbus_timer timer;
 	wait_queue_head_t blocked;
 	wait_queue_head_t settled;

@@ -55,6 +55,8 @@ static void late_out(struct mqbus_waits *waits, struct mqbus_refused *r)
 		return;
 	rb_erase_cached(&r->late, &waits->late);
 	RB_CLEAR_NODE(&r->late);
+	list_del(&r->late_in);
+	waits->nr_late--;
 }
 
 static void late_in(struct mqbus_waits *waits, struct mqbus_refused *r, u64 due)
@@ -62,6 +64,8 @@ static void late_in(struct mqbus_waits *waits, struct mqbus_refused *r, u64 due)
 	late_out(waits, r);
 	r->due = due;
 	rb_add_cached(&r->late, &waits->late, late_less);
+	list_add_tail(&r->late_in, &waits->late_in);
+	waits->nr_late++;
 }
 
 /*
@@ -123,6 +127,7 @@ int mqbus_waits_init(struct mqbus_topic *topic)
 	struct mqbus_waits *waits = &topic->waits;
 
 	spin_lock_init(&waits->lock);
+	INIT_LIST_HEAD(&waits->late_in);
 	mqbus_timer_init(&waits->timer, waits_run);
 	init_waitqueue_head(&waits->blocked);
 	init_waitqueue_head(&waits->settled);
@@ -138,26 +143,33 @@ void mqbus_waits_free(struct mqbus_topic *topic)
 	bitmap_free(topic->waits.parts);
 }
 
-/* Make endpoints that a rate holds back recheck: it may have changed, or must not be awaited. */
+/*
+ * Make endpoints that a rate holds back recheck: it may have changed, or must not be awaited. Only
+ * those that wait now, which are the oldest: pollers may come back as fast as they are woken, and
+ * have seen the change.
+ */
 static void late_recheck(struct mqbus_waits *waits)
 {
 	struct mqbus_refused *r;
 	struct mqbus_pollers wake;
+	u32 left = U32_MAX;
 
 	do {
 		wake.nr = 0;
 		rcu_read_lock();
 		spin_lock(&waits->lock);
-		while (wake.nr < LATE_STEP && (r = late_first(waits))) {
+		left = min(left, waits->nr_late);
+		while (wake.nr < LATE_STEP && left) {
+			r = list_first_entry(&waits->late_in, struct mqbus_refused, late_in);
 			late_out(waits, r);
 			wake.refused[wake.nr++] = r;
+			left--;
 		}
 		spin_unlock(&waits->lock);
 		mqbus_pollers_wake(&wake);
 		rcu_read_unlock();
 		cond_resched();
-		/* Pollers may come back as fast as they are woken */
-	} while (wake.nr == LATE_STEP && !fatal_signal_pending(current));
+	} while (left && !fatal_signal_pending(current));
 }
 
 /*

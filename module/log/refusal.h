@@ -42,13 +42,14 @@ struct mqbus_refusal {
  * @seen: when it last tried, polled, or was woken; likewise
  * @ticket: of a polled endpoint, for room or for a share
  * @late: of a polled endpoint, for a rate: its node in the topic's tree
+ * @late_in: the same in the order in which they came there
  * @due: when that rate may let it go
  * @pollers: tasks that poll
  * @crowd: more of them
  * @rcu: it is freed after pollers that were noted have been woken
  *
- * @ticket, but for its partition and its topic, is guarded by the ring's lock, and @late
- * and @due by the topic's &struct mqbus_waits; both locks are taken inside @lock.
+ * @ticket, but for its partition and its topic, is guarded by the ring's lock, and @late,
+ * @late_in and @due by the topic's &struct mqbus_waits; both locks are taken inside @lock.
  */
 struct mqbus_refused {
 	const struct mqbus_producer *producer;
@@ -60,6 +61,7 @@ struct mqbus_refused {
 	u64 seen;
 	struct mqbus_ticket ticket;
 	struct rb_node late;
+	struct list_head late_in;
 	u64 due;
 	wait_queue_head_t pollers;
 	struct mqbus_crowd crowd;

@@ -5,8 +5,12 @@
  * Rates are so low, and bursts so long, that the tokens that arrive during a test are computed
  * from its clock.
  */
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
 #include "producer.h"
 #include "publish.h"
+#include "tracer.h"
 
 static struct mqbus_msg msgs[2000];
 
@@ -119,6 +123,57 @@ TEST_F(publish, larger_than_the_bucket)
 	begin(self, .size = 1 << 20, .rate_bytes = 1);
 	EXPECT_EQ(1, mq_put(self->fd, block, sizeof(block), 0));
 	EXPECT_EQ(-EAGAIN, mq_put(self->fd, "", 0, 0));
+}
+
+/* A change wakes those that wait, and ends though they are back at once */
+TEST_F(publish, a_change_while_many_poll)
+{
+	enum { MANY = 2000, POLLERS = 4 };
+	volatile unsigned int *ready = mq_shared(MQ_PAGE);
+	struct rlimit files = { 2 * MANY, 2 * MANY };
+	pid_t pollers[POLLERS], setter;
+	static char block[16000];
+	unsigned int woken;
+	bool traces;
+	int i;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	begin(self, .size = 1 << 20, .rate_bytes = 1);
+	ASSERT_EQ(1, mq_put(self->fd, block, sizeof(block), 0));
+	for (i = 0; i < POLLERS; i++)
+		mq_fork(pollers[i]) {
+			struct epoll_event ev = { .events = EPOLLOUT }, evs[64];
+			int ep = epoll_create1(0), k, fd;
+
+			for (k = 0; k < MANY / POLLERS; k++) {
+				fd = mq_producer(self->topic, 0);
+				if (mq_put(fd, "x", 1, 0) != -EAGAIN ||
+				    epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev))
+					_exit(1);
+			}
+			__sync_fetch_and_add(ready, 1);
+			for (;;)
+				epoll_wait(ep, evs, 64, 0);
+		}
+	while (*ready < POLLERS)
+		mq_sleep(MQ_MS);
+	traces = trace_begin("mqbus_pollers_wake");
+	for (i = 0; i < 5; i++) {
+		if (traces)
+			tracing("trace", " ");
+		mq_fork(setter)
+			_exit(-set(self, MQBUS_TOPIC_SET_MODE, .mode = i % 2 ? 0600 : 0660));
+		EXPECT_EQ(0, mq_wait(setter));
+		if (traces) {
+			woken = traced("mqbus_pollers_wake", false);
+			EXPECT_GE(MANY / 16 + 8, woken);
+			TH_LOG("woken %u times", woken);
+		}
+	}
+	if (traces)
+		tracing("current_tracer", "nop");
+	for (i = 0; i < POLLERS; i++)
+		EXPECT_EQ(128 + SIGKILL, mq_kill(pollers[i]));
 }
 
 TEST_F(publish, a_rate_holds_back_and_lets_go)
