@@ -18,7 +18,8 @@
  * 16 times as long, depending on the number of wasted turns, and tickets that have room do
  * not hold up others. So a user can take only a small part of the time from others in this
  * way, with any number of tickets: polled endpoints leave the line then when they are called.
- * Late use of a small part of the kept room is waste too.
+ * Late use of a small part of the kept room is waste too, and so is a turn that is given up,
+ * however soon.
  *
  * %LINE_CALLS tickets are called at a time. Tickets behind them do not wait for a call when
  * there is room for all: they leave the line without a turn, and later producers do not see
@@ -446,18 +447,21 @@ void mqbus_line_claim(struct mqbus_ticket *ticket)
 	spin_unlock(&ring->lock);
 }
 
-/* Leave the line, if the ticket is in one; it has no other users on return. */
-void mqbus_line_leave(struct mqbus_ticket *ticket)
+/*
+ * Leave the line, if the ticket is in one; it has no other users on return. Return: whether a turn
+ * was given up.
+ */
+bool mqbus_line_leave(struct mqbus_ticket *ticket)
 {
 	struct mqbus_line *line;
-	bool others;
+	bool others, wasted;
 
 	if (!ticket->topic)
-		return;
+		return false;
 	line = ticket_line(ticket);
 	spin_lock(&ticket_ring(ticket)->lock);
 	others = ticket->state != MQBUS_TICKET_NONE;
-	mqbus_ticket_give_up(line, ticket);
+	wasted = mqbus_ticket_give_up(line, ticket);
 	mqbus_ticket_out(line, ticket);
 	line_changed(ticket->topic, ticket->partition);
 	others = others && line->busy;
@@ -465,6 +469,7 @@ void mqbus_line_leave(struct mqbus_ticket *ticket)
 	/* Tickets behind it may be first now, or get the room that was kept for it */
 	if (others)
 		line_look(ticket->topic, ticket->partition);
+	return wasted;
 }
 
 /* There may be room, or a turn has expired: call tickets of a partition, or MQBUS_ANY. */

@@ -145,7 +145,7 @@ void mqbus_line_used(struct mqbus_line *line, const struct mqbus_ring *ring,
 bool mqbus_line_ready(struct mqbus_ticket *ticket);
 void mqbus_line_join(struct mqbus_ticket *ticket, const struct mqbus_producer *producer,
 		     u32 owner, u32 bytes, u64 age);
-void mqbus_line_leave(struct mqbus_ticket *ticket);
+bool mqbus_line_leave(struct mqbus_ticket *ticket);
 void mqbus_line_freed(struct mqbus_topic *topic, u32 partition);
 void mqbus_line_recheck(struct mqbus_topic *topic, const struct mqbus_producer *producer);
 

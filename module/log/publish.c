@@ -500,7 +500,7 @@ int mqbus_publish_batch(struct mqbus_producer *producer, struct mqbus_publish *a
 	deadline = mqbus_deadline(args->timeout, nonblock);
 	args->duplicates = 0;
 
-	count = atomic_inc_return(&producer->turn);
+	count = mqbus_producer_next(producer);
 
 	err = publish_on(producer, args, count, &at, NULL, &refusal);
 	if (err == -ENOBUFS || err == -EXFULL)
@@ -538,7 +538,7 @@ ssize_t mqbus_publish_value(struct mqbus_producer *producer, struct iov_iter *fr
 		if (!err && msg.partition == MQBUS_ANY) {
 			/* The iterator checks its own addresses */
 			msg.value_len = 0;
-			err = mqbus_msg_check(topic, &msg, atomic_inc_return(&producer->turn));
+			err = mqbus_msg_check(topic, &msg, mqbus_producer_next(producer));
 			msg.value_len = len;
 		}
 		if (!err)

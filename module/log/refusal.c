@@ -248,15 +248,19 @@ int mqbus_refusal_init(struct mqbus_producer *producer)
 	return 0;
 }
 
-/* Remove a polled endpoint from the line or the tree where it waits. */
-static void refused_out(struct mqbus_refused *r)
+/*
+ * Remove a polled endpoint from the line or the tree where it waits. Return: whether it gave its
+ * turn up.
+ */
+static bool refused_out(struct mqbus_refused *r)
 {
 	struct mqbus_waits *waits = &r->producer->topic->waits;
+	bool wasted = mqbus_line_leave(&r->ticket);
 
-	mqbus_line_leave(&r->ticket);
 	spin_lock(&waits->lock);
 	late_out(waits, r);
 	spin_unlock(&waits->lock);
+	return wasted;
 }
 
 /* Undo mqbus_refusal_init(); nobody uses, polls or can fence the producer any more. */
@@ -370,7 +374,9 @@ u64 mqbus_refusal_set(struct mqbus_producer *producer, const struct mqbus_refusa
 
 	spin_lock(&r->lock);
 	refused_seen(r);
-	refused_out(r);
+	/* With its age it would be first wherever it asks next; a rate may refuse it at any time */
+	if (refused_out(r) && why != MQBUS_WHY_RATE)
+		WRITE_ONCE(r->age, 0);
 	r->what = *refusal;
 	r->why = why;
 	if (blocks) {
@@ -407,6 +413,24 @@ void mqbus_refusal_keep(struct mqbus_producer *producer, u64 age)
 		WRITE_ONCE(r->age, age);
 	spin_unlock(&r->lock);
 	refused_watch(r);
+}
+
+/*
+ * Where a producer's next records without a key go: in turn, but where it is called room is kept for
+ * them.
+ */
+u32 mqbus_producer_next(struct mqbus_producer *producer)
+{
+	struct mqbus_refused *r = producer->refused;
+	u32 next = MQBUS_ANY;
+
+	if (unlikely(READ_ONCE(r->any))) {
+		spin_lock(&r->lock);
+		if (READ_ONCE(r->ticket.state) == MQBUS_TICKET_CALLED)
+			next = r->ticket.partition;
+		spin_unlock(&r->lock);
+	}
+	return next == MQBUS_ANY ? atomic_inc_return(&producer->turn) : next;
 }
 
 /* A producer has stored records. */

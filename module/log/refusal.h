@@ -103,6 +103,7 @@ bool mqbus_refusal_over(const struct mqbus_producer *producer, enum mqbus_why wh
 u64 mqbus_refusal_set(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
 		      enum mqbus_why why, bool blocks);
 void mqbus_refusal_keep(struct mqbus_producer *producer, u64 age);
+u32 mqbus_producer_next(struct mqbus_producer *producer);
 void mqbus_refusal_clear(struct mqbus_producer *producer);
 __poll_t mqbus_producer_poll(struct mqbus_producer *producer, struct file *file,
 			     struct poll_table_struct *wait);

@@ -140,12 +140,13 @@ static bool ticket_holds(const struct mqbus_ticket *t)
 }
 
 /*
- * At least @bytes were stored in a ticket's turn; 0: unknown. A polled endpoint that comes late
- * and uses only a small part of the kept room has wasted its turn.
+ * At least @bytes were stored in a ticket's turn. Whoever comes late and uses only a small part of
+ * the kept room has wasted it: a polled endpoint, or a call, as another task may change the
+ * descriptions that it reads again.
  */
 void mqbus_ticket_use(struct mqbus_line *line, struct mqbus_ticket *t, u64 bytes)
 {
-	bool little = !t->task && bytes && bytes < t->kept / 2;
+	bool little = bytes < t->kept / 2;
 	u64 now = little ? ktime_get_ns() : 0;
 
 	if (ticket_holds(t))
@@ -165,16 +166,16 @@ void mqbus_ticket_claim(struct mqbus_line *line, struct mqbus_ticket *t)
 	ticket_called(line, t);
 }
 
-/* End a ticket's turn, if it is called; it was wasted if others had to wait for it. */
-void mqbus_ticket_give_up(struct mqbus_line *line, struct mqbus_ticket *t)
+/*
+ * End a ticket's turn, if it is called. It was wasted, however short it was: with many tickets,
+ * short turns of one user follow each other. Return: whether it was.
+ */
+bool mqbus_ticket_give_up(struct mqbus_line *line, struct mqbus_ticket *t)
 {
-	u64 now;
-
 	if (!ticket_holds(t))
-		return;
-	now = ktime_get_ns();
-	if (now > t->called_at + LINE_SHORT)
-		calls_count(mqbus_line_calls(line, t), true, now);
+		return false;
+	calls_count(mqbus_line_calls(line, t), true, ktime_get_ns());
+	return true;
 }
 
 /* End unused turns whose time is over. */

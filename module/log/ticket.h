@@ -20,7 +20,7 @@ void mqbus_ticket_out(struct mqbus_line *line, struct mqbus_ticket *t);
 void mqbus_ticket_turn(struct mqbus_line *line, struct mqbus_ticket *t, u64 now);
 void mqbus_ticket_use(struct mqbus_line *line, struct mqbus_ticket *t, u64 bytes);
 void mqbus_ticket_claim(struct mqbus_line *line, struct mqbus_ticket *t);
-void mqbus_ticket_give_up(struct mqbus_line *line, struct mqbus_ticket *t);
+bool mqbus_ticket_give_up(struct mqbus_line *line, struct mqbus_ticket *t);
 void mqbus_line_expire(struct mqbus_line *line, u64 now);
 
 /* line.c */

@@ -146,8 +146,9 @@ static struct mqbus_ticket *turn_ticket(struct mqbus_turn *turn, struct mqbus_to
 		if (t->topic == topic && t->partition == partition)
 			return t;
 	}
-	if (turn->nr == turn->max)
-		mqbus_line_leave(&turn->tickets[--turn->nr]);
+	/* Another task gave the only record another partition: it has no place in that line yet */
+	if (turn->nr == turn->max && mqbus_line_leave(&turn->tickets[--turn->nr]) && !turn->nr)
+		turn->age = mqbus_refusal_age();
 	t = &turn->tickets[turn->nr++];
 	*t = (struct mqbus_ticket) { .topic = topic, .partition = partition, .task = current };
 	return t;

@@ -181,9 +181,22 @@ static void issue_make(struct mqbus_transaction *t, const struct mqbus_now *now)
 	}
 }
 
+/* Use up the turns of an act whose records are all in their rings: how much it stores counts */
+static void op_used(struct mqbus_transaction *t, const struct mqbus_op *op)
+{
+	const struct mqbus_transact_place *place, *last = NULL;
+	u32 i;
+
+	for (i = op->skip; i < op->user.count; i++) {
+		place = &t->places[op->pieces[i].place];
+		if (place != last)
+			mqbus_producer_used(op->producer, place->ring);
+		last = place;
+	}
+}
+
 static void op_publish(struct mqbus_transaction *t, struct mqbus_op *op)
 {
-	struct mqbus_transact_place *last = NULL;
 	u32 i;
 
 	for (i = op->skip; i < op->user.count; i++) {
@@ -191,14 +204,12 @@ static void op_publish(struct mqbus_transaction *t, struct mqbus_op *op)
 		struct mqbus_transact_place *place = &t->places[piece->place];
 		struct mqbus_ring *ring = place->ring;
 
-		if (place != last)
-			mqbus_producer_used(op->producer, ring);
-		last = place;
 		memcpy(mqbus_ring_slot(ring), t->records + piece->at, piece->bytes);
 		place->stored = true;
 		piece->offset = ring->tail.offset;
 		mqbus_producer_sign(op->producer, ring, mqbus_ring_slot(ring), piece->bytes);
 	}
+	op_used(t, op);
 	if (op->bytes)
 		mqbus_producer_spend(op->producer, op->user.count - op->skip, op->bytes);
 }

@@ -262,7 +262,7 @@ static int op_read(struct mqbus_transaction *t, u32 a, unsigned long *seen, u32 
 	int bad, err = 0;
 
 	if (op->producer)
-		turn = atomic_inc_return(&op->producer->turn);
+		turn = mqbus_producer_next(op->producer);
 	for (at = 0; at < op->user.count; at += n) {
 		n = min_t(u32, op->user.count - at, ACT_CHUNK);
 		bad = elements_read(op, at, entries, &n);

@@ -417,6 +417,38 @@ TEST_F(writable, a_success_counts)
 	mq_delete(self->ctl, self->topic);
 }
 
+/* The record that was refused goes where it is awaited, if it may go to any partition */
+TEST_F(writable, a_record_without_a_key)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+	int ep = epoll_create1(EPOLL_CLOEXEC), i;
+	__u64 ends[2], end;
+	struct mqbus_range range;
+
+	mq_name(self->topic, "writable");
+	ASSERT_EQ(0, full(self));
+	while (mq_put_in(self->fd, 1, block, 8) == 1)
+		;
+	while (mq_fetch(self->member, &range, 1, 0, 0) == 1)
+		ends[range.partition] = range.end_offset;
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &ev));
+	/* Whichever partition is next */
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(-EAGAIN, put(self->fd, 8));
+		EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
+		end = ends[0] - 10 + i;
+		ASSERT_EQ(0, mq_commit(self->member, 0, end));
+		EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 10000));
+		EXPECT_EQ(1, mq_put(self->fd, block, 8, 0)) TH_LOG("%d", i);
+		while (put(self->fd, 8) == 1)
+			;
+	}
+	close(ep);
+	close(self->fd);
+	close(self->member);
+	mq_delete(self->ctl, self->topic);
+}
+
 /* Many that a rate holds back, and one timer: each is woken when it is admitted */
 TEST_F(writable, many_poll_for_a_rate)
 {

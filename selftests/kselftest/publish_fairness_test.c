@@ -413,7 +413,7 @@ TEST_F_TIMEOUT(publish, many_writers_all_go, 120)
 static int watch(int ep, int fd, __u32 len)
 {
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET, .data.fd = fd };
-	int n = mq_put(fd, large, len, 0);
+	int n = mq_put_in(fd, 0, large, len);
 
 	if (n != -EAGAIN)
 		return n == 1 ? -EBUSY : n;
@@ -472,35 +472,160 @@ TEST_F_TIMEOUT(publish, many_poll_for_much_and_do_not_come, 120)
 	close(ep);
 }
 
-/* Nor do those that have much room reserved, and come late for little */
-TEST_F(publish, who_polls_for_much_and_takes_little)
+/* Settle all records of the first partition, but none of the other */
+static void drain_first(FIXTURE_DATA(publish) *self)
 {
-	enum { MANY = 40, FEW = 10 };
-	int fds[MANY], ep = epoll_create1(0), late, i, n, ret;
+	struct mqbus_range range;
+
+	while (mq_fetch(self->reader.fd, &range, 1, 0, 0) > 0)
+		if (!range.partition)
+			mq_commit(self->reader.fd, 0, range.end_offset);
+}
+
+#define TURNS	60
+
+/* Producers that are opened before it comes to time */
+static int spare[TURNS];
+static int spares;
+
+/* How many turns of others, which each @uses, pass until a new producer stores a record */
+static int rivals_pass(FIXTURE_DATA(publish) *self,
+		       void (*uses)(FIXTURE_DATA(publish) *self, int fd))
+{
+	enum { MANY = 40 };
+	int fds[MANY], late[TURNS], ep = epoll_create1(0), i, n, ret = 0;
 	struct epoll_event ev;
 
-	begin(self, .size = 4096);
+	if (mq_create(self->ctl, self->topic, .size = 4096, .partitions = 2) ||
+	    mq_group(self->ctl, self->topic, "g") ||
+	    mq_reader_open(&self->reader, self->topic, "g"))
+		return -1;
+	self->fd = mq_producer(self->topic, 0);
 	fill_ring(self->fd, 0);
 	for (i = 0; i < MANY; i++) {
 		fds[i] = mq_producer(self->topic, 0);
-		ASSERT_EQ(0, watch(ep, fds[i], LARGE));
+		if (watch(ep, fds[i], LARGE))
+			return -2;
 	}
-	mq_drain(&self->reader);
-	for (n = 0, ret = 0; ret != 1 && n < LOST; n++) {
-		ASSERT_EQ(1, epoll_wait(ep, &ev, 1, 1000));
-		mq_sleep(5 * MQ_MS);
-		mq_put(ev.data.fd, "x", 1, 0);
+	for (i = 0; i < TURNS; i++) {
+		late[i] = mq_producer(self->topic, 0);
+		spare[i] = mq_producer(self->topic, 0);
+	}
+	spares = 0;
+	fill_ring(self->fd, 1);
+	drain_first(self);
+	for (n = 0; ret != 1 && n < TURNS; n++) {
+		if (epoll_wait(ep, &ev, 1, 1000) != 1)
+			return -3;
+		uses(self, ev.data.fd);
 		watch(ep, ev.data.fd, LARGE);
-		mq_drain(&self->reader);
-		late = mq_producer(self->topic, 0);
-		ret = mq_put(late, "x", 1, 0);
-		close(late);
+		drain_first(self);
+		ret = mq_put_in(late[n], 0, "x", 1);
 	}
-	TH_LOG("after %d turns of others", n);
-	EXPECT_EQ(1, ret);
-	EXPECT_GE(FEW, n);
 	for (i = 0; i < MANY; i++)
 		close(fds[i]);
+	for (i = 0; i < TURNS; i++) {
+		close(late[i]);
+		close(spare[i]);
+	}
+	close(ep);
+	printf("# after %d turns of others\n", n);
+	return n;
+}
+
+static void by_little(FIXTURE_DATA(publish) *self, int fd)
+{
+	mq_sleep(5 * MQ_MS);
+	mq_put_in(fd, 0, "x", 1);
+}
+
+static void by_transaction(FIXTURE_DATA(publish) *self, int fd)
+{
+	struct mqbus_msg msg = mq_msg("x", 1);
+	struct mqbus_act act = act_publish(fd, &msg, 1);
+
+	msg.partition = 0;
+	mq_sleep(5 * MQ_MS);
+	mq_transact(self->ctl, &act, 1, 0, NULL);
+}
+
+/* Refused in the other partition */
+static void by_giving_up(FIXTURE_DATA(publish) *self, int fd)
+{
+	mq_put_in(fd, 1, large, LARGE);
+}
+
+static void by_opening_again(FIXTURE_DATA(publish) *self, int fd)
+{
+	dup2(spare[spares++], fd);
+}
+
+/* Turns of others after which a producer is no longer held up by them */
+#define FEW	10
+
+/* Nor do those that have much room reserved, and come late for little */
+TEST_F(publish, who_polls_for_much_and_takes_little)
+{
+	EXPECT_GE(FEW, rivals_pass(self, by_little));
+}
+
+/* Settle records of the first partition until a poller is called. Return: as epoll_wait(). */
+static int settle_for(FIXTURE_DATA(publish) *self, __u64 *at, int ep, struct epoll_event *ev)
+{
+	int n;
+
+	while (!(n = epoll_wait(ep, ev, 1, 0)) && !mq_commit(self->reader.fd, 0, *at + 1))
+		++*at;
+	return n;
+}
+
+/* The same by transactions, in which each act uses its producer's turn */
+TEST_F(publish, who_polls_for_much_and_takes_little_at_once)
+{
+	EXPECT_GE(FEW, rivals_pass(self, by_transaction));
+}
+
+/* Nor do those that give up what is reserved for them at once, again and again */
+TEST_F(publish, who_polls_and_gives_up)
+{
+	EXPECT_GE(FEW, rivals_pass(self, by_giving_up));
+}
+
+TEST_F(publish, who_polls_and_is_opened_again)
+{
+	EXPECT_GE(FEW, rivals_pass(self, by_opening_again));
+}
+
+/* Whoever gives its turn up is behind those that wait, and not before them with its age */
+TEST_F(publish, who_gives_up_begins_anew)
+{
+	struct epoll_event ev = {};
+	int fds[3], ep = epoll_create1(0), i;
+	struct mqbus_range range;
+	__u64 at = 0;
+
+	begin(self, .size = 4096, .partitions = 2);
+	fill_ring(self->fd, 0);
+	fill_ring(self->fd, 1);
+	for (i = 0; i < 3; i++) {
+		fds[i] = mq_producer(self->topic, 0);
+		ASSERT_EQ(0, watch(ep, fds[i], LARGE));
+	}
+	while (mq_fetch(self->reader.fd, &range, 1, 0, 0) > 0)
+		;
+	/* The first may, the second does instead, and then the third is before the first */
+	ASSERT_EQ(1, settle_for(self, &at, ep, &ev));
+	EXPECT_EQ(fds[0], ev.data.fd);
+	EXPECT_EQ(-EAGAIN, mq_put_in(fds[0], 1, large, LARGE));
+	EXPECT_EQ(-EAGAIN, mq_put_in(fds[0], 0, large, LARGE));
+	ASSERT_EQ(1, epoll_wait(ep, &ev, 1, 10000));
+	EXPECT_EQ(fds[1], ev.data.fd);
+	EXPECT_EQ(1, mq_put_in(fds[1], 0, large, LARGE));
+	close(fds[1]);
+	ASSERT_EQ(1, settle_for(self, &at, ep, &ev));
+	EXPECT_EQ(fds[2], ev.data.fd);
+	close(fds[0]);
+	close(fds[2]);
 	close(ep);
 }
 
