@@ -126,7 +126,8 @@ static noinline void queue_proceed_moving(struct mqbus_group_queue *q)
 
 /*
  * Drop the group's lock after a change: move dead letters and waiting records, arm the timer, wake
- * writers and a member. May free a DLQ, so no other lock may be held.
+ * writers and a member. May sleep, as it may free a DLQ that is deleted meanwhile. The lock of the
+ * group's topic may be held: freeing a topic takes no lock but the account's.
  */
 void mqbus_queue_proceed(struct mqbus_group_queue *q)
 	__releases(&q->group->lock)
