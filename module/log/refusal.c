@@ -416,8 +416,8 @@ void mqbus_refusal_keep(struct mqbus_producer *producer, u64 age)
 }
 
 /*
- * Where a producer's next records without a key go: in turn, but where it is called room is kept for
- * them.
+ * Where a producer's next records without a key go: in turn, but where it is called room is kept
+ * for them.
  */
 u32 mqbus_producer_next(struct mqbus_producer *producer)
 {
