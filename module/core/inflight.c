@@ -112,10 +112,13 @@ static void lease_begin(struct mqbus_inflight *f, u32 i, struct mqbus_holder *ho
 	if (end)
 		mqbus_heap_add(&f->table, i, end);
 	f->stats.delivered++;
-	if (e->first)
+	f->again = e->first;
+	if (e->first) {
+		f->stayed = e->place != MQBUS_PLACE_RETRY;
 		f->stats.redelivered++;
-	else
+	} else {
 		e->first = real;
+	}
 
 	*out = (struct mqbus_leased) {
 		.lease = (u64)e->lease << 32 | i,
@@ -219,18 +222,54 @@ static enum search sources_next(struct mqbus_inflight *f, u32 *steps, u32 *left,
 	return FOUND_NONE;
 }
 
-static enum search inflight_next(struct mqbus_inflight *f, u32 *steps, u32 *left, u32 *i)
+/*
+ * A record that had been handed out before: of those that are in flight and of those in the
+ * retry ring in turn, so that neither starves the other.
+ */
+static u32 inflight_retry(struct mqbus_inflight *f)
 {
-	*i = ready_pop(f, MQBUS_PLACE_RING);
-	if (*i != MQBUS_NONE)
+	bool room = f->nr < f->conf.max_inflight;
+	u32 i = MQBUS_NONE;
+
+	if (room && f->stayed)
+		i = ready_pop(f, MQBUS_PLACE_RETRY);
+	/* These count as in flight already, and must go on even at the limit */
+	if (i == MQBUS_NONE)
+		i = ready_pop(f, MQBUS_PLACE_RING);
+	if (i == MQBUS_NONE && room)
+		i = ready_pop(f, MQBUS_PLACE_RETRY);
+	return i;
+}
+
+/* A record that was not handed out before */
+static enum search inflight_fresh(struct mqbus_inflight *f, u32 *steps, u32 *left, u32 *i)
+{
+	u32 first = f->ready[MQBUS_PLACE_RING].first;
+
+	/* One that was taken back, see mqbus_inflight_untake() */
+	if (first != MQBUS_NONE && !mqbus_inflight_entry(f, first)->first) {
+		*i = ready_pop(f, MQBUS_PLACE_RING);
 		return FOUND_AGAIN;
-	/* Held records count as in flight already, and must go on even at the limit */
+	}
 	if (f->nr >= f->conf.max_inflight)
 		return FOUND_NONE;
-	*i = ready_pop(f, MQBUS_PLACE_RETRY);
-	if (*i == MQBUS_NONE)
-		*i = ready_pop(f, MQBUS_PLACE_HELD);
+	*i = ready_pop(f, MQBUS_PLACE_HELD);
 	return *i != MQBUS_NONE ? FOUND_AGAIN : sources_next(f, steps, left, i);
+}
+
+static enum search inflight_next(struct mqbus_inflight *f, u32 *steps, u32 *left, u32 *i)
+{
+	enum search found;
+
+	if (f->again) {
+		found = inflight_fresh(f, steps, left, i);
+		if (found != FOUND_NONE)
+			return found;
+	}
+	*i = inflight_retry(f);
+	if (*i != MQBUS_NONE)
+		return FOUND_AGAIN;
+	return f->again ? FOUND_NONE : inflight_fresh(f, steps, left, i);
 }
 
 /**
@@ -244,7 +283,8 @@ static enum search inflight_next(struct mqbus_inflight *f, u32 *steps, u32 *left
  * @left: partitions still to be looked at: begin with U32_MAX. If it is not 0, there may be
  *	records although none is handed out: call again after dropping the lock
  *
- * Records that had been handed out before come first.
+ * While there are both, records that had been handed out before and fresh ones alternate: what
+ * fails again and again does not keep the others from being handed out, nor they it.
  *
  * Return: number of records.
  */
@@ -328,9 +368,12 @@ void mqbus_inflight_untake(struct mqbus_inflight *f, struct mqbus_holder *holder
 		return;
 	mqbus_inflight_unlease(f, i, holder);
 	f->stats.delivered--;
-	if (e->flags & MQBUS_ENTRY_AGAIN)
-		f->stats.redelivered--;
-	else
+	f->again = !(e->flags & MQBUS_ENTRY_AGAIN);
+	if (f->again) {
 		e->first = 0;
+	} else {
+		f->stayed = e->place == MQBUS_PLACE_RETRY;
+		f->stats.redelivered--;
+	}
 	mqbus_list_push(&f->table, &f->ready[e->place], MQBUS_LIST, i);
 }

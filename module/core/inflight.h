@@ -15,9 +15,10 @@
  *   ring -> LEASED -> settled
  *
  * when all is well. A failure makes it READY again (at once), WAITING (for its
- * backoff) or DEAD; a record whose key is busy is HELD first. Records that wait are copied
- * to the retry ring, so that their place in the partition can be reused. Without room
- * there a record stays, counts as in flight, and is moved as soon as there is room, see
+ * backoff) or DEAD; a record whose key is busy is HELD first. Records that failed are copied
+ * to the retry ring, so that their place in the partition can be reused, and others can be
+ * in flight. One that is READY at once is copied if there is room now. Without room
+ * there one that waits stays, counts as in flight, and is moved as soon as there is room, see
  * retry.c. For DEAD records the caller publishes to another topic and calls
  * mqbus_inflight_buried(). A record that is not settled is always in exactly one of these
  * states, and its bytes are held by the floor of its partition or lie in the retry ring.
@@ -150,6 +151,8 @@ struct mqbus_inflight_stats {
  * @letter: first entry of @dead that was not tried since mqbus_inflight_rebury()
  * @stow: first entry of @dead that may still lie in its partition
  * @next: the partition to take from next
+ * @again: the last record handed out had been handed out before
+ * @stayed: the last such record was not one of the retry ring
  * @nr: entries in flight
  * @retrying: entries whose record lies in the retry ring
  * @held: entries held back
@@ -190,6 +193,8 @@ struct mqbus_inflight {
 	u32 letter;
 	u32 stow;
 	u32 next;
+	bool again;
+	bool stayed;
 	u32 nr;
 	u32 retrying;
 	u32 held;
@@ -290,6 +295,7 @@ void mqbus_inflight_finish(struct mqbus_inflight *f, u32 i);
 void mqbus_inflight_undead(struct mqbus_inflight *f, u32 i);
 void mqbus_retry_init(struct mqbus_inflight *f);
 void mqbus_retry_changed(struct mqbus_inflight *f);
+void mqbus_retry_try(struct mqbus_inflight *f, u32 i);
 
 /* An entry by its index */
 static inline struct mqbus_entry *mqbus_inflight_entry(const struct mqbus_inflight *f, u32 i)

@@ -136,6 +136,16 @@ static enum retry_room retry_add(struct mqbus_inflight *f, u32 i)
 	return ROOM;
 }
 
+/*
+ * Move an entry that failed and is ready again at once, if there is room now and nothing waits
+ * for it: otherwise it could stay in its partition, and in flight, for as long as it fails.
+ */
+void mqbus_retry_try(struct mqbus_inflight *f, u32 i)
+{
+	if (mqbus_inflight_entry(f, i)->place != MQBUS_PLACE_RETRY && mqbus_list_empty(&f->stay))
+		retry_add(f, i);
+}
+
 /**
  * mqbus_inflight_stow() - move records that wait in their partition to the retry ring
  * @f: the in-flight table

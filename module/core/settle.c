@@ -122,6 +122,8 @@ static void inflight_fail(struct mqbus_inflight *f, u32 i, const struct mqbus_ho
 	/* Records that failed together should not come back together */
 	now->chance = now->chance * 1664525 + 1013904223;
 	trace_retry(f, i, wait);
+	if (!wait)
+		mqbus_retry_try(f, i);
 	inflight_wait(f, i, wait, now);
 }
 

@@ -90,9 +90,10 @@ static inline void mqbus_entry_ready(struct mqbus_inflight *f, struct mqbus_entr
 	e->state = MQBUS_ENTRY_READY;
 }
 
-/* A WAITING or DEAD entry's record is moved to the retry ring */
+/* The record of a READY, WAITING or DEAD entry is moved to the retry ring */
 static inline void mqbus_entry_move(struct mqbus_inflight *f, struct mqbus_entry *e)
 {
+	f->sources[e->partition].aside += !mqbus_entry_aside(e);
 	f->nr--;
 	f->retrying++;
 	e->place = MQBUS_PLACE_RETRY;

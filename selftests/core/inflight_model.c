@@ -50,6 +50,7 @@ enum met {
 	RETRIED, REFUSED, MOVED, PASSED, HELD_BACK, BURIED, DISCARDED, UNTAKEN_AGAIN, FORGOTTEN,
 	ENDED,
 	IN_VAIN,
+	TURNS,
 	MET,
 };
 
@@ -95,6 +96,8 @@ struct sim {
 	struct rec *heads[GROUP_KEYS];
 	struct list held[GROUP_KEYS];
 	u64 key_seen[GROUP_SOURCES][GROUP_KEYS];	/* the next offset that a key may show */
+	bool again;	/* the last record handed out had been handed out before */
+	bool stayed;	/* the last such record was not one of the retry ring */
 	u32 outstanding;
 	u64 reached;	/* records ever taken */
 	u64 untried;	/* of these, forgotten before they were handed out */
@@ -484,6 +487,9 @@ static void model_finish(struct sim *s, struct rec *r)
 static void model_wait(struct sim *s, struct rec *r, u64 wait)
 {
 	if (!wait) {
+		/* Nothing overtakes what waits for room */
+		if (r->place != MQBUS_PLACE_RETRY && model_retried(s, r))
+			CHECK(!s->stay.n);
 		model_again(s, r);
 		return;
 	}
@@ -638,26 +644,70 @@ static u32 model_inflight(struct sim *s)
 	return c.inflight;
 }
 
+/*
+ * Whether a record that was never handed out can be; false also if that depends on how many are
+ * held back before it
+ */
+static bool model_fresh(struct sim *s)
+{
+	struct counts c;
+	bool any = false;
+	u32 i;
+
+	if (s->ready[MQBUS_PLACE_RING].n && !s->ready[MQBUS_PLACE_RING].recs[0]->first)
+		return true;
+	count(s, &c);
+	if (c.inflight >= s->g.w.conf.max_inflight)
+		return false;
+	for (i = 0; i < s->o.sources; i++) {
+		u64 at = s->taken[i];
+
+		for (; at < s->published[i] && key_busy(s, &s->recs[i][at]); at++)
+			c.held++;
+		any |= at < s->published[i];
+	}
+	return s->ready[MQBUS_PLACE_HELD].n || (any && c.held <= s->o.max_held);
+}
+
+/* A record may be handed out next: those that had been and fresh ones alternate */
+static void model_turn(struct sim *s, const struct rec *r)
+{
+	bool room = model_inflight(s) < s->g.w.conf.max_inflight;
+	bool retry = room && s->ready[MQBUS_PLACE_RETRY].n;
+	const struct rec *ring = s->ready[MQBUS_PLACE_RING].n ?
+				 s->ready[MQBUS_PLACE_RING].recs[0] : NULL;
+	bool fresh = r->state != READY || !r->first;
+
+	if (s->again ? !fresh : ring || retry) {
+		CHECK(!s->again || !model_fresh(s));
+		CHECK(r->state == READY);
+		CHECK(r->place == (retry && (!ring || s->stayed) ?
+				   MQBUS_PLACE_RETRY : MQBUS_PLACE_RING));
+		return;
+	}
+	s->met[TURNS] += s->again && (ring || retry);
+	CHECK(fresh);
+	if (ring && !ring->first) {
+		CHECK(r == ring);
+		return;
+	}
+	CHECK(room);
+	CHECK(r->state == (s->ready[MQBUS_PLACE_HELD].n ? READY : UNTAKEN));
+}
+
 static void model_lease(struct sim *s, const struct mqbus_leased *l, u32 holder, u64 end)
 {
 	struct rec *r = &s->recs[l->partition][l->offset];
 	u32 i = (u32)l->lease;
 
+	model_turn(s, r);
 	if (r->state == READY) {
-		/* Records that came back go first, in the order in which they came */
-		for (i = 0; i < r->place; i++)
-			CHECK(!s->ready[i].n);
 		CHECK(s->ready[r->place].recs[0] == r);
 		list_drop(&s->ready[r->place], r);
 		i = r->entry;
-		CHECK(r->place == MQBUS_PLACE_RING || model_inflight(s) < s->g.w.conf.max_inflight);
 	} else {
-		for (i = 0; i < MQBUS_PLACES; i++)
-			CHECK(!s->ready[i].n);
-		CHECK(model_inflight(s) < s->g.w.conf.max_inflight);
 		model_hold(s, r->source, r->offset);
 		model_take(s, r, false);
-		i = (u32)l->lease;
 		r->entry = i;
 	}
 	CHECK((u32)l->lease == i && l->lease >> 32 > s->last[i].number);
@@ -673,6 +723,9 @@ static void model_lease(struct sim *s, const struct mqbus_leased *l, u32 holder,
 	s->last[i] = (struct last) { .number = l->lease >> 32, .holder = holder, .leased = true };
 	s->stats.delivered++;
 	s->stats.redelivered += r->first != 0;
+	s->again = r->first != 0;
+	if (s->again)
+		s->stayed = r->place != MQBUS_PLACE_RETRY;
 	r->first = r->first ?: s->now.real;
 	CHECK(!r->got++ || !s->o.once);
 
@@ -757,10 +810,13 @@ static void op_untake(struct sim *s)
 		r->state = READY;
 		list_push(&s->ready[r->place], r);
 		s->stats.delivered--;
-		if (--r->got)
-			s->stats.redelivered--;
-		else
+		s->again = !--r->got;
+		if (s->again) {
 			r->first = 0;
+		} else {
+			s->stats.redelivered--;
+			s->stayed = r->place == MQBUS_PLACE_RETRY;
+		}
 		s->met[UNTAKEN_AGAIN]++;
 	}
 }
@@ -815,7 +871,7 @@ static void op_settle(struct sim *s, u32 holder)
 		.what = rng_once(&s->rng, 50) ? 5 : what[rng_below(&s->rng, ARRAY_SIZE(what))],
 		.error = rng_once(&s->rng, 50),
 	};
-	bool plain;
+	bool plain, over;
 	int want;
 	u32 chance = s->now.chance;
 	struct rec *r = NULL;
@@ -836,8 +892,13 @@ static void op_settle(struct sim *s, u32 holder)
 	if (!want)
 		r = rec_of(s, (u32)settle.lease);
 	CHECK(mqbus_inflight_settle(&s->g.w, &s->holders[holder], &settle, &s->now) == want);
-	if (r)
-		model_settle(s, r, settle.what, settle.delay, chance);
+	if (!r)
+		return;
+	over = mqbus_inflight_over(&s->g.w);
+	model_settle(s, r, settle.what, settle.delay, chance);
+	/* What fails leaves its partition, also if it does not wait */
+	if (settle.what == MQBUS_NACK && r->state == READY && r->place == MQBUS_PLACE_RING)
+		CHECK(over || s->stay.n || !retry_fits(s, r));
 }
 
 static void op_settle_held(struct sim *s, u32 holder)
@@ -1239,6 +1300,7 @@ static void test_model(const char *name, const struct group_options *o, u64 runs
 	static const char *const names[MET] = {
 		"retried", "no room to", "moved", "gone round", "held back", "buried", "discarded",
 		"untaken", "forgotten", "ended by that", "ready in vain",
+		"fresh in turn",
 	};
 	u64 met[MET] = {}, ops = 0, i;
 

@@ -232,7 +232,7 @@ static void test_extend(void)
 	now.mono = 1100;
 	CHECK(!tick(1) && !g.w.leased && g.w.stats.expired == 1);
 	/* Without a backoff it is handed out again at once */
-	CHECK(take_one(1) == 0 && out[0].attempt == 2 && out[0].ring == 0);
+	CHECK(take_one(1) == 0 && out[0].attempt == 2 && out[0].ring == MQBUS_RETRY);
 	end();
 }
 
@@ -263,7 +263,7 @@ static void test_untake(void)
 	CHECK(take(1, 4) == 4 && holders[1].nr == 4 && g.w.leased == 4);
 	for (i = 0; i < 4; i++)
 		leases[i] = out[i].lease;
-	CHECK(out[0].offset == 3 && out[1].offset == 5 && out[2].offset == 8);
+	CHECK(out[0].offset == 3 && out[1].offset == 8 && out[2].offset == 5);
 	/* Neither another member's nor one that was given again */
 	untake(2, leases, 4);
 	leases[0] -= 1ULL << 32;
@@ -273,25 +273,28 @@ static void test_untake(void)
 	untake(1, leases, 4);
 	CHECK(!memcmp(&stats, &g.w.stats, sizeof(stats)) && !holders[1].nr && !g.w.leased);
 	CHECK(mqbus_inflight_due(&g.w) == U64_MAX && g.w.nr == 3 && g.w.retrying == 1);
-	CHECK(entry(leases[0])->first && !entry(leases[2])->first);
+	CHECK(entry(leases[0])->first && !entry(leases[1])->first);
 	untake(1, leases, 4);
 	CHECK(!memcmp(&stats, &g.w.stats, sizeof(stats)) && mqbus_list_empty(&holders[1].leases));
 
-	/* Those of the partition in their order, then the other one */
+	/* In the same order */
 	CHECK(take(2, 8) == 4 && out[0].offset == 3 && out[1].offset == 8);
-	CHECK(out[2].offset == 9 && out[3].offset == 5);
-	CHECK(out[0].attempt == 1 && out[1].attempt == 1 && out[3].attempt == 2);
+	CHECK(out[2].offset == 5 && out[3].offset == 9);
+	CHECK(out[0].attempt == 1 && out[1].attempt == 1 && out[2].attempt == 2);
 	stats.delivered += 4;
 	stats.redelivered += 2;
 	CHECK(!memcmp(&stats, &g.w.stats, sizeof(stats)));
 	end();
 }
 
-/* The order of partitions when each record fails once: at once, or with a wait */
+/*
+ * Fresh records of each partition when each record fails so often: at once, or with a wait. A
+ * call may take more of one partition than the next call of another.
+ */
 static void check_fair(u32 sources, u32 max, u32 fail, u64 wait)
 {
 	struct group_options o = usual;
-	u64 got[GROUP_SOURCES] = {};
+	u64 got[GROUP_SOURCES] = {}, fresh = 0;
 	u32 round, n, i;
 
 	o.sources = sources;
@@ -304,18 +307,19 @@ static void check_fair(u32 sources, u32 max, u32 fail, u64 wait)
 		n = take(0, max);
 		CHECK(n);
 		for (i = 0; i < n; i++) {
+			fresh += out[i].attempt == 1;
+			got[out[i].partition] += out[i].attempt == 1;
 			if (out[i].attempt <= fail) {
 				CHECK(!settle_delay(0, out[i].lease, MQBUS_NACK, wait));
 				continue;
 			}
 			CHECK(!settle(0, out[i].lease, MQBUS_ACK));
-			got[out[i].partition]++;
 		}
 		now.mono += wait;
 		tick(99);
 	}
 	for (i = 0; i < sources; i++)
-		CHECK(got[i] * sources * (fail + 1) >= 120 - 2 * sources * (fail + 1));
+		CHECK((2 * got[i] + max) * sources >= fresh);
 	group_free(&g);
 }
 
@@ -331,6 +335,101 @@ static void test_fair(void)
 				check_fair(sources, max, fail, 3);
 			}
 	test_end();
+}
+
+/*
+ * Some records of partition 0 always fail, at once, and all others are acknowledged: of those
+ * handed out every second one is fresh.
+ */
+static void check_poison(u32 max, u32 batch, u32 keys, u32 poison)
+{
+	struct group_options o = usual;
+	u32 fresh = 0, retries = 0, run = 0, i, n;
+
+	o.max_held = keys ? 64 : 0;
+	group_begin(&o);
+	g.w.conf.max_inflight = max;
+	for (i = 0; i < 100; i++)
+		publish(0, 1, keys ? 1 + i % keys : 0);
+	while (fresh < 60) {
+		n = take(0, batch);
+		CHECK(n);
+		for (i = 0; i < n; i++) {
+			bool first = out[i].attempt == 1;
+
+			run = first ? 0 : run + 1;
+			CHECK(run < 2);
+			fresh += first;
+			retries += !first;
+			CHECK(!settle(0, out[i].lease,
+				      out[i].offset < poison ? MQBUS_NACK : MQBUS_ACK));
+		}
+	}
+	/* In a batch there may be none left that is not leased */
+	CHECK(batch > 1 || retries + 3 + 2 * poison >= fresh);
+	group_free(&g);
+}
+
+static void test_poison(void)
+{
+	u32 poison, batch;
+
+	test_begin("what fails at once and what is fresh take turns");
+	for (poison = 1; poison < 20; poison++)
+		for (batch = 1; batch < 5; batch++) {
+			check_poison(1, batch, 0, poison);
+			check_poison(2, batch, 0, poison);
+			check_poison(64, batch, 0, poison);
+			check_poison(1, batch, GROUP_KEYS - 1, min(poison, 5U));
+			check_poison(2, batch, GROUP_KEYS - 1, min(poison, 5U));
+			check_poison(64, batch, GROUP_KEYS - 1, min(poison, 5U));
+		}
+	test_end();
+}
+
+/* Records that came back and stay in flight, and those of the retry ring, take turns, too */
+static void test_turns(void)
+{
+	static const u64 want[] = { 0, 2, 1, 3, 0, 4, 1, 5 };
+	u32 i;
+
+	begin("a released record and one of the retry ring take turns", &usual);
+	publish(0, 6, 0);
+	CHECK(take(0, 2) == 2 && !settle_delay(0, out[1].lease, MQBUS_NACK, 1));
+	CHECK(!settle(0, out[0].lease, MQBUS_RELEASE) && g.w.nr == 1 && g.w.retrying == 1);
+	now.mono++;
+	CHECK(!tick(1));
+	for (i = 0; i < 8; i++) {
+		CHECK(take_one(0) == want[i]);
+		CHECK(!settle(0, out[0].lease, want[i] ? want[i] == 1 ? MQBUS_NACK : MQBUS_ACK :
+							 MQBUS_RELEASE));
+	}
+	/* Nothing is fresh: the two alternate */
+	CHECK(take_one(0) == 0 && take_one(0) == 1 && !ready(0));
+	end();
+}
+
+/* A record that fails at once does not overtake one that waits for room, nor holds its partition */
+static void test_room_at_once(void)
+{
+	struct group_options o = usual;
+
+	o.max_retry = 1;
+	begin("what fails at once leaves its partition if there is room", &o);
+	publish(0, 3, 0);
+	CHECK(take(0, 3) == 3 && !settle(0, out[0].lease, MQBUS_NACK));
+	CHECK(g.w.retrying == 1 && floor_of(0) == SMALL + 8 && g.source[0].aside == 1);
+	CHECK(!settle(0, out[1].lease, MQBUS_NACK));
+	CHECK(g.w.retrying == 1 && floor_of(0) == SMALL + 8 && g.w.nr == 2);
+	CHECK(!settle(0, out[2].lease, MQBUS_ACK) && take(0, 9) == 2);
+	CHECK(out[0].offset == 1 && out[0].ring == 0 && out[1].ring == MQBUS_RETRY);
+	CHECK(!settle(0, out[1].lease, MQBUS_ACK) && !settle(0, out[0].lease, MQBUS_NACK));
+	CHECK(g.w.retrying == 1 && floor_of(0) == 3 * (SMALL + 8) && !g.w.nr);
+	publish(0, 2, 0);
+	CHECK(take(0, 9) == 3);
+	CHECK(!settle_delay(0, out[1].lease, MQBUS_NACK, 5) && g.w.retrying == 1);
+	CHECK(!settle(0, out[2].lease, MQBUS_NACK) && g.w.retrying == 1);
+	end();
 }
 
 static void test_limits(void)
@@ -354,8 +453,8 @@ static void test_limits(void)
 	now.mono += 5;
 	tick(1);
 	CHECK(!ready(2) && !take(2, 5));
-	g.w.conf.max_inflight = 3;
-	CHECK(ready(2) && take(2, 5) == 1 && out[0].ring == MQBUS_RETRY && g.w.nr == 3);
+	g.w.conf.max_inflight = 4;
+	CHECK(ready(2) && take(2, 5) == 2 && out[1].ring == MQBUS_RETRY && g.w.nr == 4);
 	CHECK(!ready(3));
 	end();
 }
@@ -498,13 +597,13 @@ static void test_leave(void)
 	mqbus_inflight_stand(&g.w, &holders[0]);
 	CHECK(take(1, 9) == 6 && g.w.held == 1);
 	for (i = 0; i < 6; i++)
-		CHECK(out[i].offset == i && out[i].attempt == 2 && out[i].ring == 0);
+		CHECK(out[i].offset == i && out[i].attempt == 2 && out[i].ring == MQBUS_RETRY);
 	CHECK(mqbus_inflight_settle_held(&g.w, &holders[1], MQBUS_RELEASE, 2, &now) == 2);
 	CHECK(mqbus_inflight_settle_held(&g.w, &holders[1], MQBUS_ACK, 99, &now) == 4);
 	CHECK(g.w.stats.released == 2 && g.w.stats.acked == 4 && g.w.held == 1);
-	CHECK(take(2, 9) == 3 && out[0].offset == 0 && out[1].offset == 1 && out[2].offset == 6);
+	CHECK(take(2, 9) == 3 && out[0].offset == 6 && out[1].offset == 0 && out[2].offset == 1);
 	CHECK(!g.w.held);
-	CHECK(out[0].attempt == 2 && out[2].attempt == 1);
+	CHECK(out[0].attempt == 1 && out[2].attempt == 2);
 	end();
 }
 
@@ -576,6 +675,9 @@ int main(void)
 	test_extend();
 	test_untake();
 	test_fair();
+	test_poison();
+	test_turns();
+	test_room_at_once();
 	test_limits();
 	test_stuck();
 	test_unstuck();

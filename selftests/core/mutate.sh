@@ -164,8 +164,17 @@ a partition stays stuck | settle.c | s/^\t\tf->unheld++;.*//
 a partition stays stuck where it was put | inflight.c | s/source->stuck = 0;//
 what is stuck is counted with 32 bits | inflight.h | s/^\tu64 unheld;/\tu32 unheld;/;s/^\tu64 stuck;/\tu32 stuck;/
 what is held back is no step | inflight.c | s/for (; \*steps; --\*steps) {/for (; *steps;) {/
-a new record before one that came back | inflight.c | s/^\t\*i = ready_pop(f, MQBUS_PLACE_RETRY);/\t*i = MQBUS_NONE;/
-one more in flight | inflight.c | /^static enum search inflight_next/,/^}/s/if (f->nr >= f->conf/if (f->nr > f->conf/
+what came back is never handed out | inflight.c | /^static u32 inflight_retry/,/^}/s/if (i == MQBUS_NONE \&\& room)/if (0)/
+what failed takes all turns | inflight.c | /^static enum search inflight_next/,/^}/s/if (f->again) {/if (0) {/
+what is fresh takes all turns | inflight.c | s/f->again = e->first;/f->again = true;/
+a released record takes the turns of the retry ring | inflight.c | s/if (room \&\& f->stayed)/if (0)/
+the retry ring takes all turns | inflight.c | s/if (room \&\& f->stayed)/if (room)/
+what was taken back is not fresh | inflight.c | s/if (first != MQBUS_NONE \&\& !mqbus_inflight_entry(f, first)->first)/if (0)/
+untake ends a turn | inflight.c | /^void mqbus_inflight_untake/,/^}/s/f->stayed = e->place == MQBUS_PLACE_RETRY;//
+what fails at once stays in its partition | settle.c | s/^\t\tmqbus_retry_try(f, i);/\t\t;/
+what fails at once overtakes what waits for room | retry.c | s/ \&\& mqbus_list_empty(&f->stay))$/)/
+what leaves its partition at once is not counted | state.h | s/aside += !mqbus_entry_aside(e);/aside += 0;/
+one more in flight | inflight.c | /^static enum search inflight_fresh/,/^}/s/if (f->nr >= f->conf/if (f->nr > f->conf/
 one more than the credit | inflight.c | s/n < max && holder->nr < f->conf.credit/n < max \&\& holder->nr <= f->conf.credit/
 always the same partition first | inflight.c | s/if (fresh && ++f->next/if (0 \&\& ++f->next/
 what came back ends a turn | inflight.c | s/if (fresh && ++f->next/if (n \&\& ++f->next/
