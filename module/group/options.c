@@ -11,7 +11,6 @@
 #include "log/topic.h"
 
 #define QUEUE_RETRY_MIN		(64 * 1024)
-#define QUEUE_FACTOR_DEFAULT	200
 #define QUEUE_FACTOR_MAX	10000
 
 static u32 queue_max_inflight(const struct mqbus_queue_options *o)
@@ -35,11 +34,30 @@ u32 mqbus_queue_entries(const struct mqbus_queue_options *o, const struct mqbus_
 	       mqbus_queue_retry_size(o, topic) / MQBUS_RETRY_RECORD;
 }
 
+/* The backoff that the options ask for, by default where they are 0 */
+static struct mqbus_backoff queue_backoff(const struct mqbus_queue_options *o)
+{
+	u64 max = o->backoff_max ?: max_t(u64, o->backoff_min, MQBUS_BACKOFF_MAX_DEFAULT);
+	bool given = o->backoff_min || o->backoff_max || o->backoff_factor || o->backoff_jitter;
+
+	if (o->backoff_min == MQBUS_BACKOFF_NONE)
+		return (struct mqbus_backoff){};
+	return (struct mqbus_backoff) {
+		.min = o->backoff_min ?: min_t(u64, MQBUS_BACKOFF_MIN_DEFAULT, max),
+		.max = max,
+		.factor = o->backoff_factor ?: MQBUS_BACKOFF_FACTOR_DEFAULT,
+		.jitter = given ? o->backoff_jitter : MQBUS_BACKOFF_JITTER_DEFAULT,
+	};
+}
+
 static int queue_check_backoff(const struct mqbus_queue_options *o)
 {
-	if (o->backoff_min > o->backoff_max || o->backoff_max > MQBUS_DELAY_MAX ||
-	    (o->backoff_factor && o->backoff_factor < 100) ||
-	    o->backoff_factor > QUEUE_FACTOR_MAX || o->backoff_jitter > 100)
+	struct mqbus_backoff b = queue_backoff(o);
+
+	if (o->backoff_min == MQBUS_BACKOFF_NONE)
+		return o->backoff_max || o->backoff_factor || o->backoff_jitter ? -EINVAL : 0;
+	if (b.min > b.max || b.max > MQBUS_DELAY_MAX || b.factor < 100 ||
+	    b.factor > QUEUE_FACTOR_MAX || b.jitter > 100)
 		return -ERANGE;
 	return 0;
 }
@@ -103,21 +121,16 @@ void mqbus_queue_configure(struct mqbus_group_queue *q)
 	const struct mqbus_queue_options *o = &q->options;
 	u32 max_attempts = o->max_attempts ?: (o->dlq[0] ? MQBUS_ATTEMPTS_DEFAULT : MQBUS_ANY);
 
-	WRITE_ONCE(q->jitters, o->backoff_jitter);
 	q->inflight.conf = (struct mqbus_inflight_conf) {
 		.max_inflight = queue_max_inflight(o),
 		.credit = o->credit ?: U32_MAX,
 		.max_attempts = max_attempts == MQBUS_ANY ? 0 : max_attempts,
 		.lease = o->lease,
-		.backoff = {
-			.min = o->backoff_min,
-			.max = o->backoff_max,
-			.factor = o->backoff_factor ?: QUEUE_FACTOR_DEFAULT,
-			.jitter = o->backoff_jitter,
-		},
+		.backoff = queue_backoff(o),
 		.dlq = o->dlq[0],
 		.paused = mqbus_group_holds(q->group),
 	};
+	WRITE_ONCE(q->jitters, q->inflight.conf.backoff.jitter);
 }
 
 /* Copy the options that @fields selects */

@@ -17,7 +17,7 @@ run mqbus queue --help
 result "the help of queue offers what it does" $?
 same "its groups" "jobs/workers/queue jobs.dlq/dlq/queue" \
 	"$(mqbus group list | awk 'NR > 1 { print $1 "/" $2 "/" $5 }' | xargs)"
-same "the options of its group" "false false 1024 0 5 0 100000000 30000000000 2.0 20 262144 jobs.dlq" \
+same "the options of its group" "false false 1024 0 5 0 100000000 60000000000 2.0 20 262144 jobs.dlq" \
 	"$(figures jobs workers at_most_once key_exclusive max_inflight credit limit lease_ns \
 		backoff_min_ns backoff_max_ns backoff_factor backoff_jitter_percent retry_size dlq)"
 fails "the name is taken" 1 "topic 'jobs': exists already" mqbus queue jobs

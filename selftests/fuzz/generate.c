@@ -186,8 +186,11 @@ static void add_group(struct belief *b, unsigned int topic, unsigned int group, 
 	/* without a DLQ there is no limit */
 	if (!op->arg[GROUP_DLQ] && op->arg[GROUP_QUEUE + 3] != 3)
 		op_set(op, GROUP_QUEUE + 3, 0);
-	/* the longest wait is not below the shortest */
-	if (op->arg[GROUP_QUEUE + 5] > op->arg[GROUP_QUEUE + 6])
+	/* the longest wait is not below the shortest; without a wait there is none */
+	if (op->arg[GROUP_QUEUE + 5] == 5)
+		for (i = 6; i < 9; i++)
+			op_set(op, GROUP_QUEUE + i, 0);
+	else if (op->arg[GROUP_QUEUE + 5] > op->arg[GROUP_QUEUE + 6])
 		op_set(op, GROUP_QUEUE + 6, op->arg[GROUP_QUEUE + 5]);
 }
 

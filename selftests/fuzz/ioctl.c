@@ -34,7 +34,7 @@ static const struct field topic_delete[] = {
 #define QUEUE(type)							\
 	F(type, queue.flags, K_QUEUE_FLAGS), F(type, queue.max_inflight, K_INFLIGHT),	\
 	F(type, queue.credit, K_CREDIT), F(type, queue.max_attempts, K_LIMIT),	\
-	F(type, queue.lease, K_LEASE_TIME), F(type, queue.backoff_min, K_BACKOFF),	\
+	F(type, queue.lease, K_LEASE_TIME), F(type, queue.backoff_min, K_BACKOFF_MIN),	\
 	F(type, queue.backoff_max, K_BACKOFF), F(type, queue.backoff_factor, K_FACTOR),	\
 	F(type, queue.backoff_jitter, K_JITTER), F(type, queue.retry_size, K_RETRY_SIZE),	\
 	F(type, queue.__reserved, K_ZERO), F(type, queue.dlq, K_DLQ)

@@ -82,7 +82,8 @@ static int chain_link(struct flow *f, unsigned int from)
 {
 	struct mqbus_group_create g = {
 		.type = MQBUS_GROUP_QUEUE, .mode = 0600, .group = "g",
-		.queue = { .max_inflight = 1, .max_attempts = 1, .retry_size = 65536 },
+		.queue = { .max_inflight = 1, .max_attempts = 1, .retry_size = 65536,
+			   .backoff_min = MQBUS_BACKOFF_NONE },
 	};
 
 	snprintf(g.topic, sizeof(g.topic), "t%u", from);
@@ -170,6 +171,7 @@ void flow_make(struct flow *f)
 		f->in_turn = rng_once(rng, 3);
 		g.queue.flags = (f->once ? MQBUS_QUEUE_F_AT_MOST_ONCE : 0) |
 				(f->in_turn ? MQBUS_QUEUE_F_KEY_EXCLUSIVE : 0);
+		g.queue.backoff_min = MQBUS_BACKOFF_NONE;
 		g.queue.max_inflight = 1 + rng_below(rng, HOLD);
 		g.queue.retry_size = sizes[rng_below(rng, 2)];
 		f->dlq = !rng_once(rng, 3);

@@ -103,9 +103,13 @@ static int mq_queue_args(int fd, const char *topic, const char *group, const cha
 	return mq_ioctl(fd, MQBUS_IOC_GROUP_CREATE, &args);
 }
 
-/* mq_queue(fd, topic, group, dlq, .max_attempts = 3, ...) */
+/*
+ * mq_queue(fd, topic, group, dlq, .max_attempts = 3, ...): what fails is retried at once, unless
+ * it says otherwise
+ */
 #define mq_queue(fd, topic, group, dlq, ...)					\
-	mq_queue_args(fd, topic, group, dlq, &(struct mqbus_queue_options){ __VA_ARGS__ })
+	mq_queue_args(fd, topic, group, dlq, &(struct mqbus_queue_options){	\
+		.backoff_min = MQBUS_BACKOFF_NONE, __VA_ARGS__ })
 
 static int mq_set_args(int fd, const char *topic, const char *group, __u32 fields,
 		       const char *dlq, const struct mqbus_queue_options *queue)

@@ -48,16 +48,17 @@ TEST_F(queue, defaults)
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
 	ASSERT_EQ(0, mq_create(self->ctl, self->dlq, .size = 1 << 20));
-	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq));
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "g", self->dlq, .backoff_min = 0));
 	ASSERT_EQ(0, figures_get(self->topic, "g", &f));
 	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_FLAGS]);
 	EXPECT_EQ(MQBUS_INFLIGHT_DEFAULT, f.number[MQBUS_A_QUEUE_MAX_INFLIGHT]);
 	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_CREDIT]);
 	EXPECT_EQ(MQBUS_ATTEMPTS_DEFAULT, f.number[MQBUS_A_QUEUE_MAX_ATTEMPTS]);
 	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_LEASE]);
-	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_BACKOFF_MIN]);
+	EXPECT_EQ(100 * MQ_MS, f.number[MQBUS_A_QUEUE_BACKOFF_MIN]);
+	EXPECT_EQ(60 * MQ_SEC, f.number[MQBUS_A_QUEUE_BACKOFF_MAX]);
 	EXPECT_EQ(200, f.number[MQBUS_A_QUEUE_BACKOFF_FACTOR]);
-	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_BACKOFF_JITTER]);
+	EXPECT_EQ(20, f.number[MQBUS_A_QUEUE_BACKOFF_JITTER]);
 	EXPECT_LE(4 * 16384, f.number[MQBUS_A_QUEUE_RETRY_SIZE]);
 	EXPECT_EQ(0, f.number[MQBUS_A_QUEUE_RETRY_SIZE] &
 		     (f.number[MQBUS_A_QUEUE_RETRY_SIZE] - 1));
@@ -139,6 +140,56 @@ TEST_F(queue, limits_of_options)
 		if (!t[i].want)
 			EXPECT_EQ(0, mq_group_delete(self->ctl, self->topic, "g", 0));
 		EXPECT_EQ(used, mq_used(self->ctl)) TH_LOG("%s", t[i].what);
+	}
+}
+
+/* What the backoff options mean, for a new group and for one that is there; 0 is the default */
+TEST_F(queue, backoff_options)
+{
+	static const struct {
+		struct mqbus_queue_options q;
+		__u64 min, max, factor, jitter;
+		int want;
+	} t[] = {
+		{ {}, MQBUS_BACKOFF_MIN_DEFAULT, MQBUS_BACKOFF_MAX_DEFAULT,
+		  MQBUS_BACKOFF_FACTOR_DEFAULT, MQBUS_BACKOFF_JITTER_DEFAULT },
+		{ { .backoff_min = MQBUS_BACKOFF_NONE } },
+		{ { .backoff_min = MQ_MS }, MQ_MS, 60 * MQ_SEC, 200, 0 },
+		{ { .backoff_min = MQ_HOUR }, MQ_HOUR, MQ_HOUR, 200, 0 },
+		{ { .backoff_max = MQ_MS }, MQ_MS, MQ_MS, 200, 0 },
+		{ { .backoff_max = MQ_HOUR }, 100 * MQ_MS, MQ_HOUR, 200, 0 },
+		{ { .backoff_factor = 300 }, 100 * MQ_MS, 60 * MQ_SEC, 300, 0 },
+		{ { .backoff_jitter = 7 }, 100 * MQ_MS, 60 * MQ_SEC, 200, 7 },
+		{ { .backoff_min = 1, .backoff_max = MQ_SEC, .backoff_factor = 100,
+		    .backoff_jitter = 100 }, 1, MQ_SEC, 100, 100 },
+		{ { .backoff_min = MQBUS_BACKOFF_NONE, .backoff_max = 1 }, .want = -EINVAL },
+		{ { .backoff_min = MQBUS_BACKOFF_NONE, .backoff_factor = 200 }, .want = -EINVAL },
+		{ { .backoff_min = MQBUS_BACKOFF_NONE, .backoff_jitter = 1 }, .want = -EINVAL },
+		{ { .backoff_min = MQBUS_BACKOFF_NONE - 1 }, .want = -ERANGE },
+		{ { .backoff_max = MQBUS_BACKOFF_NONE }, .want = -ERANGE },
+		{ { .backoff_min = MQ_SEC, .backoff_max = MQ_MS }, .want = -ERANGE },
+	};
+	struct figures f;
+	unsigned int i;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	ASSERT_EQ(0, mq_queue(self->ctl, self->topic, "set", NULL));
+	for (i = 0; i < 2 * sizeof(t) / sizeof(*t); i++) {
+		const struct mqbus_queue_options *q = &t[i / 2].q;
+		const char *group = i % 2 ? "set" : "new";
+
+		EXPECT_EQ(t[i / 2].want, i % 2 ?
+			  mq_set_args(self->ctl, self->topic, group, MQBUS_GROUP_SET_BACKOFF, NULL, q) :
+			  mq_queue_args(self->ctl, self->topic, group, NULL, q)) TH_LOG("%u", i);
+		if (t[i / 2].want)
+			continue;
+		ASSERT_EQ(0, figures_get(self->topic, group, &f));
+		EXPECT_EQ(t[i / 2].min, f.number[MQBUS_A_QUEUE_BACKOFF_MIN]) TH_LOG("%u", i);
+		EXPECT_EQ(t[i / 2].max, f.number[MQBUS_A_QUEUE_BACKOFF_MAX]) TH_LOG("%u", i);
+		EXPECT_EQ(t[i / 2].factor, f.number[MQBUS_A_QUEUE_BACKOFF_FACTOR]) TH_LOG("%u", i);
+		EXPECT_EQ(t[i / 2].jitter, f.number[MQBUS_A_QUEUE_BACKOFF_JITTER]) TH_LOG("%u", i);
+		if (!(i % 2))
+			EXPECT_EQ(0, mq_group_delete(self->ctl, self->topic, group, 0));
 	}
 }
 

@@ -380,4 +380,122 @@ TEST_F(queue, laps_of_the_retry_ring)
 	EXPECT_EQ(0, FIGURE(self, RETRY_USED));
 }
 
+/* Without a word about it what fails waits, and longer each time */
+TEST_F(queue, backoff_by_default)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+	__u64 begun, least = 80 * MQ_MS;
+	int i;
+
+	begin(self, .backoff_min = 0);
+	put_numbers(self->fd, 0, 1);
+	ASSERT_EQ(0, take_one(w, &l, 0));
+	for (i = 0; i < 3; i++, least *= 2) {
+		begun = now();
+		EXPECT_EQ(0, nack(w, &l));
+		EXPECT_EQ(1, FIGURE(self, RETRYING));
+		ASSERT_EQ(0, take_one(w, &l, MQ_LONG));
+		EXPECT_LE(least, now() - begun);
+	}
+	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_BACKOFF, NULL,
+			    .backoff_min = MQBUS_BACKOFF_NONE));
+	EXPECT_EQ(0, nack(w, &l));
+	EXPECT_EQ(0, take_one(w, &l, 0));
+}
+
+/* Records that fail always, and at once, get every second turn and not more */
+static void take_turns(struct __test_metadata *_metadata, FIXTURE_DATA(queue) *self,
+		       __u32 max_inflight, __u32 flags, int poison)
+{
+	struct worker *w = self->worker;
+	int fresh = 0, retries = 0, row = 0, i;
+	struct mqbus_leased l;
+	__s64 number;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic));
+	begin(self, .backoff_min = MQBUS_BACKOFF_NONE, .max_inflight = max_inflight,
+	      .flags = flags);
+	for (i = 0; i < 200; i++)
+		ASSERT_EQ(1, put_keyed(self->fd, i < poison ? i : 1000 + i % 3, i));
+	while (fresh < 200) {
+		number = take_one(w, &l, 0);
+		ASSERT_LE(0, number);
+		row = l.attempt == 1 ? 0 : row + 1;
+		ASSERT_GT(2, row) TH_LOG("%d fresh ones, %d retries", fresh, retries);
+		fresh += l.attempt == 1;
+		retries += l.attempt > 1;
+		ASSERT_EQ(0, number < poison ? nack(w, &l) : ack(w, &l));
+	}
+	EXPECT_LE(199, retries);
+	EXPECT_EQ(poison, FIGURE(self, RETRYING));
+	EXPECT_EQ(0, FIGURE(self, INFLIGHT));
+}
+
+TEST_F(queue, turns_one_in_flight)
+{
+	take_turns(_metadata, self, 1, 0, 10);
+}
+
+TEST_F(queue, turns_two_in_flight)
+{
+	take_turns(_metadata, self, 2, 0, 10);
+}
+
+TEST_F(queue, turns_many_in_flight)
+{
+	take_turns(_metadata, self, 0, 0, 150);
+}
+
+TEST_F(queue, turns_key_exclusive)
+{
+	take_turns(_metadata, self, 2, MQBUS_QUEUE_F_KEY_EXCLUSIVE, 10);
+}
+
+/* What fails at once, for ever, does not hold the space of its topic */
+TEST_F(queue, others_flow_past_what_fails_at_once)
+{
+	struct worker *w = self->worker;
+	__u64 v = 0, acked = 0;
+	struct mqbus_leased l;
+	__s64 got;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
+	begin(self, .backoff_min = MQBUS_BACKOFF_NONE);
+	while (acked < 300) {
+		ASSERT_EQ(1, mq_put(self->fd, &v, sizeof(v), 0)) TH_LOG("%llu", acked);
+		v++;
+		do {
+			got = take_one(w, &l, 0);
+			ASSERT_LE(0, got);
+			ASSERT_EQ(0, got ? ack(w, &l) : nack(w, &l));
+			acked += got != 0;
+		} while (acked + 1 < v);
+	}
+}
+
+/* A record that kills each of its members lets the others pass, with one in flight, too */
+TEST_F(queue, others_flow_past_what_kills)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+	__s64 got, next = 1;
+	int i;
+
+	begin(self, .max_inflight = 1);
+	put_numbers(self->fd, 0, 6);
+	for (i = 0; next < 6; i++) {
+		ASSERT_GT(20, i);
+		got = take_one(w, &l, 0);
+		if (got) {
+			ASSERT_EQ(next, got);
+			next++;
+			ASSERT_EQ(0, ack(w, &l));
+		} else {
+			worker_close(w);
+			join(self, 0);
+		}
+	}
+}
+
 TEST_HARNESS_MAIN

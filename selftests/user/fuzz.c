@@ -156,9 +156,10 @@ static void fuzz_options(char *s)
 	if (!parse_share(s, &u32))
 		CHECK(u32 <= 100);
 	if (!parse_backoff(s, &queue))
-		CHECK(queue.backoff_max >= queue.backoff_min);
+		CHECK(queue.backoff_max >= queue.backoff_min ||
+		      queue.backoff_min == MQBUS_BACKOFF_NONE);
 	if (!parse_mode(s, 0777, &u32))
-		CHECK(!(u32 & ~0666));
+		CHECK(!(u32 & ~0777));
 	/* Names are asked for elsewhere, which takes time */
 	if (s[strspn(s, "0123456789:")] == '\0')
 		parse_owner(s, &u32, &u32b);

@@ -244,8 +244,8 @@ int parse_share(const char *s, __u32 *out)
 
 int parse_backoff(const char *s, struct mqbus_queue_options *queue)
 {
-	__u64 min, max = 30 * NS_PER_SEC;
-	__u32 factor = 200, jitter = 0;
+	__u64 min, max = MQBUS_BACKOFF_MAX_DEFAULT;
+	__u32 factor = MQBUS_BACKOFF_FACTOR_DEFAULT, jitter = 0;
 	char word[32];
 
 	s = parse_word(s, word);
@@ -270,10 +270,10 @@ int parse_backoff(const char *s, struct mqbus_queue_options *queue)
 	}
 	if (s)
 		return -EINVAL;
-	queue->backoff_min = min;
-	queue->backoff_max = max;
-	queue->backoff_factor = factor;
-	queue->backoff_jitter = jitter;
+	queue->backoff_min = min ? min : MQBUS_BACKOFF_NONE;
+	queue->backoff_max = min ? max : 0;
+	queue->backoff_factor = min ? factor : 0;
+	queue->backoff_jitter = min ? jitter : 0;
 	return 0;
 }
 

@@ -35,7 +35,7 @@ int parse_round_up(__u64 *size);
 /* MIN[:MAX[:FACTOR[:JITTER%]]] into the backoff of a queue. */
 int parse_backoff(const char *s, struct mqbus_queue_options *queue);
 #define BACKOFF_EXPECTED \
-	"MIN[:MAX[:FACTOR[:JITTER%]]] such as 100ms:30s:2:20%, MAX not less than MIN"
+	"MIN[:MAX[:FACTOR[:JITTER%]]] such as 100ms:1m:2:20%, MAX not less than MIN"
 
 /* Permissions in octal, of the bits in @allowed only. */
 int parse_mode(const char *s, __u32 allowed, __u32 *out);

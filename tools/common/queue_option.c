@@ -111,8 +111,8 @@ static const struct option_row changeable[] = {
 	  "failures until a record is a dead letter (default 5;\n"
 	  "without --dlq: none); a release is no failure" },
 	{ "backoff", OPT_BACKOFF, "MIN[:MAX[:FACTOR[:JITTER%]]]",
-	  "wait between attempts (default 100ms:30s:2:20%; with\n"
-	  "MIN alone: up to 30s, times 2, exact)" },
+	  "wait between attempts (default 100ms:1m:2:20%; with\n"
+	  "MIN alone: up to 1m, times 2, exact; 0: none)" },
 	{ "dlq", OPT_DLQ, "TOPIC|none", "topic for dead letters" },
 	{ 0 }
 };
@@ -141,7 +141,8 @@ static int report_range(const struct error_subject *s, const struct queue_option
 			__u32 made)
 {
 	const struct mqbus_queue_options *q = &options->queue;
-	__u32 factor = q->backoff_factor ? q->backoff_factor : 200;
+	__u32 factor = q->backoff_factor ? q->backoff_factor : MQBUS_BACKOFF_FACTOR_DEFAULT;
+	__u64 min = q->backoff_min != MQBUS_BACKOFF_NONE ? q->backoff_min : 0;
 
 	if (q->max_inflight > MQBUS_INFLIGHT_MAX)
 		return error_say(s, "up to %u records may be in flight, not %u (--max-inflight)",
@@ -154,9 +155,9 @@ static int report_range(const struct error_subject *s, const struct queue_option
 				 MQBUS_ATTEMPTS_MAX, q->max_attempts);
 	if (q->lease > MQBUS_DELAY_MAX)
 		return error_say(s, "a lease lasts up to 30 days (--lease)");
-	if (q->backoff_min > MQBUS_DELAY_MAX || q->backoff_max > MQBUS_DELAY_MAX)
+	if (min > MQBUS_DELAY_MAX || q->backoff_max > MQBUS_DELAY_MAX)
 		return error_say(s, "a backoff is up to 30 days (--backoff)");
-	if (q->backoff_max < q->backoff_min)
+	if (q->backoff_max < min)
 		return error_say(s, "a backoff's MAX is not less than its MIN (--backoff)");
 	if (factor < 100 || factor > 10000)
 		return error_say(s, "a backoff's factor is 1 to 100, not %g (--backoff)",

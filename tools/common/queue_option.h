@@ -27,14 +27,6 @@ struct queue_options {
 	bool fixed;
 };
 
-/* The options of a queue group by default. */
-#define QUEUE_OPTIONS_INIT {						\
-	.queue.backoff_min = 100000000,					\
-	.queue.backoff_max = 30000000000,				\
-	.queue.backoff_factor = 200,					\
-	.queue.backoff_jitter = 20,					\
-}
-
 /* Into a struct queue_options: options that can be changed, and those of new groups only */
 extern const struct option_table queue_option_changeable;
 extern const struct option_table queue_option_fixed;

@@ -202,7 +202,6 @@ int group_create(int argc, char **argv)
 		.type = MQBUS_GROUP_STREAM,
 		.place.whence = MQBUS_WHENCE_EARLIEST,
 		.mode = parse_default_mode(),
-		.queue = QUEUE_OPTIONS_INIT,
 	};
 	bool queue;
 	int ret;

@@ -180,7 +180,6 @@ int cmd_queue(int argc, char **argv)
 	struct work_queue w = {
 		.group = "workers",
 		.of_topic.config = MQBUS_TOPIC_CONFIG_INIT,
-		.options = QUEUE_OPTIONS_INIT,
 	};
 	int ret;
 

@@ -30,7 +30,7 @@ struct queue {
 /* Join the group, making it first if it is not there. */
 static int queue_join(struct queue *q)
 {
-	static const struct queue_options options = QUEUE_OPTIONS_INIT;
+	static const struct queue_options options;
 	struct sub *sub = q->sub;
 	const char *topic = sub->subject.topic;
 	const char *group = sub->subject.group;

@@ -127,6 +127,12 @@
 #define MQBUS_ATTEMPTS_DEFAULT	5
 /* ns: longest lease, delay and backoff (30 days) */
 #define MQBUS_DELAY_MAX		(30ULL * 24 * 3600 * 1000000000)
+/* ns, ns, hundredths, percent: backoff by default, and the smallest one: at once */
+#define MQBUS_BACKOFF_MIN_DEFAULT	(100ULL * 1000000)
+#define MQBUS_BACKOFF_MAX_DEFAULT	(60ULL * 1000000000)
+#define MQBUS_BACKOFF_FACTOR_DEFAULT	200
+#define MQBUS_BACKOFF_JITTER_DEFAULT	20
+#define MQBUS_BACKOFF_NONE		(~0ULL)
 /* Leases and settlements in one %MQBUS_IOC_LEASE */
 #define MQBUS_LEASE_MAX		4096
 
@@ -451,11 +457,14 @@ enum mqbus_group_type {
  *	never. Without @dlq it must be 0 or MQBUS_ANY: the record is retried for
  *	ever, since anything else would lose it.
  * @lease: ns that a member has for a record; 0: as long as its file is open
- * @backoff_min: ns until a record that failed once is retried; 0: at once
- * @backoff_max: maximum backoff in ns; not less than @backoff_min (ERANGE)
+ * @backoff_min: ns until a record that failed once is retried; 0: 100 ms, or @backoff_max
+ *	if that is less; %MQBUS_BACKOFF_NONE: at once, and the other three must be 0
+ * @backoff_max: maximum backoff in ns, not less than @backoff_min (ERANGE); 0: 1 min, or
+ *	@backoff_min if that is more
  * @backoff_factor: factor of the backoff for each further failure, in hundredths, 100
  *	to 10000; 0: 200
- * @backoff_jitter: each backoff is shortened at random by up to so many percent
+ * @backoff_jitter: each backoff is shortened at random by up to so many percent; if all four
+ *	are 0, it is 20
  * @retry_size: bytes of the ring in which failed records wait, a power of two; 0:
  *	four times the largest record, at least 64 KiB
  * @__reserved: must be 0
