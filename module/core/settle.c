@@ -198,12 +198,18 @@ static int settle_check(const struct mqbus_settle *s)
 	return s->delay > MQBUS_DELAY_MAX ? -ERANGE : 0;
 }
 
-static void lease_extend(struct mqbus_inflight *f, u32 i, u64 time, struct mqbus_now *now)
+/* A lease with an end keeps one: a member that renews it by the group's time may be stuck */
+static int lease_extend(struct mqbus_inflight *f, u32 i, u64 delay, struct mqbus_now *now)
 {
+	u64 time = delay ?: f->conf.lease;
+
+	if (!time && mqbus_inflight_entry(f, i)->heap != MQBUS_NONE)
+		return -EINVAL;
 	f->stats.extended++;
 	mqbus_heap_del(&f->table, i);
 	if (time)
 		mqbus_heap_add(&f->table, i, now->mono + time);
+	return 0;
 }
 
 static void lease_settle(struct mqbus_inflight *f, u32 i, struct mqbus_holder *holder,
@@ -254,9 +260,8 @@ int mqbus_inflight_settle(struct mqbus_inflight *f, struct mqbus_holder *holder,
 	if (err)
 		return err;
 	if (settle->what == MQBUS_EXTEND)
-		lease_extend(f, i, settle->delay ?: f->conf.lease, now);
-	else
-		lease_settle(f, i, holder, settle->what, settle->delay, now);
+		return lease_extend(f, i, settle->delay, now);
+	lease_settle(f, i, holder, settle->what, settle->delay, now);
 	return 0;
 }
 

@@ -891,9 +891,16 @@ static void op_settle(struct sim *s, u32 holder)
 		want = model_result(s, settle.lease, holder);
 	if (!want)
 		r = rec_of(s, (u32)settle.lease);
+	/* What has an end does not lose it */
+	if (r && settle.what == MQBUS_EXTEND && !settle.delay && !s->g.w.conf.lease && r->due)
+		want = -EINVAL;
 	CHECK(mqbus_inflight_settle(&s->g.w, &s->holders[holder], &settle, &s->now) == want);
 	if (!r)
 		return;
+	if (want) {
+		CHECK(settle.what == MQBUS_EXTEND && r->due);
+		return;
+	}
 	over = mqbus_inflight_over(&s->g.w);
 	model_settle(s, r, settle.what, settle.delay, chance);
 	/* What fails leaves its partition, also if it does not wait */

@@ -225,14 +225,23 @@ static void test_extend(void)
 	CHECK(!settle_delay(0, lease, MQBUS_EXTEND, 7) && mqbus_inflight_due(&g.w) == 1106);
 	CHECK(!settle_delay(0, lease, MQBUS_EXTEND, MQBUS_DELAY_MAX));
 	CHECK(mqbus_inflight_due(&g.w) == 1099 + MQBUS_DELAY_MAX);
+	/* The group's leases have no end any more: this one keeps its own, and may get another */
 	g.w.conf.lease = 0;
-	CHECK(!settle(0, lease, MQBUS_EXTEND) && mqbus_inflight_due(&g.w) == U64_MAX);
+	CHECK(settle(0, lease, MQBUS_EXTEND) == -EINVAL && g.w.stats.extended == 3);
+	CHECK(mqbus_inflight_due(&g.w) == 1099 + MQBUS_DELAY_MAX);
 	CHECK(!settle_delay(0, lease, MQBUS_EXTEND, 1) && mqbus_inflight_due(&g.w) == 1100);
-	CHECK(g.w.stats.extended == 5 && g.w.leased == 1 && g.w.nr == 1);
+	CHECK(settle(0, lease, MQBUS_EXTEND) == -EINVAL && mqbus_inflight_due(&g.w) == 1100);
+	CHECK(g.w.stats.extended == 4 && g.w.leased == 1 && g.w.nr == 1);
 	now.mono = 1100;
 	CHECK(!tick(1) && !g.w.leased && g.w.stats.expired == 1);
 	/* Without a backoff it is handed out again at once */
 	CHECK(take_one(1) == 0 && out[0].attempt == 2 && out[0].ring == MQBUS_RETRY);
+	/* A lease without end stays so, until it gets one */
+	lease = out[0].lease;
+	CHECK(!settle(1, lease, MQBUS_EXTEND) && mqbus_inflight_due(&g.w) == U64_MAX);
+	g.w.conf.lease = MQBUS_DELAY_MAX;
+	CHECK(!settle(1, lease, MQBUS_EXTEND));
+	CHECK(mqbus_inflight_due(&g.w) == 1100 + MQBUS_DELAY_MAX);
 	end();
 }
 

@@ -208,8 +208,10 @@ a lease that ran out was settled | settle.c | s/e->flags |= MQBUS_ENTRY_EXPIRED;
 another's lease is settled | settle.c | s/return e->seat == holder->seat ? 0 : -EPERM;/return 0;/
 any delay | settle.c | s/s->delay > MQBUS_DELAY_MAX ? -ERANGE : 0/0/
 an ack with a delay | settle.c | s/(s->delay && (s->what == MQBUS_ACK ||/(s->delay \&\& (/
-extend adds up | settle.c | /^static void lease_extend/,/^}/s/mqbus_heap_del(&f->table, i);//
-extend to the group's time | settle.c | s/settle->delay ?: f->conf.lease/f->conf.lease/
+extend adds up | settle.c | /^static int lease_extend/,/^}/s/mqbus_heap_del(&f->table, i);//
+extend to the group's time | settle.c | s/u64 time = delay ?: f->conf.lease/u64 time = f->conf.lease/
+extend without end | settle.c | s/if (!time \&\& mqbus_inflight_entry(f, i)->heap != MQBUS_NONE)/if (0)/
+extend needs a time | settle.c | s/if (!time \&\& mqbus_inflight_entry(f, i)->heap != MQBUS_NONE)/if (!time)/
 leave at once | settle.c | s/while (max-- && holder->nr) {/while (holder->nr) {/
 a tick too late | settle.c | s/while (mqbus_inflight_due(f) <= now->mono)/while (mqbus_inflight_due(f) < now->mono)/
 a tick without a bound | settle.c | s/if (!max-- || .*/if (0)/

@@ -39,7 +39,10 @@ TEST_F(queue, extend)
 	EXPECT_EQ(4, FIGURE(self, EXTENDED));
 }
 
-/* A lease that lasts as long as its process can be given an end, and back */
+/*
+ * A lease that lasts as long as its process can be given an end, and then has one: only with a
+ * time it is extended, however it got its end
+ */
 TEST_F(queue, extend_without_a_lease_time)
 {
 	struct worker *w = self->worker;
@@ -49,12 +52,42 @@ TEST_F(queue, extend_without_a_lease_time)
 	put_numbers(self->fd, 0, 1);
 	ASSERT_EQ(0, take_one(w, &l, 0));
 	EXPECT_EQ(0, extend(w, &l, 0));
-	EXPECT_EQ(0, extend(w, &l, 600 * MQ_SEC));
+	EXPECT_EQ(0, extend(w, &l, MQBUS_DELAY_MAX));
+	EXPECT_EQ(-EINVAL, extend(w, &l, 0));
 	EXPECT_EQ(0, extend(w, &l, BRIEF));
 	ASSERT_EQ(0, take_one(w, &l, MQ_LONG));
 	EXPECT_EQ(2, l.attempt);
 	EXPECT_EQ(1, FIGURE(self, EXPIRED));
 	EXPECT_EQ(-EAGAIN, take_one(w, &l, 0));
+	EXPECT_EQ(0, release(w, &l));
+
+	ASSERT_EQ(1, take_timed(w->fd, &l, 1, 2 * MQ_SEC, 0));
+	EXPECT_EQ(-EINVAL, extend(w, &l, 0));
+	EXPECT_EQ(3, FIGURE(self, EXTENDED));
+	ASSERT_EQ(0, take_one(w, &l, MQ_LONG));
+	EXPECT_EQ(3, l.attempt);
+	EXPECT_EQ(2, FIGURE(self, EXPIRED));
+}
+
+/* The group's leases get an end, and lose it, while one is held */
+TEST_F(queue, extend_when_the_lease_time_changes)
+{
+	struct worker *w = self->worker;
+	struct mqbus_leased l;
+
+	begin(self);
+	put_numbers(self->fd, 0, 1);
+	ASSERT_EQ(0, take_one(w, &l, 0));
+	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LEASE, NULL,
+			    .lease = MQBUS_DELAY_MAX));
+	EXPECT_EQ(0, extend(w, &l, 0));
+	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LEASE, NULL, .lease = 0));
+	EXPECT_EQ(-EINVAL, extend(w, &l, 0));
+	EXPECT_EQ(0, mq_set(self->ctl, self->topic, "g", MQBUS_GROUP_SET_LEASE, NULL,
+			    .lease = BRIEF));
+	EXPECT_EQ(0, extend(w, &l, 0));
+	ASSERT_EQ(0, take_one(w, &l, MQ_LONG));
+	EXPECT_EQ(2, l.attempt);
 }
 
 /* An ended lease, by each way and at each time */
@@ -94,8 +127,8 @@ TEST_F(queue, leases_that_ran_out)
 	begin(self, .lease = BRIEF, .backoff_min = 200 * MQ_MS, .backoff_max = 200 * MQ_MS);
 	join(self, 1);
 	put_numbers(self->fd, 0, 1);
-	ASSERT_EQ(0, take_one(w, &l, 0));
 	begun = mq_clock(CLOCK_MONOTONIC);
+	ASSERT_EQ(0, take_one(w, &l, 0));
 	while (!FIGURE(self, EXPIRED) && mq_clock(CLOCK_MONOTONIC) - begun < MQ_LONG)
 		mq_sleep(MQ_MS);
 	EXPECT_EQ(1, FIGURE(self, EXPIRED));

@@ -1070,7 +1070,8 @@ struct mqbus_leased {
  * @MQBUS_NACK: failed: retry after @delay or the group's backoff
  * @MQBUS_RELEASE: not tried: hand it out again, at once or after @delay
  * @MQBUS_REJECT: make it a dead letter now
- * @MQBUS_EXTEND: extend the lease to @delay, or the group's lease time, from now
+ * @MQBUS_EXTEND: extend the lease to @delay, or the group's lease time, from now. If neither
+ *	is a time, a lease without end stays so; one with an end keeps it (EINVAL)
  */
 enum mqbus_settlement {
 	MQBUS_ACK,
