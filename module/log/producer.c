@@ -90,6 +90,8 @@ struct mqbus_producer *mqbus_producer_open(struct mqbus_ns *ns, const struct mqb
 	producer->uid = caller->cred->fsuid;
 	producer->topic = topic;
 	atomic_inc(&topic->producers);
+	/* Else those that publish once would all fill the same partition */
+	atomic_set(&producer->turn, atomic_fetch_inc(&topic->turn));
 	err = producer_bind(producer, ns, caller, args);
 	if (err) {
 		mqbus_producer_close(producer);

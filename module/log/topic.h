@@ -74,6 +74,7 @@ struct mqbus_topic_counts {
  * @retention_size: bytes of a partition, or 0
  * @dead: deleted; set once, read anywhere
  * @producers: endpoints bound as producers
+ * @turn: of the next one: where its records without a key begin
  * @counts: of records that could not be stored at once
  * @lock: the list of readers; taken inside the namespace's lock, outside a group's
  * @readers: RCU list, changed under @lock
@@ -113,6 +114,7 @@ struct mqbus_topic {
 	/* marked, without a lock */
 	bool dead;
 	atomic_t producers;
+	atomic_t turn;
 	struct mqbus_topic_counts counts;
 
 	struct mutex lock;	/* guards changes of readers, and nr_readers */

@@ -82,6 +82,32 @@ TEST_F(publish, keyless_takes_turns_by_call)
 	EXPECT_EQ((last + 2) % 3, places[0].partition);
 }
 
+/* Many endpoints that publish one record each: by call, by write() */
+TEST_F(publish, keyless_takes_turns_by_endpoint)
+{
+	__u32 counts[8] = {}, p;
+	int i;
+
+	begin(self, .partitions = 8, .size = 4096);
+	for (i = 0; i < 48; i++) {
+		struct mqbus_msg msg = mq_msg("x", 1);
+		struct mqbus_place place = {};
+		int fd = mq_producer(self->topic, 0);
+
+		ASSERT_LE(0, fd);
+		if (i % 2) {
+			ASSERT_EQ(1, write(fd, "y", 1));
+		} else {
+			ASSERT_EQ(1, mq_publish(fd, &msg, 1, &place, 0, NULL));
+			counts[place.partition]++;
+		}
+		close(fd);
+	}
+	/* Every second one was looked at; the first endpoint is that of the test */
+	for (p = 0; p < 8; p++)
+		EXPECT_EQ(p % 2 ? 0 : 6, counts[p]) TH_LOG("partition %u", p);
+}
+
 TEST_F(publish, per_cpu_topic)
 {
 	struct mqbus_msg msg = mq_msg("x", 1);

@@ -848,7 +848,8 @@ struct mqbus_join {
  * @routing_key_len: bytes of the routing key; 0: none
  * @partition: number of a partition, or MQBUS_ANY: by the key, or without a
  *	key one partition for the whole call: the next one in the next call, or that in
- *	which the polled endpoint was refused, when poll() wakes it because there is room
+ *	which the polled endpoint was refused, when poll() wakes it because there is room.
+ *	Each endpoint begins with the next partition, too
  * @schema: stored with the record
  * @flags: must be 0
  * @__reserved: must be 0
