@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# SIGINT and SIGTERM end a command that waits, at once, and it tells what it has done.
+# SIGINT, SIGTERM and SIGHUP end a command that waits, at once, and it tells what it has done. A
+# consumer that is restarted in order does not use up the attempts of what it held.
 . "$(dirname "$0")/ktap.bash"
 seq 200 >"$tmp/in"
 
@@ -52,10 +53,41 @@ stops "sub" TERM
 mqbus sub idle -g q -t queue >"$tmp/out" 2>&1 &
 within 10 has_member idle q
 stops "sub -t queue" TERM
+nohup mqbus sub idle -g q -t queue >"$tmp/out" 2>&1 &
+within 10 has_member idle q
+kill -HUP $!
+sleep 0.3
+has_member idle q
+result "nohup keeps it from SIGHUP" $?
+stops "and not from SIGTERM" TERM
 mqbus stat -i 30 >"$tmp/out" 2>&1 &
 sleep 0.3
 stops "stat -i" INT
 mqbus lag -w 30 >"$tmp/out" 2>&1 &
 sleep 0.3
 stops "lag" INT
+
+holds() { [ "$(figures "$1" workers leased)" = 1 ]; } # QUEUE
+# restarts NAME SIGNAL COMMAND...: a consumer of queue NAME, again and again
+restarts() {
+	local queue=$1 signal=$2 i
+	mqbus queue "$queue" -q --limit 3
+	echo job | mqbus pub "$queue" -q
+	for i in 1 2 3 4; do
+		"${@:3}" >/dev/null 2>&1 &
+		within 10 holds "$queue" || break
+		kill -s "$signal" $!
+		wait $! 2>/dev/null
+	done
+	same "$queue, ended by SIG$signal four times: died, nacked, dead letters" "0 0 0" \
+		"$(figures "$queue" workers died nacked dead_lettered)"
+	same "and the next one gets it as a first attempt" 1 \
+		"$(mqbus sub "$queue" -g workers -t queue -e -f '%a')"
+}
+for s in INT TERM HUP; do
+	restarts sub-$s $s mqbus sub sub-$s -g workers -t queue --ack on-exit -q
+done
+for s in TERM HUP; do
+	restarts run-$s $s mqbus run -t run-$s -g workers --grace 0 -- sleep 100
+done
 finish

@@ -60,6 +60,8 @@ static pid_t start_process(struct bench *b, __u32 index)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
+	if (signal(SIGHUP, SIG_DFL) == SIG_IGN)
+		signal(SIGHUP, SIG_IGN);
 	close(b->go_fds[1]);
 	close(b->ready_fds[0]);
 	exit(index < b->consumers ? b->carrier->consume(b, index) : b->carrier->produce(b));

@@ -69,6 +69,7 @@ void cmd_catch_signals(void)
 	};
 	struct sigaction again = { .sa_handler = interrupt };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+	struct sigaction hup;
 	sigset_t set;
 
 	sigaction(SIGALRM, &again, NULL);
@@ -78,6 +79,10 @@ void cmd_catch_signals(void)
 	signal_timed = !timer_create(CLOCK_MONOTONIC, &event, &signal_timer);
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
+	/* A terminal that is closed; nohup ignores it: keep that */
+	sigaction(SIGHUP, NULL, &hup);
+	if (hup.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &sa, NULL);
 }
 
 void cmd_vsay(const char *fmt, va_list args, const char *behind)

@@ -72,8 +72,8 @@ __printf(1, 2) int cmd_failed(const char *fmt, ...);
 int cmd_bad_value(const char *option, const char *value, const char *expected);
 
 /*
- * Let SIGINT and SIGTERM interrupt a call instead of ending the process; the
- * second one ends it. cmd_signal() returns the first one, or 0. Calls that wait fail
+ * Let SIGINT, SIGTERM and SIGHUP (unless it is ignored) interrupt a call instead of ending the
+ * process; the second one ends it. cmd_signal() returns the first one, or 0. Calls that wait fail
  * with EINTR from then on, even those that begin later.
  */
 void cmd_catch_signals(void);
