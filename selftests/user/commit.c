@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ring.h"
@@ -429,6 +430,43 @@ static void test_producer(void)
 	mqbus_producer_close(p);
 }
 
+static int child(struct mqbus_consumer *c, struct mqbus_producer *p)
+{
+	struct mqbus_msg msg = { 0 };
+	int calls = kernel.calls, error = 0;
+
+	if (mqbus_consumer_fetch(c, MQBUS_CONSUMER_COMMIT, 0) != -ECHILD)
+		return 1;
+	if (mqbus_consumer_commit(c) != -ECHILD || mqbus_consumer_release(c) != -ECHILD ||
+	    mqbus_consumer_commit_to(c, 0, 0) != -ECHILD)
+		return 2;
+	if (mqbus_producer_publish(p, &msg, 1, NULL, 0, &error) != -ECHILD || error != -ECHILD)
+		return 3;
+	mqbus_consumer_close(c);
+	mqbus_producer_close(p);
+	return kernel.calls == calls ? 0 : 4;
+}
+
+static void test_fork(void)
+{
+	struct mqbus_consumer *c = NULL;
+	struct mqbus_producer *p = NULL;
+	int status = -1;
+	pid_t pid;
+
+	if (mqbus_consumer_open(&c, "t", "g") || mqbus_producer_open(&p, "t"))
+		abort();
+	pid = fork();
+	if (!pid)
+		_exit(child(c, p));
+	waitpid(pid, &status, 0);
+	TEST(!status, "a child cannot use its parent's consumer and producer (%#x)", status);
+	TEST(mqbus_consumer_fetch(c, 0, 0) != -ECHILD && !mqbus_consumer_commit(c) &&
+	     mqbus_producer_publish(p, NULL, 0, NULL, 0, NULL) == 3, "its parent still can");
+	mqbus_consumer_close(c);
+	mqbus_producer_close(p);
+}
+
 int main(void)
 {
 	struct mqbus_consumer *c;
@@ -441,5 +479,6 @@ int main(void)
 	test_overwritten();
 	test_transaction();
 	test_producer();
+	test_fork();
 	return test_end();
 }

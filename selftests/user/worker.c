@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -197,11 +198,57 @@ static void test_record(void)
 	TEST(!kernel.maps, "until the worker is closed");
 }
 
+/* The calls of a child that inherited the worker; returns the number of the first that is wrong */
+static int child(struct mqbus_worker *w, const struct mqbus_leased *mapped)
+{
+	struct mqbus_settle settle = { .lease = 7 };
+	struct mqbus_worker *own = NULL;
+	struct mqbus_leased lease;
+	int calls = kernel.calls, fd = kernel.fd, error = 0;
+
+	if (mqbus_worker_turn(w, 0, &settle, 1, &lease, 1, 0, 0, &error) != -ECHILD ||
+	    error != -ECHILD || mqbus_worker_lease(w, &lease, 1, 0) != -ECHILD)
+		return 1;
+	if (mqbus_worker_settle(w, &settle, 1) != -ECHILD ||
+	    mqbus_worker_settle_one(w, mapped, MQBUS_ACK, 0) != -ECHILD)
+		return 2;
+	errno = 0;
+	if (mqbus_worker_record(w, mapped) || errno != ECHILD)
+		return 3;
+	if (mqbus_worker_open(&own, "t", "g") || mqbus_worker_lease(own, &lease, 1, 0) < 0)
+		return 4;
+	mqbus_worker_close(own);
+	calls = kernel.calls;
+	mqbus_worker_close(w);
+	if (kernel.calls != calls)
+		return 5;
+	return fcntl(fd, F_GETFD) < 0 ? 0 : 6;
+}
+
+static void test_fork(void)
+{
+	struct mqbus_worker *w = worker_make();
+	struct mqbus_leased lease = { .ring = 1 };
+	int status = -1;
+	pid_t pid;
+
+	mqbus_worker_record(w, &lease);
+	pid = fork();
+	if (!pid)
+		_exit(child(w, &lease));
+	waitpid(pid, &status, 0);
+	TEST(!status, "a child cannot use its parent's worker, but one of its own (%#x)", status);
+	TEST(!mqbus_worker_lease(w, &lease, 1, 0) && mqbus_worker_record(w, &lease),
+	     "its parent still can");
+	mqbus_worker_close(w);
+}
+
 int main(void)
 {
 	test_begin();
 	test_open();
 	test_turn();
 	test_record();
+	test_fork();
 	return test_end();
 }

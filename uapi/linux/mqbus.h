@@ -827,6 +827,11 @@ struct mqbus_produce {
  * group's grace time; if it joins again before that, it has them at once and no other
  * member's change (Kafka's group.instance.id). Joining with the id of a live member fences
  * that member: its calls fail with ENOLINK.
+ *
+ * **Death.** A member dies, and leaves, with the last close of its file, not with the process
+ * that joined: whoever has the descriptor keeps it alive, such as a child that inherited it by
+ * fork(), or a process that it was sent to, and so does a mapping of it. Open with O_CLOEXEC,
+ * and close it in a child that only forks.
  */
 struct mqbus_join {
 	__u32 flags;

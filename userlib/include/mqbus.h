@@ -11,8 +11,11 @@
  * Durations are nanoseconds; a negative timeout waits without limit, 0 does not
  * wait. The caller keeps ownership of strings; the library does not store them.
  *
- * One errno comes from the library alone: -ENODEV, there is no /dev/mqbus (the
- * module is not loaded). So -ENOENT always means the topic or the group.
+ * Two errnos come from the library alone: -ENODEV, there is no /dev/mqbus (the
+ * module is not loaded), so that -ENOENT always means the topic or the group; and -ECHILD,
+ * the handle was opened before a fork(), and is the parent's. A child opens its own, and closes
+ * those that it inherits, which does not disturb the parent: until then their members and
+ * producers live on when the parent has ended (see &struct mqbus_join).
  */
 #ifndef MQBUS_H
 #define MQBUS_H

@@ -99,6 +99,10 @@ static int consumer_commit(struct mqbus_consumer *c, uint32_t flags)
 
 int mqbus_consumer_commit(struct mqbus_consumer *c)
 {
+	int ret = mqbus_device_ours(c->forks);
+
+	if (ret)
+		return ret;
 	mqbus_consumer_note(c);
 	return c->nr_entries ? consumer_commit(c, 0) : 0;
 }
@@ -112,8 +116,10 @@ int mqbus_consumer_release(struct mqbus_consumer *c)
 	const struct mqbus_range *range;
 	uint64_t done;
 	uint32_t i;
-	int ret;
+	int ret = mqbus_device_ours(c->forks);
 
+	if (ret)
+		return ret;
 	mqbus_consumer_note(c);
 	ret = consumer_commit(c, MQBUS_COMMIT_F_RELEASE);
 	/* A failed commit releases no partition */
@@ -140,7 +146,7 @@ int mqbus_consumer_commit_to(struct mqbus_consumer *c, uint32_t partition,
 
 	if (partition < c->geometry.partitions)
 		entry.generation = c->parts[partition].generation;
-	return commit_entries(c->fd, 0, &entry, 1);
+	return mqbus_device_ours(c->forks) ?: commit_entries(c->fd, 0, &entry, 1);
 }
 
 const struct mqbus_commit_entry *mqbus_consumer_progress(struct mqbus_consumer *c,

@@ -40,6 +40,7 @@ int mqbus_consumer_open_as(struct mqbus_consumer **out, const char *topic,
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
+	c->forks = mqbus_forks;
 	c->fd = mqbus_device_open();
 	ret = c->fd < 0 ? c->fd : mqbus_device_join(c->fd, topic, group, member, &c->geometry);
 	if (!ret)
@@ -96,6 +97,9 @@ int mqbus_consumer_fetch(struct mqbus_consumer *c, unsigned int flags,
 
 	if (flags & ~MQBUS_CONSUMER_COMMIT)
 		return -EOPNOTSUPP;
+	ret = mqbus_device_ours(c->forks);
+	if (ret)
+		return ret;
 	mqbus_consumer_note(c);
 	/* The call commits records, which may then be overwritten: stop the walk first */
 	if (flags & MQBUS_CONSUMER_COMMIT) {

@@ -28,6 +28,7 @@ struct consumer_partition {
  * @cursor: place in the current range; on a topic that evicts its end is never
  *	above its next, so that each record takes the call
  * @fd: the endpoint
+ * @forks: mqbus_forks in the process that opened it
  * @copy: room for the largest record, on a topic that evicts; else NULL
  * @copy_size: bytes of @copy
  * @pos: position of the next record to copy
@@ -45,6 +46,7 @@ struct consumer_partition {
 struct mqbus_consumer {
 	struct mqbus_consumer_cursor cursor;
 	int fd;
+	unsigned int forks;
 	struct mqbus_record *copy;
 	size_t copy_size;
 	uint64_t pos;

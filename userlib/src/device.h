@@ -5,6 +5,7 @@
 #ifndef MQBUS_DEVICE_H
 #define MQBUS_DEVICE_H
 
+#include <errno.h>
 #include <stdint.h>
 
 #include "mqbus.h"
@@ -23,6 +24,15 @@ int mqbus_device_names(char topic_field[MQBUS_NAME_SIZE], const char *topic,
 /* Make endpoint @fd a member of a group, with an id or "", and get the topic's geometry. */
 int mqbus_device_join(int fd, const char *topic, const char *group, const char *member,
 		      struct mqbus_geometry *geometry);
+
+/* How many forks lead from the program's first process to this one */
+extern unsigned int mqbus_forks;
+
+/* Whether a handle was opened by this process, @forks being their number then; -ECHILD if not */
+static inline int mqbus_device_ours(unsigned int forks)
+{
+	return __builtin_expect(forks == mqbus_forks, 1) ? 0 : -ECHILD;
+}
 
 /* The library's timeouts are signed, the kernel's are not */
 static inline uint64_t mqbus_device_timeout(int64_t timeout_ns)

@@ -7,6 +7,7 @@
 
 struct mqbus_producer {
 	int fd;
+	unsigned int forks;
 	uint64_t id;
 	uint64_t last_seq;
 	uint32_t epoch;
@@ -46,6 +47,7 @@ int mqbus_producer_open_named(struct mqbus_producer **out, const char *topic,
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
+	p->forks = mqbus_forks;
 	p->fd = mqbus_device_open();
 	ret = p->fd < 0 ? p->fd : producer_bind(p, topic, name);
 	if (ret) {
@@ -113,7 +115,9 @@ int mqbus_producer_publish_seq(struct mqbus_producer *p, const struct mqbus_msg 
 	};
 	int ret;
 
-	ret = mqbus_device_call(p->fd, MQBUS_IOC_PUBLISH, &arg);
+	ret = mqbus_device_ours(p->forks);
+	if (!ret)
+		ret = mqbus_device_call(p->fd, MQBUS_IOC_PUBLISH, &arg);
 	if (duplicates)
 		*duplicates = arg.duplicates;
 	if (error)

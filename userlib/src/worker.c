@@ -9,6 +9,7 @@
 /**
  * struct mqbus_worker - a member of a queue group
  * @fd: the endpoint
+ * @forks: mqbus_forks in the process that opened it
  * @geometry: of partition 0
  * @rings: an element for each partition and one for the retry ring; NULL until the
  *	first record is read from it. Set once, by the first thread
@@ -16,12 +17,14 @@
  */
 struct mqbus_worker {
 	int fd;
+	unsigned int forks;
 	struct mqbus_geometry geometry;
 	struct mqbus_map **rings;
 };
 
 /* Only settle; an error only if no settlement succeeded. */
-static int worker_settle(int fd, uint32_t flags, struct mqbus_settle *settles, uint32_t n)
+static int worker_settle(struct mqbus_worker *w, uint32_t flags, struct mqbus_settle *settles,
+			 uint32_t n)
 {
 	struct mqbus_lease arg = {
 		.flags = flags,
@@ -32,7 +35,9 @@ static int worker_settle(int fd, uint32_t flags, struct mqbus_settle *settles, u
 	};
 	int ret;
 
-	ret = mqbus_device_call(fd, MQBUS_IOC_LEASE, &arg);
+	ret = mqbus_device_ours(w->forks);
+	if (!ret)
+		ret = mqbus_device_call(w->fd, MQBUS_IOC_LEASE, &arg);
 	return ret ? ret : (int)arg.settled;
 }
 
@@ -44,7 +49,7 @@ static int worker_join(struct mqbus_worker *w, const char *topic, const char *gr
 	if (ret)
 		return ret;
 	/* The member holds no lease yet, so this only checks the group's type: -EBADFD */
-	ret = worker_settle(w->fd, MQBUS_LEASE_F_RELEASE, NULL, 0);
+	ret = worker_settle(w, MQBUS_LEASE_F_RELEASE, NULL, 0);
 	if (ret < 0)
 		return ret;
 	w->rings = calloc(w->geometry.partitions + 1, sizeof(*w->rings));
@@ -59,6 +64,7 @@ int mqbus_worker_open(struct mqbus_worker **out, const char *topic, const char *
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
+	w->forks = mqbus_forks;
 	w->fd = mqbus_device_open();
 	ret = w->fd < 0 ? w->fd : worker_join(w, topic, group);
 	if (ret) {
@@ -83,9 +89,12 @@ void mqbus_worker_close(struct mqbus_worker *w)
 
 	if (!w)
 		return;
-	/* Without a release the last close() would count leases still held as failures */
+	/*
+	 * Without a release the last close() would count leases still held as failures. In a child
+	 * it fails: they are the parent's.
+	 */
 	if (w->rings)
-		worker_settle(w->fd, MQBUS_LEASE_F_RELEASE, NULL, 0);
+		worker_settle(w, MQBUS_LEASE_F_RELEASE, NULL, 0);
 	for (i = 0; w->rings && i <= w->geometry.partitions; i++)
 		worker_unmap(w->rings[i]);
 	if (w->fd >= 0)
@@ -126,6 +135,8 @@ int mqbus_worker_turn(struct mqbus_worker *w, unsigned int flags,
 	if (flags & MQBUS_WORKER_RELEASE)
 		arg.flags |= MQBUS_LEASE_F_RELEASE;
 	if (!(flags & ~(MQBUS_WORKER_ACK | MQBUS_WORKER_RELEASE)))
+		ret = mqbus_device_ours(w->forks);
+	if (!ret)
 		ret = mqbus_device_call(w->fd, MQBUS_IOC_LEASE, &arg);
 	if (error)
 		*error = ret ? ret : -(int)arg.error;
@@ -141,7 +152,7 @@ int mqbus_worker_lease(struct mqbus_worker *w, struct mqbus_leased *leases,
 int mqbus_worker_settle(struct mqbus_worker *w, struct mqbus_settle *settles,
 			unsigned int nr_settles)
 {
-	return worker_settle(w->fd, 0, settles, nr_settles);
+	return worker_settle(w, 0, settles, nr_settles);
 }
 
 int mqbus_worker_settle_one(struct mqbus_worker *w, const struct mqbus_leased *lease,
@@ -154,7 +165,7 @@ int mqbus_worker_settle_one(struct mqbus_worker *w, const struct mqbus_leased *l
 	};
 	int ret;
 
-	ret = worker_settle(w->fd, 0, &settle, 1);
+	ret = worker_settle(w, 0, &settle, 1);
 	return ret < 0 ? ret : 0;
 }
 
@@ -188,6 +199,10 @@ const struct mqbus_record *mqbus_worker_record(struct mqbus_worker *w,
 
 	if (__builtin_expect(index > w->geometry.partitions, 0)) {
 		errno = ECHRNG;
+		return NULL;
+	}
+	if (mqbus_device_ours(w->forks)) {
+		errno = ECHILD;
 		return NULL;
 	}
 	map = __atomic_load_n(&w->rings[index], __ATOMIC_ACQUIRE);
