@@ -17,7 +17,8 @@
  * when all is well. A failure makes it READY again (at once), WAITING (for its
  * backoff) or DEAD; a record whose key is busy is HELD first. Records that failed are copied
  * to the retry ring, so that their place in the partition can be reused, and others can be
- * in flight. One that is READY at once is copied if there is room now. Without room
+ * in flight. One that is READY at once is copied if there is room now, but not if it is its
+ * member's death that failed it, and the first failure. Without room
  * there one that waits stays, counts as in flight, and is moved as soon as there is room, see
  * retry.c. For DEAD records the caller publishes to another topic and calls
  * mqbus_inflight_buried(). A record that is not settled is always in exactly one of these

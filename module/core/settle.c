@@ -122,7 +122,8 @@ static void inflight_fail(struct mqbus_inflight *f, u32 i, const struct mqbus_ho
 	/* Records that failed together should not come back together */
 	now->chance = now->chance * 1664525 + 1013904223;
 	trace_retry(f, i, wait);
-	if (!wait)
+	/* Members die for other reasons, too: the first time their records stay where they are */
+	if (!wait && (reason != MQBUS_REASON_DIED || e->failures > 1))
 		mqbus_retry_try(f, i);
 	inflight_wait(f, i, wait, now);
 }

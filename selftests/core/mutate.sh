@@ -171,6 +171,8 @@ a released record takes the turns of the retry ring | inflight.c | s/if (room \&
 the retry ring takes all turns | inflight.c | s/if (room \&\& f->stayed)/if (room)/
 what was taken back is not fresh | inflight.c | s/if (first != MQBUS_NONE \&\& !mqbus_inflight_entry(f, first)->first)/if (0)/
 untake ends a turn | inflight.c | /^void mqbus_inflight_untake/,/^}/s/f->stayed = e->place == MQBUS_PLACE_RETRY;//
+what dies once leaves its partition | settle.c | s/ \&\& (reason != MQBUS_REASON_DIED || e->failures > 1))/)/
+what dies again stays in its partition | settle.c | s/(reason != MQBUS_REASON_DIED || e->failures > 1)/reason != MQBUS_REASON_DIED/
 what fails at once stays in its partition | settle.c | s/^\t\tmqbus_retry_try(f, i);/\t\t;/
 what fails at once overtakes what waits for room | retry.c | s/ \&\& mqbus_list_empty(&f->stay))$/)/
 what leaves its partition at once is not counted | state.h | s/aside += !mqbus_entry_aside(e);/aside += 0;/

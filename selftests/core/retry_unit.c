@@ -35,7 +35,7 @@ static void test_dead(void)
 	now.mono += 5;
 	CHECK(!tick(9));
 	CHECK(!mqbus_inflight_leave(&g.w, &holders[1], 9, &now) && g.w.nr_dead == 4);
-	CHECK(mqbus_inflight_due(&g.w) == U64_MAX && g.w.nr == 1 && !g.w.leased);
+	CHECK(mqbus_inflight_due(&g.w) == U64_MAX && g.w.nr == 4 && !g.w.leased);
 	for (k = 0, i = g.w.dead.first; k < 4; k++) {
 		check_dead(i, reasons[k], k ? 2 : 0);
 		i = mqbus_inflight_entry(&g.w, i)->list.next;

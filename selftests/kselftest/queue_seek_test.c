@@ -143,8 +143,8 @@ TEST_F(queue, moved_by_force)
 	begin(self, .credit = 4, .max_inflight = 8);
 	put_numbers(self->fd, 0, 10);
 	ASSERT_EQ(4, take(w->fd, l, 6, 0));
-	EXPECT_EQ(0, nack(w, &l[1]));
-	EXPECT_EQ(0, ack(w, &l[0]));
+	EXPECT_EQ(0, nack(w, &l[0]));
+	EXPECT_EQ(0, release(w, &l[1]));
 	EXPECT_EQ(-EBUSY, mq_seek(self->ctl, self->topic, "g", 0, 0, MQBUS_WHENCE_EARLIEST, 0,
 				  NULL, 0));
 	EXPECT_EQ(0, extend(w, &l[2], MQ_SEC));

@@ -476,10 +476,16 @@ enum mqbus_group_type {
  * 256 bytes of @retry_size; with %MQBUS_QUEUE_F_KEY_EXCLUSIVE 80 bytes, and as many
  * again as @max_inflight for records held back.
  *
+ * **Turns.** While there are both, records that had been handed out before and fresh ones
+ * alternate: of those handed out at least every second one is fresh, whatever fails and
+ * however often, and every second one is a retry. A fresh one needs room in @max_inflight, and
+ * is not held back for its key.
+ *
  * **Attempts.** A nack, an expired lease, and the death of a member (the last
- * close of a file that held leases) are failures and count; a release does not.
- * After the first two the record waits for the backoff, in the retry ring; after a death
- * it is handed out again at once. If the retry ring is full (of bytes, or of a record for
+ * close of a file that held leases, see &struct mqbus_join) are failures and count; a
+ * release does not. After the first two the record waits for the backoff, in the retry ring;
+ * after a death it is handed out again at once, from the second failure on from there, too.
+ * If the retry ring is full (of bytes, or of a record for
  * each 256 of them; room for the largest record is kept free), the record waits where it
  * is, counts as in flight and holds its space: failing records slow the group down
  * instead of being lost. Such records move to the retry ring in turn, as soon as it
