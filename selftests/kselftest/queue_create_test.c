@@ -179,7 +179,8 @@ TEST_F(queue, backoff_options)
 		const char *group = i % 2 ? "set" : "new";
 
 		EXPECT_EQ(t[i / 2].want, i % 2 ?
-			  mq_set_args(self->ctl, self->topic, group, MQBUS_GROUP_SET_BACKOFF, NULL, q) :
+			  mq_set_args(self->ctl, self->topic, group, MQBUS_GROUP_SET_BACKOFF, NULL,
+				      q) :
 			  mq_queue_args(self->ctl, self->topic, group, NULL, q)) TH_LOG("%u", i);
 		if (t[i / 2].want)
 			continue;
