@@ -458,6 +458,7 @@ TEST_F(queue, others_flow_past_what_fails_at_once)
 	struct worker *w = self->worker;
 	__u64 v = 0, acked = 0;
 	struct mqbus_leased l;
+	unsigned int tries;
 	__s64 got;
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .size = 4096));
@@ -465,7 +466,9 @@ TEST_F(queue, others_flow_past_what_fails_at_once)
 	while (acked < 300) {
 		ASSERT_EQ(1, mq_put(self->fd, &v, sizeof(v), 0)) TH_LOG("%llu", acked);
 		v++;
+		tries = 0;
 		do {
+			ASSERT_GT(4, tries++);
 			got = take_one(w, &l, 0);
 			ASSERT_LE(0, got);
 			ASSERT_EQ(0, got ? ack(w, &l) : nack(w, &l));
