@@ -15,6 +15,7 @@
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
+#include "base/caller.h"
 #include "base/event.h"
 #include "base/ns.h"
 #include "core/murmur.h"
@@ -252,6 +253,27 @@ static u32 dlq_bury_one(struct mqbus_group_queue *q, u32 i, struct mqbus_stored 
 		q->blocked = ++q->dlq_nr_full == (q->dlq->per_cpu ? 1 : q->dlq->nr_parts);
 	mqbus_inflight_unburied(&q->inflight, i);
 	return 0;
+}
+
+/*
+ * Whether the user who named the DLQ may write to it. dlq_right changes under dlq_lock and the
+ * group's lock, so either keeps it.
+ */
+bool mqbus_dlq_allowed(const struct mqbus_group_queue *q, const struct mqbus_topic *dlq)
+{
+	return mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
+			       READ_ONCE(dlq->mode), MQBUS_MAY_WRITE);
+}
+
+/*
+ * Whether a queue's DLQ takes its dead letters now; the group's lock is held. A link may outlast
+ * the right to it until the namespace's work gets there, but nothing is stored through it.
+ */
+bool mqbus_dlq_open(const struct mqbus_group_queue *q)
+{
+	lockdep_assert_held(&q->group->lock);
+
+	return q->dlq && !mqbus_topic_dead(q->dlq) && mqbus_dlq_allowed(q, q->dlq);
 }
 
 /*

@@ -131,27 +131,6 @@ int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus
 }
 
 /*
- * Whether the user who named the DLQ may write to it. dlq_right changes under dlq_lock and the
- * group's lock, so either keeps it.
- */
-static bool link_allowed(const struct mqbus_group_queue *q, const struct mqbus_topic *dlq)
-{
-	return mqbus_right_may(&q->dlq_right, mqbus_topic_uid(dlq), mqbus_topic_gid(dlq),
-			       READ_ONCE(dlq->mode), MQBUS_MAY_WRITE);
-}
-
-/*
- * Whether a queue's DLQ takes its dead letters now; the group's lock is held. A link may outlast
- * the right to it until the namespace's work gets there, but nothing is stored through it.
- */
-bool mqbus_dlq_open(const struct mqbus_group_queue *q)
-{
-	lockdep_assert_held(&q->group->lock);
-
-	return q->dlq && !mqbus_topic_dead(q->dlq) && link_allowed(q, q->dlq);
-}
-
-/*
  * Link a queue to another DLQ. The group's lock is held; the queue has the new options and
  * dlq_right. The reference to @dlq passes to the queue; NULL: no such topic. A dead group does not
  * become an orphan. Return: the old DLQ with its reference, or NULL.
@@ -179,16 +158,15 @@ struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_top
 	/* Also of one that has just been deleted: another of its owner may replace it */
 	if (dlq)
 		q->dlq_uid = mqbus_topic_uid(dlq);
-	if (there) {
+	if (there)
 		list_add_tail(&q->dlq_node, &dlq->feeders);
-	} else if (q->options.dlq[0] && !q->group->dead) {
+	else if (q->options.dlq[0] && !q->group->dead)
 		list_add_tail(&q->dlq_node, dlq ? &ns->dlq_left : &ns->dlq_orphans[q->dlq_name]);
-	}
 	spin_unlock(&ns->dlq_links);
 	if (dlq && !there)
 		queue_work(mqbus_wq, &ns->dlq_work);
 	/* Code that revokes a permission checks links afterwards: one of the two sees the other */
-	if (there && !link_allowed(q, dlq))
+	if (there && !mqbus_dlq_allowed(q, dlq))
 		mqbus_dlq_leave(ns, dlq);
 	if (room)
 		mqbus_dlq_look(ns, old->name);
@@ -286,7 +264,7 @@ static struct mqbus_topic *orphan_find(struct mqbus_ns *ns, struct mqbus_group_q
 
 	if (!dlq)
 		return NULL;
-	if (orphan_owner(ns, q, mqbus_topic_uid(dlq)) && link_allowed(q, dlq) &&
+	if (orphan_owner(ns, q, mqbus_topic_uid(dlq)) && mqbus_dlq_allowed(q, dlq) &&
 	    !mqbus_dlq_check(ns, topic, dlq))
 		return dlq;
 	mqbus_topic_put(dlq);

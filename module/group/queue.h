@@ -113,6 +113,8 @@ void mqbus_queue_wake(struct mqbus_group_queue *q);
 void mqbus_queue_now(struct mqbus_group_queue *q, struct mqbus_now *now);
 
 /* dlq.c */
+bool mqbus_dlq_allowed(const struct mqbus_group_queue *q, const struct mqbus_topic *dlq);
+bool mqbus_dlq_open(const struct mqbus_group_queue *q);
 bool mqbus_dlq_bury(struct mqbus_group_queue *q, struct mqbus_stored *stored);
 void mqbus_dlq_init(struct mqbus_group_queue *q);
 void mqbus_dlq_unwait(struct mqbus_group_queue *q);
@@ -121,7 +123,6 @@ void mqbus_dlq_retry(struct mqbus_group_queue *q);
 /* dlq_link.c */
 int mqbus_dlq_check(struct mqbus_ns *ns, struct mqbus_topic *topic, struct mqbus_topic *dlq);
 struct mqbus_topic *mqbus_dlq_swap(struct mqbus_group_queue *q, struct mqbus_topic *dlq);
-bool mqbus_dlq_open(const struct mqbus_group_queue *q);
 void mqbus_dlq_leave(struct mqbus_ns *ns, struct mqbus_topic *topic);
 void mqbus_dlq_look(struct mqbus_ns *ns, const char *name);
 void mqbus_dlq_ns_init(struct mqbus_ns *ns);

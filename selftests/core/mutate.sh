@@ -212,8 +212,8 @@ any delay | settle.c | s/s->delay > MQBUS_DELAY_MAX ? -ERANGE : 0/0/
 an ack with a delay | settle.c | s/(s->delay && (s->what == MQBUS_ACK ||/(s->delay \&\& (/
 extend adds up | settle.c | /^static int lease_extend/,/^}/s/mqbus_heap_del(&f->table, i);//
 extend to the group's time | settle.c | s/u64 time = delay ?: f->conf.lease/u64 time = f->conf.lease/
-extend without end | settle.c | s/if (!time \&\& mqbus_inflight_entry(f, i)->heap != MQBUS_NONE)/if (0)/
-extend needs a time | settle.c | s/if (!time \&\& mqbus_inflight_entry(f, i)->heap != MQBUS_NONE)/if (!time)/
+extend without end | settle.c | s/if (.time \&\& mqbus_inflight_entry(f, i)->heap != MQBUS_NONE)/if (0)/
+extend needs a time | settle.c | s/if (.time \&\& mqbus_inflight_entry(f, i)->heap != MQBUS_NONE)/if (0 == time)/
 leave at once | settle.c | s/while (max-- && holder->nr) {/while (holder->nr) {/
 a tick too late | settle.c | s/while (mqbus_inflight_due(f) <= now->mono)/while (mqbus_inflight_due(f) < now->mono)/
 a tick without a bound | settle.c | s/if (!max-- || .*/if (0)/

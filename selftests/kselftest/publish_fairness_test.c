@@ -496,9 +496,10 @@ static int rivals_pass(FIXTURE_DATA(publish) *self,
 	int fds[MANY], late[TURNS], ep = epoll_create1(0), i, n, ret = 0;
 	struct epoll_event ev;
 
-	if (mq_create(self->ctl, self->topic, .size = 4096, .partitions = 2) ||
-	    mq_group(self->ctl, self->topic, "g") ||
-	    mq_reader_open(&self->reader, self->topic, "g"))
+	ret = mq_create(self->ctl, self->topic, .size = 4096, .partitions = 2) ?:
+	      mq_group(self->ctl, self->topic, "g") ?:
+	      mq_reader_open(&self->reader, self->topic, "g");
+	if (ret)
 		return -1;
 	self->fd = mq_producer(self->topic, 0);
 	fill_ring(self->fd, 0);
