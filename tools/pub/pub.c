@@ -134,6 +134,11 @@ static int pub_flush(struct pub *pub)
 		/* Even if some were stored before it: the rest would wait for ever */
 		if (cmd_signal())
 			return pub_interrupted();
+		/* Why the next one was not stored is known: to ask again would wait again */
+		if (error && error != -EINTR) {
+			done += ret;
+			break;
+		}
 	}
 	if (done == n)
 		return STATUS_OK;
