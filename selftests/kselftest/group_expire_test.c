@@ -68,6 +68,7 @@ TEST_F(topic, ephemeral)
 /* Its producers go on when its last member has died */
 TEST_F(topic, the_last_member_dies)
 {
+	volatile bool *fetched = mq_shared(MQ_PAGE);
 	struct mqbus_range r;
 	pid_t pid;
 	int fd;
@@ -79,10 +80,12 @@ TEST_F(topic, the_last_member_dies)
 	mq_fork(pid) {
 		int member = mq_member(self->name, "g", 0);
 
-		mq_fetch(member, &r, 1, 0, MQBUS_WAIT_FOREVER);
+		*fetched = mq_fetch(member, &r, 1, 0, MQBUS_WAIT_FOREVER) == 1;
 		pause();
 	}
 	ASSERT_EQ(1, mq_put(fd, "1", 1, 0));
+	while (!*fetched)
+		mq_sleep(MQ_MS);
 	while (mq_put(fd, "1", 1, 0) == 1)
 		;
 	/* The other group has settled all */

@@ -21,7 +21,8 @@ TEST_F(assign, options)
 	begin_stream(self, .rebalance_timeout = MQBUS_WAIT_FOREVER, .grace = MQBUS_DELAY_MAX);
 	mq_set_name(create.topic, self->topic);
 	mq_set_name(create.group, "q");
-	for (byte = offsetof(struct mqbus_group_create, stream); byte < sizeof(create); byte += 3) {
+	for (byte = offsetof(struct mqbus_group_create, stream);
+	     byte < offsetof(struct mqbus_group_create, expire); byte += 3) {
 		((char *)&create)[byte] = 1;
 		EXPECT_EQ(-EINVAL, mq_ioctl(self->ctl, MQBUS_IOC_GROUP_CREATE, &create));
 		((char *)&create)[byte] = 0;
