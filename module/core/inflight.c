@@ -226,7 +226,7 @@ static enum search sources_next(struct mqbus_inflight *f, u32 *steps, u32 *left,
  * A record that had been handed out before: of those that are in flight and of those in the
  * retry ring in turn, so that neither starves the other.
  */
-static u32 inflight_retry(struct mqbus_inflight *f)
+static noinline u32 inflight_retry(struct mqbus_inflight *f)
 {
 	bool room = f->nr < f->conf.max_inflight;
 	u32 i = MQBUS_NONE;
@@ -259,17 +259,22 @@ static enum search inflight_fresh(struct mqbus_inflight *f, u32 *steps, u32 *lef
 
 static enum search inflight_next(struct mqbus_inflight *f, u32 *steps, u32 *left, u32 *i)
 {
+	/* Usually there are none, and then this is as quick as without turns */
+	bool retries = !mqbus_list_empty(&f->ready[MQBUS_PLACE_RING]) ||
+		       !mqbus_list_empty(&f->ready[MQBUS_PLACE_RETRY]);
 	enum search found;
 
-	if (f->again) {
-		found = inflight_fresh(f, steps, left, i);
-		if (found != FOUND_NONE)
-			return found;
+	if (unlikely(retries) && !f->again) {
+		*i = inflight_retry(f);
+		if (*i != MQBUS_NONE)
+			return FOUND_AGAIN;
 	}
+	/* In one place, so that the compiler makes it part of this function */
+	found = inflight_fresh(f, steps, left, i);
+	if (found != FOUND_NONE || !retries || !f->again)
+		return found;
 	*i = inflight_retry(f);
-	if (*i != MQBUS_NONE)
-		return FOUND_AGAIN;
-	return f->again ? FOUND_NONE : inflight_fresh(f, steps, left, i);
+	return *i != MQBUS_NONE ? FOUND_AGAIN : FOUND_NONE;
 }
 
 /**

@@ -164,7 +164,7 @@ a partition stays stuck | settle.c | s/^\t\tf->unheld++;.*//
 a partition stays stuck where it was put | inflight.c | s/source->stuck = 0;//
 what is stuck is counted with 32 bits | inflight.h | s/^\tu64 unheld;/\tu32 unheld;/;s/^\tu64 stuck;/\tu32 stuck;/
 what is held back is no step | inflight.c | s/for (; \*steps; --\*steps) {/for (; *steps;) {/
-what came back is never handed out | inflight.c | /^static u32 inflight_retry/,/^}/s/if (i == MQBUS_NONE \&\& room)/if (0)/
+what came back is never handed out | inflight.c | /^static noinline u32 inflight_retry/,/^}/s/if (i == MQBUS_NONE \&\& room)/if (0)/
 what failed takes all turns | inflight.c | s/f->again = e->first;/f->again = false;/
 what is fresh takes all turns | inflight.c | s/f->again = e->first;/f->again = true;/
 a released record takes the turns of the retry ring | inflight.c | s/if (room \&\& f->stayed)/if (0)/

@@ -6,6 +6,7 @@
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
+#define noinline	__attribute__((__noinline__))
 
 /*
  * What threads share is only touched through the macros of this file, of
