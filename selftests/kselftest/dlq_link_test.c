@@ -217,9 +217,9 @@ TEST_F(queue, right_taken_away)
 static int feed(int ctl, char (*source)[MQBUS_NAME_SIZE], const char *dlq)
 {
 	char group[MQBUS_NAME_SIZE];
-	int i, err = 0;
+	int i, err = 0, n = FEED / mq_slow();
 
-	for (i = 0; !err && i < FEED; i++) {
+	for (i = 0; !err && i < n; i++) {
 		if (i < FEED_TOPICS) {
 			mq_name(source[i], "source");
 			err = mq_create(ctl, source[i], .size = 4096, .max_record = 64);

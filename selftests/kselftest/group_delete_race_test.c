@@ -142,7 +142,7 @@ TEST_F(queue, deleted_at_work)
 	for (i = 0; i < 2; i++)
 		mq_kill(publishers[i]);
 	mq_kill(fast);
-	EXPECT_LT(10, rounds);
+	EXPECT_LT(0, rounds);
 }
 
 TEST_HARNESS_MAIN
