@@ -2,6 +2,7 @@
 /*
  * Configuration of topics, at creation and later.
  */
+#include <linux/capability.h>
 #include <linux/cpumask.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
@@ -87,17 +88,24 @@ void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_crea
 }
 
 /*
- * Set *@uid and *@gid to an owner that a user names, each unless the name is NULL. Return: 0 or
- * -EINVAL
+ * Replace *@uid and *@gid, the present owner, by one that a user names, each unless the name is
+ * NULL. Return: 0, -EINVAL, or -EPERM: the caller may not give away what it owns.
  */
 int mqbus_config_owner(const struct mqbus_caller *caller, const u32 *new_uid, const u32 *new_gid,
 		       kuid_t *uid, kgid_t *gid)
 {
+	kuid_t old_uid = *uid;
+	kgid_t old_gid = *gid;
+
 	if (new_uid)
 		*uid = *new_uid == MQBUS_ANY ? caller->cred->fsuid :
 					       make_kuid(caller->cred->user_ns, *new_uid);
 	if (new_gid)
 		*gid = *new_gid == MQBUS_ANY ? caller->cred->fsgid :
 					       make_kgid(caller->cred->user_ns, *new_gid);
-	return uid_valid(*uid) && gid_valid(*gid) ? 0 : -EINVAL;
+	if (!uid_valid(*uid) || !gid_valid(*gid))
+		return -EINVAL;
+	if (uid_eq(*uid, old_uid) && gid_eq(*gid, old_gid))
+		return 0;
+	return mqbus_caller_capable(caller, CAP_CHOWN) ? 0 : -EPERM;
 }

@@ -22,14 +22,13 @@
 static int topic_configure(struct mqbus_topic *topic, const struct mqbus_caller *caller,
 			   const struct mqbus_topic_create *args)
 {
-	int err = mqbus_config_owner(caller, &args->uid, &args->gid, &topic->uid, &topic->gid);
+	int err;
 
+	topic->uid = caller->cred->fsuid;
+	topic->gid = caller->cred->fsgid;
+	err = mqbus_config_owner(caller, &args->uid, &args->gid, &topic->uid, &topic->gid);
 	if (err)
 		return err;
-	if ((!uid_eq(topic->uid, caller->cred->fsuid) ||
-	     !gid_eq(topic->gid, caller->cred->fsgid)) &&
-	    !mqbus_caller_capable(caller, CAP_CHOWN))
-		return -EPERM;
 	mqbus_config_apply(topic, args, __MQBUS_TOPIC_SET_ALL);
 	return 0;
 }

@@ -2,8 +2,6 @@
 /*
  * Changes of options of topics and groups.
  */
-#include <linux/capability.h>
-
 #include "base/ns.h"
 #include "base/caller.h"
 #include "ctl/config.h"
@@ -20,8 +18,6 @@
 static int topic_may(const struct mqbus_topic *topic, const struct mqbus_caller *caller,
 		     const struct mqbus_topic_create *args, kuid_t *uid, kgid_t *gid)
 {
-	int err;
-
 	if (!mqbus_caller_owns(caller, *uid))
 		return -EPERM;
 	if (args->fields & MQBUS_TOPIC_SET_FULL && args->full != READ_ONCE(topic->full) &&
@@ -29,15 +25,8 @@ static int topic_may(const struct mqbus_topic *topic, const struct mqbus_caller 
 		return -EOPNOTSUPP;
 	if (args->fields & MQBUS_TOPIC_SET_SHARE && args->share && mqbus_topic_evicts(topic))
 		return -EOPNOTSUPP;
-	err = mqbus_config_owner(caller,
-				 args->fields & MQBUS_TOPIC_SET_UID ? &args->uid : NULL,
-				 args->fields & MQBUS_TOPIC_SET_GID ? &args->gid : NULL, uid, gid);
-	if (err)
-		return err;
-	if ((!uid_eq(*uid, mqbus_topic_uid(topic)) || !gid_eq(*gid, mqbus_topic_gid(topic))) &&
-	    !mqbus_caller_capable(caller, CAP_CHOWN))
-		return -EPERM;
-	return 0;
+	return mqbus_config_owner(caller, args->fields & MQBUS_TOPIC_SET_UID ? &args->uid : NULL,
+				  args->fields & MQBUS_TOPIC_SET_GID ? &args->gid : NULL, uid, gid);
 }
 
 /*
@@ -62,8 +51,7 @@ static int topic_set_locked(struct mqbus_ns *ns, struct mqbus_topic *topic,
 		return err;
 	WRITE_ONCE(topic->uid, uid);
 	WRITE_ONCE(topic->gid, gid);
-	if (args->fields & MQBUS_TOPIC_SET_SHARE && args->share)
-		mqbus_quota_count(counts, topic);
+	mqbus_quota_count(counts, topic);
 	mqbus_config_apply(topic, args, args->fields);
 	atomic_inc(&ns->seq);
 	return 0;
@@ -128,18 +116,10 @@ int mqbus_topic_set(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 static int group_may_give(const struct mqbus_group *group, const struct mqbus_caller *caller,
 			  const struct mqbus_group_set *args, kuid_t *uid, kgid_t *gid)
 {
-	int err;
-
 	*uid = mqbus_group_uid(group);
 	*gid = mqbus_group_gid(group);
-	err = mqbus_config_owner(caller,
-				 args->fields & MQBUS_GROUP_SET_UID ? &args->uid : NULL,
-				 args->fields & MQBUS_GROUP_SET_GID ? &args->gid : NULL, uid, gid);
-	if (err)
-		return err;
-	if (uid_eq(*uid, mqbus_group_uid(group)) && gid_eq(*gid, mqbus_group_gid(group)))
-		return 0;
-	return mqbus_caller_capable(caller, CAP_CHOWN) ? 0 : -EPERM;
+	return mqbus_config_owner(caller, args->fields & MQBUS_GROUP_SET_UID ? &args->uid : NULL,
+				  args->fields & MQBUS_GROUP_SET_GID ? &args->gid : NULL, uid, gid);
 }
 
 /* Apply options that groups of both types have, after all checks */

@@ -161,15 +161,16 @@ int mqbus_quota_prepare(struct mqbus_quota_counts *counts, const struct mqbus_to
 /*
  * Make a topic's rings count, with what mqbus_quota_prepare() has allocated, until the topic is
  * freed, even without a share. Either all of them count or none: a ring that counts remembers
- * owners, which quota_reclaim() must see. The topic's lock is held if others can see it.
+ * owners, which quota_reclaim() must see. Does nothing with all-zero @counts. The topic's lock is
+ * held if others can see it.
  */
 void mqbus_quota_count(struct mqbus_quota_counts *counts, struct mqbus_topic *topic)
 {
 	struct mqbus_quota *quota = &topic->quota;
 	u32 i;
 
-	/* Another call was first */
-	if (quota->counts)
+	/* None were needed, or another call was first */
+	if (!counts->nr || quota->counts)
 		return;
 	for (i = 0; i < counts->nr; i++) {
 		struct mqbus_ring *ring = &topic->parts[i]->ring;
