@@ -266,8 +266,8 @@ static void *reader_that_seeks(void *arg)
  * which the sanitizer does not know, and in C it is a race all the same; so this function alone
  * is not instrumented.
  */
-__attribute__((no_sanitize("thread"), noinline))
-static void racy_copy(u64 *to, const volatile u64 *from, u32 bytes)
+__attribute__((no_sanitize("thread")))
+static noinline void racy_copy(u64 *to, const volatile u64 *from, u32 bytes)
 {
 	for (; bytes; bytes -= 8)
 		*to++ = *from++;
