@@ -285,7 +285,7 @@ TEST_F_TIMEOUT(queue, killed_on_the_way, 240)
 
 	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = MANY, .size = 4096));
 	begin(self, .retry_size = 256 * 1024, .max_inflight = MANY);
-	while (cut.tries < 64 && halfway < 3) {
+	while (cut.tries < 240 && halfway < 3) {
 		for (i = 0; i < MANY; i++)
 			ASSERT_EQ(1, mq_put_in(self->fd, i, "12345678", 8));
 		ASSERT_EQ(MANY, fail_in_each(self->worker));
