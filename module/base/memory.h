@@ -9,8 +9,8 @@ struct mqbus_ring_page;
 struct page;
 struct vm_area_struct;
 
-/* For sizes set by a user: fail quietly rather than invoke the OOM killer */
-#define MQBUS_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+/* For sizes set by a user: from its cpuset, and fail quietly rather than invoke the OOM killer */
+#define MQBUS_GFP	(GFP_USER | __GFP_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
  * struct mqbus_memory - the pages of one partition

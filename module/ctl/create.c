@@ -86,8 +86,7 @@ int mqbus_topic_create(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	err = topic_configure(topic, caller, args);
 	/* The creator is charged, also for a topic that another user is to own */
 	if (!err)
-		err = mqbus_charge(&topic->charge, ns, caller->cred->fsuid, bytes,
-				   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
+		err = mqbus_charge(&topic->charge, ns, caller, bytes);
 	if (!err)
 		err = mqbus_topic_alloc(topic);
 	if (!err && args->share)
@@ -119,8 +118,7 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_cal
 		return ERR_PTR(-ENOMEM);
 	if (ops->bytes)
 		bytes += ops->bytes(args, topic);
-	err = mqbus_charge(&group->charge, ns, caller->cred->fsuid, bytes,
-			   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
+	err = mqbus_charge(&group->charge, ns, caller, bytes);
 	if (err) {
 		kvfree(group);
 		return ERR_PTR(err);

@@ -47,16 +47,21 @@ struct mqbus_call {
 static int do_info(struct mqbus_call *call)
 {
 	struct mqbus_info *info = &call->args.info;
+	struct mqbus_charged used;
 
+	mqbus_charged(call->ns, &call->ep->caller, &used);
 	*info = (struct mqbus_info) {
 		.record_header = sizeof(struct mqbus_record),
 		.max_bytes = READ_ONCE(call->ns->max_bytes),
-		.used_bytes = mqbus_charged(call->ns),
+		.used_bytes = used.ns,
 		.max_user_bytes = mqbus_user_limit(),
 		.max_topics = READ_ONCE(call->ns->max_topics),
 		.max_groups = READ_ONCE(call->ns->max_groups),
 		.page_size = PAGE_SIZE,
 		.cpus = nr_cpu_ids,
+		.used_user_bytes = used.user,
+		.max_machine_bytes = mqbus_machine_limit(),
+		.used_machine_bytes = used.machine,
 	};
 	return 0;
 }

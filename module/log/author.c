@@ -126,7 +126,7 @@ static struct mqbus_named *name_of_most(struct mqbus_topic *topic, struct mqbus_
 
 /* Make a charged name, in no topic yet. */
 static struct mqbus_named *name_new(struct mqbus_ns *ns, const struct mqbus_caller *caller,
-				    const char *text, bool raised)
+				    const char *text)
 {
 	struct mqbus_named *name = kzalloc(sizeof(*name), GFP_KERNEL_ACCOUNT);
 	int err = -ENOMEM;
@@ -136,8 +136,8 @@ static struct mqbus_named *name_new(struct mqbus_ns *ns, const struct mqbus_call
 	kref_init(&name->ref);
 	name->namer = kzalloc(sizeof(*name->namer), GFP_KERNEL_ACCOUNT);
 	if (name->namer)
-		err = mqbus_charge(&name->charge, ns, caller->cred->fsuid,
-				   sizeof(*name) + sizeof(*name->namer), raised);
+		err = mqbus_charge(&name->charge, ns, caller,
+				   sizeof(*name) + sizeof(*name->namer));
 	if (err) {
 		kref_put(&name->ref, name_release);
 		return ERR_PTR(err);
@@ -150,7 +150,8 @@ static struct mqbus_named *name_new(struct mqbus_ns *ns, const struct mqbus_call
 }
 
 /* Add a name to a topic. Return: 0 or -EMFILE. */
-static int name_add(struct mqbus_topic *topic, struct mqbus_named *name, bool raised)
+static int name_add(struct mqbus_topic *topic, struct mqbus_named *name,
+		    const struct mqbus_caller *caller)
 {
 	u32 left = MQBUS_PRODUCERS_MAX - topic->nr_names;
 	struct mqbus_namer *namer;
@@ -159,7 +160,7 @@ static int name_add(struct mqbus_topic *topic, struct mqbus_named *name, bool ra
 	lockdep_assert_held(&topic->lock);
 
 	namer = namer_find(topic, name->namer->uid) ?: name->namer;
-	if (!left || (!raised && namer->nr >= left)) {
+	if (!left || (namer->nr >= left && !mqbus_caller_capable(caller, CAP_SYS_RESOURCE))) {
 		old = left ? name_oldest(namer) : name_of_most(topic, namer);
 		if (!old)
 			return -EMFILE;
@@ -224,7 +225,6 @@ struct mqbus_author *mqbus_author_open(struct mqbus_topic *topic, struct mqbus_n
 	struct mqbus_named *name, *fresh = NULL;
 	const struct mqbus_producer *old;
 	struct mqbus_refused *refused;
-	bool raised = false;
 	int err = 0;
 
 	/* Allocate outside the lock: it may take long, and others need the lock */
@@ -234,15 +234,14 @@ struct mqbus_author *mqbus_author_open(struct mqbus_topic *topic, struct mqbus_n
 		if (name || fresh)
 			break;
 		mutex_unlock(&topic->lock);
-		raised = mqbus_caller_capable(caller, CAP_SYS_RESOURCE);
-		fresh = name_new(ns, caller, args->name, raised);
+		fresh = name_new(ns, caller, args->name);
 		if (IS_ERR(fresh))
 			return ERR_CAST(fresh);
 	}
 	if (name) {
 		err = mqbus_caller_owns(caller, name->namer->uid) ? 0 : -EPERM;
 	} else {
-		err = name_add(topic, fresh, raised);
+		err = name_add(topic, fresh, caller);
 		if (!err)
 			swap(name, fresh);
 	}

@@ -38,9 +38,8 @@ static int producer_bind(struct mqbus_producer *producer, struct mqbus_ns *ns,
 	struct mqbus_tenant *tenant;
 	int err;
 
-	err = mqbus_charge(&producer->charge, ns, caller->cred->fsuid,
-			   sizeof(*producer) + sizeof(*producer->refused) + PAGE_SIZE,
-			   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
+	err = mqbus_charge(&producer->charge, ns, caller,
+			   sizeof(*producer) + sizeof(*producer->refused) + PAGE_SIZE);
 	if (err)
 		return err;
 	if (mqbus_refusal_init(producer))

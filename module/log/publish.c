@@ -112,7 +112,7 @@ static void draft_trim(struct mqbus_producer *producer)
 	mqbus_uncharge(charge);
 	charge->bytes = 0;
 	if (producer->draft_size && producer->draft_size <= PUBLISH_DRAFT &&
-	    !mqbus_charge(charge, producer->charge.ns, producer->uid, producer->draft_size, false))
+	    !mqbus_charge_with(charge, &producer->charge, producer->draft_size))
 		return;
 	kvfree(producer->draft);
 	producer->draft = NULL;

@@ -147,8 +147,7 @@ int mqbus_quota_prepare(struct mqbus_quota_counts *counts, const struct mqbus_to
 
 	if (READ_ONCE(topic->quota.counts))
 		return 0;
-	err = mqbus_charge(&counts->charge, ns, caller->cred->fsuid, each * topic->nr_parts,
-			   mqbus_caller_capable(caller, CAP_SYS_RESOURCE));
+	err = mqbus_charge(&counts->charge, ns, caller, each * topic->nr_parts);
 	if (err)
 		return err;
 	counts->used = quota_alloc_counts(topic->nr_parts);

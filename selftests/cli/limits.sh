@@ -37,9 +37,18 @@ mqbus topic delete c
 
 before=$(<$user_limit)
 echo 1 >$user_limit
-fails "bytes of a user" 1 "topic 'c': 2097152 bytes are over what user 65534 has left of 1048576 bytes ($user_limit" \
+fails "bytes of a user" 1 "topic 'c': 2097152 bytes are over what user 65534 has left of 1048576 bytes: 0 are in use" \
 	nobody mqbus topic create c -s 1M -n 2
+[[ $err == *"$user_limit"* ]]
+result "with the way out" $?
 echo "$before" >$user_limit
+all_limit=${user_limit%_user_mbytes}_mbytes
+before=$(<$all_limit)
+echo 1 >$all_limit
+fails "bytes of the machine" 1 "over the limit of the machine: " nobody mqbus topic create c -s 1M
+[[ $err == *" of 1048576 bytes are in use, and a 16th is root's ($all_limit"* ]]
+result "with limit and use" $?
+echo "$before" >$all_limit
 succeeds "and fit under a larger limit" nobody mqbus topic create c -s 1M -n 2
 succeeds "its owner deletes it" nobody mqbus topic delete c
 

@@ -49,7 +49,8 @@ static const struct op {
 	int state[STATES];
 	size_t first;
 } ops[] = {
-	{ "INFO", MQBUS_IOC_INFO, 0, NONE, true, ANY_STATE },
+	{ "INFO", MQBUS_IOC_INFO, 0, NONE, true, ANY_STATE,
+	  offsetof(struct mqbus_info, used_user_bytes) },
 	{ "TOPIC_CREATE", MQBUS_IOC_TOPIC_CREATE, MQBUS_TOPIC_F_SET,
 	  offsetof(struct mqbus_topic_create, fields), false, ANY_STATE,
 	  offsetof(struct mqbus_topic_create, retention_size) },

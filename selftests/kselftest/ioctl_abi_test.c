@@ -274,6 +274,9 @@ TEST_F(abi, output_is_whole)
 	EXPECT_EQ(64, info.max_groups);
 	EXPECT_LT(0, info.max_user_bytes);
 	EXPECT_GT(1ULL << 48, info.max_user_bytes);
+	EXPECT_LE(1 << 20, info.used_user_bytes);
+	EXPECT_LE(info.used_bytes, info.used_machine_bytes);
+	EXPECT_LE(info.used_machine_bytes, info.max_machine_bytes);
 
 	memset(self->args, 0xcc, sizeof(*self->args));
 	self->args->geometry.flags = 0;

@@ -4,6 +4,8 @@
  */
 #include "topic.h"
 
+#define MQ_ALL_MBYTES	"/sys/module/mqbus/parameters/max_mbytes"
+
 TEST_F(topic, limit_of_a_uid)
 {
 	long long before = mq_read_number(MQ_USER_MBYTES);
@@ -158,6 +160,41 @@ TEST_F(topic, limits_of_the_namespace)
 	mq_delete(self->ctl, names[0]);
 	mq_delete(self->ctl, names[2]);
 	mq_delete(self->ctl, names[3]);
+}
+
+/* What nobody else may use, of what the machine allows, is left for CAP_SYS_RESOURCE */
+TEST_F(topic, limit_of_the_machine)
+{
+	long long before = mq_read_number(MQ_ALL_MBYTES);
+	int alice = open_as(ALICE, ALICE, 0), fd;
+	char other[MQBUS_NAME_SIZE], third[MQBUS_NAME_SIZE];
+	struct mqbus_info info;
+
+	mq_name(other, "other");
+	mq_name(third, "third");
+	ASSERT_EQ(0, mq_info(self->ctl, &info));
+	ASSERT_EQ(0, info.used_machine_bytes);
+	ASSERT_EQ(0, mq_write_number(MQ_ALL_MBYTES, 1));
+	ASSERT_EQ(0, mq_info(self->ctl, &info));
+	EXPECT_EQ(1 << 20, info.max_machine_bytes);
+	EXPECT_EQ(0, mq_create(alice, self->name, .partitions = 3, .size = 1 << 18, .mode = 0777));
+	EXPECT_EQ(0, mq_create(alice, other, .size = 1 << 17));
+	EXPECT_EQ(0, mq_create(self->ctl, third, .size = 1 << 15));
+	/* Whatever the namespace that is charged */
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	fd = open_as(BOB, BOB, 0);
+	EXPECT_EQ(-ENOSPC, mq_create(fd, self->name, .size = 1 << 15));
+	close(fd);
+	fd = mq_open(0);
+	EXPECT_EQ(0, mq_create(fd, self->name, .size = 1 << 15));
+	EXPECT_EQ(-ENOSPC, mq_create(fd, other, .size = 1 << 15));
+	EXPECT_EQ(0, mq_delete(fd, self->name));
+	close(fd);
+	EXPECT_EQ(0, mq_delete(alice, self->name));
+	EXPECT_EQ(0, mq_delete(alice, other));
+	EXPECT_EQ(0, mq_delete(self->ctl, third));
+	EXPECT_EQ(0, mq_write_number(MQ_ALL_MBYTES, before));
+	close(alice);
 }
 
 TEST_F(topic, limits_are_not_for_all_to_raise)

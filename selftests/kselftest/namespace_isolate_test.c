@@ -25,6 +25,16 @@ static int map_root(uid_t uid, gid_t gid)
 	return 0;
 }
 
+/* Wait until so many files and topics are left: a namespace that ended goes a little later */
+static long long wait_refs(long long refs)
+{
+	int i;
+
+	for (i = 0; i < 500 && mq_read_number(MQ_REFCNT) != refs; i++)
+		mq_sleep(10 * MQ_MS);
+	return mq_read_number(MQ_REFCNT);
+}
+
 /* A container's root: all capabilities inside, none on the machine */
 TEST_F(topic, container)
 {
@@ -37,7 +47,7 @@ TEST_F(topic, container)
 
 	mq_name(other, "other");
 	ASSERT_EQ(0, create(self));
-	ASSERT_EQ(refs + 1, mq_read_number(MQ_REFCNT));
+	ASSERT_EQ(refs + 1, wait_refs(refs + 1));
 	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
 	mq_fork(pid) {
 		if (mq_become(ALICE, ALICE) || prctl(PR_SET_DUMPABLE, 1) ||
@@ -86,14 +96,97 @@ TEST_F(topic, container)
 	 * It ended with topics: they are deleted, and with them Alice's charge and the module's
 	 * references
 	 */
-	for (i = 0; i < 500 && mq_read_number(MQ_REFCNT) != refs + 1; i++)
-		mq_sleep(10 * MQ_MS);
-	EXPECT_EQ(refs + 1, mq_read_number(MQ_REFCNT));
+	EXPECT_EQ(refs + 1, wait_refs(refs + 1));
 	fd = open_as(ALICE, ALICE, 0);
 	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
 	EXPECT_EQ(0, mq_create(fd, other, .partitions = 3, .size = 1 << 18));
 	EXPECT_EQ(0, mq_write_number(MQ_USER_MBYTES, user));
 	EXPECT_EQ(0, mq_delete(fd, other));
+	close(fd);
+}
+
+/* Map ids of a child's new user namespace. @map: as of uid_map. */
+static int map_ids(pid_t pid, const char *map)
+{
+	char path[64];
+	int fd, i, err = 0;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%cid_map", pid, "ug"[i]);
+		fd = open(path, O_WRONLY);
+		if (fd < 0 || write(fd, map, strlen(map)) != (ssize_t)strlen(map))
+			err = -errno;
+		close(fd);
+	}
+	return err;
+}
+
+/*
+ * In a user namespace that @maker makes, and one in it, create topics by one uid after the
+ * other, each in a network namespace of its own. Return: how many were created, then EDQUOT,
+ * or 100 and the step that failed.
+ */
+static int fill_by_many(uid_t maker, const char *map)
+{
+	volatile int *step = mq_shared(MQ_PAGE);
+	int fd, n = 0, err = 0;
+	pid_t pid;
+
+	mq_fork(pid) {
+		if (maker && (mq_become(maker, maker) || prctl(PR_SET_DUMPABLE, 1)))
+			_exit(101);
+		if (unshare(CLONE_NEWUSER))
+			_exit(102);
+		*step = 1;
+		while (*step != 2)
+			mq_sleep(MQ_MS);
+		if (setgroups(0, NULL) || setresgid(0, 0, 0) || setresuid(0, 0, 0))
+			_exit(103);
+		for (; n < 8 && !err; n++) {
+			/* One more level for the second half */
+			if (n == 4 && (prctl(PR_SET_DUMPABLE, 1) ||
+				       unshare(CLONE_NEWUSER) || map_root(0, 0)))
+				_exit(104);
+			if (unshare(CLONE_NEWNET))
+				_exit(105);
+			fd = n < 4 ? open_as(n, n, 0) : mq_open(0);
+			if (fd < 0)
+				_exit(106);
+			err = create_sized(fd, "t", 1 << 17);
+		}
+		_exit(err == -EDQUOT ? n - 1 : 107);
+	}
+	while (*step != 1)
+		mq_sleep(MQ_MS);
+	if (map_ids(pid, map))
+		*step = 3;
+	*step = 2;
+	return mq_wait(pid);
+}
+
+/* A user with subordinate uids and many namespaces is one user, and so is a container */
+TEST_F(topic, subordinate_uids_pay_together)
+{
+	long long refs = mq_read_number(MQ_REFCNT), user = mq_read_number(MQ_USER_MBYTES);
+	char other[MQBUS_NAME_SIZE];
+	struct mqbus_info info;
+	int fd;
+
+	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
+	fd = open_as(ALICE, ALICE, 0);
+	mq_name(other, "other");
+	ASSERT_EQ(0, create_sized(fd, other, 1 << 17));
+	EXPECT_EQ(6, fill_by_many(ALICE, "0 200000 1000\n"));
+	/* Hers again when they are gone */
+	EXPECT_EQ(refs + 2, wait_refs(refs + 2));
+	ASSERT_EQ(0, mq_info(fd, &info));
+	EXPECT_GT(1 << 18, info.used_user_bytes);
+	/* What root has itself is not the container's */
+	ASSERT_EQ(0, create_sized(self->ctl, self->name, 1 << 19));
+	EXPECT_EQ(7, fill_by_many(0, "0 300000 1000\n"));
+	EXPECT_EQ(refs + 3, wait_refs(refs + 3));
+	EXPECT_EQ(0, mq_delete(fd, other));
+	EXPECT_EQ(0, mq_write_number(MQ_USER_MBYTES, user));
 	close(fd);
 }
 

@@ -103,29 +103,62 @@ static void ring_wraps(struct kunit *test)
 	mqbus_memory_free(&mem);
 }
 
+static int charge(struct mqbus_charge *charge, struct mqbus_ns *ns, u64 bytes)
+{
+	return charge_user(charge, ns, user_get(&init_user_ns, KUIDT_INIT(12345)), bytes, NULL);
+}
+
+/* As one with CAP_SYS_RESOURCE, and undone */
+static int charge_raised(struct mqbus_ns *ns, const struct mqbus_charge *as, u64 bytes)
+{
+	struct mqbus_charge done = { .ns = ns, .user = as->user, .bytes = bytes };
+	int err;
+
+	spin_lock(&account_lock);
+	err = charge_try(ns, as->user, bytes, true);
+	as->user->refs += !err;
+	spin_unlock(&account_lock);
+	if (!err)
+		mqbus_uncharge(&done);
+	return err;
+}
+
 static void charges_have_limits(struct kunit *test)
 {
 	struct mqbus_ns *ns = kunit_kzalloc(test, sizeof(*ns), GFP_KERNEL);
 	struct mqbus_charge a = {}, b = {}, none = {};
-	kuid_t uid = KUIDT_INIT(12345);
 
 	KUNIT_ASSERT_NOT_NULL(test, ns);
 	ns->max_bytes = 8 << 20;
 	max_user_mbytes = 4;
 	KUNIT_EXPECT_EQ(test, (u64)4 << 20, mqbus_user_limit());
 
-	KUNIT_EXPECT_EQ(test, 0, mqbus_charge(&a, ns, uid, 4 << 20, false));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, mqbus_charge(&none, ns, uid, 1, false));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, mqbus_charge(&none, ns, uid, (8 << 20) - (4 << 20), false));
-	KUNIT_EXPECT_EQ(test, -ENOSPC, mqbus_charge(&none, ns, uid, U64_MAX, true));
-	KUNIT_EXPECT_EQ(test, -ENOSPC, mqbus_charge(&none, ns, uid, (4 << 20) + 1, true));
-	KUNIT_EXPECT_EQ(test, 0, mqbus_charge(&b, ns, uid, 4 << 20, true));
-	KUNIT_EXPECT_EQ(test, (u64)8 << 20, mqbus_charged(ns));
+	KUNIT_EXPECT_EQ(test, 0, charge(&a, ns, (4 << 20) - 1));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, charge(&none, ns, 2));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, mqbus_charge_with(&none, &a, 2));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, charge(&none, ns, (8 << 20) - (4 << 20)));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, charge_raised(ns, &a, U64_MAX));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, charge_raised(ns, &a, (4 << 20) + 2));
+	KUNIT_EXPECT_EQ(test, 0, charge_raised(ns, &a, (4 << 20) + 1));
+	KUNIT_EXPECT_EQ(test, 0, mqbus_charge_with(&b, &a, 1));
+	KUNIT_EXPECT_EQ(test, (u64)4 << 20, ns->bytes);
+	KUNIT_EXPECT_EQ(test, (u64)4 << 20, machine_bytes);
+
+	/* The machine keeps a 16th for those above the limits */
+	max_user_mbytes = 8;
+	max_mbytes = 6;
+	KUNIT_EXPECT_EQ(test, -ENOSPC, charge(&none, ns, (2 << 20) - (6 << 16) + 1));
+	KUNIT_EXPECT_EQ(test, 0, charge(&none, ns, (2 << 20) - (6 << 16)));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, charge_raised(ns, &a, (6 << 16) + 1));
+	KUNIT_EXPECT_EQ(test, 0, charge_raised(ns, &a, 6 << 16));
+	mqbus_uncharge(&none);
+
 	mqbus_uncharge(&none);
 	mqbus_uncharge(&a);
 	mqbus_uncharge(&a);
 	mqbus_uncharge(&b);
-	KUNIT_EXPECT_EQ(test, (u64)0, mqbus_charged(ns));
+	KUNIT_EXPECT_EQ(test, (u64)0, ns->bytes);
+	KUNIT_EXPECT_EQ(test, (u64)0, machine_bytes);
 	KUNIT_EXPECT_TRUE(test, hash_empty(users));
 }
 
@@ -135,6 +168,8 @@ static void limits_follow_parameters(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ((u64)totalram_pages() << PAGE_SHIFT) / 8, mqbus_user_limit());
 	max_user_mbytes = ULONG_MAX;
 	KUNIT_EXPECT_EQ(test, U64_MAX >> 20 << 20, mqbus_user_limit());
+	max_mbytes = 0;
+	KUNIT_EXPECT_EQ(test, ((u64)totalram_pages() << PAGE_SHIFT) / 2, mqbus_machine_limit());
 	max_ns_mbytes = 0;
 	KUNIT_EXPECT_EQ(test, ((u64)totalram_pages() << PAGE_SHIFT) / 4,
 			mqbus_ns_default_limit());

@@ -46,7 +46,7 @@ OFFSET(mqbus_ring_page, size, 128);
 OFFSET(mqbus_ring_page, partition, 136);
 OFFSET(mqbus_ring_page, __pad2, 140);
 
-SIZE(mqbus_info, 56);
+SIZE(mqbus_info, 80);
 OFFSET(mqbus_info, flags, 0);
 OFFSET(mqbus_info, record_header, 4);
 OFFSET(mqbus_info, features, 8);
@@ -57,6 +57,9 @@ OFFSET(mqbus_info, max_topics, 40);
 OFFSET(mqbus_info, max_groups, 44);
 OFFSET(mqbus_info, page_size, 48);
 OFFSET(mqbus_info, cpus, 52);
+OFFSET(mqbus_info, used_user_bytes, 56);
+OFFSET(mqbus_info, max_machine_bytes, 64);
+OFFSET(mqbus_info, used_machine_bytes, 72);
 
 SIZE(mqbus_topic_create, 232);
 OFFSET(mqbus_topic_create, flags, 0);

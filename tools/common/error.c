@@ -52,10 +52,10 @@ static const struct sentence sentences[] = {
 
 	{ DO_TOPIC_CREATE, EEXIST, "exists already (topic show; topic delete)" },
 	{ DO_TOPIC_CREATE, ENOSPC,
-	  "{bytes} bytes are over the limit of this network namespace: {used_bytes} of {max_bytes} are in use (sysctl net.mqbus.max_bytes; topic delete)",
+	  "{bytes} bytes are over the limit of {space}; topic delete)",
 	},
 	{ DO_TOPIC_CREATE, EDQUOT,
-	  "{bytes} bytes are over what user {uid} has left of {max_user_bytes} bytes (/sys/module/mqbus/parameters/max_user_mbytes; topic delete)",
+	  "{bytes} bytes are over what user {uid} has left of {max_user_bytes} bytes: {used_user_bytes} are in use, also through its user namespaces (/sys/module/mqbus/parameters/max_user_mbytes; topic delete)",
 	},
 	{ DO_TOPIC_CREATE, EMFILE,
 	  "this network namespace has its maximum of {max_topics} topics (sysctl net.mqbus.max_topics; topic delete)",
@@ -77,10 +77,10 @@ static const struct sentence sentences[] = {
 	  "the largest record would not fit, with the headers of a dead letter, into '{dlq}' (topic create --max-record, --size), or not into the retry ring (--retry-size)",
 	},
 	{ DO_QUEUE_CREATE, ENOSPC,
-	  "room for {bytes} records in flight and the retry ring is over the limit of this network namespace: {used_bytes} of {max_bytes} are in use (--max-inflight, --retry-size; sysctl net.mqbus.max_bytes)",
+	  "room for {bytes} records in flight and the retry ring is over the limit of {space}; --max-inflight, --retry-size)",
 	},
 	{ DO_QUEUE_CREATE, EDQUOT,
-	  "room for {bytes} records in flight and the retry ring is over what user {uid} has left of {max_user_bytes} bytes (--max-inflight, --retry-size; /sys/module/mqbus/parameters/max_user_mbytes)",
+	  "room for {bytes} records in flight and the retry ring is over what user {uid} has left of {max_user_bytes} bytes: {used_user_bytes} are in use, also through its user namespaces (--max-inflight, --retry-size; /sys/module/mqbus/parameters/max_user_mbytes)",
 	},
 	{ DO_QUEUE_CREATE, ENOMEM,
 	  "the machine or the memory cgroup has no room for {bytes} records in flight and the retry ring (--max-inflight, --retry-size)",
@@ -229,15 +229,31 @@ static __u64 word_value(const struct error_subject *s, const char *word, size_t 
 	}
 	if (mqbus_info(&info))
 		return 0;
-	if (!strncmp(word, "used_bytes", len))
-		return info.used_bytes;
-	if (!strncmp(word, "max_bytes", len))
-		return info.max_bytes;
+	if (!strncmp(word, "used_user_bytes", len))
+		return info.used_user_bytes;
 	if (!strncmp(word, "max_user_bytes", len))
 		return info.max_user_bytes;
 	if (!strncmp(word, "max_topics", len))
 		return info.max_topics;
 	return info.max_groups;
+}
+
+/* Whose limit of bytes is reached, of the two that ENOSPC may mean: the one with less left */
+static void expand_space(struct text *out)
+{
+	struct mqbus_info info;
+
+	if (mqbus_info(&info))
+		return;
+	if (info.max_machine_bytes - info.max_machine_bytes / 16 - info.used_machine_bytes <
+	    info.max_bytes - info.used_bytes)
+		text_printf(out,
+			    "the machine: %llu of %llu bytes are in use, and a 16th is root's (/sys/module/mqbus/parameters/max_mbytes",
+			    info.used_machine_bytes, info.max_machine_bytes);
+	else
+		text_printf(out,
+			    "this network namespace: %llu of %llu are in use (sysctl net.mqbus.max_bytes",
+			    info.used_bytes, info.max_bytes);
 }
 
 static void expand(const struct error_subject *s, const char *text, struct text *out)
@@ -249,6 +265,8 @@ static void expand(const struct error_subject *s, const char *text, struct text 
 		text_add(out, text, open - text);
 		if (!strncmp(open + 1, "dlq", 3))
 			escape_printf(out, "%s", s->dlq ? s->dlq : "--dlq");
+		else if (!strncmp(open + 1, "space", 5))
+			expand_space(out);
 		else
 			text_printf(out, "%llu", word_value(s, open + 1, close - open - 1));
 		text = close + 1;

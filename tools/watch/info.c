@@ -10,16 +10,22 @@
 
 static const char info_help[] =
 	"Usage: mqbus info [-j|--json]\n\n"
-	"Print the limits of this network namespace (sysctl net.mqbus.*) and their usage.\n";
+	"Print the limits of this network namespace (sysctl net.mqbus.*), of each user and of the\n"
+	"machine (/sys/module/mqbus/parameters/), and their usage.\n";
 
 static int print_info(const struct mqbus_info *i)
 {
-	char used[32], max[32], user[32];
+	char used[32], max[32];
 
 	output_field("bytes", "%s of %s in use (net.mqbus.max_bytes)",
 		     output_size(used, i->used_bytes), output_size(max, i->max_bytes));
-	output_field("user bytes", "up to %s (/sys/module/mqbus/parameters/max_user_mbytes)",
-		     output_size(user, i->max_user_bytes));
+	output_field("user bytes",
+		     "%s of %s in use (/sys/module/mqbus/parameters/max_user_mbytes)",
+		     output_size(used, i->used_user_bytes), output_size(max, i->max_user_bytes));
+	output_field("all bytes",
+		     "%s of %s in use on the machine (/sys/module/mqbus/parameters/max_mbytes)",
+		     output_size(used, i->used_machine_bytes),
+		     output_size(max, i->max_machine_bytes));
 	output_field("topics", "up to %u (net.mqbus.max_topics)", i->max_topics);
 	output_field("groups", "up to %u of each topic (net.mqbus.max_groups)", i->max_groups);
 	output_field("cpus", "%u: partitions of a per-CPU topic", i->cpus);
@@ -29,10 +35,13 @@ static int print_info(const struct mqbus_info *i)
 
 static json_t *info_json(const struct mqbus_info *i)
 {
-	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:I}",
+	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}",
 			 "used_bytes", (json_int_t)i->used_bytes,
 			 "max_bytes", (json_int_t)i->max_bytes,
 			 "max_user_bytes", (json_int_t)i->max_user_bytes,
+			 "used_user_bytes", (json_int_t)i->used_user_bytes,
+			 "max_machine_bytes", (json_int_t)i->max_machine_bytes,
+			 "used_machine_bytes", (json_int_t)i->used_machine_bytes,
 			 "max_topics", (json_int_t)i->max_topics,
 			 "max_groups", (json_int_t)i->max_groups,
 			 "page_size", (json_int_t)i->page_size,

@@ -54,7 +54,8 @@
  * EBUSY         the group still has members; or dead letters still wait for the topic
  *               that is to be removed from it
  * ECHRNG        there is no partition of that number
- * EDQUOT        the limit of bytes of the uid that pays is reached
+ * EDQUOT        the limit of bytes of the uid that pays, or of one who answers for its user
+ *               namespace, is reached
  * EEXIST        the name is taken
  * EFAULT        memory named in the call cannot be read or written. Output buffers are
  *               checked first, so nothing was done; but if one is unmapped while the
@@ -78,7 +79,7 @@
  * ENOLINK       fenced: the producer's name was opened again, the member's id joined
  *               again, or a member did not release a partition in time
  * ENOMEM        the machine or the memory cgroup has no memory left
- * ENOSPC        the limit of bytes of the network namespace is reached
+ * ENOSPC        the limit of bytes of the network namespace, or of the machine, is reached
  * ENOTTY        not an mqbus ioctl, or shorter than its first version
  * EOPNOTSUPP    a flag or a kind that this kernel does not know
  * EOVERFLOW     sizes whose sum or product does not fit
@@ -261,11 +262,16 @@ struct mqbus_ring_page {
  * @features: out: bits of optional features; none yet
  * @max_bytes: out: limit of bytes in this namespace
  * @used_bytes: out: bytes in use in this namespace
- * @max_user_bytes: out: limit of bytes of each uid
+ * @max_user_bytes: out: limit of bytes of each uid. Who pays in a user namespace also makes
+ *	its owner pay, and so on up to the initial one; all uids of one that root owns are one
  * @max_topics: out: limit of topics in this namespace
  * @max_groups: out: limit of groups of a topic
  * @page_size: out: unit of mappings
  * @cpus: out: partitions that a per-CPU topic gets
+ * @used_user_bytes: out: bytes in use by the caller's uid, or by the owner of a user namespace
+ *	above who has more in use
+ * @max_machine_bytes: out: limit of bytes of all; a 16th of it is for CAP_SYS_RESOURCE
+ * @used_machine_bytes: out: bytes in use by all
  */
 struct mqbus_info {
 	__u32 flags;
@@ -278,6 +284,9 @@ struct mqbus_info {
 	__u32 max_groups;
 	__u32 page_size;
 	__u32 cpus;
+	__u64 used_user_bytes;
+	__u64 max_machine_bytes;
+	__u64 used_machine_bytes;
 };
 
 /**
