@@ -17,6 +17,22 @@ struct ctl_table_header;
 #define MQBUS_DLQ_NAMES	64
 
 /**
+ * struct mqbus_lags - groups of a namespace whose lag is watched
+ * @lock: protects the list
+ * @groups: those with a threshold, the one that was looked at last behind
+ * @nr: their number
+ * @silences: seconds without a listener
+ * @work: looks at them once a second, while there are any
+ */
+struct mqbus_lags {
+	spinlock_t lock;
+	struct list_head groups;
+	u32 nr;
+	u32 silences;
+	struct delayed_work work;
+};
+
+/**
  * struct mqbus_ns - the bus of one network namespace
  * @net: the namespace
  * @lock: protects the table of topics; taken before any topic's lock
@@ -38,6 +54,7 @@ struct ctl_table_header;
  * @dlq_named: lists for which a topic was created or changed
  * @dlq_work: links the groups in these lists
  * @dlq_pass: its last run
+ * @lags: groups that wait for a high lag
  * @events: queued for listeners
  * @table: sysctl table
  * @header: its registration
@@ -63,6 +80,7 @@ struct mqbus_ns {
 	DECLARE_BITMAP(dlq_named, MQBUS_DLQ_NAMES);
 	struct work_struct dlq_work;
 	u64 dlq_pass;
+	struct mqbus_lags lags;
 	struct mqbus_events events;
 	struct ctl_table *table;
 	struct ctl_table_header *header;

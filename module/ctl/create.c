@@ -140,7 +140,7 @@ static struct mqbus_group *group_new(struct mqbus_ns *ns, const struct mqbus_cal
 		if (group->observes)
 			mqbus_cursor_observe(&group->slots[i].cursor);
 	}
-	mqbus_lag_init(group);
+	INIT_LIST_HEAD(&group->lag.node);
 	mqbus_expiry_init(group, args);
 	err = ops->init(group, args);
 	if (!err)

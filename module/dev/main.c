@@ -11,6 +11,7 @@
 #include "ctl/ctl.h"
 #include "ctl/netlink.h"
 #include "dev/endpoint.h"
+#include "group/lag.h"
 #include "group/queue.h"
 
 static struct miscdevice mqbus_device = {
@@ -26,6 +27,7 @@ static int __net_init main_net_init(struct net *net)
 	struct mqbus_ns *ns = mqbus_ns_get(net);
 
 	mqbus_dlq_ns_init(ns);
+	mqbus_lag_ns_init(ns);
 	return mqbus_ns_init(ns, net);
 }
 
@@ -42,6 +44,7 @@ static void __net_exit main_net_exit(struct net *net)
 	/* An expired group's work may hold the last reference to its topic */
 	flush_workqueue(mqbus_wq);
 	mqbus_dlq_ns_exit(ns);
+	mqbus_lag_ns_exit(ns);
 	mqbus_ns_uninit(ns);
 }
 

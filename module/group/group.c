@@ -29,7 +29,6 @@ static void group_release(struct kref *ref)
 {
 	struct mqbus_group *group = container_of(ref, struct mqbus_group, ref);
 
-	mqbus_lag_end(group);
 	/* The caller may be that timer */
 	mqbus_timer_end(&group->expiry.timer);
 	group->ops->free(group);
@@ -136,6 +135,7 @@ static struct mqbus_topic *group_remove(struct mqbus_group *group)
 	/* Listings and writers read it without the lock */
 	WRITE_ONCE(topic->nr_readers, topic->nr_readers - 1);
 	atomic_inc(&topic->charge.ns->seq);
+	mqbus_lag_end(group);
 	group->ops->hangup(group);
 	mqbus_topic_wake_writers(topic);
 	mqbus_group_put(group);

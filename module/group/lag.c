@@ -6,11 +6,18 @@
 #include <linux/math64.h>
 
 #include "base/event.h"
+#include "base/ns.h"
 #include "base/timer.h"
 #include "group/group.h"
 #include "group/lag.h"
 #include "group/queue.h"
 #include "log/topic.h"
+
+/*
+ * Partitions that may be looked at in a second, in all groups of a namespace: about a
+ * millisecond. Beyond that each group's turn comes less often.
+ */
+#define LAG_PARTITIONS	65536
 
 /*
  * Lag of a group in a partition: records published and not settled. The group's lock is held. @head
@@ -54,15 +61,17 @@ static u64 lag_below(u64 threshold)
 	return threshold - div_u64(threshold, 5);
 }
 
-static void lag_look(struct mqbus_group *group)
+static void lag_look(struct mqbus_group *group, u32 silences)
 {
 	struct mqbus_lag *lag = &group->lag;
 	u64 total;
 
-	/* A new listener gets a new event */
-	if (!mqbus_event_heard(group->charge.ns)) {
-		lag->above = false;
+	if (group->dead || !lag->threshold)
 		return;
+	/* A new listener gets a new event */
+	if (lag->silences != silences) {
+		lag->silences = silences;
+		lag->above = false;
 	}
 	total = lag_total(group);
 	if (lag->above ? total >= lag_below(lag->threshold) : total <= lag->threshold)
@@ -74,40 +83,104 @@ static void lag_look(struct mqbus_group *group)
 	});
 }
 
-static void lag_run(struct work_struct *work)
+/* The group that was looked at longest ago, with references to it and its topic, or NULL */
+static struct mqbus_group *lag_next(struct mqbus_lags *lags)
 {
-	struct mqbus_group *group = container_of(to_delayed_work(work), struct mqbus_group,
-						 lag.work);
-	bool again;
+	struct mqbus_group *group;
 
-	spin_lock(&group->lock);
-	again = group->lag.threshold && !group->dead;
-	if (again)
-		lag_look(group);
-	spin_unlock(&group->lock);
-	if (again)
-		queue_delayed_work(mqbus_wq, &group->lag.work, HZ);
+	spin_lock(&lags->lock);
+	group = list_first_entry_or_null(&lags->groups, struct mqbus_group, lag.node);
+	if (group) {
+		list_move_tail(&group->lag.node, &lags->groups);
+		kref_get(&group->ref);
+		kref_get(&group->topic->ref);
+	}
+	spin_unlock(&lags->lock);
+	return group;
 }
 
-/* Initialize without a threshold; nobody sees the group yet */
-void mqbus_lag_init(struct mqbus_group *group)
+/* Look at all groups, or as many as a second may cost */
+static void lag_look_all(struct mqbus_lags *lags)
 {
-	INIT_DELAYED_WORK(&group->lag.work, lag_run);
+	u32 nr = READ_ONCE(lags->nr), parts = 0;
+	struct mqbus_topic *topic;
+	struct mqbus_group *group;
+
+	for (; nr && parts < LAG_PARTITIONS; nr--) {
+		group = lag_next(lags);
+		if (!group)
+			return;
+		topic = group->topic;
+		parts += topic->nr_parts;
+		spin_lock(&group->lock);
+		lag_look(group, lags->silences);
+		spin_unlock(&group->lock);
+		mqbus_group_put(group);
+		mqbus_topic_put(topic);
+		cond_resched();
+	}
+}
+
+static void lag_run(struct work_struct *work)
+{
+	struct mqbus_ns *ns = container_of(to_delayed_work(work), struct mqbus_ns, lags.work);
+	struct mqbus_lags *lags = &ns->lags;
+
+	if (mqbus_event_heard(ns))
+		lag_look_all(lags);
+	else
+		lags->silences++;
+	if (READ_ONCE(lags->nr))
+		queue_delayed_work(mqbus_wq, &lags->work, HZ);
 }
 
 /* Set the threshold in records, 0 for none. The group was not deleted; its topic's lock is held. */
 void mqbus_lag_set(struct mqbus_group *group, u64 threshold)
 {
+	struct mqbus_lags *lags = &group->charge.ns->lags;
+
+	lockdep_assert_held(&group->topic->lock);
+
 	spin_lock(&group->lock);
 	group->lag.threshold = threshold;
 	group->lag.above = false;
 	spin_unlock(&group->lock);
-	if (threshold)
-		mod_delayed_work(mqbus_wq, &group->lag.work, 0);
+	if (!threshold) {
+		mqbus_lag_end(group);
+		return;
+	}
+	spin_lock(&lags->lock);
+	if (list_empty(&group->lag.node)) {
+		list_add(&group->lag.node, &lags->groups);
+		WRITE_ONCE(lags->nr, lags->nr + 1);
+	}
+	spin_unlock(&lags->lock);
+	/* A run that is due stays due: users cannot make it come more often */
+	queue_delayed_work(mqbus_wq, &lags->work, 0);
 }
 
-/* Stop, and wait for a running check; nobody sees the group any more */
+/* Watch a group no more; its topic's lock is held */
 void mqbus_lag_end(struct mqbus_group *group)
 {
-	cancel_delayed_work_sync(&group->lag.work);
+	struct mqbus_lags *lags = &group->charge.ns->lags;
+
+	spin_lock(&lags->lock);
+	if (!list_empty(&group->lag.node)) {
+		list_del_init(&group->lag.node);
+		WRITE_ONCE(lags->nr, lags->nr - 1);
+	}
+	spin_unlock(&lags->lock);
+}
+
+void mqbus_lag_ns_init(struct mqbus_ns *ns)
+{
+	spin_lock_init(&ns->lags.lock);
+	INIT_LIST_HEAD(&ns->lags.groups);
+	INIT_DELAYED_WORK(&ns->lags.work, lag_run);
+}
+
+/* Undo mqbus_lag_ns_init(); the namespace has no groups */
+void mqbus_lag_ns_exit(struct mqbus_ns *ns)
+{
+	cancel_delayed_work_sync(&ns->lags.work);
 }

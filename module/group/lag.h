@@ -2,27 +2,30 @@
 #ifndef _MQBUS_LAG_H
 #define _MQBUS_LAG_H
 
+#include <linux/list.h>
 #include <linux/types.h>
-#include <linux/workqueue.h>
 
 struct mqbus_group;
-struct mqbus_mark;
+struct mqbus_ns;
 
 /**
  * struct mqbus_lag - reports a high lag
- * @work: checks once a second while there is a threshold
+ * @node: among the groups of the namespace that have a threshold; guarded by that list's lock
  * @threshold: records, over all partitions; 0: none
+ * @silences: of the namespace, when @above was set
  * @above: the lag was reported as above @threshold
  */
 struct mqbus_lag {
-	struct delayed_work work;
+	struct list_head node;
 	u64 threshold;	/* this and the next are guarded by the group's lock */
+	u32 silences;
 	bool above;
 };
 
-void mqbus_lag_init(struct mqbus_group *group);
 void mqbus_lag_set(struct mqbus_group *group, u64 threshold);
 void mqbus_lag_end(struct mqbus_group *group);
+void mqbus_lag_ns_init(struct mqbus_ns *ns);
+void mqbus_lag_ns_exit(struct mqbus_ns *ns);
 u64 mqbus_lag_records(const struct mqbus_group *group, u32 partition, u64 head, u64 end);
 
 #endif /* _MQBUS_LAG_H */

@@ -344,6 +344,60 @@ TEST_F(event, expired)
 	expect(self->sock, &e, GROUP_EXPIRED);
 }
 
+/* Read what is there, or wait for one event, and count by group who is above. Return: how many */
+static int count_above(int sock, bool wait, int *above)
+{
+	struct event e;
+	int kind, n = 0;
+
+	if (wait && poll(&(struct pollfd) { .fd = sock, .events = POLLIN }, 1, 60000) != 1)
+		return -ETIMEDOUT;
+	while ((kind = next_event(sock, &e, MSG_DONTWAIT)) >= 0) {
+		if (kind == MQBUS_EVENT_KIND_LAG_ABOVE) {
+			above[atoi(e.text[MQBUS_A_EVENT_GROUP])]++;
+			n++;
+		}
+	}
+	return kind == -EAGAIN ? n : kind;
+}
+
+/* More groups than a second allows are looked at in turn: each is reported, once */
+TEST_F_TIMEOUT(event, lag_of_many, 120)
+{
+	enum { TOPICS = 2, GROUPS = 50, ALL = TOPICS * GROUPS, PARTS = 1024 };
+	char topics[TOPICS][MQBUS_NAME_SIZE], name[16];
+	int above[ALL] = {}, fd = -1, i, n = 0, more;
+
+	for (i = 0; i < ALL; i++) {
+		char *topic = topics[i / GROUPS];
+
+		if (i % GROUPS == 0) {
+			mq_name(topic, i ? "b" : "a");
+			ASSERT_EQ(0, mq_create(self->ctl, topic, .partitions = PARTS,
+					       .size = 4096));
+			fd = mq_producer(topic, 0);
+			put_numbers(fd, 0, 2);
+			close(fd);
+		}
+		snprintf(name, sizeof(name), "%d", i);
+		ASSERT_EQ(0, mq_group(self->ctl, topic, name));
+		ASSERT_EQ(0, mq_group_set(self->ctl, topic, name, MQBUS_GROUP_SET_LAG_THRESHOLD,
+					  .lag_threshold = 1));
+		more = count_above(self->sock, false, above);
+		ASSERT_LE(0, more);
+		n += more;
+	}
+	while (n < ALL) {
+		more = count_above(self->sock, true, above);
+		ASSERT_LE(0, more) TH_LOG("%d of %d groups are above", n, ALL);
+		n += more;
+	}
+	for (i = 0; i < ALL; i++)
+		EXPECT_EQ(1, above[i]);
+	for (i = 0; i < TOPICS; i++)
+		mq_delete(self->ctl, topics[i]);
+}
+
 TEST_F(event, lag)
 {
 	struct mqbus_range range;
