@@ -36,13 +36,15 @@ static int chardev_open(struct inode *inode, struct file *file)
 static int chardev_release(struct inode *inode, struct file *file)
 {
 	struct mqbus_endpoint *ep = file->private_data;
-	struct net *net = ep->caller.net;
+	struct net *net = ep->caller.net, *entered = ep->entered;
 
 	if (ep->producer)
 		mqbus_producer_close(ep->producer);
 	if (ep->member)
 		mqbus_member_close(ep->member);
 	kfree(ep);
+	if (entered)
+		put_net(entered);
 	put_net(net);
 	return 0;
 }

@@ -12,7 +12,8 @@
 /**
  * struct mqbus_endpoint - an open file of the device
  * @caller: credentials of the opener; holds its namespace
- * @lock: serialises binding
+ * @entered: another namespace, which it also holds; set once, and only while it is unbound
+ * @lock: serialises binding and entering
  * @producer: set once, and only while there is no member
  * @member: likewise
  *
@@ -21,10 +22,26 @@
  */
 struct mqbus_endpoint {
 	struct mqbus_caller caller;
-	struct mutex lock;	/* binding */
+	struct net *entered;
+	struct mutex lock;	/* binding, entering */
 	struct mqbus_producer *producer;
 	struct mqbus_member *member;
 };
+
+/*
+ * On whose behalf a call is made, and in which namespace: a call asks once, since another thread
+ * may enter one meanwhile, and rights over the one are none over the other.
+ */
+static inline struct mqbus_caller mqbus_endpoint_caller(const struct mqbus_endpoint *ep)
+{
+	/* ORD_ENTER: acquire; pairs with release in do_enter() */
+	struct net *entered = smp_load_acquire(&ep->entered);
+	struct mqbus_caller caller = ep->caller;
+
+	if (entered)
+		caller.net = entered;
+	return caller;
+}
 
 /* The producer of an endpoint, which lives as long as the file, or NULL */
 static inline struct mqbus_producer *mqbus_endpoint_producer(const struct mqbus_endpoint *ep)

@@ -5,6 +5,7 @@
 #include <linux/build_bug.h>
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
+#include <net/net_namespace.h>
 
 #include "base/account.h"
 #include "base/ns.h"
@@ -35,21 +36,30 @@ union mqbus_args {
 	struct mqbus_lease lease;
 	struct mqbus_transact transact;
 	struct mqbus_wait wait;
+	struct mqbus_enter enter;
 };
 
 struct mqbus_call {
 	struct mqbus_endpoint *ep;
+	struct mqbus_caller caller;
 	struct mqbus_ns *ns;
 	bool nonblock;
 	union mqbus_args args;		/* in and out */
 };
+
+/* The namespace that the endpoint is in, and the rights of the caller there */
+static void call_locate(struct mqbus_call *call)
+{
+	call->caller = mqbus_endpoint_caller(call->ep);
+	call->ns = mqbus_ns_get(call->caller.net);
+}
 
 static int do_info(struct mqbus_call *call)
 {
 	struct mqbus_info *info = &call->args.info;
 	struct mqbus_charged used;
 
-	mqbus_charged(call->ns, &call->ep->caller, &used);
+	mqbus_charged(call->ns, &call->caller, &used);
 	*info = (struct mqbus_info) {
 		.record_header = sizeof(struct mqbus_record),
 		.max_bytes = READ_ONCE(call->ns->max_bytes),
@@ -68,7 +78,7 @@ static int do_info(struct mqbus_call *call)
 
 static int do_topic_create(struct mqbus_call *call)
 {
-	return mqbus_topic_create(call->ns, &call->ep->caller, &call->args.topic_create);
+	return mqbus_topic_create(call->ns, &call->caller, &call->args.topic_create);
 }
 
 static int do_topic_delete(struct mqbus_call *call)
@@ -78,22 +88,22 @@ static int do_topic_delete(struct mqbus_call *call)
 	if (del->__reserved)
 		return -EINVAL;
 	return mqbus_name_check(del->name) ?:
-	       mqbus_topic_delete(call->ns, &call->ep->caller, del->name);
+	       mqbus_topic_delete(call->ns, &call->caller, del->name);
 }
 
 static int do_group_create(struct mqbus_call *call)
 {
-	return mqbus_group_create(call->ns, &call->ep->caller, &call->args.group_create);
+	return mqbus_group_create(call->ns, &call->caller, &call->args.group_create);
 }
 
 static int do_group_delete(struct mqbus_call *call)
 {
-	return mqbus_group_delete(call->ns, &call->ep->caller, &call->args.group_delete);
+	return mqbus_group_delete(call->ns, &call->caller, &call->args.group_delete);
 }
 
 static int do_group_seek(struct mqbus_call *call)
 {
-	return mqbus_group_seek(call->ns, &call->ep->caller, &call->args.group_seek);
+	return mqbus_group_seek(call->ns, &call->caller, &call->args.group_seek);
 }
 
 static bool endpoint_bound(const struct mqbus_endpoint *ep)
@@ -102,14 +112,41 @@ static bool endpoint_bound(const struct mqbus_endpoint *ep)
 	return ep->producer || ep->member;
 }
 
+/*
+ * Join the bus of another namespace. Whoever has a descriptor of it may: it came from its
+ * owner. Rights there are those of the opener's credentials. Calls that run meanwhile stay where
+ * they began, so the endpoint holds its first namespace too.
+ */
+static int do_enter(struct mqbus_call *call)
+{
+	struct net *net = get_net_ns_by_fd(call->args.enter.netns);
+	struct mqbus_endpoint *ep = call->ep;
+	int err = -EBADFD;
+
+	if (IS_ERR(net))
+		return PTR_ERR(net);
+	mutex_lock(&ep->lock);
+	if (!endpoint_bound(ep) && !ep->entered) {
+		/* ORD_ENTER: release; pairs with acquire in mqbus_endpoint_caller() */
+		smp_store_release(&ep->entered, net);
+		err = 0;
+	}
+	mutex_unlock(&ep->lock);
+	if (err)
+		put_net(net);
+	return err;
+}
+
 static int do_produce(struct mqbus_call *call)
 {
 	struct mqbus_endpoint *ep = call->ep;
 	struct mqbus_producer *producer = ERR_PTR(-EBADFD);
 
 	mutex_lock(&ep->lock);
+	/* What is bound never leaves its namespace */
+	call_locate(call);
 	if (!endpoint_bound(ep))
-		producer = mqbus_producer_open(call->ns, &ep->caller, &call->args.produce);
+		producer = mqbus_producer_open(call->ns, &call->caller, &call->args.produce);
 	if (!IS_ERR(producer))
 		/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_producer() */
 		smp_store_release(&ep->producer, producer);
@@ -123,8 +160,9 @@ static int do_join(struct mqbus_call *call)
 	struct mqbus_member *member = ERR_PTR(-EBADFD);
 
 	mutex_lock(&ep->lock);
+	call_locate(call);
 	if (!endpoint_bound(ep))
-		member = mqbus_member_join(call->ns, &ep->caller, &call->args.join);
+		member = mqbus_member_join(call->ns, &call->caller, &call->args.join);
 	if (!IS_ERR(member))
 		/* ORD_BIND: release; pairs with acquire in mqbus_endpoint_member() */
 		smp_store_release(&ep->member, member);
@@ -142,7 +180,7 @@ static int do_publish(struct mqbus_call *call)
 
 static int do_group_set(struct mqbus_call *call)
 {
-	return mqbus_group_set(call->ns, &call->ep->caller, &call->args.group_set);
+	return mqbus_group_set(call->ns, &call->caller, &call->args.group_set);
 }
 
 /* An endpoint as a member of a group of that type, or NULL. */
@@ -180,11 +218,12 @@ static bool endpoint_of(struct file *file, struct mqbus_ns *ns,
 	const struct mqbus_endpoint *ep = file->private_data;
 
 	/* Only files of this device have an endpoint in private_data */
-	if (file->f_op->unlocked_ioctl != mqbus_ioctl || mqbus_ns_get(ep->caller.net) != ns)
+	if (file->f_op->unlocked_ioctl != mqbus_ioctl)
 		return false;
 	*producer = mqbus_endpoint_producer(ep);
 	*member = mqbus_endpoint_member(ep);
-	return true;
+	/* Asked last: once it is bound, this does not change */
+	return mqbus_ns_get(mqbus_endpoint_caller(ep).net) == ns;
 }
 
 static int do_transact(struct mqbus_call *call)
@@ -194,7 +233,7 @@ static int do_transact(struct mqbus_call *call)
 
 static int do_wait(struct mqbus_call *call)
 {
-	return mqbus_group_wait(call->ns, &call->ep->caller, &call->args.wait, call->nonblock);
+	return mqbus_group_wait(call->ns, &call->caller, &call->args.wait, call->nonblock);
 }
 
 /* Whether records may be dropped before a member has read them, whatever the topic does */
@@ -304,6 +343,8 @@ static const struct mqbus_ioctl_op ioctl_ops[] = {
 			OUT_FROM(struct mqbus_transact, failed_act)),
 	IOCTL_OP(WAIT, do_wait, struct mqbus_wait, group, 0,
 		 OUT_NOTHING),
+	IOCTL_OP(ENTER, do_enter, struct mqbus_enter, netns, 0,
+		 OUT_NOTHING),
 };
 
 /*
@@ -321,10 +362,8 @@ static bool ioctl_writable(void __user *user, const void *args, unsigned int fro
 
 long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct mqbus_endpoint *ep = file->private_data;
 	struct mqbus_call call = {
-		.ep = ep,
-		.ns = mqbus_ns_get(ep->caller.net),
+		.ep = file->private_data,
 		.nonblock = file->f_flags & O_NONBLOCK,
 	};
 	void __user *user = (void __user *)arg;
@@ -346,6 +385,7 @@ long mqbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	size = min(size, _IOC_SIZE(op->cmd));
 	if (op->out < size && !ioctl_writable(user, &call.args, op->out, size))
 		return -EFAULT;
+	call_locate(&call);
 	err = op->fn(&call);
 	if (err && !op->always)
 		return err;

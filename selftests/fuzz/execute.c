@@ -274,17 +274,28 @@ static bool file_write(const char *path, const char *text)
 	return ok;
 }
 
-static void execute_namespace(bool user)
+static void enter_namespace(int flags, int fd)
 {
-	if (unshare(CLONE_NEWNET | (user ? CLONE_NEWUSER : 0))) {
+	int netns = unshare(CLONE_NEWNET | flags) ? -1 : open("/proc/self/ns/net", O_RDONLY);
+
+	if (netns < 0 || dup3(netns, fd, O_CLOEXEC) < 0) {
 		perror("unshare");
 		exit(2);
 	}
-	if (!user)
-		return;
-	file_write("/proc/self/setgroups", "deny");
-	file_write("/proc/self/uid_map", "0 0 1");
-	file_write("/proc/self/gid_map", "0 0 1");
+	close(netns);
+}
+
+static void execute_namespace(bool user)
+{
+	enter_namespace(user ? CLONE_NEWUSER : 0, NETNS_AWAY);
+	if (user) {
+		file_write("/proc/self/setgroups", "deny");
+		file_write("/proc/self/uid_map", "0 0 1");
+		file_write("/proc/self/gid_map", "0 0 1");
+	}
+	/* What programs leave there would meet later ones */
+	sysctl_write("max_bytes", 1);
+	enter_namespace(0, NETNS_OWN);
 }
 
 /* Before the first epoch: an early signal ends none of them */

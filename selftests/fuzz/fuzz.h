@@ -28,6 +28,9 @@
 #define ARGS_MAX	24
 #define SLOTS		12	/* endpoints */
 #define MAPS		4
+/* Descriptors of namespaces: the program's, and one whose bus has no room for anything */
+#define NETNS_OWN	8000
+#define NETNS_AWAY	8001
 #define THREADS		3
 #define TOPICS		4
 #define GROUPS		3
@@ -79,7 +82,7 @@ enum kind {
 	K_MSGS, K_PLACES, K_RANGES, K_ENTRIES, K_SETTLES, K_LEASED, K_ACTS, K_RESULTS,
 	/* results of other calls */
 	K_OPEN, K_BYTES, K_EVENTS, K_EPOLL, K_MAP, K_PROT, K_MAPFLAGS, K_SMALL, K_SYSCTL,
-	K_LIMITS, K_COMMAND, K_ANY,
+	K_LIMITS, K_COMMAND, K_NETNS, K_ANY,
 	KINDS
 };
 

@@ -125,6 +125,10 @@ static const struct field geometry[] = {
 	F(geometry, __reserved, K_ZERO),
 };
 
+static const struct field enter[] = {
+	F(enter, flags, K_ZERO), F(enter, netns, K_NETNS),
+};
+
 /* Keep results that later calls can use. The call filled elements in place. */
 static void seen_publish(struct worker *w, const void *args)
 {
@@ -194,6 +198,7 @@ const struct call calls[] = {
 	IOCTL(transact, MQBUS_IOC_TRANSACT, 16),
 	{ .name = "wait", .weight = 3, .cmd = MQBUS_IOC_WAIT, .size = sizeof(struct mqbus_wait),
 	  .fields = wait_for, .nr = ARRAY_SIZE(wait_for) },
+	IOCTL(enter, MQBUS_IOC_ENTER, 2),
 	CALL(open, 2, K_SLOT, K_OPEN, K_SMALL),
 	CALL(close, 4, K_SLOT),
 	CALL(dup, 1, K_SLOT, K_SLOT),

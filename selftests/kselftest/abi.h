@@ -5,6 +5,7 @@
 #ifndef _MQBUS_TEST_ABI_H
 #define _MQBUS_TEST_ABI_H
 
+#include "container.h"
 #include "mqbus_test.h"
 
 enum { UNBOUND, PRODUCER, MEMBER, WORKER, STATES };
@@ -27,6 +28,7 @@ union args {
 	struct mqbus_lease lease;
 	struct mqbus_transact transact;
 	struct mqbus_wait wait;
+	struct mqbus_enter enter;
 	char bytes[16384];
 };
 
@@ -81,6 +83,7 @@ static const struct op {
 	  RESERVED(mqbus_lease), true, ONLY_WORKER },
 	{ "TRANSACT", MQBUS_IOC_TRANSACT, 0, RESERVED(mqbus_transact), true, ANY_STATE },
 	{ "WAIT", MQBUS_IOC_WAIT, 0, RESERVED(mqbus_wait), false, ANY_STATE },
+	{ "ENTER", MQBUS_IOC_ENTER, 0, NONE, false, ONLY_UNBOUND },
 };
 
 #define NR_OPS (sizeof(ops) / sizeof(*ops))
@@ -88,6 +91,7 @@ static const struct op {
 FIXTURE(abi) {
 	char topic[MQBUS_NAME_SIZE];
 	int ep[STATES];
+	int netns;
 	struct mqbus_msg msg;
 	struct mqbus_range range;
 	struct mqbus_commit_entry entry;
@@ -114,6 +118,8 @@ FIXTURE_SETUP(abi)
 	ASSERT_EQ(0, mq_ioctl(self->ep[UNBOUND], MQBUS_IOC_GROUP_CREATE, &queue));
 	self->ep[WORKER] = mq_member(self->topic, "w", 0);
 	ASSERT_LE(0, self->ep[WORKER]);
+	self->netns = own_netns();
+	ASSERT_LE(0, self->netns);
 	self->msg = mq_msg("value", 5);
 	self->args = malloc(sizeof(*self->args));
 	ASSERT_NE(NULL, self->args);
@@ -126,6 +132,7 @@ FIXTURE_TEARDOWN(abi)
 	mq_delete(self->ep[UNBOUND], self->topic);
 	for (i = 0; i < STATES; i++)
 		close(self->ep[i]);
+	close(self->netns);
 	free(self->args);
 }
 
@@ -217,15 +224,19 @@ static void valid(FIXTURE_DATA(abi) *self, unsigned int nr)
 		a->wait.places = (uintptr_t)&self->place;
 		a->wait.place_size = sizeof(self->place);
 		break;
+	case _IOC_NR(MQBUS_IOC_ENTER):
+		a->enter.netns = self->netns;
+		break;
 	}
 }
 
-/* The state that a call needs: a call that binds gets a fresh endpoint */
+/* The state that a call needs: one that changes it gets a fresh endpoint */
 static int right_endpoint(FIXTURE_DATA(abi) *self, unsigned int nr)
 {
 	int state;
 
-	if (ops[nr].cmd == MQBUS_IOC_PRODUCE || ops[nr].cmd == MQBUS_IOC_JOIN)
+	if (ops[nr].cmd == MQBUS_IOC_PRODUCE || ops[nr].cmd == MQBUS_IOC_JOIN ||
+	    ops[nr].cmd == MQBUS_IOC_ENTER)
 		return mq_open(0);
 	for (state = 0; ops[nr].state[state]; state++)
 		;

@@ -5,6 +5,7 @@
  * succeeds or leaves no trace. It needs fault injection, which the kernels of distributions
  * lack.
  */
+#include "container.h"
 #include "queue.h"
 #include "producer.h"
 #include "stream.h"
@@ -208,6 +209,19 @@ static int join_stream(struct point *p)
 	return p->fd < 0 ? p->fd : 0;
 }
 
+static int open_and_enter(struct point *p)
+{
+	int netns = own_netns(), ret;
+
+	p->fd = mq_open(0);
+	ret = netns < 0 ? -ENOMEM : p->fd < 0 ? p->fd : enter(p->fd, netns);
+	if (netns >= 0)
+		close(netns);
+	if (ret && p->fd >= 0)
+		close(p->fd);
+	return ret;
+}
+
 static int close_fd(struct point *p)
 {
 	return close(p->fd);
@@ -379,6 +393,7 @@ TEST_F(failnth, endpoints)
 		{ "open and join a queue group", join_queue, close_fd },
 		{ "open and join with an id", join_with_id, close_fd },
 		{ "open a name again", open_name, close_fd },
+		{ "open and enter a namespace", open_and_enter, close_fd },
 	};
 	static const struct step named = { "open a new name", open_new_name, forget_named };
 	struct point *p = &self->p;

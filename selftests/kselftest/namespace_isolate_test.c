@@ -2,28 +2,8 @@
 /*
  * Network namespaces: the bus of a container, and the remains of a namespace that was left.
  */
+#include "container.h"
 #include "topic.h"
-
-static int map_root(uid_t uid, gid_t gid)
-{
-	char text[64];
-	int fd = open("/proc/self/setgroups", O_WRONLY), n;
-
-	if (fd < 0 || write(fd, "deny", 4) != 4)
-		return -1;
-	close(fd);
-	fd = open("/proc/self/uid_map", O_WRONLY);
-	n = snprintf(text, sizeof(text), "0 %d 1\n", uid);
-	if (fd < 0 || write(fd, text, n) != n)
-		return -1;
-	close(fd);
-	fd = open("/proc/self/gid_map", O_WRONLY);
-	n = snprintf(text, sizeof(text), "0 %d 1\n", gid);
-	if (fd < 0 || write(fd, text, n) != n)
-		return -1;
-	close(fd);
-	return 0;
-}
 
 /* Wait until so many files and topics are left: a namespace that ended goes a little later */
 static long long wait_refs(long long refs)

@@ -316,6 +316,10 @@ OFFSET(mqbus_geometry, full, 44);
 OFFSET(mqbus_geometry, max_record, 48);
 OFFSET(mqbus_geometry, __reserved, 52);
 
+SIZE(mqbus_enter, 8);
+OFFSET(mqbus_enter, flags, 0);
+OFFSET(mqbus_enter, netns, 4);
+
 NUMBER(MQBUS_IOC_INFO, 0xc038e900);
 NUMBER(MQBUS_IOC_TOPIC_CREATE, 0xc0e8e901);
 NUMBER(MQBUS_IOC_TOPIC_DELETE, 0xc088e902);
@@ -332,3 +336,4 @@ NUMBER(MQBUS_IOC_GROUP_SET, 0xc208e90c);
 NUMBER(MQBUS_IOC_LEASE, 0xc040e90d);
 NUMBER(MQBUS_IOC_TRANSACT, 0xc030e90e);
 NUMBER(MQBUS_IOC_WAIT, 0xc120e90f);
+NUMBER(MQBUS_IOC_ENTER, 0xc008e910);

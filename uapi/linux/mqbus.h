@@ -14,7 +14,8 @@
  * This is version 0: it may still change in ways that need a rebuild.
  *
  * An open file of /dev/mqbus is an *endpoint* in the network namespace of the
- * task that opened it. A new endpoint is unbound: it can create, delete and
+ * task that opened it, or in the one that it entered with %MQBUS_IOC_ENTER. A
+ * new endpoint is unbound: it can create, delete and
  * seek by name. %MQBUS_IOC_PRODUCE makes it a producer of one topic,
  * %MQBUS_IOC_JOIN a member of one group, until it is closed. Permissions are
  * checked against the credentials of the task that opened the file.
@@ -49,7 +50,8 @@
  *               executable mapping was requested
  * EAGAIN        the call would have to wait, and may not
  * EALREADY      the lease was settled before
- * EBADF         a number in a transaction is not an open endpoint of this namespace
+ * EBADF         a number in a transaction is not an open endpoint of this namespace;
+ *               a descriptor is not open
  * EBADFD        the endpoint is in the wrong state for this call
  * EBUSY         the group still has members; or dead letters still wait for the topic
  *               that is to be removed from it
@@ -66,7 +68,8 @@
  * EINVAL        padding that is not zero, an unknown enum value or mode bit, a
  *               size that is not a power of two, malformed headers, an empty
  *               name, a mapping that is private or of a wrong length, options
- *               of a queue that exclude each other
+ *               of a queue that exclude each other, a descriptor of something
+ *               other than a network namespace
  * ELOOP         dead letters of the topic would come back to it
  * EMFILE        the topic has the maximum of groups or of live named producers, the group
  *               that of members, or the namespace that of topics
@@ -287,6 +290,29 @@ struct mqbus_info {
 	__u64 used_user_bytes;
 	__u64 max_machine_bytes;
 	__u64 used_machine_bytes;
+};
+
+/**
+ * struct mqbus_enter - ioctl(MQBUS_IOC_ENTER)
+ * @flags: must be 0
+ * @netns: a descriptor of a network namespace: /proc/PID/ns/net, or a file that this was
+ *	bind-mounted on, opened for reading
+ *
+ * Moves an unbound endpoint to the bus of that namespace, once. Whoever has such a descriptor
+ * may do so; it gives no other right there. Topics and groups are checked as for any caller:
+ * uids and gids are compared as the kernel's, not as numbers in a user namespace, and a
+ * capability counts only if the opener has it over the user namespace that owns the bus.
+ * What is created is charged to that namespace and to the opener's uid.
+ *
+ * The endpoint keeps the bus alive, with its topics, as its own processes do, and the one where
+ * it was opened. A call that another thread has begun ends where it began. Listings come from
+ * netlink, whose requests take such a descriptor too; events are those of the socket's
+ * namespace. Errors: EBADF, EINVAL (a descriptor of anything else), EBADFD (the endpoint is
+ * bound, or has entered a namespace before).
+ */
+struct mqbus_enter {
+	__u32 flags;
+	__s32 netns;
 };
 
 /**
@@ -1357,5 +1383,6 @@ struct mqbus_geometry {
 #define MQBUS_IOC_LEASE		_IOWR(MQBUS_IOC_MAGIC, 0x0d, struct mqbus_lease)
 #define MQBUS_IOC_TRANSACT	_IOWR(MQBUS_IOC_MAGIC, 0x0e, struct mqbus_transact)
 #define MQBUS_IOC_WAIT		_IOWR(MQBUS_IOC_MAGIC, 0x0f, struct mqbus_wait)
+#define MQBUS_IOC_ENTER		_IOWR(MQBUS_IOC_MAGIC, 0x10, struct mqbus_enter)
 
 #endif /* _UAPI_LINUX_MQBUS_H */
