@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 #include <linux/string.h>
 #include <net/net_namespace.h>
+#include <net/netlink.h>
 #include <net/sock.h>
 
 #include "base/caller.h"
@@ -32,6 +33,22 @@ struct mqbus_caller mqbus_caller_of_request(struct sk_buff *request)
 		.net = sock_net(sk),
 		.file = sk->sk_socket->file,
 	};
+}
+
+/**
+ * mqbus_caller_enter() - the network namespace that a request names
+ * @fd: attribute with a descriptor of the task that sends the request; or NULL
+ * @extack: for a message
+ *
+ * Return: the namespace, with a reference; NULL without @fd; or a negative errno.
+ */
+struct net *mqbus_caller_enter(const struct nlattr *fd, struct netlink_ext_ack *extack)
+{
+	struct net *net = fd ? get_net_ns_by_fd(nla_get_u32(fd)) : NULL;
+
+	if (IS_ERR(net))
+		NL_SET_ERR_MSG_ATTR(extack, fd, "not a descriptor of a network namespace");
+	return net;
 }
 
 /*

@@ -6,6 +6,8 @@
 #include <linux/fs.h>
 
 struct net;
+struct netlink_ext_ack;
+struct nlattr;
 struct sk_buff;
 
 /* Bits of a mode, as for a file */
@@ -16,7 +18,7 @@ struct sk_buff;
 /**
  * struct mqbus_caller - credentials of a call
  * @cred: those that opened the file or the socket, valid as long as it is open
- * @net: its network namespace
+ * @net: the network namespace whose bus is called: the opener's, or one that was entered
  * @file: the endpoint's file, or the netlink socket's
  */
 struct mqbus_caller {
@@ -42,6 +44,7 @@ struct mqbus_right {
 };
 
 struct mqbus_caller mqbus_caller_of_request(struct sk_buff *request);
+struct net *mqbus_caller_enter(const struct nlattr *fd, struct netlink_ext_ack *extack);
 bool mqbus_caller_capable(const struct mqbus_caller *caller, int cap);
 bool mqbus_caller_may(const struct mqbus_caller *caller, kuid_t uid, kgid_t gid,
 		      umode_t mode, unsigned int want);

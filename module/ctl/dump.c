@@ -22,7 +22,8 @@
 #define DUMP_MEMBER	(MQBUS_PARTITIONS_MAX * nla_total_size(sizeof(u32)) + 1024)
 
 /**
- * struct dump - position of a dump, kept in its callback
+ * struct dump - what a dump lists, and its position, kept in its callback
+ * @entered: the namespace that the request names, with a reference, or NULL
  * @end: topics and groups from this number on are newer than the dump
  * @bucket: of the namespace's table, where new topics come first
  * @topic: topics of the bucket from this number on are done
@@ -31,6 +32,7 @@
  *	group, and its partitions follow
  */
 struct dump {
+	struct net *entered;
 	u64 end;
 	u64 topic;
 	u64 group;
@@ -292,10 +294,36 @@ static int dump_topics(struct dump_call *call,
 	return err == -EMSGSIZE && call->skb->len ? call->skb->len : err ?: call->skb->len;
 }
 
+/*
+ * Begin a list: its request names a namespace by a descriptor of the task that sends it, so that
+ * is taken now. @netns: the attribute. Return: 0 or a negative errno
+ */
+int mqbus_dump_start(struct netlink_callback *cb, int netns)
+{
+	struct nlattr **attrs = mqbus_dump_attrs(cb);
+	struct net *net = mqbus_caller_enter(attrs ? attrs[netns] : NULL, cb->extack);
+
+	if (IS_ERR(net))
+		return PTR_ERR(net);
+	dump_of(cb)->entered = net;
+	return 0;
+}
+
+/* End a list, whether it was read to its end or not. Return: 0 */
+int mqbus_dump_done(struct netlink_callback *cb)
+{
+	struct net *net = dump_of(cb)->entered;
+
+	if (net)
+		put_net(net);
+	return 0;
+}
+
 static struct dump_call dump_call(const struct genl_family *family, struct sk_buff *skb,
 				  struct netlink_callback *cb, u8 cmd)
 {
-	return (struct dump_call) {
+	struct net *entered = dump_of(cb)->entered;
+	struct dump_call call = {
 		.family = family,
 		.skb = skb,
 		.cb = cb,
@@ -303,6 +331,10 @@ static struct dump_call dump_call(const struct genl_family *family, struct sk_bu
 		.cmd = cmd,
 		.part = MQBUS_ANY,
 	};
+
+	if (entered)
+		call.caller.net = entered;
+	return call;
 }
 
 static const char *dump_string(struct netlink_callback *cb, int attr)
@@ -354,11 +386,14 @@ int mqbus_dump_groups(const struct genl_family *family, struct sk_buff *skb,
 	return dump_topics(&call, dump_one_groups);
 }
 
-/* Begin a list of members: a message must fit as many partitions as a topic may have. Return: 0 */
+/*
+ * Begin a list of members: a message must fit as many partitions as a topic may have. Return:
+ * as mqbus_dump_start().
+ */
 int mqbus_dump_members_start(struct netlink_callback *cb)
 {
 	cb->min_dump_alloc = DUMP_MEMBER;
-	return 0;
+	return mqbus_dump_start(cb, MQBUS_A_MEMBER_NETNS);
 }
 
 /* Go on with a list of members. Return: as mqbus_dump_topics() */

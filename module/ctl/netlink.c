@@ -20,6 +20,7 @@
  * struct request - a request for one object
  * @info: its attributes
  * @caller: the caller
+ * @entered: the namespace that it names, with a reference, or NULL
  * @topic: the topic that it names, with a reference
  * @group: the group that it names, with a reference, or NULL
  * @part: the partition that it names
@@ -27,10 +28,22 @@
 struct request {
 	struct genl_info *info;
 	struct mqbus_caller caller;
+	struct net *entered;
 	struct mqbus_topic *topic;
 	struct mqbus_group *group;
 	u32 part;
 };
+
+static int request_enter(struct request *req, int attr)
+{
+	struct net *net = mqbus_caller_enter(req->info->attrs[attr], req->info->extack);
+
+	if (IS_ERR_OR_NULL(net))
+		return PTR_ERR_OR_ZERO(net);
+	req->entered = net;
+	req->caller.net = net;
+	return 0;
+}
 
 static int request_topic(struct request *req, int attr)
 {
@@ -118,6 +131,8 @@ put:
 		mqbus_group_put(req->group);
 	if (req->topic)
 		mqbus_topic_put(req->topic);
+	if (req->entered)
+		put_net(req->entered);
 	return err;
 }
 
@@ -126,6 +141,7 @@ static int topic_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct request req = { .info = info, .caller = mqbus_caller_of_request(skb) };
 
 	return request_reply(&req, MQBUS_CMD_TOPIC_GET,
+			     request_enter(&req, MQBUS_A_TOPIC_NETNS) ?:
 			     request_topic(&req, MQBUS_A_TOPIC_NAME), fill_topic);
 }
 
@@ -134,6 +150,7 @@ static int partition_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct request req = { .info = info, .caller = mqbus_caller_of_request(skb) };
 
 	return request_reply(&req, MQBUS_CMD_PARTITION_GET,
+			     request_enter(&req, MQBUS_A_PARTITION_NETNS) ?:
 			     request_topic(&req, MQBUS_A_PARTITION_TOPIC) ?:
 			     request_partition(&req, MQBUS_A_PARTITION_INDEX),
 			     fill_partition);
@@ -144,10 +161,26 @@ static int group_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct request req = { .info = info, .caller = mqbus_caller_of_request(skb) };
 
 	return request_reply(&req, MQBUS_CMD_GROUP_GET,
+			     request_enter(&req, MQBUS_A_GROUP_NETNS) ?:
 			     request_topic(&req, MQBUS_A_GROUP_TOPIC) ?:
 			     request_group(&req, MQBUS_A_GROUP_NAME) ?:
 			     request_partition(&req, MQBUS_A_GROUP_PARTITION),
 			     fill_group);
+}
+
+static int topic_get_start(struct netlink_callback *cb)
+{
+	return mqbus_dump_start(cb, MQBUS_A_TOPIC_NETNS);
+}
+
+static int partition_get_start(struct netlink_callback *cb)
+{
+	return mqbus_dump_start(cb, MQBUS_A_PARTITION_NETNS);
+}
+
+static int group_get_start(struct netlink_callback *cb)
+{
+	return mqbus_dump_start(cb, MQBUS_A_GROUP_NETNS);
 }
 
 static int topic_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
@@ -171,6 +204,7 @@ static int member_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 }
 
 /* One policy serves do and dump, as one request in the specification */
+static_assert(sizeof(mqbus_topic_get_do_nl_policy) == sizeof(mqbus_topic_get_dump_nl_policy));
 static_assert(sizeof(mqbus_partition_get_do_nl_policy) ==
 	      sizeof(mqbus_partition_get_dump_nl_policy));
 static_assert(sizeof(mqbus_group_get_do_nl_policy) == sizeof(mqbus_group_get_dump_nl_policy));
@@ -181,25 +215,32 @@ static const struct genl_ops mqbus_ops[] = {
 	{
 		.cmd = MQBUS_CMD_TOPIC_GET,
 		.doit = topic_get_doit,
+		.start = topic_get_start,
 		.dumpit = topic_get_dumpit,
-		.policy = mqbus_topic_get_nl_policy,
-		.maxattr = ARRAY_SIZE(mqbus_topic_get_nl_policy) - 1,
+		.done = mqbus_dump_done,
+		.policy = mqbus_topic_get_do_nl_policy,
+		.maxattr = ARRAY_SIZE(mqbus_topic_get_do_nl_policy) - 1,
 	}, {
 		.cmd = MQBUS_CMD_PARTITION_GET,
 		.doit = partition_get_doit,
+		.start = partition_get_start,
 		.dumpit = partition_get_dumpit,
+		.done = mqbus_dump_done,
 		.policy = mqbus_partition_get_do_nl_policy,
 		.maxattr = ARRAY_SIZE(mqbus_partition_get_do_nl_policy) - 1,
 	}, {
 		.cmd = MQBUS_CMD_GROUP_GET,
 		.doit = group_get_doit,
+		.start = group_get_start,
 		.dumpit = group_get_dumpit,
+		.done = mqbus_dump_done,
 		.policy = mqbus_group_get_do_nl_policy,
 		.maxattr = ARRAY_SIZE(mqbus_group_get_do_nl_policy) - 1,
 	}, {
 		.cmd = MQBUS_CMD_MEMBER_GET,
 		.start = mqbus_dump_members_start,
 		.dumpit = member_get_dumpit,
+		.done = mqbus_dump_done,
 		.policy = mqbus_member_get_nl_policy,
 		.maxattr = ARRAY_SIZE(mqbus_member_get_nl_policy) - 1,
 	},

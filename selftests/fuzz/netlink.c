@@ -224,6 +224,21 @@ bool netlink_sums(const char *topic, const char *group, char *text, size_t size)
 	       g[MQBUS_A_GROUP_LAG] <= g[MQBUS_A_GROUP_NEXT_OFFSET];
 }
 
+/* Ask about another namespace */
+static void request_netns(struct request *r, __u16 arg)
+{
+	static const __u16 attr[] = {
+		[MQBUS_CMD_TOPIC_GET] = MQBUS_A_TOPIC_NETNS,
+		[MQBUS_CMD_PARTITION_GET] = MQBUS_A_PARTITION_NETNS,
+		[MQBUS_CMD_GROUP_GET] = MQBUS_A_GROUP_NETNS,
+		[MQBUS_CMD_MEMBER_GET] = MQBUS_A_MEMBER_NETNS,
+	};
+	__u32 netns = value_of(K_NETNS, arg);
+
+	if (r->genl.cmd < ARRAY_SIZE(attr))
+		request_add(r, attr[r->genl.cmd], &netns, sizeof(netns));
+}
+
 long do_get(struct worker *w, const struct op *op)
 {
 	unsigned int how = value_of(K_SMALL, op->arg[4]);
@@ -237,6 +252,8 @@ long do_get(struct worker *w, const struct op *op)
 	request_begin(&r, family, value_of(K_COMMAND, op->arg[0]), how == 7 ? NLM_F_ACK : 0);
 	request_names(&r, topic, topic_len + 1, how & 1 ? group : NULL, group_len + 1,
 		      value_of(K_PARTITION, op->arg[3]));
+	if (how == 5)
+		request_netns(&r, op->arg[3]);
 	if (how == 6)
 		r.head.nlmsg_len -= 4;
 	fail_arm(w, op->fail);
@@ -259,6 +276,8 @@ long do_dump(struct worker *w, const struct op *op)
 	request_begin(&r, family, value_of(K_COMMAND, op->arg[0]), NLM_F_DUMP);
 	if (op->arg[1] & 1)
 		setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	if (op->arg[1] & 2)
+		request_netns(&r, op->arg[1] / 4);
 	fail_arm(w, op->fail);
 	ret = send(sock, &r, r.head.nlmsg_len, 0);
 	while (ret >= 0 && pieces--)

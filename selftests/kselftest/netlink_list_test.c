@@ -10,6 +10,7 @@
 #include <netlink/netlink.h>
 #include <linux/mqbus_netlink.h>
 
+#include "container.h"
 #include "queue.h"
 #include "stream.h"
 
@@ -365,6 +366,127 @@ TEST_F(netlink, other_namespaces)
 	EXPECT_EQ(1, dump(self->asker, MQBUS_CMD_TOPIC_GET, NULL, NULL));
 	nl_socket_free(a->sock);
 	free(a);
+}
+
+/* A request that names a namespace is answered from there, with the rights of the asker there */
+TEST_F(netlink, entered_namespace)
+{
+	static const struct {
+		int cmd;
+		int attr;
+		int found;
+	} lists[] = {
+		{ MQBUS_CMD_TOPIC_GET, MQBUS_A_TOPIC_NETNS, 2 },
+		{ MQBUS_CMD_PARTITION_GET, MQBUS_A_PARTITION_NETNS, 3 },
+		{ MQBUS_CMD_GROUP_GET, MQBUS_A_GROUP_NETNS, 2 },
+		{ MQBUS_CMD_MEMBER_GET, MQBUS_A_MEMBER_NETNS, 1 },
+	};
+	__u32 home = own_netns(), null = open("/dev/null", O_RDONLY), none = ~0U, part = 0;
+	int member, i, status;
+	pid_t pid;
+
+	ASSERT_EQ(0, mq_create(self->ctl, self->topic, .partitions = 2, .size = 4096,
+			       .mode = 0644));
+	ASSERT_EQ(0, mq_create(self->ctl, "secret", .size = 4096, .mode = 0600));
+	ASSERT_EQ(0, mq_group_make(self->ctl, "secret", "g", .mode = 0600));
+	member = mq_member("secret", "g", 0);
+	ASSERT_LE(0, member);
+	mq_fork(pid) {
+		struct asker *a = calloc(1, sizeof(*a));
+
+		if (unshare(CLONE_NEWNET) || asker_open(a) || get(a, self->topic) != -ENOENT)
+			_exit(1);
+		for (i = 0; i < 4; i++) {
+			int cmd = lists[i].cmd, attr = lists[i].attr;
+
+			if (dump(a, cmd, NULL, NULL))
+				_exit(10 + i);
+			if (ask_raw(a, cmd, NLM_F_DUMP, NULL, NULL, attr, &home, 4) !=
+			    lists[i].found)
+				_exit(20 + i);
+			if (ask_raw(a, cmd, NLM_F_DUMP, NULL, NULL, attr, &null, 4) != -EINVAL ||
+			    ask_raw(a, cmd, NLM_F_DUMP, NULL, NULL, attr, &none, 4) != -EBADF)
+				_exit(30 + i);
+		}
+		if (ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, self->topic, NULL,
+			    MQBUS_A_TOPIC_NETNS, &home, 4) != 1 ||
+		    ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, self->topic, NULL,
+			    MQBUS_A_TOPIC_NETNS, &null, 4) != -EINVAL ||
+		    ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, self->topic, NULL,
+			    MQBUS_A_TOPIC_NETNS, &none, 4) != -EBADF)
+			_exit(2);
+		nl_socket_free(a->sock);
+	}
+	status = mq_wait(pid);
+	EXPECT_EQ(0, status);
+	/* Root of a container is one user among others there */
+	mq_fork(pid) {
+		struct asker *a = calloc(1, sizeof(*a));
+
+		if (mq_become(ALICE, ALICE) || prctl(PR_SET_DUMPABLE, 1) ||
+		    unshare(CLONE_NEWUSER | CLONE_NEWNET) || map_root(ALICE, ALICE) ||
+		    asker_open(a))
+			_exit(1);
+		if (ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_DUMP, NULL, NULL,
+			    MQBUS_A_TOPIC_NETNS, &home, 4) != 1)
+			_exit(2);
+		if (ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_ACK, "secret", NULL,
+			    MQBUS_A_TOPIC_NETNS, &home, 4) != -ENOENT)
+			_exit(3);
+		if (ask_raw(a, MQBUS_CMD_MEMBER_GET, NLM_F_DUMP, NULL, NULL,
+			    MQBUS_A_MEMBER_NETNS, &home, 4))
+			_exit(4);
+		nl_socket_free(a->sock);
+	}
+	status = mq_wait(pid);
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(2, ask_raw(self->asker, MQBUS_CMD_PARTITION_GET, NLM_F_DUMP, self->topic, NULL,
+			     MQBUS_A_PARTITION_NETNS, &home, 4));
+	/* A name that is not that of a number is refused as ever */
+	EXPECT_EQ(-EINVAL, ask_raw(self->asker, MQBUS_CMD_PARTITION_GET, NLM_F_DUMP, NULL, NULL,
+				   MQBUS_A_PARTITION_NETNS, &part, 2));
+	close(member);
+	mq_delete(self->ctl, "secret");
+	close(home);
+	close(null);
+}
+
+/* A list that nobody reads to its end lets go of its namespace */
+TEST_F(netlink, entered_namespace_is_let_go)
+{
+	long long refs = mq_read_number(MQ_REFCNT);
+	struct asker *a = self->asker;
+	__u32 home = own_netns(), away;
+	char name[MQBUS_NAME_SIZE];
+	int fd, i, n;
+
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	away = own_netns();
+	fd = mq_open(0);
+	/* More topics than a message has room for */
+	for (i = 0; i < 200; i++) {
+		mq_name(name, "many");
+		ASSERT_EQ(0, mq_create(fd, name, .size = 4096));
+	}
+	close(fd);
+	ASSERT_EQ(0, setns(home, CLONE_NEWNET));
+	for (i = 0; i < 3; i++) {
+		struct nl_msg *msg = nlmsg_alloc();
+
+		genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, a->family, 0, NLM_F_DUMP,
+			    MQBUS_CMD_TOPIC_GET, MQBUS_FAMILY_VERSION);
+		nla_put_u32(msg, MQBUS_A_TOPIC_NETNS, away);
+		n = nl_send_auto(a->sock, msg);
+		nlmsg_free(msg);
+		ASSERT_LT(0, n);
+		nl_socket_free(a->sock);
+		ASSERT_EQ(0, asker_open(a));
+	}
+	close(away);
+	for (i = 0; i < 500 && mq_read_number(MQ_REFCNT) != refs; i++)
+		mq_sleep(10 * MQ_MS);
+	EXPECT_EQ(refs, mq_read_number(MQ_REFCNT));
+	close(home);
 }
 
 /* One partition, by its number */
