@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 
+#include "bus.h"
 #include "mqbus_admin.h"
 #include "query.h"
 
@@ -58,11 +60,26 @@ static int listener_setup(struct mqbus_admin_listener *l, int buffer)
 	return ret ? ret : add_group(l->sock, MQBUS_FAMILY_NAME, MQBUS_MCGRP_EVENTS);
 }
 
+/* Events reach the sockets of their own namespace */
+static int listener_bus(void)
+{
+	int bus, ret = mqbus_bus_open(&bus);
+
+	if (!ret && mqbus_bus_is_other(bus))
+		ret = -EXDEV;
+	if (bus >= 0)
+		close(bus);
+	return ret;
+}
+
 int mqbus_admin_listener_open(struct mqbus_admin_listener **out, int buffer)
 {
-	struct mqbus_admin_listener *l = calloc(1, sizeof(*l));
-	int ret;
+	struct mqbus_admin_listener *l;
+	int ret = listener_bus();
 
+	if (ret)
+		return ret;
+	l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->sock = nl_socket_alloc();

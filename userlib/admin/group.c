@@ -133,6 +133,7 @@ int mqbus_admin_group_list(const char *topic, const char *name, struct mqbus_adm
 {
 	struct mqbus_query q = {
 		.cmd = MQBUS_CMD_GROUP_GET,
+		.netns = MQBUS_A_GROUP_NETNS,
 		.flags = NLM_F_DUMP,
 		.attr = { MQBUS_A_GROUP_TOPIC, MQBUS_A_GROUP_NAME },
 		.value = { topic, name },
@@ -150,6 +151,7 @@ int mqbus_admin_member_list(const char *topic, const char *group, struct mqbus_a
 {
 	struct mqbus_query q = {
 		.cmd = MQBUS_CMD_MEMBER_GET,
+		.netns = MQBUS_A_MEMBER_NETNS,
 		.flags = NLM_F_DUMP,
 		.attr = { MQBUS_A_MEMBER_TOPIC, MQBUS_A_MEMBER_GROUP },
 		.value = { topic, group },

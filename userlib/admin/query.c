@@ -3,10 +3,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 
+#include "bus.h"
 #include "query.h"
 
 __u32 mqbus_attr_u32(struct nlattr *a)
@@ -94,7 +96,7 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
 	return NL_STOP;
 }
 
-static int query_send(struct nl_sock *sock, const struct mqbus_query *q)
+static int query_send(struct nl_sock *sock, const struct mqbus_query *q, int bus)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 	int family, i, ret;
@@ -112,6 +114,8 @@ static int query_send(struct nl_sock *sock, const struct mqbus_query *q)
 		if (q->value[i])
 			nla_put_string(msg, q->attr[i], q->value[i]);
 	}
+	if (bus >= 0)
+		nla_put_u32(msg, q->netns, bus);
 	ret = nl_send_auto(sock, msg);
 	nlmsg_free(msg);
 	return ret < 0 ? -EIO : 0;
@@ -140,16 +144,21 @@ static int query_receive(struct nl_sock *sock, struct mqbus_query *q)
 
 static int query_once(struct mqbus_query *q)
 {
-	struct nl_sock *sock = nl_socket_alloc();
-	int ret;
+	struct nl_sock *sock;
+	int bus, ret;
 
-	if (!sock)
-		return -ENOMEM;
-	ret = genl_connect(sock) < 0 ? -ENODEV : query_send(sock, q);
+	ret = mqbus_bus_open(&bus);
+	if (ret)
+		return ret;
+	sock = nl_socket_alloc();
+	ret = !sock ? -ENOMEM : genl_connect(sock) < 0 ? -ENODEV : query_send(sock, q, bus);
 	if (!ret)
 		ret = query_receive(sock, q);
 	nl_socket_free(sock);
-	return ret;
+	if (bus >= 0)
+		close(bus);
+	/* A file, and no namespace */
+	return bus >= 0 && ret == -EINVAL ? -ENXIO : ret;
 }
 
 int mqbus_query_run(struct mqbus_query *q, void *out, size_t *n)

@@ -21,6 +21,7 @@
  * @flags: NLM_F_DUMP or 0
  * @attr: number of the attributes sent, 0 at the end
  * @value: their values; NULL leaves one out
+ * @netns: number of the attribute that names another namespace
  * @decode: fills one element from a message
  * @many: number of an attribute that may be repeated, or 0
  * @decode_one: adds one of these to the element, after @decode
@@ -38,6 +39,7 @@ struct mqbus_query {
 	int flags;
 	int attr[2];
 	const char *value[2];
+	int netns;
 	void (*decode)(struct nlattr **tb, void *item);
 	int many;
 	void (*decode_one)(struct nlattr *a, void *item);

@@ -63,6 +63,7 @@ int mqbus_admin_topic_get(const char *name, struct mqbus_admin_topic *topic)
 {
 	struct mqbus_query q = {
 		.cmd = MQBUS_CMD_TOPIC_GET,
+		.netns = MQBUS_A_TOPIC_NETNS,
 		.attr = { MQBUS_A_TOPIC_NAME },
 		.value = { name },
 		.decode = decode_topic,
@@ -92,6 +93,7 @@ int mqbus_admin_topic_list(struct mqbus_admin_topic **out, size_t *n)
 {
 	struct mqbus_query q = {
 		.cmd = MQBUS_CMD_TOPIC_GET,
+		.netns = MQBUS_A_TOPIC_NETNS,
 		.flags = NLM_F_DUMP,
 		.decode = decode_topic,
 		.size = sizeof(**out),
@@ -112,6 +114,7 @@ int mqbus_admin_partition_list(const char *topic, struct mqbus_admin_partition *
 {
 	struct mqbus_query q = {
 		.cmd = MQBUS_CMD_PARTITION_GET,
+		.netns = MQBUS_A_PARTITION_NETNS,
 		.flags = NLM_F_DUMP,
 		.attr = { MQBUS_A_PARTITION_TOPIC },
 		.value = { topic },

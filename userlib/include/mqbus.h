@@ -11,8 +11,14 @@
  * Durations are nanoseconds; a negative timeout waits without limit, 0 does not
  * wait. The caller keeps ownership of strings; the library does not store them.
  *
- * Two errnos come from the library alone: -ENODEV, there is no /dev/mqbus (the
- * module is not loaded), so that -ENOENT always means the topic or the group; and -ECHILD,
+ * The bus is that of the network namespace in which the process is when a handle is opened, or
+ * the one that the environment variable MQBUS_BUS names: a file that the namespace was pinned to
+ * ("mqbus bus pin"), or /proc/PID/ns/net. Programs with more rights than who starts them (setuid)
+ * ignore it.
+ *
+ * Three errnos come from the library alone: -ENODEV, there is no /dev/mqbus (the
+ * module is not loaded), and -ENXIO, MQBUS_BUS names nothing that is or may be opened as a
+ * network namespace, so that -ENOENT always means the topic or the group; and -ECHILD,
  * the handle was opened before a fork(), and is the parent's. A child opens its own, and closes
  * those that it inherits, which does not disturb the parent: until then their members and
  * producers live on when the parent has ended (see &struct mqbus_join).

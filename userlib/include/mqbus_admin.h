@@ -6,9 +6,12 @@
  * library because it needs libnl; libmqbus needs only libc. The fields are the
  * attributes of mqbus_netlink.h.
  *
+ * Lists are those of the bus that libmqbus uses, by MQBUS_BUS too (see mqbus.h).
+ *
  * Each function that can fail returns a negative errno: -ENODEV, the module is not
- * loaded; -ENOENT, there is no such topic; -ENOMEM; -EIO and -EPROTO, the reply is
- * not understood. A list may miss objects created or deleted meanwhile, but no others.
+ * loaded; -ENXIO, MQBUS_BUS names no network namespace; -ENOENT, there is no such topic;
+ * -ENOMEM; -EIO and -EPROTO, the reply is not understood. A list may miss objects created
+ * or deleted meanwhile, but no others.
  */
 #ifndef MQBUS_ADMIN_H
 #define MQBUS_ADMIN_H
@@ -198,7 +201,10 @@ int mqbus_admin_member_list(const char *topic, const char *group, struct mqbus_a
 
 struct mqbus_admin_listener;
 
-/* Start to receive events, with @buffer bytes of room for them; 0 or a negative errno. */
+/*
+ * Start to receive events of the caller's network namespace, with @buffer bytes of room for
+ * them; 0 or a negative errno. -EXDEV: MQBUS_BUS names another one.
+ */
 int mqbus_admin_listener_open(struct mqbus_admin_listener **out, int buffer);
 void mqbus_admin_listener_close(struct mqbus_admin_listener *l);
 /* The file descriptor, for poll() (POLLIN: there are events). */

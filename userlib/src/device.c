@@ -5,18 +5,37 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bus.h"
 #include "device.h"
+
+static int device_enter(int fd)
+{
+	struct mqbus_enter arg = { 0 };
+	int bus, ret;
+
+	ret = mqbus_bus_open(&bus);
+	if (ret || bus < 0)
+		return ret;
+	arg.netns = bus;
+	ret = mqbus_device_call(fd, MQBUS_IOC_ENTER, &arg);
+	close(bus);
+	/* A file, and no namespace */
+	return ret == -EINVAL ? -ENXIO : ret;
+}
 
 int mqbus_device_open(void)
 {
-	int fd = open("/dev/mqbus", O_RDWR | O_CLOEXEC);
+	int fd = open("/dev/mqbus", O_RDWR | O_CLOEXEC), ret;
 
-	if (fd >= 0)
-		return fd;
 	/* ENOENT is for topics and groups only; ENXIO is a device node without driver */
-	if (errno == ENOENT || errno == ENXIO)
-		return -ENODEV;
-	return -errno;
+	if (fd < 0)
+		return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
+	ret = device_enter(fd);
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	return fd;
 }
 
 int mqbus_device_call(int fd, unsigned long request, void *arg)

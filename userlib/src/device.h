@@ -10,7 +10,7 @@
 
 #include "mqbus.h"
 
-/* A new, unbound endpoint; or a negative errno. */
+/* A new, unbound endpoint of the bus that MQBUS_BUS names; or a negative errno. */
 int mqbus_device_open(void);
 /* ioctl() that returns a negative errno. */
 int mqbus_device_call(int fd, unsigned long request, void *arg);
