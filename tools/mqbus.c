@@ -19,6 +19,7 @@ static const struct cmd commands[] = {
 	{ "top", cmd_top, "watch topics, groups and members on a terminal" },
 	{ "exporter", cmd_exporter, "serve the figures to Prometheus" },
 	{ "bench", cmd_bench, "measure and verify throughput" },
+	{ "bus", cmd_bus, "let other network namespaces join this one's bus" },
 	{ "info", cmd_info, "limits and usage of this network namespace" },
 	{ NULL, NULL, NULL },
 };

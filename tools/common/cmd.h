@@ -47,6 +47,7 @@ int cmd_monitor(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_exporter(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_bus(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
 /*

@@ -33,6 +33,12 @@ struct sentence {
 /* The first match is used */
 static const struct sentence sentences[] = {
 	{ DO_ANY, ENODEV, "/dev/mqbus does not exist: load the module (modprobe mqbus)" },
+	{ DO_ANY, ENXIO,
+	  "'{bus}', which MQBUS_BUS names, is no bus, or this user may not open it (mqbus bus pin, where the bus is)",
+	},
+	{ DO_LISTEN, EXDEV,
+	  "MQBUS_BUS names the bus of another network namespace, whose events are heard there alone (run it there)",
+	},
 	{ DO_ANY, EILSEQ,
 	  "a name has only letters, digits and ._:@- and does not begin with '.' or '-'",
 	},
@@ -58,7 +64,7 @@ static const struct sentence sentences[] = {
 	  "{bytes} bytes are over what user {uid} has left of {max_user_bytes} bytes: {used_user_bytes} are in use, also through its user namespaces (/sys/module/mqbus/parameters/max_user_mbytes; topic delete)",
 	},
 	{ DO_TOPIC_CREATE, EMFILE,
-	  "this network namespace has its maximum of {max_topics} topics (sysctl net.mqbus.max_topics; topic delete)",
+	  "{here} has its maximum of {max_topics} topics (sysctl net.mqbus.max_topics; topic delete)",
 	},
 	{ DO_TOPIC_CREATE, EOVERFLOW, "partitions times bytes overflows" },
 	{ DO_TOPIC_CREATE, ENOMEM,
@@ -118,7 +124,7 @@ static const struct sentence sentences[] = {
 	  "the topic has limits for each user, and producers or records of 255 users, its maximum (topic show)",
 	},
 	{ DO_PRODUCE | DO_TOPIC_DELETE | DO_TOPIC_SET | DO_LIST, ENOENT,
-	  "there is no such topic in this network namespace (topic list; topic create)",
+	  "there is no such topic in {here} (topic list; topic create)",
 	},
 
 	{ DO_PUBLISH, EMSGSIZE,
@@ -238,27 +244,35 @@ static __u64 word_value(const struct error_subject *s, const char *word, size_t 
 	return info.max_groups;
 }
 
+/* What has the topics. @bus: of MQBUS_BUS, or "" */
+static void expand_here(struct text *out, const char *bus)
+{
+	escape_printf(out, "%s%s%s", *bus ? "the bus '" : "this network namespace", bus,
+		      *bus ? "'" : "");
+}
+
 /* Whose limit of bytes is reached, of the two that ENOSPC may mean: the one with less left */
-static void expand_space(struct text *out)
+static void expand_space(struct text *out, const char *bus)
 {
 	struct mqbus_info info;
 
 	if (mqbus_info(&info))
 		return;
 	if (info.max_machine_bytes - info.max_machine_bytes / 16 - info.used_machine_bytes <
-	    info.max_bytes - info.used_bytes)
+	    info.max_bytes - info.used_bytes) {
 		text_printf(out,
 			    "the machine: %llu of %llu bytes are in use, and a 16th is root's (/sys/module/mqbus/parameters/max_mbytes",
 			    info.used_machine_bytes, info.max_machine_bytes);
-	else
-		text_printf(out,
-			    "this network namespace: %llu of %llu are in use (sysctl net.mqbus.max_bytes",
-			    info.used_bytes, info.max_bytes);
+		return;
+	}
+	expand_here(out, bus);
+	text_printf(out, ": %llu of %llu are in use (sysctl net.mqbus.max_bytes",
+		    info.used_bytes, info.max_bytes);
 }
 
 static void expand(const struct error_subject *s, const char *text, struct text *out)
 {
-	const char *open, *close;
+	const char *open, *close, *bus = secure_getenv("MQBUS_BUS") ?: "";
 
 	while ((open = strchr(text, '{'))) {
 		close = strchr(open, '}');
@@ -266,7 +280,11 @@ static void expand(const struct error_subject *s, const char *text, struct text 
 		if (!strncmp(open + 1, "dlq", 3))
 			escape_printf(out, "%s", s->dlq ? s->dlq : "--dlq");
 		else if (!strncmp(open + 1, "space", 5))
-			expand_space(out);
+			expand_space(out, bus);
+		else if (!strncmp(open + 1, "bus", 3))
+			escape_printf(out, "%s", bus);
+		else if (!strncmp(open + 1, "here", 4))
+			expand_here(out, bus);
 		else
 			text_printf(out, "%llu", word_value(s, open + 1, close - open - 1));
 		text = close + 1;
