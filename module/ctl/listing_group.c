@@ -2,7 +2,6 @@
 /*
  * Groups as netlink attributes: their progress, and statistics of queues.
  */
-#include <linux/ktime.h>
 #include <linux/mqbus_netlink.h>
 #include <linux/pid.h>
 #include <net/netlink.h>
@@ -52,20 +51,10 @@ struct progress_state {
 	bool revoking;
 };
 
-/* Time of the record at a position, or of the oldest one; U64_MAX: there is none */
-static u64 given_time(struct mqbus_ring *ring, u64 pos)
-{
-	u64 time = U64_MAX;
-
-	spin_lock(&ring->lock);
-	pos = max(pos, ring->head.pos);
-	if (pos < ring->published)
-		time = mqbus_ring_record(ring, pos)->time;
-	spin_unlock(&ring->lock);
-	return time;
-}
-
-/* As given_time(), for records taken from a partition, but only some of those in the retry ring */
+/*
+ * As mqbus_listing_time(), for records taken from a partition, but only some of those in the retry
+ * ring
+ */
 static u64 taken_time(const struct mqbus_inflight *f, u32 partition)
 {
 	u32 i = f->sources[partition].order.first, steps = MQBUS_INFLIGHT_STEP;
@@ -88,7 +77,7 @@ static u64 oldest_time(struct mqbus_group *group, u32 partition)
 {
 	const struct mqbus_cursor *c = &group->slots[partition].cursor;
 	struct mqbus_ring *ring = &group->topic->parts[partition]->ring;
-	u64 time = given_time(ring, group->queue ? c->given.pos : c->done.pos);
+	u64 time = mqbus_listing_time(ring, group->queue ? c->given.pos : c->done.pos);
 
 	if (group->queue)
 		time = min(time, taken_time(&group->queue->inflight, partition));
@@ -197,14 +186,6 @@ static void queue_state(struct mqbus_group *group, struct queue_state *state)
 	state->oldest = oldest_inflight(group);
 }
 
-/* ns since a time of CLOCK_REALTIME, which may have been set back; 0 for time 0 */
-static u64 time_since(u64 time)
-{
-	u64 now = ktime_get_real_ns();
-
-	return time && now > time ? now - time : 0;
-}
-
 static int put_u64(struct sk_buff *skb, int attr, u64 value)
 {
 	return nla_put_u64_64bit(skb, attr, value, MQBUS_A_QUEUE_PAD);
@@ -254,7 +235,7 @@ static int listing_queue_stats(struct sk_buff *skb, const struct queue_state *s)
 	    nla_put_u32(skb, MQBUS_A_QUEUE_DEATHS, stats->deaths) ||
 	    put_u64(skb, MQBUS_A_QUEUE_DEAD_LETTERED, stats->buried) ||
 	    put_u64(skb, MQBUS_A_QUEUE_DISCARDED, stats->discarded) ||
-	    put_u64(skb, MQBUS_A_QUEUE_OLDEST_INFLIGHT, time_since(s->oldest)))
+	    put_u64(skb, MQBUS_A_QUEUE_OLDEST_INFLIGHT, mqbus_listing_since(s->oldest)))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -329,7 +310,7 @@ static int listing_progress(struct sk_buff *skb, struct mqbus_group *group, u32 
 	    put_group_u64(skb, MQBUS_A_GROUP_NEXT_OFFSET, part.end.offset) ||
 	    put_group_u64(skb, MQBUS_A_GROUP_LAG, state.lag) ||
 	    put_group_u64(skb, MQBUS_A_GROUP_LOST, state.cursor.lost) ||
-	    put_group_u64(skb, MQBUS_A_GROUP_LAG_TIME, time_since(state.oldest)))
+	    put_group_u64(skb, MQBUS_A_GROUP_LAG_TIME, mqbus_listing_since(state.oldest)))
 		return -EMSGSIZE;
 	if (state.pid && (nla_put_u32(skb, MQBUS_A_GROUP_OWNER_PID, state.pid) ||
 			  nla_put_string(skb, MQBUS_A_GROUP_OWNER_COMM, state.comm)))

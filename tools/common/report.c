@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "escape.h"
+#include "holder.h"
 #include "names.h"
 #include "output.h"
 #include "report.h"
@@ -23,6 +24,27 @@ static json_t *limits_json(const struct mqbus_admin_topic *t)
 			 "burst_ns", (json_int_t)t->burst,
 			 "share", (json_int_t)t->share,
 			 "over", names_over(t->over));
+}
+
+static json_t *holder_json(const struct mqbus_admin_holder *h)
+{
+	if (!h->known)
+		return json_null();
+	if (!*h->group)
+		return json_pack("{s:n s:I s:I s:I}", "group",
+				 "partition", (json_int_t)h->partition,
+				 "bytes", (json_int_t)h->bytes,
+				 "wanted_bytes", (json_int_t)h->wanted);
+	return json_pack("{s:s s:I s:I s:I s:I s:I s:I s:I s:I}",
+			 "group", h->group,
+			 "partition", (json_int_t)h->partition,
+			 "bytes", (json_int_t)h->bytes,
+			 "wanted_bytes", (json_int_t)h->wanted,
+			 "records", (json_int_t)h->records,
+			 "all_bytes", (json_int_t)h->all_bytes,
+			 "all_records", (json_int_t)h->all_records,
+			 "members", (json_int_t)h->members,
+			 "oldest_ns", (json_int_t)h->age);
 }
 
 static json_t *topic_json(const struct mqbus_admin_topic *t)
@@ -48,6 +70,7 @@ static json_t *topic_json(const struct mqbus_admin_topic *t)
 			  "used", (json_int_t)t->used);
 	json_object_set_new(topic, "retention_bytes", json_integer(t->retention_size));
 	json_object_set_new(topic, "limits", limits_json(t));
+	json_object_set_new(topic, "holder", holder_json(&t->holder));
 	return topic;
 }
 
@@ -240,6 +263,34 @@ static void print_limits(const struct mqbus_admin_topic *t)
 		output_field("over", "%s", names_over(t->over));
 }
 
+static void print_holder(const struct mqbus_admin_holder *h)
+{
+	char size[32];
+
+	if (!h->known)
+		return;
+	output_size(size, h->bytes);
+	if (*h->group)
+		output_field("held", "%llu records (%s) of partition %u, by group '%s'",
+			     h->records, size, h->partition, h->group);
+	else
+		output_field("held", "%s of partition %u, as no group reads it", size,
+			     h->partition);
+}
+
+/* The last line, as it is what to act upon */
+static void print_full(const struct mqbus_admin_topic *t)
+{
+	struct text line = { 0 };
+
+	if (!holder_full(t))
+		return;
+	escape_printf(&line, "\ntopic '%s' is full: ", t->name);
+	holder_tell(t, &line);
+	text_add(&line, "\n", 1);
+	text_write(&line, stdout);
+}
+
 static void print_config(const struct mqbus_admin_topic *t)
 {
 	char user[64], group[64], a[32], b[32];
@@ -260,6 +311,7 @@ static void print_config(const struct mqbus_admin_topic *t)
 	output_field("producers", "%u", t->producers);
 	output_field("records", "%llu kept (%s) of %llu published", t->records,
 		     output_size(b, t->used), t->published);
+	print_holder(&t->holder);
 }
 
 int report_topic(const struct mqbus_admin_topic *topic,
@@ -269,6 +321,7 @@ int report_topic(const struct mqbus_admin_topic *topic,
 	const struct mqbus_admin_partition *p;
 	struct table table = { 0 };
 	char used[32];
+	int ret;
 
 	if (json)
 		return topic_json_print(topic, partitions, nr_partitions, groups, nr_groups);
@@ -281,7 +334,9 @@ int report_topic(const struct mqbus_admin_topic *topic,
 			  output_size(used, p->used));
 	table_print(&table);
 	putchar('\n');
-	return report_groups(groups, nr_groups, false);
+	ret = report_groups(groups, nr_groups, false);
+	print_full(topic);
+	return ret;
 }
 
 /* A figure of queue groups only; returns @buf. */

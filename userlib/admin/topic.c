@@ -3,8 +3,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <netlink/attr.h>
+
 #include "mqbus_admin.h"
 #include "query.h"
+
+static void decode_holder(struct nlattr *nest, struct mqbus_admin_holder *h)
+{
+	struct nlattr *tb[MQBUS_A_HOLDER_MAX + 1];
+
+	if (!nest || nla_parse_nested(tb, MQBUS_A_HOLDER_MAX, nest, NULL) < 0)
+		return;
+	h->known = 1;
+	h->partition = mqbus_attr_u32(tb[MQBUS_A_HOLDER_PARTITION]);
+	mqbus_attr_string(h->group, tb[MQBUS_A_HOLDER_GROUP], sizeof(h->group));
+	h->members = mqbus_attr_u32(tb[MQBUS_A_HOLDER_MEMBERS]);
+	h->bytes = mqbus_attr_u64(tb[MQBUS_A_HOLDER_BYTES]);
+	h->wanted = mqbus_attr_u64(tb[MQBUS_A_HOLDER_WANTED]);
+	h->records = mqbus_attr_u64(tb[MQBUS_A_HOLDER_RECORDS]);
+	h->all_bytes = mqbus_attr_u64(tb[MQBUS_A_HOLDER_ALL_BYTES]);
+	h->all_records = mqbus_attr_u64(tb[MQBUS_A_HOLDER_ALL_RECORDS]);
+	h->age = mqbus_attr_u64(tb[MQBUS_A_HOLDER_AGE]);
+}
 
 static void decode_topic(struct nlattr **tb, void *item)
 {
@@ -43,6 +63,7 @@ static void decode_topic(struct nlattr **tb, void *item)
 	t->waits_full = mqbus_attr_u64(tb[MQBUS_A_TOPIC_WAITS_FULL]);
 	t->waits_rate = mqbus_attr_u64(tb[MQBUS_A_TOPIC_WAITS_RATE]);
 	t->waits_share = mqbus_attr_u64(tb[MQBUS_A_TOPIC_WAITS_SHARE]);
+	decode_holder(tb[MQBUS_A_TOPIC_HOLDER], &t->holder);
 }
 
 static void decode_partition(struct nlattr **tb, void *item)

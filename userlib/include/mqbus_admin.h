@@ -28,6 +28,23 @@ extern "C" {
 /* The library is built with hidden visibility; this is what it exports */
 #pragma GCC visibility push(default)
 
+/*
+ * What holds back the partition of a topic that has least room: one where producers wait, or the
+ * one with the most bytes held back
+ */
+struct mqbus_admin_holder {
+	__u32 known;			/* 0: nothing, or a group not to be seen */
+	__u32 partition;
+	char group[MQBUS_NAME_SIZE];	/* the one furthest behind; "": no group settles records */
+	__u32 members;			/* that it has now */
+	__u64 bytes;			/* of the partition, that new records cannot take yet */
+	__u64 wanted;			/* bytes that producers wait for there */
+	__u64 records;			/* of the partition, from the first not settled */
+	__u64 all_bytes;		/* the same of all partitions */
+	__u64 all_records;
+	__u64 age;			/* ns since the oldest of @records was stored */
+};
+
 /* A topic; totals are since its creation, over all partitions */
 struct mqbus_admin_topic {
 	char name[MQBUS_NAME_SIZE];
@@ -63,6 +80,7 @@ struct mqbus_admin_topic {
 	__u64 waits_full;		/* waits for room */
 	__u64 waits_rate;
 	__u64 waits_share;
+	struct mqbus_admin_holder holder; /* what it waits for */
 };
 
 /* A partition of a topic */
