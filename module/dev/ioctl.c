@@ -16,6 +16,7 @@
 #include "group/lease.h"
 #include "log/publish.h"
 #include "log/topic.h"
+#include "log/turn.h"
 #include "txn/transact.h"
 
 union mqbus_args {
@@ -246,14 +247,13 @@ static bool endpoint_observes(struct mqbus_endpoint *ep)
 
 static int do_geometry(struct mqbus_call *call)
 {
+	const struct mqbus_producer *producer = mqbus_endpoint_producer(call->ep);
 	const struct mqbus_topic *topic = mqbus_endpoint_topic(call->ep);
 	struct mqbus_geometry *geo = &call->args.geometry;
 	const struct mqbus_part *part;
 
 	if (!topic)
 		return -EBADFD;
-	if (geo->__reserved)
-		return -EINVAL;
 	part = mqbus_endpoint_part(call->ep, geo->partition);
 	if (!part)
 		return -ECHRNG;
@@ -268,6 +268,7 @@ static int do_geometry(struct mqbus_call *call)
 		.partitions = topic->nr_parts,
 		.full = endpoint_observes(call->ep) ? MQBUS_FULL_EVICT : READ_ONCE(topic->full),
 		.max_record = topic->max_record,
+		.why = producer ? mqbus_producer_why(producer) : MQBUS_WHY_NONE,
 	};
 	return 0;
 }
@@ -333,7 +334,7 @@ static const struct mqbus_ioctl_op ioctl_ops[] = {
 		 OUT_FROM(struct mqbus_fetch, nr_ranges)),
 	IOCTL_OP(COMMIT, do_commit, struct mqbus_commit, committed, __MQBUS_COMMIT_F_ALL,
 		 OUT_FROM(struct mqbus_commit, committed)),
-	IOCTL_OP(GEOMETRY, do_geometry, struct mqbus_geometry, __reserved, 0,
+	IOCTL_OP(GEOMETRY, do_geometry, struct mqbus_geometry, why, 0,
 		 OUT_FROM(struct mqbus_geometry, map_offset)),
 	IOCTL_OP(GROUP_SET, do_group_set, struct mqbus_group_set, queue, 0,
 		 OUT_NOTHING),

@@ -39,6 +39,8 @@ struct mqbus_refusal {
  * @why: the limit that refused it
  * @what: the records that were refused
  * @age: place of its refusal among all waiters; 0: none; also loaded without the lock
+ * @last: what its last refused call was refused for, even if it did not wait; marked, without
+ *	the lock
  * @seen: when it last tried, polled, or was woken; likewise
  * @ticket: of a polled endpoint, for room or for a share
  * @late: of a polled endpoint, for a rate: its node in the topic's tree
@@ -58,6 +60,7 @@ struct mqbus_refused {
 	enum mqbus_why why;
 	struct mqbus_refusal what;
 	u64 age;
+	enum mqbus_why last;
 	u64 seen;
 	struct mqbus_ticket ticket;
 	struct rb_node late;

@@ -31,13 +31,8 @@ struct mqbus_part {
 	struct mqbus_memory mem;
 };
 
-/* Why a producer waits */
-enum mqbus_why {
-	MQBUS_WHY_FULL,
-	MQBUS_WHY_RATE,
-	MQBUS_WHY_SHARE,
-	MQBUS_WHYS,
-};
+/* Reasons for which producers wait, and one more */
+#define MQBUS_WHYS	(MQBUS_WHY_SHARE + 1)
 
 /**
  * struct mqbus_topic_counts - records that could not be stored at once

@@ -233,6 +233,7 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 		if (b.why == MQBUS_WHY_SHARE && (refusal->rate || !mqbus_producer_owner(producer)))
 			return 0;
 	}
+	WRITE_ONCE(producer->refused->last, b.why);
 	if (!mqbus_topic_blocks(producer->topic, b.why))
 		return producer_refuse(producer->topic, refusal);
 	age = mqbus_refusal_set(producer, refusal, b.why, deadline);
@@ -256,4 +257,33 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 	if (err)
 		mqbus_refusal_keep(producer, turn->age);
 	return mqbus_sleep_error(err, deadline);
+}
+
+/* Whether there is room for the records refused last, in a partition where producers wait. */
+static bool turn_others(const struct mqbus_producer *producer)
+{
+	struct mqbus_refused *r = producer->refused;
+	struct mqbus_topic *topic = producer->topic;
+	struct mqbus_refusal what;
+	struct mqbus_part *part;
+	bool room;
+
+	spin_lock(&r->lock);
+	what = r->what;
+	spin_unlock(&r->lock);
+	part = topic->parts[what.partition];
+	if (!READ_ONCE(part->line.busy))
+		return false;
+	spin_lock(&part->ring.lock);
+	room = !mqbus_topic_ask(topic, what.partition, what.bytes, 0);
+	spin_unlock(&part->ring.lock);
+	return room;
+}
+
+/* What a producer's last refused call was, or is, refused for; %MQBUS_WHY_NONE: none was. */
+enum mqbus_why mqbus_producer_why(const struct mqbus_producer *producer)
+{
+	enum mqbus_why why = READ_ONCE(producer->refused->last);
+
+	return why == MQBUS_WHY_FULL && turn_others(producer) ? MQBUS_WHY_TURN : why;
 }

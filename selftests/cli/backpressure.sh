@@ -21,6 +21,7 @@ within 30 full
 result "the producer waits while nobody reads" $?
 kill -0 $pub
 result "and has not ended" $?
+within 30 grep -q waits: "$tmp/summary"
 
 # A consumer that stops for a while, several times
 {
@@ -39,8 +40,11 @@ result "and has not ended" $?
 result "$lines lines arrive, all, once and in order" $?
 wait $pub
 same "the producer ends" 0 $?
-[[ $(<"$tmp/summary") == "$lines records"* ]]
+[[ $(tail -n 1 "$tmp/summary") == "$lines records"* ]]
 result "and has stored all" $?
+same "it told once what it waits for" \
+	"mqbus: topic 't': waits: the topic is full: it has no group that reads it: mqbus group create t GROUP" \
+	"$(grep waits: "$tmp/summary")"
 same "nothing is left to read" 0 "$(group_sum t g LAG)"
 same "nothing was lost" 0 "$(group_sum t g LOST)"
 finish

@@ -10,6 +10,7 @@ fill() { # TOPIC: 56 records fit into 4K
 	seq 10000001 10000056 | mqbus pub "$1" -q -t 100ms
 }
 
+echo 10000057 >"$tmp/one"
 mqbus topic create -q orders -s 4K
 fill orders
 same "no group" \
@@ -21,6 +22,16 @@ mqbus sub orders -g quick -c 56 >/dev/null
 same "a group without members" \
 	"topic 'orders' is full: group 'forgotten' (no members) holds 56 records; read them, or: mqbus group delete orders forgotten" \
 	"$(last orders)"
+why="the topic is full: group 'forgotten' (no members) holds 56 records; read them, or: mqbus group delete orders forgotten"
+fails "a timeout" 124 "not stored within the timeout: $why" \
+	mqbus pub orders -q -t 100ms "$tmp/one"
+fails "no timeout" 1 "not stored at once: $why" mqbus pub orders -q -t 0 "$tmp/one"
+fails "a note and a timeout" 124 "not stored within the timeout: $why" \
+	mqbus pub orders -t 1500ms "$tmp/one"
+same "the note" "mqbus: topic 'orders': waits: $why" "$(head -n 1 <<<"$err")"
+same "is there once" 1 "$(grep -c waits: <<<"$err")"
+fails "or not at all" 124 "not stored within" mqbus pub orders -q -t 1500ms "$tmp/one"
+same "with --quiet" 0 "$(grep -c waits: <<<"$err")"
 same "what it holds" "held 56 records (3.9 KiB) of partition 0, by group 'forgotten'" \
 	"$(mqbus topic show orders | awk '$1 == "held" { $1 = $1; print }')"
 mqbus topic show orders -j >"$tmp/json"
@@ -70,6 +81,21 @@ within 10 held
 same "leases of a queue group" \
 	"topic 'jobs' is full: group 'workers' (1 member) holds 56 records of partition 1, 57 in all, 3 leased, the oldest for TIME; add members, or see which one is stuck: mqbus group members jobs workers" \
 	"$(untimed jobs)"
+kill $pid
+wait $pid
+
+# Room that is for one that came before
+mqbus topic create -q turns -s 4K --max-record 1500
+seq 10000001 10000040 | mqbus pub turns -q
+head -c 1500 /dev/zero >"$tmp/large"
+mqbus pub turns -q --raw "$tmp/large" &
+pid=$!
+blocked() { [ "$(mqbus topic show turns -j | grep -o '"wanted_bytes": *[0-9]*' | tr -dc 0-9)" != 0 ]; }
+within 10 blocked
+fails "others' turns" 1 "not stored at once: the topic is full but for some room, which is for producers that came before: it has no group" \
+	mqbus pub turns -q -t 0 "$tmp/one"
+[[ $(last turns) == "topic 'turns' is full: it has no group"* ]]
+result "it is full if one waits, whatever the room" $?
 kill $pid
 wait $pid
 

@@ -107,12 +107,14 @@ fails "a huge file" 1 "record of more than" mqbus pub small --raw <(head -c 1000
 fails "a long key" 1 "key of 1025 bytes is over the maximum of 1024" \
 	mqbus pub count -K = <(printf %01025d=x 0)
 
+seq 1000 >"$tmp/1000"
 mqbus topic create -q reject -f reject -s 4K
-fails "a full topic rejects" 1 "the topic is full and rejects" mqbus pub reject -b 1 <(seq 1000)
+fails "a full topic rejects" 1 "line 57 of $tmp/1000: rejected: the topic is full: it has no group that reads it" \
+	mqbus pub reject -b 1 "$tmp/1000"
 stored=${err##*$'\n'}
 same "what was stored before is told" "$(read_all reject | wc -l)" "${stored%% *}"
 mqbus topic create -q block -s 4K
-fails "a full topic waits for the timeout" 124 "stayed full for the whole timeout" \
+fails "a full topic waits for the timeout" 124 "not stored within the timeout: the topic is full" \
 	mqbus pub block -t 100ms <(seq 1000)
 
 mqbus topic create -q slow

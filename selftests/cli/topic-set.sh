@@ -3,7 +3,7 @@
 # Rates, shares, bytes kept, and changing a topic.
 . "$(dirname "$0")/ktap.bash"
 
-over="a rate, or this user's share of the topic, is used up, and the topic rejects records over it (topic show; topic set"
+over="a rate of the topic is used up (topic show; topic set a --rate"
 prints "create with limits" \
 	"topic 'r': 1 x 1 MiB, block when full, records up to 64 KiB, kept for ever, mode 0600, up to 128 KiB of them, up to 5 records/s in all, up to 1 MiB/s for each user, at most 50% of a ring for each user, reject over that" \
 	mqbus topic create r --mode 0600 --retention-size 128K --rate 5/s --user-rate-bytes 1M/s \
@@ -13,25 +13,26 @@ prints "without limits nothing is said" \
 	mqbus topic create plain --mode 0600
 
 mqbus topic create -q a --rate 10 --burst 1s --over reject
-fails "over a rate" 1 "line 11 of stdin: $over" eval 'seq 1000 | mqbus pub a'
+fails "over a rate" 1 "line 11 of stdin: rejected: $over" eval 'seq 1000 | mqbus pub a'
 [[ $err == *$'\n10 records'* ]]
 result "what was within it is stored" $?
 prints "set: wait instead" "" mqbus topic set a --over block
-fails "over the timeout" 124 "stayed full for the whole timeout: a group is behind or there is none, or a rate or share is used up" \
+fails "over the timeout" 124 "not stored within the timeout: $over" \
 	eval 'seq 1000 | mqbus pub a -t 1ms'
 prints "set: no limit" "" mqbus topic set a --rate none
 prints "so there is none" "" eval 'seq 1000 | mqbus pub a -q -t 0'
 
 mqbus topic create -q s -s 64K --share 25 --over reject
 mqbus group create s g
-fails "over a share" 1 "$over" eval 'seq 10000 | mqbus pub s'
+fails "over a share" 1 "rejected: user 0 has its share of the topic (topic set s --share) until its records are settled: group 'g' (no members) holds" \
+	eval 'seq 10000 | mqbus pub s'
 stored=$(group_sum s g LAG)
 [ "$stored" -gt 50 ] && [ "$stored" -lt 400 ]
 result "a part of the ring was filled" $?
 mqbus sub s -g g -e >/dev/null
 prints "what is settled makes room" "" eval 'seq $stored | mqbus pub s -q'
 prints "set: no share" "" mqbus topic set s --share none --full reject
-fails "so all of it is there" 1 "the topic is full and rejects" eval 'seq 10000 | mqbus pub s'
+fails "so all of it is there" 1 "rejected: the topic is full: group 'g' (no members) holds" eval 'seq 10000 | mqbus pub s'
 
 prints "set: owner and mode" "" mqbus topic set a --mode 0640 --owner 12:13
 mqbus topic show a -j >"$tmp/json"

@@ -122,7 +122,6 @@ static const struct field wait_for[] = {
 
 static const struct field geometry[] = {
 	F(geometry, flags, K_ZERO), F(geometry, partition, K_PARTITION),
-	F(geometry, __reserved, K_ZERO),
 };
 
 static const struct field enter[] = {

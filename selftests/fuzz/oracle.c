@@ -89,6 +89,27 @@ static bool room(const struct flow *f)
 	return f->next[0] < MOST - 8 && f->next[PARTS - 1] < MOST - 8;
 }
 
+/* What records were refused for is told, and can be */
+static void told_why(struct flow *f)
+{
+	struct mqbus_geometry geo = { 0 };
+
+	CHECK(!call(f, f->producer, MQBUS_IOC_GEOMETRY, &geo));
+	switch (geo.why) {
+	case MQBUS_WHY_FULL:
+		break;
+	case MQBUS_WHY_RATE:
+		CHECK(f->rated);
+		break;
+	/* A flow has one producer and no shares */
+	case MQBUS_WHY_NONE:
+	case MQBUS_WHY_SHARE:
+	case MQBUS_WHY_TURN:
+	default:
+		CHECK(false);
+	}
+}
+
 static void op_publish(struct flow *f)
 {
 	struct batch b;
@@ -107,6 +128,8 @@ static void op_publish(struct flow *f)
 	err = call(f, f->producer, MQBUS_IOC_PUBLISH, &p);
 	CHECK(!err || err == -EAGAIN || err == -ENOBUFS || err == -EMSGSIZE ||
 	      (f->rated && err == -EXFULL));
+	if (err == -EAGAIN || err == -ENOBUFS || err == -EXFULL)
+		told_why(f);
 	for (i = 0; !err && i < p.published; i++)
 		stored(f, &b, i);
 }

@@ -76,7 +76,7 @@ static const struct op {
 	  ONLY_MEMBER },
 	{ "COMMIT", MQBUS_IOC_COMMIT, MQBUS_COMMIT_F_FETCHED | MQBUS_COMMIT_F_RELEASE, NONE,
 	  true, ONLY_MEMBER },
-	{ "GEOMETRY", MQBUS_IOC_GEOMETRY, 0, RESERVED(mqbus_geometry), true, BOUND },
+	{ "GEOMETRY", MQBUS_IOC_GEOMETRY, 0, NONE, true, BOUND },
 	{ "GROUP_SET", MQBUS_IOC_GROUP_SET, 0, RESERVED(mqbus_group_set), false, ANY_STATE,
 	  offsetof(struct mqbus_group_set, stream) },
 	{ "LEASE", MQBUS_IOC_LEASE, MQBUS_LEASE_F_ACK | MQBUS_LEASE_F_RELEASE,

@@ -281,7 +281,6 @@ TEST_F(abi, output_is_whole)
 	memset(self->args, 0xcc, sizeof(*self->args));
 	self->args->geometry.flags = 0;
 	self->args->geometry.partition = 0;
-	self->args->geometry.__reserved = 0;
 	ASSERT_EQ(0, mq_ioctl(self->ep[MEMBER], MQBUS_IOC_GEOMETRY, self->args));
 	geo = self->args->geometry;
 	EXPECT_TRUE(all_bytes(self->args->bytes + sizeof(geo), 256, 0xcc));
@@ -292,7 +291,7 @@ TEST_F(abi, output_is_whole)
 	EXPECT_EQ(1, geo.partitions);
 	EXPECT_EQ(MQBUS_FULL_BLOCK, geo.full);
 	EXPECT_EQ(MQBUS_RECORD_DEFAULT, geo.max_record);
-	EXPECT_EQ(0, geo.__reserved);
+	EXPECT_EQ(MQBUS_WHY_NONE, geo.why);
 	EXPECT_EQ(-ECHRNG, mq_geometry(self->ep[MEMBER], 1, &geo));
 	EXPECT_EQ(-ECHRNG, mq_geometry(self->ep[PRODUCER], MQBUS_ANY, &geo));
 }

@@ -314,7 +314,7 @@ OFFSET(mqbus_geometry, size, 32);
 OFFSET(mqbus_geometry, partitions, 40);
 OFFSET(mqbus_geometry, full, 44);
 OFFSET(mqbus_geometry, max_record, 48);
-OFFSET(mqbus_geometry, __reserved, 52);
+OFFSET(mqbus_geometry, why, 52);
 
 SIZE(mqbus_enter, 8);
 OFFSET(mqbus_enter, flags, 0);

@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "error.h"
 #include "escape.h"
+#include "holder.h"
 #include "mqbus_admin.h"
 #include "names.h"
 
@@ -378,6 +379,19 @@ static int report_denied(const struct error_subject *s)
 	return STATUS_FAILED;
 }
 
+/* Records were not stored: for how long that was tried, and whose fault it is */
+static int report_refused(const struct error_subject *s, int err)
+{
+	struct text line = { 0 };
+
+	describe(s, &line);
+	escape_printf(&line, "%s: ", err == ETIMEDOUT ? "not stored within the timeout" :
+		      err == EAGAIN ? "not stored at once" : "rejected");
+	holder_tell_why(s->topic, s->why, &line);
+	say(&line);
+	return status_of(err);
+}
+
 int error_report(const struct error_subject *s, int err)
 {
 	const struct sentence *sentence;
@@ -385,6 +399,8 @@ int error_report(const struct error_subject *s, int err)
 	size_t i;
 
 	err = -err;
+	if (s->why && (err == ETIMEDOUT || err == EAGAIN || err == ENOBUFS || err == EXFULL))
+		return report_refused(s, err);
 	if (err == ENOENT && s->action & DO_GROUPS)
 		return report_missing(s);
 	if (err == ECHRNG)

@@ -45,6 +45,7 @@ enum error_action {
  * @limit: largest record
  * @partition: number of the requested partition
  * @partitions: number of existing partitions
+ * @why: an enum mqbus_why, of refused records
  */
 struct error_subject {
 	enum error_action action;
@@ -56,6 +57,7 @@ struct error_subject {
 	__u64 limit;
 	__u32 partition;
 	__u32 partitions;
+	int why;
 };
 
 /* Print the message for negative errno @err; returns the exit status. */

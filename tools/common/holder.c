@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "escape.h"
 #include "holder.h"
@@ -77,4 +79,32 @@ void holder_tell(const struct mqbus_admin_topic *t, struct text *out)
 			      h->records);
 	}
 	free(groups);
+}
+
+void holder_tell_why(const char *topic, int why, struct text *out)
+{
+	struct mqbus_admin_topic t = { 0 };
+
+	/* Without permission to see it, it has no holder */
+	if (mqbus_admin_topic_get(topic, &t))
+		snprintf(t.name, sizeof(t.name), "%s", topic);
+	switch (why) {
+	case MQBUS_WHY_RATE:
+		escape_printf(out,
+			      "a rate of the topic is used up (topic show; topic set %s --rate, --user-rate)",
+			      topic);
+		return;
+	case MQBUS_WHY_SHARE:
+		escape_printf(out,
+			      "user %u has its share of the topic (topic set %s --share) until its records are settled: ",
+			      getuid(), topic);
+		break;
+	case MQBUS_WHY_TURN:
+		escape_printf(out,
+			      "the topic is full but for some room, which is for producers that came before: ");
+		break;
+	default:
+		escape_printf(out, "the topic is full: ");
+	}
+	holder_tell(&t, out);
 }

@@ -14,5 +14,7 @@
 bool holder_full(const struct mqbus_admin_topic *t);
 /* Append which group holds the topic's records back, and the way out; asks about the group. */
 void holder_tell(const struct mqbus_admin_topic *t, struct text *out);
+/* The same for records that were refused for @why, an enum mqbus_why but MQBUS_WHY_NONE. */
+void holder_tell_why(const char *topic, int why, struct text *out);
 
 #endif /* MQBUS_HOLDER_H */

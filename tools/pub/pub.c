@@ -7,6 +7,8 @@
 
 #include "common/cmd.h"
 #include "common/error.h"
+#include "common/format.h"
+#include "common/holder.h"
 #include "common/input.h"
 #include "common/option.h"
 #include "common/parse.h"
@@ -14,6 +16,8 @@
 #include "wait.h"
 
 #define BATCH_DEFAULT 64
+/* ns without a stored record after which pub tells what it waits for; the event is before */
+#define NOTE_AFTER 1100000000LL
 
 /**
  * struct pub - a run of mqbus pub
@@ -25,7 +29,8 @@
  * @separator: between key and value, or NULL
  * @raw: files are records
  * @report: print the running sum
- * @quiet: no summary
+ * @quiet: no summary, and no note
+ * @noted: what it waits for was told
  * @timeout: ns
  * @batch: most records in a call
  * @max_record: largest record
@@ -54,6 +59,7 @@ struct pub {
 	bool raw;
 	bool report;
 	bool quiet;
+	bool noted;
 	__s64 timeout;
 	__u32 batch;
 	__u32 max_record;
@@ -112,10 +118,51 @@ static int pub_count(struct pub *pub, const struct mqbus_msg *msgs, __u32 n, __u
 	return STATUS_OK;
 }
 
+/* Tell once what it waits for. */
+static void pub_note(struct pub *pub)
+{
+	struct error_subject subject = { .topic = pub->subject.topic };
+	int why = mqbus_producer_why(pub->producer);
+	struct text text = { 0 };
+
+	pub->noted = true;
+	/* The module is older */
+	if (why <= 0)
+		return;
+	holder_tell_why(subject.topic, why, &text);
+	text_add(&text, "", 1);
+	error_say(&subject, "waits: %s", text.data);
+	text_free(&text);
+}
+
+/* What is left of the timeout for a call begun at @start; until the note, only so much of it. */
+static __s64 pub_left(const struct pub *pub, __u64 start)
+{
+	__s64 left = pub->timeout, past = cmd_now() - start;
+
+	if (left >= 0)
+		left = left > past ? left - past : !!left;
+	return !pub->quiet && !pub->noted && (left < 0 || left > NOTE_AFTER) ? NOTE_AFTER : left;
+}
+
+/*
+ * Whether a call timed out although there is time left: it was to end for the note, which is due
+ * unless it has stored records meanwhile.
+ */
+static bool pub_goes_on(struct pub *pub, __u64 start, int stored)
+{
+	if (pub->timeout >= 0 && cmd_now() - start >= (__u64)pub->timeout)
+		return false;
+	if (stored <= 0)
+		pub_note(pub);
+	return true;
+}
+
 /* Publish the gathered records. */
 static int pub_flush(struct pub *pub)
 {
 	__u32 done, duplicates, n = pub->n;
+	__u64 start = cmd_now();
 	char where[512];
 	int error, ret;
 
@@ -124,8 +171,10 @@ static int pub_flush(struct pub *pub)
 		ret = mqbus_producer_publish_seq(pub->producer, pub->msgs + done, n - done,
 						 *pub->name ? pub->seq : 0,
 						 pub->wait.nr_groups ? pub->places : NULL,
-						 pub->timeout, &duplicates, &error);
-		if (ret < 0 && error != -EINTR)
+						 pub_left(pub, start), &duplicates, &error);
+		if (error == -ETIMEDOUT && pub_goes_on(pub, start, ret))
+			error = 0;
+		if (ret < 0 && error && error != -EINTR)
 			break;
 		if (ret < 0)
 			ret = 0;
@@ -148,6 +197,8 @@ static int pub_flush(struct pub *pub)
 				 pub->seq, pub->name, pub->last);
 	pub->subject.where = pub_where(pub, where, pub->line - n + done + 1);
 	pub->subject.bytes = msg_bytes(&pub->msgs[done]);
+	ret = mqbus_producer_why(pub->producer);
+	pub->subject.why = ret > 0 ? ret : 0;
 	return error_report(&pub->subject, error);
 }
 
@@ -416,7 +467,8 @@ static const struct option_row rows[] = {
 	  "end when the group has settled all records; may be repeated" },
 	{ "report", 'v', NULL, "print 'stored N', the sum so far, after each call",
 	  OPTION_FLAG(struct pub, report) },
-	{ "quiet", 'q', NULL, "no summary", OPTION_FLAG(struct pub, quiet) },
+	{ "quiet", 'q', NULL, "no summary, and no note on what it waits for",
+	  OPTION_FLAG(struct pub, quiet) },
 	{ 0 }
 };
 

@@ -1313,6 +1313,22 @@ struct mqbus_wait {
 };
 
 /**
+ * enum mqbus_why - what a producer's records were refused for
+ * @MQBUS_WHY_NONE: nothing yet, or it is no producer
+ * @MQBUS_WHY_FULL: groups need the records of the partition, or there is no group that settles them
+ * @MQBUS_WHY_RATE: a rate
+ * @MQBUS_WHY_SHARE: its user's records have their share of the partition
+ * @MQBUS_WHY_TURN: there is room now, but for producers that came before
+ */
+enum mqbus_why {
+	MQBUS_WHY_NONE,
+	MQBUS_WHY_FULL,
+	MQBUS_WHY_RATE,
+	MQBUS_WHY_SHARE,
+	MQBUS_WHY_TURN,
+};
+
+/**
  * struct mqbus_geometry - ioctl(MQBUS_IOC_GEOMETRY)
  * @flags: must be 0
  * @partition: in: a partition, or, of a member of a queue group, %MQBUS_RETRY
@@ -1324,7 +1340,8 @@ struct mqbus_wait {
  * @partitions: out: number of partitions of the topic
  * @full: out: the topic's &enum mqbus_full; %MQBUS_FULL_EVICT for a member of an observer
  * @max_record: out: bytes of the parts of a record together, at most
- * @__reserved: must be 0
+ * @why: out: an &enum mqbus_why: what the producer's last call that was refused, or that waits
+ *	now, was refused for
  *
  * For a bound endpoint. Only a member may map, MAP_SHARED and PROT_READ.
  */
@@ -1338,7 +1355,7 @@ struct mqbus_geometry {
 	__u32 partitions;
 	__u32 full;
 	__u32 max_record;
-	__u32 __reserved;
+	__u32 why;
 };
 
 /*

@@ -213,6 +213,11 @@ int mqbus_producer_publish_seq(struct mqbus_producer *p, const struct mqbus_msg 
 			       unsigned int count, uint64_t seq,
 			       struct mqbus_place *places, int64_t timeout_ns,
 			       uint32_t *duplicates, int *error);
+/*
+ * What the last call that was refused, or waits now in another thread, was refused for: an enum
+ * mqbus_why, or a negative errno. MQBUS_WHY_NONE: the module does not tell, or none was.
+ */
+int mqbus_producer_why(const struct mqbus_producer *p);
 
 /* ---- consumers ---- */
 

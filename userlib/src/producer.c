@@ -124,3 +124,14 @@ int mqbus_producer_publish_seq(struct mqbus_producer *p, const struct mqbus_msg 
 		*error = ret ? ret : -(int)arg.error;
 	return ret ? ret : (int)arg.published;
 }
+
+int mqbus_producer_why(const struct mqbus_producer *p)
+{
+	struct mqbus_geometry geometry = { 0 };
+	int ret;
+
+	ret = mqbus_device_ours(p->forks);
+	if (!ret)
+		ret = mqbus_device_call(p->fd, MQBUS_IOC_GEOMETRY, &geometry);
+	return ret ? ret : (int)geometry.why;
+}
