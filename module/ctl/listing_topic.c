@@ -8,6 +8,7 @@
 #include "base/caller.h"
 #include "ctl/listing.h"
 #include "log/topic.h"
+#include "log/turn.h"
 
 static int put_u64(struct sk_buff *skb, int attr, u64 value)
 {
@@ -18,11 +19,13 @@ static int put_u64(struct sk_buff *skb, int attr, u64 value)
 static int listing_counts(struct sk_buff *skb, struct mqbus_topic *topic)
 {
 	struct mqbus_topic_counts *c = &topic->counts;
+	u64 time;
+	u32 blocked = mqbus_turn_blocked(topic, &time);
 
 	if (put_u64(skb, MQBUS_A_TOPIC_REJECTED, atomic64_read(&c->rejected)) ||
 	    put_u64(skb, MQBUS_A_TOPIC_OVER_LIMIT, atomic64_read(&c->over)) ||
-	    nla_put_u32(skb, MQBUS_A_TOPIC_BLOCKED, atomic_read(&c->blocked)) ||
-	    put_u64(skb, MQBUS_A_TOPIC_BLOCKED_TIME, atomic64_read(&c->blocked_time)) ||
+	    nla_put_u32(skb, MQBUS_A_TOPIC_BLOCKED, blocked) ||
+	    put_u64(skb, MQBUS_A_TOPIC_BLOCKED_TIME, time) ||
 	    put_u64(skb, MQBUS_A_TOPIC_WAITS_FULL,
 		    atomic64_read(&c->waits[MQBUS_WHY_FULL])) ||
 	    put_u64(skb, MQBUS_A_TOPIC_WAITS_RATE,

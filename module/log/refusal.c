@@ -126,6 +126,7 @@ int mqbus_waits_init(struct mqbus_topic *topic)
 {
 	struct mqbus_waits *waits = &topic->waits;
 
+	spin_lock_init(&topic->counts.lock);
 	spin_lock_init(&waits->lock);
 	INIT_LIST_HEAD(&waits->late_in);
 	mqbus_timer_init(&waits->timer, waits_run);

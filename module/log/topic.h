@@ -38,16 +38,20 @@ struct mqbus_part {
  * struct mqbus_topic_counts - records that could not be stored at once
  * @rejected: refused because it was full
  * @over: refused because of a rate or a share
- * @blocked: producers that wait now
- * @blocked_time: ns of all waits that are over
  * @waits: number of waits, by reason
+ * @lock: guards what follows
+ * @blocked: producers that wait now
+ * @begun: sum of the times at which their waits began
+ * @blocked_time: ns of all waits that are over
  */
 struct mqbus_topic_counts {
 	atomic64_t rejected;
 	atomic64_t over;
-	atomic_t blocked;
-	atomic64_t blocked_time;
 	atomic64_t waits[MQBUS_WHYS];
+	spinlock_t lock;	/* guards blocked, begun and blocked_time */
+	u32 blocked;
+	u64 begun;
+	u64 blocked_time;
 };
 
 /**

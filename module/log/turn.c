@@ -113,24 +113,55 @@ static int blocked_sleep(struct blocked *b, ktime_t end)
 	return blocked_until(b, end);
 }
 
+static void blocked_begin(const struct blocked *b, struct mqbus_topic_counts *counts)
+{
+	atomic64_inc(&counts->waits[b->why]);
+	spin_lock(&counts->lock);
+	counts->blocked++;
+	counts->begun += b->begin;
+	spin_unlock(&counts->lock);
+}
+
+static void blocked_end(const struct blocked *b, struct mqbus_topic_counts *counts, u64 waited)
+{
+	spin_lock(&counts->lock);
+	counts->blocked--;
+	counts->begun -= b->begin;
+	counts->blocked_time += waited;
+	spin_unlock(&counts->lock);
+}
+
+/*
+ * Number of the producers that wait now. @time: filled with ns that all have waited, those that
+ * wait now up to now.
+ */
+u32 mqbus_turn_blocked(struct mqbus_topic *topic, u64 *time)
+{
+	struct mqbus_topic_counts *counts = &topic->counts;
+	u32 blocked;
+
+	spin_lock(&counts->lock);
+	blocked = counts->blocked;
+	*time = counts->blocked_time + blocked * ktime_get_ns() - counts->begun;
+	spin_unlock(&counts->lock);
+	return blocked;
+}
+
 /* blocked_sleep() with counters. */
 static int blocked_wait(struct blocked *b, ktime_t end)
 {
 	struct mqbus_topic *topic = b->producer->topic;
-	struct mqbus_topic_counts *counts = &topic->counts;
 	const char *why = whys[b->why];
 	u64 waited;
 	int err;
 
 	b->begin = ktime_get_ns();
-	atomic64_inc(&counts->waits[b->why]);
-	atomic_inc(&counts->blocked);
+	blocked_begin(b, &topic->counts);
 	trace_block(topic, b->refusal->partition, why, b->refusal->bytes);
 	err = blocked_sleep(b, end);
 	waited = ktime_get_ns() - b->begin;
 	trace_unblock(topic, b->refusal->partition, why, waited, err);
-	atomic_dec(&counts->blocked);
-	atomic64_add(waited, &counts->blocked_time);
+	blocked_end(b, &topic->counts, waited);
 	return err;
 }
 

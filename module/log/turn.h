@@ -26,6 +26,7 @@ struct mqbus_turn {
 void mqbus_turn_leave(struct mqbus_turn *turn);
 int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refusal *refusal,
 			ktime_t deadline, struct mqbus_turn *turn);
+u32 mqbus_turn_blocked(struct mqbus_topic *topic, u64 *time);
 enum mqbus_why mqbus_producer_why(const struct mqbus_producer *producer);
 
 /* End the turn of a call that is over or has stored records; @turn is as new afterwards */

@@ -177,12 +177,21 @@ TEST_F(queue, blocked)
 	ASSERT_EQ(0, stats(self->topic, NULL, &s));
 	EXPECT_EQ(1, TOPIC(BLOCKED));
 	EXPECT_EQ(2, TOPIC(WAITS_FULL));
+	/* A wait counts while it goes on */
+	v = TOPIC(BLOCKED_TIME);
+	mq_sleep(20 * MQ_MS);
+	ASSERT_EQ(0, stats(self->topic, NULL, &s));
+	EXPECT_LE(v + 20 * MQ_MS, TOPIC(BLOCKED_TIME));
+	EXPECT_GE(mq_clock(CLOCK_MONOTONIC) - begin, TOPIC(BLOCKED_TIME));
+	v = TOPIC(BLOCKED_TIME);
 	member = mq_member(self->topic, "g", 0);
 	ASSERT_EQ(1, mq_fetch(member, &range, 1, 0, 0));
 	ASSERT_EQ(0, mq_commit_fetched(member));
 	ASSERT_EQ(0, mq_wait(pid));
 	ASSERT_EQ(0, stats(self->topic, NULL, &s));
 	EXPECT_EQ(0, TOPIC(BLOCKED));
+	EXPECT_LE(v, TOPIC(BLOCKED_TIME));
+	EXPECT_GE(mq_clock(CLOCK_MONOTONIC) - begin, TOPIC(BLOCKED_TIME));
 	EXPECT_EQ(2, TOPIC(WAITS_FULL));
 	EXPECT_EQ(0, TOPIC(REJECTED));
 
