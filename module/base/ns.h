@@ -25,7 +25,7 @@ struct ctl_table_header;
  * @work: looks at them once a second, while there are any
  */
 struct mqbus_lags {
-	spinlock_t lock;
+	spinlock_t lock;	/* guards groups, nr */
 	struct list_head groups;
 	u32 nr;
 	u32 silences;

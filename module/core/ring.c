@@ -200,8 +200,6 @@ int mqbus_ring_share(struct mqbus_ring *ring, u32 owner, u32 before, u32 bytes, 
 	}
 	if (ring->head.pos != old)
 		ring_show_head(ring);
-	if (err == -EAGAIN)
-		mqbus_ring_begin(ring);
 	return err;
 }
 

@@ -135,7 +135,7 @@ static struct mqbus_topic *group_remove(struct mqbus_group *group)
 	/* Listings and writers read it without the lock */
 	WRITE_ONCE(topic->nr_readers, topic->nr_readers - 1);
 	atomic_inc(&topic->charge.ns->seq);
-	mqbus_lag_end(group);
+	mqbus_lag_end(&group->lag, &topic->charge.ns->lags);
 	group->ops->hangup(group);
 	mqbus_topic_wake_writers(topic);
 	mqbus_group_put(group);

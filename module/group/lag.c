@@ -146,7 +146,7 @@ void mqbus_lag_set(struct mqbus_group *group, u64 threshold)
 	group->lag.above = false;
 	spin_unlock(&group->lock);
 	if (!threshold) {
-		mqbus_lag_end(group);
+		mqbus_lag_end(&group->lag, lags);
 		return;
 	}
 	spin_lock(&lags->lock);
@@ -157,19 +157,6 @@ void mqbus_lag_set(struct mqbus_group *group, u64 threshold)
 	spin_unlock(&lags->lock);
 	/* A run that is due stays due: users cannot make it come more often */
 	queue_delayed_work(mqbus_wq, &lags->work, 0);
-}
-
-/* Watch a group no more; its topic's lock is held */
-void mqbus_lag_end(struct mqbus_group *group)
-{
-	struct mqbus_lags *lags = &group->charge.ns->lags;
-
-	spin_lock(&lags->lock);
-	if (!list_empty(&group->lag.node)) {
-		list_del_init(&group->lag.node);
-		WRITE_ONCE(lags->nr, lags->nr - 1);
-	}
-	spin_unlock(&lags->lock);
 }
 
 void mqbus_lag_ns_init(struct mqbus_ns *ns)

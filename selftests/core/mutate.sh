@@ -74,7 +74,6 @@ what never has room in a share waits | ring.c | s/if (before && before + bytes >
 a share that drops without end | ring.c | /^int mqbus_ring_share/,/^}/s/ring->drops--;//
 a share that does not show the head | ring.c | /^int mqbus_ring_share/,/^}/s/ring_show_head(ring);/;/
 a share that gives up too early | ring.c | s/return ring->head.pos < min(floor, ring->published) ? -EAGAIN : -EXFULL/return -EXFULL/
-a share that gives up for ever | ring.c | /^int mqbus_ring_share/,/^}/s/mqbus_ring_begin(ring);/;/
 what can never fit is tried | ring.h | s/return bytes - 1 < ring->most;/return true;/
 nothing is a record | ring.h | s/return bytes - 1 < ring->most;/return bytes <= ring->most;/
 one byte more than half of the ring | ring.h | s/bytes - 1 < ring->most/bytes - 1 <= ring->most/

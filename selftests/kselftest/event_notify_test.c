@@ -347,10 +347,11 @@ TEST_F(event, expired)
 /* Read what is there, or wait for one event, and count by group who is above. Return: how many */
 static int count_above(int sock, bool wait, int *above)
 {
+	struct pollfd pfd = { .fd = sock, .events = POLLIN };
 	struct event e;
 	int kind, n = 0;
 
-	if (wait && poll(&(struct pollfd) { .fd = sock, .events = POLLIN }, 1, 60000) != 1)
+	if (wait && poll(&pfd, 1, 60000) != 1)
 		return -ETIMEDOUT;
 	while ((kind = next_event(sock, &e, MSG_DONTWAIT)) >= 0) {
 		if (kind == MQBUS_EVENT_KIND_LAG_ABOVE) {
