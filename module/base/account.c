@@ -81,17 +81,28 @@ static struct mqbus_user *user_find(struct user_namespace *userns, kuid_t uid)
 	return NULL;
 }
 
-/* Turn a payer into who answers for it. Return: false for those of the initial namespace. */
+/*
+ * Turn a payer into who answers for it: the owner of its namespace. A namespace that root made is a
+ * user by itself, but for one of a single uid, which a setuid program made for that.
+ * Return: false if nobody does.
+ */
 static bool user_above(struct user_namespace **userns, kuid_t *uid)
 {
-	if (*userns == &init_user_ns || !uid_valid(*uid))
+	struct user_namespace *ns = *userns;
+	const struct uid_gid_map *map = &ns->uid_map;
+
+	if (ns == &init_user_ns || !uid_valid(*uid))
 		return false;
-	if (uid_eq((*userns)->owner, GLOBAL_ROOT_UID)) {
-		*uid = INVALID_UID;
+	if (ns->parent == &init_user_ns && uid_eq(ns->owner, GLOBAL_ROOT_UID)) {
+		if (map->nr_extents != 1 || map->extent[0].count != 1) {
+			*uid = INVALID_UID;
+			return true;
+		}
+		*uid = KUIDT_INIT(map->extent[0].lower_first);
 	} else {
-		*uid = (*userns)->owner;
-		*userns = (*userns)->parent;
+		*uid = ns->owner;
 	}
+	*userns = ns->parent;
 	return true;
 }
 
@@ -311,17 +322,17 @@ void mqbus_charged(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 {
 	struct user_namespace *userns = caller->cred->user_ns;
 	kuid_t uid = caller->cred->fsuid;
-	struct mqbus_user *user;
+	struct mqbus_user *user, *above;
 
 	*used = (struct mqbus_charged) {};
-	spin_lock(&account_lock);
-	used->ns = ns->bytes;
-	used->machine = machine_bytes;
-	/* The limit of one above may be closer */
+	/* The limit of one above may be closer. Each search has a hold of its own: it may be long */
 	do {
+		spin_lock(&account_lock);
+		used->ns = ns->bytes;
+		used->machine = machine_bytes;
 		user = user_find(userns, uid);
-		if (user)
-			used->user = max(used->user, user->bytes);
-	} while (user_above(&userns, &uid));
-	spin_unlock(&account_lock);
+		for (above = user; above; above = above->above)
+			used->user = max(used->user, above->bytes);
+		spin_unlock(&account_lock);
+	} while (!user && user_above(&userns, &uid));
 }

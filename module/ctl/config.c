@@ -6,6 +6,8 @@
 #include <linux/cpumask.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
+#include <linux/user_namespace.h>
+#include <net/net_namespace.h>
 
 #include "base/caller.h"
 #include "ctl/config.h"
@@ -107,5 +109,9 @@ int mqbus_config_owner(const struct mqbus_caller *caller, const u32 *new_uid, co
 		return -EINVAL;
 	if (uid_eq(*uid, old_uid) && gid_eq(*gid, old_gid))
 		return 0;
+	/* As with files: the capability is over the uids and gids of the bus's user namespace */
+	if ((!uid_eq(*uid, old_uid) && !kuid_has_mapping(caller->net->user_ns, *uid)) ||
+	    (!gid_eq(*gid, old_gid) && !kgid_has_mapping(caller->net->user_ns, *gid)))
+		return -EPERM;
 	return mqbus_caller_capable(caller, CAP_CHOWN) ? 0 : -EPERM;
 }

@@ -126,12 +126,13 @@ static void lag_run(struct work_struct *work)
 	struct mqbus_ns *ns = container_of(to_delayed_work(work), struct mqbus_ns, lags.work);
 	struct mqbus_lags *lags = &ns->lags;
 
+	/* Due before it looks, so that users who change thresholds meanwhile make no run of their own */
+	if (READ_ONCE(lags->nr))
+		queue_delayed_work(mqbus_wq, &lags->work, HZ);
 	if (mqbus_event_heard(ns))
 		lag_look_all(lags);
 	else
 		lags->silences++;
-	if (READ_ONCE(lags->nr))
-		queue_delayed_work(mqbus_wq, &lags->work, HZ);
 }
 
 /* Set the threshold in records, 0 for none. The group was not deleted; its topic's lock is held. */
@@ -151,7 +152,7 @@ void mqbus_lag_set(struct mqbus_group *group, u64 threshold)
 	}
 	spin_lock(&lags->lock);
 	if (list_empty(&group->lag.node)) {
-		list_add(&group->lag.node, &lags->groups);
+		list_add_tail(&group->lag.node, &lags->groups);
 		WRITE_ONCE(lags->nr, lags->nr + 1);
 	}
 	spin_unlock(&lags->lock);

@@ -122,13 +122,19 @@ static void blocked_begin(const struct blocked *b, struct mqbus_topic_counts *co
 	spin_unlock(&counts->lock);
 }
 
-static void blocked_end(const struct blocked *b, struct mqbus_topic_counts *counts, u64 waited)
+/* Return: ns that it has waited */
+static u64 blocked_end(const struct blocked *b, struct mqbus_topic_counts *counts)
 {
+	u64 waited;
+
 	spin_lock(&counts->lock);
+	/* Under the lock: a listing must not have counted more of it */
+	waited = ktime_get_ns() - b->begin;
 	counts->blocked--;
 	counts->begun -= b->begin;
 	counts->blocked_time += waited;
 	spin_unlock(&counts->lock);
+	return waited;
 }
 
 /*
@@ -159,9 +165,8 @@ static int blocked_wait(struct blocked *b, ktime_t end)
 	blocked_begin(b, &topic->counts);
 	trace_block(topic, b->refusal->partition, why, b->refusal->bytes);
 	err = blocked_sleep(b, end);
-	waited = ktime_get_ns() - b->begin;
+	waited = blocked_end(b, &topic->counts);
 	trace_unblock(topic, b->refusal->partition, why, waited, err);
-	blocked_end(b, &topic->counts, waited);
 	return err;
 }
 
@@ -261,8 +266,10 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 		b.due = mqbus_producer_due(producer, refusal->records, refusal->bytes);
 		b.why = b.due > ktime_get_ns() ? MQBUS_WHY_RATE : MQBUS_WHY_SHARE;
 		/* It was a rate that lets the records go now, not a share */
-		if (b.why == MQBUS_WHY_SHARE && (refusal->rate || !mqbus_producer_owner(producer)))
-			return 0;
+		if (b.why == MQBUS_WHY_SHARE &&
+		    (refusal->rate || !mqbus_producer_owner(producer) ||
+		     !READ_ONCE(producer->topic->quota.share)))
+			return mqbus_sleep_error(turn_over(deadline ?: KTIME_MAX), deadline);
 	}
 	WRITE_ONCE(producer->refused->last, b.why);
 	if (!mqbus_topic_blocks(producer->topic, b.why))

@@ -101,10 +101,14 @@ static void told_why(struct flow *f)
 	case MQBUS_WHY_RATE:
 		CHECK(f->rated);
 		break;
-	/* A flow has one producer and no shares */
-	case MQBUS_WHY_NONE:
-	case MQBUS_WHY_SHARE:
+	/* A flow has one producer, but what has become free meanwhile may be kept for that */
 	case MQBUS_WHY_TURN:
+		break;
+	case MQBUS_WHY_NONE:
+		CHECK(false);
+		break;
+	/* And no shares */
+	case MQBUS_WHY_SHARE:
 	default:
 		CHECK(false);
 	}

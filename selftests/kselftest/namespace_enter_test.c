@@ -163,6 +163,43 @@ TEST_F(topic, transactions)
 	close(home);
 }
 
+/*
+ * Who owns the user namespace of a bus has all capabilities over it, but gives nothing there to
+ * uids that are not in it; nor does root
+ */
+TEST_F(topic, owners_that_the_bus_does_not_know)
+{
+	int alice = open_as(ALICE, ALICE, 0), root = mq_open(0), netns;
+	volatile int *step = mq_shared(MQ_PAGE);
+	char path[32];
+	pid_t pid;
+
+	mq_fork(pid) {
+		*step = mq_become(ALICE, ALICE) || prctl(PR_SET_DUMPABLE, 1) ||
+			unshare(CLONE_NEWUSER | CLONE_NEWNET) || map_root(ALICE, ALICE) ? -1 : 1;
+		pause();
+	}
+	while (!*step)
+		mq_sleep(MQ_MS);
+	ASSERT_EQ(1, *step);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	netns = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(0, enter(alice, netns));
+	ASSERT_EQ(0, enter(root, netns));
+	EXPECT_EQ(-EPERM, create_owned(alice, "a", 0, MQBUS_ANY));
+	EXPECT_EQ(-EPERM, create_owned(alice, "a", BOB, MQBUS_ANY));
+	EXPECT_EQ(-EPERM, create_owned(alice, "a", MQBUS_ANY, 0));
+	EXPECT_EQ(0, create_owned(alice, "a", ALICE, ALICE));
+	EXPECT_EQ(-EPERM, create_owned(root, "b", BOB, MQBUS_ANY));
+	EXPECT_EQ(0, create_owned(root, "b", ALICE, ALICE));
+	EXPECT_EQ(0, mq_delete(alice, "a"));
+	EXPECT_EQ(0, mq_delete(alice, "b"));
+	mq_kill(pid);
+	close(netns);
+	close(alice);
+	close(root);
+}
+
 /* All capabilities inside are none over another bus, and who creates there pays there */
 TEST_F(topic, root_of_a_container)
 {

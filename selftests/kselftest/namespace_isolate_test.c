@@ -102,11 +102,11 @@ static int map_ids(pid_t pid, const char *map)
 }
 
 /*
- * In a user namespace that @maker makes, and one in it, create topics by one uid after the
- * other, each in a network namespace of its own. Return: how many were created, then EDQUOT,
+ * In a user namespace that @maker makes, with as many uids, and one in it, create topics by one
+ * uid after the other, each in a network namespace of its own. Return: how many were created, then EDQUOT,
  * or 100 and the step that failed.
  */
-static int fill_by_many(uid_t maker, const char *map)
+static int fill_by_many(uid_t maker, const char *map, int uids)
 {
 	volatile int *step = mq_shared(MQ_PAGE);
 	int fd, n = 0, err = 0;
@@ -123,13 +123,13 @@ static int fill_by_many(uid_t maker, const char *map)
 		if (setgroups(0, NULL) || setresgid(0, 0, 0) || setresuid(0, 0, 0))
 			_exit(103);
 		for (; n < 8 && !err; n++) {
-			/* One more level for the second half */
-			if (n == 4 && (prctl(PR_SET_DUMPABLE, 1) ||
+			/* One more level for the rest */
+			if (n == uids && (prctl(PR_SET_DUMPABLE, 1) ||
 				       unshare(CLONE_NEWUSER) || map_root(0, 0)))
 				_exit(104);
 			if (unshare(CLONE_NEWNET))
 				_exit(105);
-			fd = n < 4 ? open_as(n, n, 0) : mq_open(0);
+			fd = n < uids ? open_as(n, n, 0) : mq_open(0);
 			if (fd < 0)
 				_exit(106);
 			err = create_sized(fd, "t", 1 << 17);
@@ -148,7 +148,7 @@ static int fill_by_many(uid_t maker, const char *map)
 TEST_F(topic, subordinate_uids_pay_together)
 {
 	long long refs = mq_read_number(MQ_REFCNT), user = mq_read_number(MQ_USER_MBYTES);
-	char other[MQBUS_NAME_SIZE];
+	char other[MQBUS_NAME_SIZE], map[32];
 	struct mqbus_info info;
 	int fd;
 
@@ -156,14 +156,18 @@ TEST_F(topic, subordinate_uids_pay_together)
 	fd = open_as(ALICE, ALICE, 0);
 	mq_name(other, "other");
 	ASSERT_EQ(0, create_sized(fd, other, 1 << 17));
-	EXPECT_EQ(6, fill_by_many(ALICE, "0 200000 1000\n"));
+	EXPECT_EQ(6, fill_by_many(ALICE, "0 200000 1000\n", 4));
 	/* Hers again when they are gone */
 	EXPECT_EQ(refs + 2, wait_refs(refs + 2));
 	ASSERT_EQ(0, mq_info(fd, &info));
 	EXPECT_GT(1 << 18, info.used_user_bytes);
+	/* As setuid programs do for her */
+	snprintf(map, sizeof(map), "0 %d 1\n", ALICE);
+	EXPECT_EQ(6, fill_by_many(0, map, 1));
+	EXPECT_EQ(refs + 2, wait_refs(refs + 2));
 	/* What root has itself is not the container's */
 	ASSERT_EQ(0, create_sized(self->ctl, self->name, 1 << 19));
-	EXPECT_EQ(7, fill_by_many(0, "0 300000 1000\n"));
+	EXPECT_EQ(7, fill_by_many(0, "0 300000 1000\n", 4));
 	EXPECT_EQ(refs + 3, wait_refs(refs + 3));
 	EXPECT_EQ(0, mq_delete(fd, other));
 	EXPECT_EQ(0, mq_write_number(MQ_USER_MBYTES, user));
