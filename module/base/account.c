@@ -325,7 +325,7 @@ void mqbus_charged(struct mqbus_ns *ns, const struct mqbus_caller *caller,
 	struct mqbus_user *user, *above;
 
 	*used = (struct mqbus_charged) {};
-	/* The limit of one above may be closer. Each search has a hold of its own: it may be long */
+	/* The limit of one above may be closer. A search may be long: each has its own hold */
 	do {
 		spin_lock(&account_lock);
 		used->ns = ns->bytes;

@@ -126,7 +126,7 @@ static void lag_run(struct work_struct *work)
 	struct mqbus_ns *ns = container_of(to_delayed_work(work), struct mqbus_ns, lags.work);
 	struct mqbus_lags *lags = &ns->lags;
 
-	/* Due before it looks, so that users who change thresholds meanwhile make no run of their own */
+	/* Due before it looks: who changes thresholds meanwhile makes no run of its own */
 	if (READ_ONCE(lags->nr))
 		queue_delayed_work(mqbus_wq, &lags->work, HZ);
 	if (mqbus_event_heard(ns))

@@ -103,8 +103,8 @@ static int map_ids(pid_t pid, const char *map)
 
 /*
  * In a user namespace that @maker makes, with as many uids, and one in it, create topics by one
- * uid after the other, each in a network namespace of its own. Return: how many were created, then EDQUOT,
- * or 100 and the step that failed.
+ * uid after the other, each in a network namespace of its own. Return: how many were created
+ * before EDQUOT, or 100 and the step that failed.
  */
 static int fill_by_many(uid_t maker, const char *map, int uids)
 {
@@ -125,7 +125,7 @@ static int fill_by_many(uid_t maker, const char *map, int uids)
 		for (; n < 8 && !err; n++) {
 			/* One more level for the rest */
 			if (n == uids && (prctl(PR_SET_DUMPABLE, 1) ||
-				       unshare(CLONE_NEWUSER) || map_root(0, 0)))
+					  unshare(CLONE_NEWUSER) || map_root(0, 0)))
 				_exit(104);
 			if (unshare(CLONE_NEWNET))
 				_exit(105);
