@@ -76,7 +76,7 @@ static struct mqbus_user *user_find(struct user_namespace *userns, kuid_t uid)
 
 	lockdep_assert_held(&account_lock);
 	hash_for_each_possible(users, user, node, user_hash(userns, uid))
-		if (user->userns == userns && user->uid.val == uid.val)
+		if (user->userns == userns && uid_eq(user->uid, uid))
 			return user;
 	return NULL;
 }

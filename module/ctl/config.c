@@ -96,8 +96,10 @@ void mqbus_config_apply(struct mqbus_topic *topic, const struct mqbus_topic_crea
 int mqbus_config_owner(const struct mqbus_caller *caller, const u32 *new_uid, const u32 *new_gid,
 		       kuid_t *uid, kgid_t *gid)
 {
+	struct user_namespace *over = caller->net->user_ns;
 	kuid_t old_uid = *uid;
 	kgid_t old_gid = *gid;
+	bool to_uid, to_gid;
 
 	if (new_uid)
 		*uid = *new_uid == MQBUS_ANY ? caller->cred->fsuid :
@@ -107,11 +109,12 @@ int mqbus_config_owner(const struct mqbus_caller *caller, const u32 *new_uid, co
 					       make_kgid(caller->cred->user_ns, *new_gid);
 	if (!uid_valid(*uid) || !gid_valid(*gid))
 		return -EINVAL;
-	if (uid_eq(*uid, old_uid) && gid_eq(*gid, old_gid))
+	to_uid = !uid_eq(*uid, old_uid);
+	to_gid = !gid_eq(*gid, old_gid);
+	if (!to_uid && !to_gid)
 		return 0;
 	/* As with files: the capability is over the uids and gids of the bus's user namespace */
-	if ((!uid_eq(*uid, old_uid) && !kuid_has_mapping(caller->net->user_ns, *uid)) ||
-	    (!gid_eq(*gid, old_gid) && !kgid_has_mapping(caller->net->user_ns, *gid)))
+	if ((to_uid && !kuid_has_mapping(over, *uid)) || (to_gid && !kgid_has_mapping(over, *gid)))
 		return -EPERM;
 	return mqbus_caller_capable(caller, CAP_CHOWN) ? 0 : -EPERM;
 }

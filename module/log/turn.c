@@ -297,25 +297,22 @@ int mqbus_producer_wait(struct mqbus_producer *producer, const struct mqbus_refu
 	return mqbus_sleep_error(err, deadline);
 }
 
-/* Whether there is room for the records refused last, in a partition where producers wait. */
+/* Whether there is room for the records refused last, but it is other producers' turn */
 static bool turn_others(const struct mqbus_producer *producer)
 {
 	struct mqbus_refused *r = producer->refused;
-	struct mqbus_topic *topic = producer->topic;
 	struct mqbus_refusal what;
-	struct mqbus_part *part;
+	struct mqbus_ring *ring;
 	bool room;
 
 	spin_lock(&r->lock);
 	what = r->what;
 	spin_unlock(&r->lock);
-	part = topic->parts[what.partition];
-	if (!READ_ONCE(part->line.busy))
-		return false;
-	spin_lock(&part->ring.lock);
-	room = !mqbus_topic_ask(topic, what.partition, what.bytes, 0);
-	spin_unlock(&part->ring.lock);
-	return room;
+	ring = &producer->topic->parts[what.partition]->ring;
+	spin_lock(&ring->lock);
+	room = !mqbus_topic_ask(producer->topic, what.partition, what.bytes, 0);
+	spin_unlock(&ring->lock);
+	return room && mqbus_producer_room(producer, what.partition, what.bytes) == -ENOBUFS;
 }
 
 /* What a producer's last refused call was, or is, refused for; %MQBUS_WHY_NONE: none was. */

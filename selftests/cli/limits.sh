@@ -48,6 +48,10 @@ echo 1 >$all_limit
 fails "bytes of the machine" 1 "over the limit of the machine: " nobody mqbus topic create c -s 1M
 [[ $err == *" of 1048576 bytes are in use, and a 16th is root's ($all_limit"* ]]
 result "with limit and use" $?
+for size in 512K 256K 128K 64K; do mqbus topic create -q "root$size" -s $size; done
+fails "also where root has what is left for root" 1 "over the limit of the machine: " \
+	nobody mqbus topic create c -s 4K
+for size in 512K 256K 128K 64K; do mqbus topic delete "root$size"; done
 echo "$before" >$all_limit
 succeeds "and fit under a larger limit" nobody mqbus topic create c -s 1M -n 2
 succeeds "its owner deletes it" nobody mqbus topic delete c

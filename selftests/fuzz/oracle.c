@@ -101,14 +101,10 @@ static void told_why(struct flow *f)
 	case MQBUS_WHY_RATE:
 		CHECK(f->rated);
 		break;
-	/* A flow has one producer, but what has become free meanwhile may be kept for that */
-	case MQBUS_WHY_TURN:
-		break;
+	/* A flow has one producer and no shares */
 	case MQBUS_WHY_NONE:
-		CHECK(false);
-		break;
-	/* And no shares */
 	case MQBUS_WHY_SHARE:
+	case MQBUS_WHY_TURN:
 	default:
 		CHECK(false);
 	}

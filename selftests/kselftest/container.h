@@ -7,26 +7,41 @@
 
 #include "mqbus_test.h"
 
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), err;
+
+	err = fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ? -1 : 0;
+	close(fd);
+	return err;
+}
+
 /* Be root of a new user namespace, as that user outside */
 static int map_root(uid_t uid, gid_t gid)
 {
-	char text[64];
-	int fd = open("/proc/self/setgroups", O_WRONLY), n;
+	char uids[32], gids[32];
 
-	if (fd < 0 || write(fd, "deny", 4) != 4)
-		return -1;
-	close(fd);
-	fd = open("/proc/self/uid_map", O_WRONLY);
-	n = snprintf(text, sizeof(text), "0 %d 1\n", uid);
-	if (fd < 0 || write(fd, text, n) != n)
-		return -1;
-	close(fd);
-	fd = open("/proc/self/gid_map", O_WRONLY);
-	n = snprintf(text, sizeof(text), "0 %d 1\n", gid);
-	if (fd < 0 || write(fd, text, n) != n)
-		return -1;
-	close(fd);
-	return 0;
+	snprintf(uids, sizeof(uids), "0 %d 1\n", uid);
+	snprintf(gids, sizeof(gids), "0 %d 1\n", gid);
+	return write_text("/proc/self/setgroups", "deny") ?:
+	       write_text("/proc/self/uid_map", uids) ?: write_text("/proc/self/gid_map", gids);
+}
+
+/* Be a user, and then root of user and network namespaces of its own. Return: 0, or what is not */
+static int become_container(uid_t uid)
+{
+	return mq_become(uid, uid) || prctl(PR_SET_DUMPABLE, 1) ||
+	       unshare(CLONE_NEWUSER | CLONE_NEWNET) || map_root(uid, uid);
+}
+
+/* Wait until so many files and topics are left: a namespace that ended goes a little later */
+static long long wait_refs(long long refs)
+{
+	int i;
+
+	for (i = 0; i < 500 && mq_read_number(MQ_REFCNT) != refs; i++)
+		mq_sleep(10 * MQ_MS);
+	return mq_read_number(MQ_REFCNT);
 }
 
 /* A descriptor of the caller's network namespace */

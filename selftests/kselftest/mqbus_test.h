@@ -533,12 +533,12 @@ static inline int mq_kill(pid_t pid)
 
 /**
  * struct mq_cut - a call that is killed on its way
- * @clock: shared with children; when the last call began, and ended or 0
+ * @took: shared with children; ns that the last call took, or 0: it did not end
  * @whole: ns that the quickest one took
  * @tries: how often it was made
  */
 struct mq_cut {
-	volatile __u64 *clock;
+	volatile __u64 *took;
 	__u64 whole;
 	unsigned int tries;
 };
@@ -563,19 +563,20 @@ static inline void mq_die_in(__u64 ns)
  */
 static inline void mq_cut(struct mq_cut *cut, void (*call)(void *arg), void *arg)
 {
+	__u64 begin;
 	pid_t pid;
 
-	cut->clock[1] = 0;
+	*cut->took = 0;
 	mq_fork(pid) {
 		if (cut->tries)
 			mq_die_in(cut->whole * (cut->tries % 24 + 1) / 16 + 1);
-		cut->clock[0] = mq_clock(CLOCK_MONOTONIC);
+		begin = mq_clock(CLOCK_MONOTONIC);
 		call(arg);
-		cut->clock[1] = mq_clock(CLOCK_MONOTONIC);
+		*cut->took = mq_clock(CLOCK_MONOTONIC) - begin;
 	}
 	mq_wait(pid);
-	if (cut->clock[1] && (!cut->tries || cut->clock[1] - cut->clock[0] < cut->whole))
-		cut->whole = cut->clock[1] - cut->clock[0];
+	if (*cut->took && (!cut->tries || *cut->took < cut->whole))
+		cut->whole = *cut->took;
 	cut->tries++;
 }
 

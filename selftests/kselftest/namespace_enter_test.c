@@ -175,8 +175,7 @@ TEST_F(topic, owners_that_the_bus_does_not_know)
 	pid_t pid;
 
 	mq_fork(pid) {
-		*step = mq_become(ALICE, ALICE) || prctl(PR_SET_DUMPABLE, 1) ||
-			unshare(CLONE_NEWUSER | CLONE_NEWNET) || map_root(ALICE, ALICE) ? -1 : 1;
+		*step = become_container(ALICE) ? -1 : 1;
 		pause();
 	}
 	while (!*step)
@@ -217,8 +216,7 @@ TEST_F(topic, root_of_a_container)
 	max = info.max_bytes;
 	ASSERT_EQ(0, mq_write_number(MQ_USER_MBYTES, 1));
 	mq_fork(pid) {
-		if (mq_become(ALICE, ALICE) || prctl(PR_SET_DUMPABLE, 1) ||
-		    unshare(CLONE_NEWUSER | CLONE_NEWNET) || map_root(ALICE, ALICE))
+		if (become_container(ALICE))
 			_exit(1);
 		fd = mq_open(0);
 		if (enter(fd, home))
@@ -281,7 +279,7 @@ TEST_F(topic, root_of_a_container)
 TEST_F(topic, namespace_ends)
 {
 	long long refs = mq_read_number(MQ_REFCNT);
-	int up[2], down[2], netns, fd, other, i;
+	int up[2], down[2], netns, fd, other;
 	char path[64], byte;
 	pid_t pid;
 
@@ -319,9 +317,7 @@ TEST_F(topic, namespace_ends)
 	mq_sleep(50 * MQ_MS);
 	EXPECT_EQ(1, mq_end(other, "orphan", "g", 0));
 	close(other);
-	for (i = 0; i < 500 && mq_read_number(MQ_REFCNT) != refs; i++)
-		mq_sleep(10 * MQ_MS);
-	EXPECT_EQ(refs, mq_read_number(MQ_REFCNT));
+	EXPECT_EQ(refs, wait_refs(refs));
 	close(up[0]);
 	close(up[1]);
 }

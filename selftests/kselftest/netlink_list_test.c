@@ -423,9 +423,7 @@ TEST_F(netlink, entered_namespace)
 	mq_fork(pid) {
 		struct asker *a = calloc(1, sizeof(*a));
 
-		if (mq_become(ALICE, ALICE) || prctl(PR_SET_DUMPABLE, 1) ||
-		    unshare(CLONE_NEWUSER | CLONE_NEWNET) || map_root(ALICE, ALICE) ||
-		    asker_open(a))
+		if (become_container(ALICE) || asker_open(a))
 			_exit(1);
 		if (ask_raw(a, MQBUS_CMD_TOPIC_GET, NLM_F_DUMP, NULL, NULL,
 			    MQBUS_A_TOPIC_NETNS, &home, 4) != 1)
@@ -483,9 +481,7 @@ TEST_F(netlink, entered_namespace_is_let_go)
 		ASSERT_EQ(0, asker_open(a));
 	}
 	close(away);
-	for (i = 0; i < 500 && mq_read_number(MQ_REFCNT) != refs; i++)
-		mq_sleep(10 * MQ_MS);
-	EXPECT_EQ(refs, mq_read_number(MQ_REFCNT));
+	EXPECT_EQ(refs, wait_refs(refs));
 	close(home);
 }
 

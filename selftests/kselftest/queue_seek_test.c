@@ -279,7 +279,7 @@ static void seek_all(void *arg)
  */
 TEST_F_TIMEOUT(queue, killed_on_the_way, 240)
 {
-	struct mq_cut cut = { .clock = mq_shared(MQ_PAGE) };
+	struct mq_cut cut = { .took = mq_shared(MQ_PAGE) };
 	static struct mqbus_seek_result r[MANY];
 	unsigned int i, halfway = 0, moved;
 

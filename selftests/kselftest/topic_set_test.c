@@ -179,7 +179,7 @@ static bool has_share(FIXTURE_DATA(topic) *self)
 /* A first share that is killed while it waits is there and charged for, or neither */
 TEST_F_TIMEOUT(topic, killed_on_the_way, 240)
 {
-	struct mq_cut cut = { .clock = mq_shared(MQ_PAGE) };
+	struct mq_cut cut = { .took = mq_shared(MQ_PAGE) };
 	unsigned int killed = 0;
 	pid_t mover;
 	__u64 used;

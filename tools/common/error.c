@@ -252,6 +252,12 @@ static void expand_here(struct text *out, const char *bus)
 		      *bus ? "'" : "");
 }
 
+/* Those above a limit, or from before it was lowered, may have more than all of it */
+static __u64 left_of(__u64 max, __u64 used)
+{
+	return max > used ? max - used : 0;
+}
+
 /* Whose limit of bytes is reached, of the two that ENOSPC may mean: the one with less left */
 static void expand_space(struct text *out, const char *bus)
 {
@@ -259,8 +265,8 @@ static void expand_space(struct text *out, const char *bus)
 
 	if (mqbus_info(&info))
 		return;
-	if (info.max_machine_bytes - info.max_machine_bytes / 16 - info.used_machine_bytes <
-	    info.max_bytes - info.used_bytes) {
+	if (left_of(info.max_machine_bytes - info.max_machine_bytes / 16, info.used_machine_bytes) <
+	    left_of(info.max_bytes, info.used_bytes)) {
 		text_printf(out,
 			    "the machine: %llu of %llu bytes are in use, and a 16th is root's (/sys/module/mqbus/parameters/max_mbytes",
 			    info.used_machine_bytes, info.max_machine_bytes);

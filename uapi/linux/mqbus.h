@@ -1318,7 +1318,7 @@ struct mqbus_wait {
  * @MQBUS_WHY_FULL: groups need the records of the partition, or there is no group that settles them
  * @MQBUS_WHY_RATE: a rate
  * @MQBUS_WHY_SHARE: its user's records have their share of the partition
- * @MQBUS_WHY_TURN: there is room now, but for producers that came before, or kept for this one
+ * @MQBUS_WHY_TURN: there is room now, but for producers that came before
  */
 enum mqbus_why {
 	MQBUS_WHY_NONE,
