@@ -75,6 +75,22 @@ TEST_F(publish, turn)
 	close(fd);
 }
 
+/* Room that it has itself waited for by poll() is no turn of others */
+TEST_F(publish, turn_of_its_own)
+{
+	struct pollfd p = { .events = POLLOUT };
+
+	begin(self, .size = 4096);
+	while (mq_put(self->fd, "12345678", 8, 0) == 1)
+		;
+	p.fd = self->fd;
+	EXPECT_EQ(0, poll(&p, 1, 0));
+	mq_drain(&self->reader);
+	EXPECT_EQ(MQBUS_WHY_FULL, why(self->fd));
+	EXPECT_EQ(1, poll(&p, 1, 0));
+	EXPECT_EQ(1, mq_put(self->fd, "12345678", 8, 0));
+}
+
 TEST_F(publish, limits)
 {
 	begin(self, .size = 4096, .rate_bytes = 1, .burst = 72 * MQ_SEC);
